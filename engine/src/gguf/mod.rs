@@ -1,0 +1,184 @@
+//! GGUF versions 2 and 3, parsed in place.
+//!
+//! Format: the GGUF specification in the ggml repository (docs/gguf.md). Nothing is copied but the two indexes (one
+//! small record per metadata key and per tensor), each entry of which is backed by at least 13 bytes of input, so
+//! memory is bounded by the input's size whatever its counts claim.
+
+mod cursor;
+mod error;
+mod metadata;
+mod tensor;
+
+pub use cursor::Cursor;
+pub use error::{Error, ErrorKind};
+pub use metadata::{Array, Entry, Strings, Value, ValueType};
+pub use tensor::TensorInfo;
+
+use alloc::vec::Vec;
+
+/// First four bytes of every file.
+pub const MAGIC: [u8; 4] = *b"GGUF";
+/// Alignment of tensor data when `general.alignment` is absent.
+pub const DEFAULT_ALIGNMENT: u64 = 32;
+
+/// A parsed header: metadata and tensor index, borrowing everything from the file's bytes.
+#[derive(Clone, Debug)]
+pub struct Gguf<'a> {
+    version: u32,
+    alignment: u64,
+    data_offset: u64,
+    file_bytes: u64,
+    metadata: Vec<Entry<'a>>,
+    metadata_by_key: Vec<u32>,
+    tensors: Vec<TensorInfo<'a>>,
+    tensors_by_name: Vec<u32>,
+}
+
+impl<'a> Gguf<'a> {
+    /// Parses the header and checks that every tensor lies inside `bytes`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its byte offset.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        let mut cursor = Cursor::new(bytes);
+        if cursor.take(4)? != MAGIC {
+            return Err(Error { kind: ErrorKind::Magic, offset: 0 });
+        }
+        let version = cursor.u32()?;
+        match version {
+            2 | 3 => {}
+            1 => return Err(Error { kind: ErrorKind::Version(1), offset: 4 }),
+            v if matches!(v.swap_bytes(), 1..=3) => return Err(Error { kind: ErrorKind::BigEndian, offset: 4 }),
+            v => return Err(Error { kind: ErrorKind::Version(v), offset: 4 }),
+        }
+        let n_tensors = cursor.count(tensor::MIN_BYTES)?;
+        let n_entries = cursor.count(metadata::MIN_BYTES)?;
+
+        let mut metadata = Vec::with_capacity(n_entries);
+        for _ in 0..n_entries {
+            metadata.push(Entry::parse(&mut cursor)?);
+        }
+        let metadata_by_key = index_by_name(&metadata, |entry| (entry.key, entry.offset), ErrorKind::DuplicateKey)?;
+        let alignment = alignment(&metadata, &metadata_by_key)?;
+
+        // The tensor count was bounded before the metadata was read; bound it again by what is left.
+        let mut tensors = Vec::with_capacity(n_tensors.min(cursor.remaining() / tensor::MIN_BYTES));
+        for _ in 0..n_tensors {
+            tensors.push(TensorInfo::parse(&mut cursor, alignment)?);
+        }
+        let tensors_by_name = index_by_name(&tensors, |info| (info.name, info.info_offset), ErrorKind::DuplicateTensor)?;
+
+        let header_end = cursor.offset();
+        let data_offset = header_end
+            .checked_next_multiple_of(alignment)
+            .ok_or(Error { kind: ErrorKind::Overflow, offset: header_end })?;
+        let mut gguf = Self {
+            version,
+            alignment,
+            data_offset,
+            file_bytes: bytes.len() as u64,
+            metadata,
+            metadata_by_key,
+            tensors,
+            tensors_by_name,
+        };
+        for info in &mut gguf.tensors {
+            info.locate(bytes, data_offset)?;
+        }
+        gguf.reject_overlaps()?;
+        Ok(gguf)
+    }
+
+    /// 2 or 3.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Alignment of every tensor's data, in bytes.
+    pub fn alignment(&self) -> u64 {
+        self.alignment
+    }
+
+    /// Where tensor data starts, in bytes from the start of the file.
+    pub fn data_offset(&self) -> u64 {
+        self.data_offset
+    }
+
+    /// Length of the input.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// All metadata, in file order.
+    pub fn metadata(&self) -> &[Entry<'a>] {
+        &self.metadata
+    }
+
+    /// All tensors, in file order.
+    pub fn tensors(&self) -> &[TensorInfo<'a>] {
+        &self.tensors
+    }
+
+    /// The value of a metadata key.
+    pub fn value(&self, key: &str) -> Option<Value<'a>> {
+        find(&self.metadata, &self.metadata_by_key, key, |entry| entry.key).map(|entry| entry.value)
+    }
+
+    /// A tensor by its full name.
+    pub fn tensor(&self, name: &str) -> Option<&TensorInfo<'a>> {
+        find(&self.tensors, &self.tensors_by_name, name, |info| info.name)
+    }
+
+    /// Two tensors over the same bytes are a damaged or hostile file.
+    fn reject_overlaps(&self) -> Result<(), Error> {
+        let mut spans: Vec<(u64, u64, u64)> = self
+            .tensors
+            .iter()
+            .filter(|info| !info.data().is_empty())
+            .map(|info| (info.offset, info.offset + info.data().len() as u64, info.info_offset))
+            .collect();
+        spans.sort_unstable();
+        for pair in spans.windows(2) {
+            if pair[1].0 < pair[0].1 {
+                return Err(Error { kind: ErrorKind::TensorsOverlap, offset: pair[1].2 });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `general.alignment`, which must be a power of two (the specification asks for a multiple of 8; files with smaller
+/// ones exist and read just as well).
+fn alignment(metadata: &[Entry<'_>], by_key: &[u32]) -> Result<u64, Error> {
+    let Some(entry) = find(metadata, by_key, "general.alignment", |entry| entry.key) else {
+        return Ok(DEFAULT_ALIGNMENT);
+    };
+    match entry.value.as_u64() {
+        Some(n) if n.is_power_of_two() && n <= u64::from(u32::MAX) => Ok(n),
+        _ => Err(Error { kind: ErrorKind::Alignment, offset: entry.offset }),
+    }
+}
+
+/// Positions of `items` sorted by name; names must be unique.
+fn index_by_name<'a, T>(
+    items: &[T],
+    key: impl Fn(&T) -> (&'a str, u64),
+    duplicate: ErrorKind,
+) -> Result<Vec<u32>, Error> {
+    // Counts are bounded by the input's length / 13; more than 2^32 entries would be a file of 50 GB of header.
+    let n = u32::try_from(items.len()).map_err(|_| Error { kind: ErrorKind::Overflow, offset: 0 })?;
+    let mut order: Vec<u32> = (0..n).collect();
+    order.sort_unstable_by_key(|&i| key(&items[i as usize]));
+    for pair in order.windows(2) {
+        let (first, second) = (key(&items[pair[0] as usize]), key(&items[pair[1] as usize]));
+        if first.0 == second.0 {
+            return Err(Error { kind: duplicate, offset: second.1 });
+        }
+    }
+    Ok(order)
+}
+
+fn find<'s, 'a, T>(items: &'s [T], order: &[u32], name: &str, key: impl Fn(&T) -> &'a str) -> Option<&'s T> {
+    let at = order.binary_search_by(|&i| key(&items[i as usize]).cmp(name)).ok()?;
+    Some(&items[order[at] as usize])
+}

@@ -1,0 +1,14 @@
+//! GGUF language models in `no_std` + `alloc`.
+//!
+//! Bytes in, tokens out: [`gguf`] parses a file that somebody mapped or linked in, the model borrows its weights from
+//! those bytes, a session runs the forward pass inside an arena the caller provides.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod executor;
+pub mod gguf;
+
+pub use executor::{Executor, Phase, SingleThread};
+pub use gguf::Gguf;

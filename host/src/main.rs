@@ -1,0 +1,3 @@
+//! `nanocamelid`: chat with a local GGUF model.
+
+fn main() {}

@@ -1,0 +1,28 @@
+//! The inner loops of NanoCamelid: quantized matrix products, attention, norms and gates.
+//!
+//! `no_std`, no `alloc`. The scalar [`reference`] is the specification of the one arithmetic (docs/NUMERICS.md);
+//! every SIMD table in this crate returns the same bits. A caller picks a [`Kernels`] table once, from the CPU
+//! [`Features`] it was handed, and calls everything through it.
+#![no_std]
+
+pub mod activations;
+pub mod attention;
+pub mod features;
+pub mod formats;
+pub mod matrix;
+pub mod queue;
+pub mod reference;
+pub mod table;
+pub mod tiles;
+
+pub use activations::{ActivationType, Activations, F32Rows, QuantizedRows, QuantizedRowsMut};
+pub use attention::{AttentionState, Attend, KvType, CHUNK};
+pub use features::Features;
+pub use formats::WeightType;
+pub use matrix::Matrix;
+pub use queue::Queue;
+pub use table::{Kernels, RopeStyle};
+pub use tiles::{TileMut, TilesMut};
+
+#[cfg(target_endian = "big")]
+compile_error!("GGUF data is little-endian and is read in place: big-endian targets are not supported");

@@ -1,0 +1,232 @@
+//! The dispatch table: one function per operation, chosen once.
+
+use crate::activations::{ActivationType, Activations, QuantizedRowsMut};
+use crate::attention::{Attend, AttentionState, KvType};
+use crate::features::Features;
+use crate::formats::WeightType;
+use crate::matrix::Matrix;
+use crate::tiles::TileMut;
+
+/// Which components RoPE rotates together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RopeStyle {
+    /// Neighbours `(2i, 2i+1)`: llama's GGUF layout.
+    Norm,
+    /// Halves `(i, i + n/2)`: the GPT-NeoX layout.
+    Neox,
+}
+
+pub(crate) type MatMul = fn(&Matrix<'_>, &Activations<'_>, &mut TileMut<'_>, &mut [u8]);
+pub(crate) type Dequantize = fn(&[u8], &mut [f32]);
+
+/// Every inner loop for one instruction set. All tables return the same bits.
+pub struct Kernels {
+    pub(crate) name: &'static str,
+    /// Preferred number of weight rows per claimed band when there is one token.
+    pub(crate) matvec_rows: usize,
+    /// Preferred number of weight rows per claimed band when there are many tokens.
+    pub(crate) matmul_rows: usize,
+    /// Bytes of scratch that `matmul` wants for rows of `n_cols` weights.
+    pub(crate) scratch_bytes: fn(usize) -> usize,
+    pub(crate) matmul: [MatMul; WeightType::COUNT],
+    pub(crate) dequantize: [Dequantize; WeightType::COUNT],
+    pub(crate) quantize_q8: fn(&[f32], &mut QuantizedRowsMut<'_>),
+    pub(crate) quantize_q8k: fn(&[f32], &mut QuantizedRowsMut<'_>),
+    pub(crate) rms_norm: fn(&[f32], Option<&[[u8; 4]]>, f32, &mut [f32]),
+    pub(crate) softmax: fn(&mut [f32]),
+    pub(crate) rope: fn(&mut [f32], &[f32], &[f32], RopeStyle),
+    pub(crate) silu_mul: fn(&mut [f32], &[f32]),
+    pub(crate) gelu_mul: fn(&mut [f32], &[f32]),
+    pub(crate) add: fn(&mut [f32], &[f32]),
+    pub(crate) add_scaled: fn(&mut [f32], f32, &[f32]),
+    pub(crate) scale: fn(&mut [f32], f32),
+    pub(crate) softcap: fn(&mut [f32], f32),
+    pub(crate) attend: fn(&Attend<'_>, &mut AttentionState<'_>),
+    pub(crate) merge: fn(&mut AttentionState<'_>, &AttentionState<'_>),
+    pub(crate) store_key: fn(KvType, usize, usize, &[f32], &mut [u8]),
+    pub(crate) store_value: fn(KvType, usize, usize, &[f32], &mut [u8]),
+}
+
+impl core::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Kernels").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Kernels {
+    /// Names of all tables that exist on any machine, in the order of preference within an architecture.
+    pub const NAMES: [&'static str; 6] = ["scalar", "neon", "dotprod", "i8mm", "avx2", "avx512vnni"];
+
+    /// Every table these features allow, slowest first; the scalar one always comes.
+    pub fn all(features: Features) -> impl Iterator<Item = &'static Kernels> {
+        let _ = features;
+        [Some(&crate::reference::TABLE)].into_iter().flatten()
+    }
+
+    /// The best table these features allow.
+    pub fn select(features: Features) -> &'static Kernels {
+        Self::all(features).last().unwrap_or(&crate::reference::TABLE)
+    }
+
+    /// The table of that name, if these features allow it.
+    pub fn by_name(features: Features, name: &str) -> Option<&'static Kernels> {
+        Self::all(features).find(|table| table.name == name)
+    }
+
+    /// `scalar`, `neon`, `dotprod`, `i8mm`, `avx2` or `avx512vnni`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many weight rows a worker should claim at a time for `n_tokens` tokens; a multiple of what the inner loop
+    /// does at once.
+    pub fn band_rows(&self, n_tokens: usize) -> usize {
+        if n_tokens == 1 { self.matvec_rows } else { self.matmul_rows }
+    }
+
+    /// Bytes of scratch per worker that [`Kernels::matmul`] wants for rows of `n_cols` weights.
+    pub fn scratch_bytes(&self, n_cols: usize) -> usize {
+        (self.scratch_bytes)(n_cols)
+    }
+
+    /// `out[t][r] = w[r] . x[t]` for every row `r` of `w` and token `t` of `x`.
+    ///
+    /// `scratch` holds [`Kernels::scratch_bytes`]`(w.n_cols())` bytes at any alignment; its contents mean nothing.
+    ///
+    /// # Panics
+    /// If shapes, activation kind or scratch do not fit.
+    pub fn matmul(&self, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+        assert_eq!(w.n_cols(), x.n_cols(), "weights and activations have the same columns");
+        assert_eq!(w.weight_type().activation(), x.kind(), "{} weights", w.weight_type().name());
+        assert!(out.n_rows() == x.n_rows() && out.n_cols() == w.n_rows(), "the output is tokens x weight rows");
+        assert!(scratch.len() >= self.scratch_bytes(w.n_cols()), "scratch is scratch_bytes long");
+        (self.matmul[w.weight_type() as usize])(w, x, out, scratch);
+    }
+
+    /// The weights of one row as f32.
+    ///
+    /// # Panics
+    /// If `row` is not exactly `out.len()` weights.
+    pub fn dequantize(&self, weight_type: WeightType, row: &[u8], out: &mut [f32]) {
+        assert_eq!(weight_type.row_bytes(out.len()), Some(row.len()), "a row of {} weights", weight_type.name());
+        (self.dequantize[weight_type as usize])(row, out);
+    }
+
+    /// Quantizes `x`, one or more rows, into `out` of kind `Q8` or `Q8K`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn quantize(&self, x: &[f32], out: &mut QuantizedRowsMut<'_>) {
+        assert_eq!(x.len(), out.qs.len(), "as many values as quantized ones");
+        match out.kind {
+            ActivationType::Q8 => (self.quantize_q8)(x, out),
+            ActivationType::Q8K => (self.quantize_q8k)(x, out),
+            ActivationType::F32 => unreachable!("QuantizedRowsMut::new refuses F32"),
+        }
+    }
+
+    /// `out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]`; `weight` is little-endian f32 at any alignment, or absent.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn rms_norm(&self, x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
+        assert!(x.len() == out.len() && weight.is_none_or(|w| w.len() == x.len()), "norm lengths agree");
+        (self.rms_norm)(x, weight, eps, out);
+    }
+
+    /// `x[i] = exp(x[i] - max) / sum`.
+    pub fn softmax(&self, x: &mut [f32]) {
+        (self.softmax)(x);
+    }
+
+    /// Rotates the first `2 * cos.len()` components of a head by the angles whose cosines and sines are given.
+    ///
+    /// # Panics
+    /// If `x` is shorter than that, or `sin` and `cos` differ in length.
+    pub fn rope(&self, x: &mut [f32], cos: &[f32], sin: &[f32], style: RopeStyle) {
+        assert!(cos.len() == sin.len() && 2 * cos.len() <= x.len(), "one angle per rotated pair");
+        (self.rope)(&mut x[..2 * cos.len()], cos, sin, style);
+    }
+
+    /// `gate[i] = silu(gate[i]) * up[i]`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn silu_mul(&self, gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len());
+        (self.silu_mul)(gate, up);
+    }
+
+    /// `gate[i] = gelu(gate[i]) * up[i]`, the tanh form of GELU.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn gelu_mul(&self, gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len());
+        (self.gelu_mul)(gate, up);
+    }
+
+    /// `x[i] += y[i]`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn add(&self, x: &mut [f32], y: &[f32]) {
+        assert_eq!(x.len(), y.len());
+        (self.add)(x, y);
+    }
+
+    /// `x[i] = fma(a, y[i], x[i])`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn add_scaled(&self, x: &mut [f32], a: f32, y: &[f32]) {
+        assert_eq!(x.len(), y.len());
+        (self.add_scaled)(x, a, y);
+    }
+
+    /// `x[i] *= a`.
+    pub fn scale(&self, x: &mut [f32], a: f32) {
+        (self.scale)(x, a);
+    }
+
+    /// `x[i] = cap * tanh(x[i] / cap)`.
+    pub fn softcap(&self, x: &mut [f32], cap: f32) {
+        (self.softcap)(x, cap);
+    }
+
+    /// Scores one chunk against a tile of queries and merges it into `state`.
+    ///
+    /// # Panics
+    /// If a length does not follow from the others as documented on [`Attend`].
+    pub fn attend(&self, chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
+        chunk.check(state);
+        (self.attend)(chunk, state);
+    }
+
+    /// Merges the state of later chunks into that of earlier ones.
+    ///
+    /// # Panics
+    /// If the states differ in shape.
+    pub fn merge(&self, state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
+        assert!(state.max.len() == later.max.len() && state.out.len() == later.out.len(), "states of one shape");
+        (self.merge)(state, later);
+    }
+
+    /// Stores a key at `slot` of a chunk (`CHUNK * row_bytes` bytes).
+    ///
+    /// # Panics
+    /// If the chunk has another length or the slot is outside it.
+    pub fn store_key(&self, kv_type: KvType, slot: usize, key: &[f32], chunk: &mut [u8]) {
+        crate::attention::check_store(kv_type, slot, key.len(), chunk.len());
+        (self.store_key)(kv_type, key.len(), slot, key, chunk);
+    }
+
+    /// Stores a value at `slot` of a chunk (`CHUNK * row_bytes` bytes).
+    ///
+    /// # Panics
+    /// As [`Kernels::store_key`].
+    pub fn store_value(&self, kv_type: KvType, slot: usize, value: &[f32], chunk: &mut [u8]) {
+        crate::attention::check_store(kv_type, slot, value.len(), chunk.len());
+        (self.store_value)(kv_type, value.len(), slot, value, chunk);
+    }
+}

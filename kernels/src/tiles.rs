@@ -1,0 +1,134 @@
+//! Disjoint rectangular views of a row-major matrix.
+//!
+//! A matrix product writes `out[token][column]`; workers take rectangles of it, which are strided in memory and so
+//! beyond `chunks_mut`. [`TilesMut`] is `chunks_mut` for rectangles.
+
+use core::marker::PhantomData;
+
+/// Iterator over the tiles of an `n_rows x n_cols` matrix: for each band of rows, left to right.
+#[derive(Debug)]
+pub struct TilesMut<'a> {
+    base: *mut f32,
+    n_rows: usize,
+    n_cols: usize,
+    tile_rows: usize,
+    tile_cols: usize,
+    row: usize,
+    col: usize,
+    borrow: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: an exclusive borrow of f32 values with a position; like `&mut [f32]` it may move to another thread.
+unsafe impl Send for TilesMut<'_> {}
+
+impl<'a> TilesMut<'a> {
+    /// Tiles of at most `tile_rows x tile_cols`; the last ones of a row or column are smaller where it does not divide.
+    ///
+    /// # Panics
+    /// If `out` is not `n_rows * n_cols` long, or a tile extent is 0.
+    pub fn new(out: &'a mut [f32], n_rows: usize, n_cols: usize, tile_rows: usize, tile_cols: usize) -> Self {
+        assert_eq!(Some(out.len()), n_rows.checked_mul(n_cols), "the matrix is n_rows x n_cols values");
+        assert!(tile_rows > 0 && tile_cols > 0, "a tile has at least one value");
+        // Without columns there is no tile; start past the end.
+        let row = if n_cols == 0 { n_rows } else { 0 };
+        let base = out.as_mut_ptr();
+        Self { base, n_rows, n_cols, tile_rows, tile_cols, row, col: 0, borrow: PhantomData }
+    }
+}
+
+impl<'a> Iterator for TilesMut<'a> {
+    type Item = TileMut<'a>;
+
+    fn next(&mut self) -> Option<TileMut<'a>> {
+        if self.row >= self.n_rows {
+            return None;
+        }
+        let n_rows = self.tile_rows.min(self.n_rows - self.row);
+        let n_cols = self.tile_cols.min(self.n_cols - self.col);
+        // Each (row, col) start is yielded once and tiles do not reach past the next start: tiles never overlap.
+        let tile = TileMut {
+            // SAFETY: row < n_rows and col < n_cols, so the offset lies inside the borrowed values.
+            base: unsafe { self.base.add(self.row * self.n_cols + self.col) },
+            stride: self.n_cols,
+            first_row: self.row,
+            first_col: self.col,
+            n_rows,
+            n_cols,
+            borrow: PhantomData,
+        };
+        self.col += n_cols;
+        if self.col == self.n_cols {
+            self.col = 0;
+            self.row += n_rows;
+        }
+        Some(tile)
+    }
+}
+
+/// A rectangle of a matrix, exclusively borrowed.
+#[derive(Debug)]
+pub struct TileMut<'a> {
+    base: *mut f32,
+    stride: usize,
+    first_row: usize,
+    first_col: usize,
+    n_rows: usize,
+    n_cols: usize,
+    borrow: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: an exclusive view of its values (see `TilesMut::next`), like `&mut [f32]`.
+unsafe impl Send for TileMut<'_> {}
+
+impl<'a> TileMut<'a> {
+    /// A tile that is a whole `n_rows x n_cols` matrix.
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    pub fn whole(out: &'a mut [f32], n_rows: usize, n_cols: usize) -> Self {
+        assert_eq!(Some(out.len()), n_rows.checked_mul(n_cols), "the matrix is n_rows x n_cols values");
+        let base = out.as_mut_ptr();
+        Self { base, stride: n_cols, first_row: 0, first_col: 0, n_rows, n_cols, borrow: PhantomData }
+    }
+
+    /// First row, in the whole matrix's counting.
+    pub fn first_row(&self) -> usize {
+        self.first_row
+    }
+
+    /// First column, in the whole matrix's counting.
+    pub fn first_col(&self) -> usize {
+        self.first_col
+    }
+
+    /// Rows of the tile.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Columns of the tile.
+    pub fn n_cols(&self) -> usize {
+        self.n_cols
+    }
+
+    /// The tile's part of its row `row` (counted from the tile's own first row).
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.n_rows, "row {row} of {}", self.n_rows);
+        // SAFETY: row < n_rows, and the constructors placed n_rows rows of n_cols values, `stride` apart, inside the
+        // exclusive borrow; no other tile has these values, and `&mut self` keeps this tile's own views apart.
+        unsafe { core::slice::from_raw_parts_mut(self.base.add(row * self.stride), self.n_cols) }
+    }
+
+    /// As [`TileMut::row_mut`], read only.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        assert!(row < self.n_rows, "row {row} of {}", self.n_rows);
+        // SAFETY: as in `row_mut`; `&self` allows reading only.
+        unsafe { core::slice::from_raw_parts(self.base.add(row * self.stride), self.n_cols) }
+    }
+}

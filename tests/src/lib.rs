@@ -1,0 +1,1 @@
+//! Shared pieces of the test suite: where the fixtures lie and how they are read.
