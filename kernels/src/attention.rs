@@ -48,7 +48,7 @@ impl KvType {
             Self::F32 => dim.checked_mul(4),
             Self::F16 => dim.checked_mul(2),
             Self::Q8_0 => {
-                if dim % 32 == 0 {
+                if dim.is_multiple_of(32) {
                     (dim / 32).checked_mul(34)
                 } else {
                     None
@@ -101,4 +101,31 @@ impl AttentionState<'_> {
         self.sum.fill(0.0);
         self.out.fill(0.0);
     }
+}
+
+impl Attend<'_> {
+    /// Panics unless every length follows from the others.
+    pub(crate) fn check(&self, state: &AttentionState<'_>) {
+        let n_queries = self.ranges.len() * self.n_heads;
+        assert_eq!(self.queries.len(), n_queries * self.key_dim, "queries are [n_tokens * n_heads][key_dim]");
+        assert!(self.ranges.iter().all(|&(_, end)| end as usize <= CHUNK), "a range ends within its chunk");
+        assert_eq!(Some(self.keys.len()), chunk_bytes(self.kv_type, self.key_dim), "keys are one chunk");
+        assert_eq!(Some(self.values.len()), chunk_bytes(self.kv_type, self.value_dim), "values are one chunk");
+        assert!(
+            state.max.len() == n_queries && state.sum.len() == n_queries,
+            "the state has a maximum and a sum per query"
+        );
+        assert_eq!(state.out.len(), n_queries * self.value_dim, "the state's output is [n_queries][value_dim]");
+    }
+}
+
+/// Bytes of one chunk of keys or values of `dim` components.
+fn chunk_bytes(kv_type: KvType, dim: usize) -> Option<usize> {
+    kv_type.row_bytes(dim)?.checked_mul(CHUNK)
+}
+
+/// Panics unless a key or value of `dim` components can be stored at `slot` of a chunk of `chunk_len` bytes.
+pub(crate) fn check_store(kv_type: KvType, slot: usize, dim: usize, chunk_len: usize) {
+    assert!(slot < CHUNK, "slot {slot} of {CHUNK}");
+    assert_eq!(Some(chunk_len), chunk_bytes(kv_type, dim), "a chunk holds {CHUNK} rows of {dim} components");
 }

@@ -4,6 +4,8 @@
 //! every SIMD table in this crate returns the same bits. A caller picks a [`Kernels`] table once, from the CPU
 //! [`Features`] it was handed, and calls everything through it.
 #![no_std]
+// Lanes and groups are indices into several arrays at once.
+#![allow(clippy::needless_range_loop)]
 
 pub mod activations;
 pub mod attention;
@@ -16,7 +18,7 @@ pub mod table;
 pub mod tiles;
 
 pub use activations::{ActivationType, Activations, F32Rows, QuantizedRows, QuantizedRowsMut};
-pub use attention::{AttentionState, Attend, KvType, CHUNK};
+pub use attention::{Attend, AttentionState, CHUNK, KvType};
 pub use features::Features;
 pub use formats::WeightType;
 pub use matrix::Matrix;

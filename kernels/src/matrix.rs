@@ -16,7 +16,13 @@ impl<'a> Matrix<'a> {
     /// A view of `bytes`; `None` if the columns are no whole number of blocks or the length does not fit the shape.
     pub fn new(weight_type: WeightType, bytes: &'a [u8], n_rows: usize, n_cols: usize) -> Option<Self> {
         let row_bytes = weight_type.row_bytes(n_cols)?;
-        (row_bytes.checked_mul(n_rows)? == bytes.len()).then_some(Self { weight_type, bytes, n_rows, n_cols, row_bytes })
+        (row_bytes.checked_mul(n_rows)? == bytes.len()).then_some(Self {
+            weight_type,
+            bytes,
+            n_rows,
+            n_cols,
+            row_bytes,
+        })
     }
 
     /// The weights' format.

@@ -18,6 +18,7 @@ pub enum RopeStyle {
 
 pub(crate) type MatMul = fn(&Matrix<'_>, &Activations<'_>, &mut TileMut<'_>, &mut [u8]);
 pub(crate) type Dequantize = fn(&[u8], &mut [f32]);
+pub(crate) type RmsNorm = fn(&[f32], Option<&[[u8; 4]]>, f32, &mut [f32]);
 
 /// Every inner loop for one instruction set. All tables return the same bits.
 pub struct Kernels {
@@ -32,7 +33,7 @@ pub struct Kernels {
     pub(crate) dequantize: [Dequantize; WeightType::COUNT],
     pub(crate) quantize_q8: fn(&[f32], &mut QuantizedRowsMut<'_>),
     pub(crate) quantize_q8k: fn(&[f32], &mut QuantizedRowsMut<'_>),
-    pub(crate) rms_norm: fn(&[f32], Option<&[[u8; 4]]>, f32, &mut [f32]),
+    pub(crate) rms_norm: RmsNorm,
     pub(crate) softmax: fn(&mut [f32]),
     pub(crate) rope: fn(&mut [f32], &[f32], &[f32], RopeStyle),
     pub(crate) silu_mul: fn(&mut [f32], &[f32]),

@@ -1,1 +1,20 @@
-//! Shared pieces of the test suite: where the fixtures lie and how they are read.
+//! Shared pieces of the test suite: where the fixtures lie and how they are read, which tables this machine can run.
+
+pub mod features;
+pub mod random;
+
+use std::path::{Path, PathBuf};
+
+/// A file or folder of `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// A file of little-endian f32 values.
+///
+/// # Panics
+/// If it cannot be read.
+pub fn read_f32(path: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}

@@ -8,8 +8,22 @@
 use crate::activations::ActivationType;
 use bytemuck::Pod;
 
+mod fit;
+pub mod float;
+pub mod iq4_nl;
+pub mod iq4_xs;
+pub mod mxfp4;
+pub mod q2_k;
+pub mod q3_k;
 pub mod q4_0;
+pub mod q4_1;
+pub mod q4_k;
+pub mod q5_0;
+pub mod q5_1;
+pub mod q5_k;
+pub mod q6_k;
 pub mod q8_0;
+pub mod q8_k;
 
 /// A block of 32 weights, unpacked: weight `i` is `d * qs[i]` or, with a minimum, `d * qs[i] + m`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -243,6 +257,10 @@ impl WeightType {
 
     /// Bytes of a row of `n_cols` weights; `None` if that is no whole number of blocks.
     pub const fn row_bytes(self, n_cols: usize) -> Option<usize> {
-        if n_cols % self.block_len() == 0 { (n_cols / self.block_len()).checked_mul(self.block_bytes()) } else { None }
+        if n_cols.is_multiple_of(self.block_len()) {
+            (n_cols / self.block_len()).checked_mul(self.block_bytes())
+        } else {
+            None
+        }
     }
 }

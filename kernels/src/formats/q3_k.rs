@@ -1,0 +1,75 @@
+//! Q3_K: 256 weights in 110 bytes, `w = (d * scale) * q`, a scale per 16 weights, `q` in `-4..=3`.
+//!
+//! ```text
+//! byte 0..32     hmask[32]   weight 32 j + l (j < 8): bit j of hmask[l] is its third bit
+//! byte 32..96    qs[64]      two bits each: weight 128 n + 32 j + l is bits 2j, 2j+1 of qs[32 n + l]  (l < 32, j < 4)
+//! byte 96..108   scales[12]  six bits each, stored plus 32. Scale g: its low four bits are a nibble of byte g % 8
+//!                            (low for g < 8, high for the others), its high two are bits 2(g/4).. of byte 8 + g % 4
+//! byte 108..110  d           f16
+//! ```
+//!
+//! The three bits are `q + 4`.
+
+use super::fit;
+use super::{Block256, Unpacked256, WeightType, f16, to_f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ3K {
+    /// Third bits.
+    pub hmask: [u8; 32],
+    /// Pairs of low bits.
+    pub qs: [u8; 64],
+    /// Packed six-bit scales.
+    pub scales: [u8; 12],
+    /// Scale of the scales, little-endian f16.
+    pub d: [u8; 2],
+}
+
+impl BlockQ3K {
+    /// The sixteen scales, `-32..=31`.
+    pub(crate) fn unpack_scales(&self) -> [i8; 16] {
+        core::array::from_fn(|g| {
+            let low = self.scales[g % 8] >> (g / 8 * 4) & 15;
+            let high = self.scales[8 + g % 4] >> (g / 4 * 2) & 3;
+            (low | high << 4) as i8 - 32
+        })
+    }
+}
+
+impl Block256 for BlockQ3K {
+    const TYPE: WeightType = WeightType::Q3_K;
+    const HAS_MIN: bool = false;
+
+    #[inline]
+    fn unpack(&self) -> Unpacked256 {
+        let mut qs = [0; 256];
+        for (i, q) in qs.iter_mut().enumerate() {
+            let (n, j, l) = (i / 128, i / 32 % 4, i % 32);
+            let low = self.qs[32 * n + l] >> (2 * j) & 3;
+            let high = self.hmask[l] >> (i / 32) & 1;
+            *q = (low | high << 2) as i8 - 4;
+        }
+        Unpacked256 { qs, scales: self.unpack_scales(), mins: [0; 16], d: f16(self.d), dmin: 0.0 }
+    }
+
+    fn quantize(values: &[f32; 256]) -> Self {
+        let (d, group_scales, fitted) = fit::symmetric::<16>(values, -4, 31);
+        let mut hmask = [0; 32];
+        let mut qs = [0; 64];
+        for (i, q) in fitted.iter().enumerate() {
+            let q = (q + 4) as u8;
+            qs[i / 128 * 32 + i % 32] |= (q & 3) << (i / 32 % 4 * 2);
+            hmask[i % 32] |= (q >> 2) << (i / 32);
+        }
+        let mut scales = [0; 12];
+        for (g, s) in group_scales.iter().enumerate() {
+            let s = (s + 32) as u8;
+            scales[g % 8] |= (s & 15) << (g / 8 * 4);
+            scales[8 + g % 4] |= (s >> 4) << (g / 4 * 2);
+        }
+        Self { hmask, qs, scales, d: to_f16(d) }
+    }
+}

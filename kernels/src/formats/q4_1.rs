@@ -1,0 +1,50 @@
+//! Q4_1: 32 weights in 20 bytes, `w = d * q + m`.
+//!
+//! ```text
+//! byte 0..2    d       f16
+//! byte 2..4    m       f16
+//! byte 4..20   qs[16]  low nibble: weight i, high nibble: weight i + 16
+//! ```
+
+use super::fit::{self, round_clamped};
+use super::{Block32, Unpacked32, WeightType, f16, to_f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ4_1 {
+    /// Scale, little-endian f16.
+    pub d: [u8; 2],
+    /// Minimum, little-endian f16.
+    pub m: [u8; 2],
+    /// Nibbles.
+    pub qs: [u8; 16],
+}
+
+impl Block32 for BlockQ4_1 {
+    const TYPE: WeightType = WeightType::Q4_1;
+    const HAS_MIN: bool = true;
+
+    #[inline]
+    fn unpack(&self) -> Unpacked32 {
+        let mut qs = [0; 32];
+        for (i, &byte) in self.qs.iter().enumerate() {
+            qs[i] = (byte & 15) as i8;
+            qs[i + 16] = (byte >> 4) as i8;
+        }
+        Unpacked32 { qs, d: f16(self.d), m: f16(self.m) }
+    }
+
+    fn quantize(values: &[f32; 32]) -> Self {
+        let (low, high) = fit::range(values);
+        let d = (high - low) / 15.0;
+        let id = fit::inverse(d);
+        let nibble = |v: f32| round_clamped((v - low) * id, 0, 15) as u8;
+        let mut qs = [0; 16];
+        for (i, q) in qs.iter_mut().enumerate() {
+            *q = nibble(values[i]) | nibble(values[i + 16]) << 4;
+        }
+        Self { d: to_f16(d), m: to_f16(low), qs }
+    }
+}

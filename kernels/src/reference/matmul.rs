@@ -1,0 +1,133 @@
+//! Matrix products and dequantization, each written once for all formats of a shape.
+
+use super::math::{LANES, fma, tree};
+use crate::activations::{Activations, F32Rows, QuantizedRows};
+use crate::formats::float::Float;
+use crate::formats::{Block32, Block256};
+use crate::matrix::Matrix;
+use crate::tiles::TileMut;
+
+/// The f32 activations, as `Kernels::matmul` has checked.
+pub(crate) fn f32_rows<'a>(x: &Activations<'a>) -> F32Rows<'a> {
+    match x {
+        Activations::F32(rows) => *rows,
+        Activations::Quantized(_) => unreachable!("the activation kind was checked at the edge"),
+    }
+}
+
+/// The quantized activations, as `Kernels::matmul` has checked.
+pub(crate) fn quantized_rows<'a>(x: &Activations<'a>) -> QuantizedRows<'a> {
+    match x {
+        Activations::Quantized(rows) => *rows,
+        Activations::F32(_) => unreachable!("the activation kind was checked at the edge"),
+    }
+}
+
+/// Products with float weights.
+pub(crate) fn float<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _scratch: &mut [u8]) {
+    let x = f32_rows(x);
+    for r in 0..w.n_rows() {
+        let weights: &[W] = bytemuck::cast_slice(w.row(r));
+        for t in 0..x.n_rows {
+            let mut lanes = [0.0; LANES];
+            for (ws, xs) in weights.chunks(LANES).zip(x.row(t).chunks(LANES)) {
+                for i in 0..LANES {
+                    // Beyond the end both are zero.
+                    let (a, b) = if i < ws.len() { (ws[i].to_f32(), xs[i]) } else { (0.0, 0.0) };
+                    lanes[i] = fma(a, b, lanes[i]);
+                }
+            }
+            out.row_mut(t)[r] = tree(&lanes);
+        }
+    }
+}
+
+/// Products with 32-weight blocks. The output is the accumulator: every block is unpacked once for all tokens.
+pub(crate) fn block32<B: Block32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _scratch: &mut [u8]) {
+    let x = quantized_rows(x);
+    for r in 0..w.n_rows() {
+        for t in 0..x.n_rows {
+            out.row_mut(t)[r] = 0.0;
+        }
+        for (b, block) in bytemuck::cast_slice::<u8, B>(w.row(r)).iter().enumerate() {
+            let w = block.unpack();
+            for t in 0..x.n_rows {
+                let block = t * (x.n_cols / 32) + b;
+                let dot: i32 =
+                    w.qs.iter().zip(&x.qs[block * 32..][..32]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+                let scale = x.scales[block];
+                let acc = &mut out.row_mut(t)[r];
+                *acc = fma(dot as f32, w.d * scale, *acc);
+                if B::HAS_MIN {
+                    *acc = fma(f32::from(x.sums[block]), w.m * scale, *acc);
+                }
+            }
+        }
+    }
+}
+
+/// Products with super-blocks of 256 weights.
+pub(crate) fn block256<B: Block256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _scratch: &mut [u8]) {
+    let x = quantized_rows(x);
+    for r in 0..w.n_rows() {
+        for t in 0..x.n_rows {
+            out.row_mut(t)[r] = 0.0;
+        }
+        for (b, block) in bytemuck::cast_slice::<u8, B>(w.row(r)).iter().enumerate() {
+            let w = block.unpack();
+            for t in 0..x.n_rows {
+                let block = t * (x.n_cols / 256) + b;
+                let qs = &x.qs[block * 256..][..256];
+                let sums = &x.sums[block * 16..][..16];
+                let mut isum = 0;
+                let mut msum = 0;
+                for g in 0..16 {
+                    let group = g * 16..g * 16 + 16;
+                    let dot: i32 =
+                        w.qs[group.clone()].iter().zip(&qs[group]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+                    isum += i32::from(w.scales[g]) * dot;
+                    msum += i32::from(w.mins[g]) * i32::from(sums[g]);
+                }
+                let scale = x.scales[block];
+                let acc = &mut out.row_mut(t)[r];
+                *acc = fma(isum as f32, w.d * scale, *acc);
+                if B::HAS_MIN {
+                    *acc = fma(-(msum as f32), w.dmin * scale, *acc);
+                }
+            }
+        }
+    }
+}
+
+/// Float weights as f32.
+pub(crate) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
+    for (w, out) in bytemuck::cast_slice::<u8, W>(row).iter().zip(out) {
+        *out = w.to_f32();
+    }
+}
+
+/// 32-weight blocks as f32: `d * q`, plus `m`.
+pub(crate) fn dequantize32<B: Block32>(row: &[u8], out: &mut [f32]) {
+    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(32)) {
+        let w = block.unpack();
+        for (q, out) in w.qs.iter().zip(out) {
+            *out = w.d * f32::from(*q);
+            if B::HAS_MIN {
+                *out += w.m;
+            }
+        }
+    }
+}
+
+/// Super-blocks as f32: `(d * scale) * q`, less `dmin * min`.
+pub(crate) fn dequantize256<B: Block256>(row: &[u8], out: &mut [f32]) {
+    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(256)) {
+        let w = block.unpack();
+        for (i, (q, out)) in w.qs.iter().zip(out).enumerate() {
+            *out = (w.d * f32::from(w.scales[i / 16])) * f32::from(*q);
+            if B::HAS_MIN {
+                *out -= w.dmin * f32::from(w.mins[i / 16]);
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! RMS norm and softmax.
+
+use super::math::{LANES, exp, fma, max, tree};
+
+/// `out = (x / sqrt(mean(x^2) + eps)) * weight`.
+pub(crate) fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
+    let mut lanes = [0.0; LANES];
+    for chunk in x.chunks(LANES) {
+        for i in 0..LANES {
+            let v = chunk.get(i).copied().unwrap_or(0.0);
+            lanes[i] = fma(v, v, lanes[i]);
+        }
+    }
+    let s = 1.0 / libm::sqrtf(tree(&lanes) / x.len() as f32 + eps);
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = x * s;
+    }
+    if let Some(weight) = weight {
+        for (out, w) in out.iter_mut().zip(weight) {
+            *out *= f32::from_le_bytes(*w);
+        }
+    }
+}
+
+/// `x = exp(x - max) / sum`.
+pub(crate) fn softmax(x: &mut [f32]) {
+    let m = x.iter().fold(f32::NEG_INFINITY, |m, &v| max(m, v));
+    let mut lanes = [0.0; LANES];
+    for chunk in x.chunks_mut(LANES) {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *v = exp(*v - m);
+            *lane += *v;
+        }
+    }
+    let inverse = 1.0 / tree(&lanes);
+    for v in x {
+        *v *= inverse;
+    }
+}

@@ -1,0 +1,51 @@
+//! Activations to 8-bit blocks.
+
+use super::math::ROUND_MAGIC;
+use crate::activations::QuantizedRowsMut;
+
+/// Blocks whose largest magnitude is smaller quantize to zero: `2^-100`.
+pub const AMAX_MIN: f32 = 7.888609052210118e-31;
+
+/// Scale and inverse scale of a block: `(amax / 127, 127 / amax)`; `(NaN, 0)` for a block with infinity or NaN,
+/// `(0, 0)` for one that is next to nothing. With an inverse of 0 all its values are to be taken as 0.
+pub(crate) fn block_scale(values: &[f32]) -> (f32, f32) {
+    let bits = values.iter().map(|v| v.to_bits() & 0x7fff_ffff).max().unwrap_or(0);
+    let amax = f32::from_bits(bits);
+    if !amax.is_finite() {
+        (f32::NAN, 0.0)
+    } else if amax < AMAX_MIN {
+        (0.0, 0.0)
+    } else {
+        (amax / 127.0, 127.0 / amax)
+    }
+}
+
+/// `v * inverse` to the nearest integer, half to even; 0 where the inverse is 0.
+pub(crate) fn round_scaled(v: f32, inverse: f32) -> i8 {
+    if inverse == 0.0 { 0 } else { ((v * inverse + ROUND_MAGIC) - ROUND_MAGIC) as i8 }
+}
+
+fn quantize(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
+    let (block_len, sum_len) = (out.kind.block_len(), out.kind.sum_len());
+    let blocks = x.chunks_exact(block_len).zip(out.qs.chunks_exact_mut(block_len)).zip(&mut *out.scales);
+    for ((x, qs), scale) in blocks {
+        let inverse;
+        (*scale, inverse) = block_scale(x);
+        for (q, &v) in qs.iter_mut().zip(x) {
+            *q = round_scaled(v, inverse);
+        }
+    }
+    for (sum, qs) in out.sums.iter_mut().zip(out.qs.chunks_exact(sum_len)) {
+        *sum = qs.iter().map(|&q| i16::from(q)).sum();
+    }
+}
+
+/// Blocks of 32 with one sum.
+pub(crate) fn quantize_q8(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
+    quantize(x, out);
+}
+
+/// Blocks of 256 with sums of 16.
+pub(crate) fn quantize_q8k(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
+    quantize(x, out);
+}

@@ -1,0 +1,93 @@
+//! The elementary functions of the one arithmetic against exact or better ones.
+
+use nanocamelid_kernels::reference::math;
+use nanocamelid_tests::random::Random;
+
+#[track_caller]
+fn check_fma(a: f32, b: f32, c: f32) {
+    let (ours, exact) = (math::fma(a, b, c), a.mul_add(b, c));
+    assert!(
+        ours.to_bits() == exact.to_bits() || ours.is_nan() && exact.is_nan(),
+        "fma({a:e}, {b:e}, {c:e}) = {ours:e}, not {exact:e}"
+    );
+}
+
+#[test]
+fn fma_rounds_once() {
+    let edges = [
+        0.0,
+        1.0,
+        1.0 + f32::EPSILON,
+        1.0 - f32::EPSILON / 2.0,
+        f32::MIN_POSITIVE,
+        f32::MIN_POSITIVE * (1.0 - f32::EPSILON),
+        f32::from_bits(1),
+        f32::from_bits(3),
+        f32::MAX,
+        f32::MAX / 2.0,
+        f32::INFINITY,
+        f32::NAN,
+        0.5,
+        1.5,
+        3.0,
+        16_777_215.0,
+        5.960_464_5e-8,
+    ];
+    let edges: Vec<f32> = edges.iter().flat_map(|&v| [v, -v]).collect();
+    for &a in &edges {
+        for &b in &edges {
+            for &c in &edges {
+                check_fma(a, b, c);
+            }
+        }
+    }
+    let mut random = Random(1);
+    for _ in 0..3_000_000 {
+        let (a, b) = (f32::from_bits(random.bits() as u32), f32::from_bits(random.bits() as u32));
+        check_fma(a, b, f32::from_bits(random.bits() as u32));
+        // Addends near the product, where cancellation and half-way cases are.
+        let near = (a * b).to_bits() ^ (random.bits() as u32 & 0x8000_0fff);
+        check_fma(a, b, f32::from_bits(near));
+        let shifted = (a * b).to_bits().wrapping_sub((random.bits() as u32 % 60) << 23);
+        check_fma(a, b, f32::from_bits(shifted));
+    }
+}
+
+/// Largest error over a sweep, in units of the last place of the exact value.
+fn max_ulps(range: std::ops::Range<f32>, ours: impl Fn(f32) -> f32, exact: impl Fn(f64) -> f64) -> f64 {
+    let n = 2_000_000;
+    let mut worst = 0.0f64;
+    for i in 0..n {
+        let x = range.start + (range.end - range.start) * (i as f32 / n as f32);
+        let y = exact(f64::from(x));
+        let ulp = f64::from(f32::from_bits((y as f32).to_bits() + 1)) - f64::from(y as f32);
+        worst = worst.max(((f64::from(ours(x)) - y) / ulp).abs());
+    }
+    worst
+}
+
+#[test]
+fn exp_is_within_an_ulp_or_so() {
+    let worst = max_ulps(-87.3..88.37, math::exp, f64::exp);
+    assert!(worst < 1.5, "exp is {worst} ulp off");
+    assert_eq!(math::exp(0.0).to_bits(), 1.0f32.to_bits());
+    assert_eq!(math::exp(-0.0).to_bits(), 1.0f32.to_bits());
+    assert_eq!(math::exp(f32::NEG_INFINITY).to_bits(), 0);
+    assert_eq!(math::exp(f32::INFINITY), math::exp(math::EXP_MAX));
+    assert!(math::exp(f32::INFINITY).is_finite());
+    assert!(math::exp(f32::from_bits(0x7f80_0001)).is_nan() && math::exp(-f32::NAN).is_nan());
+    assert!(math::exp(math::EXP_MIN) >= f32::MIN_POSITIVE);
+}
+
+#[test]
+fn gates_are_close_to_exact() {
+    let silu = |x: f64| x / (1.0 + (-x).exp());
+    let gelu = |x: f64| 0.5 * x * (1.0 + (0.797_884_560_802_865_4 * (x + 0.044715 * x * x * x)).tanh());
+    for i in -200_000..=200_000 {
+        let x = i as f32 / 10_000.0;
+        let wide = f64::from(x);
+        assert!((f64::from(math::silu(x)) - silu(wide)).abs() <= 4e-7 * wide.abs().max(1e-6), "silu({x})");
+        assert!((f64::from(math::gelu(x)) - gelu(wide)).abs() <= 4e-7 * wide.abs().max(1e-6), "gelu({x})");
+        assert!((f64::from(math::tanh(x)) - wide.tanh()).abs() <= 3e-7, "tanh({x})");
+    }
+}
