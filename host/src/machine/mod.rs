@@ -1,0 +1,9 @@
+//! The machine this runs on: CPU, memory, what slows it down.
+
+pub(crate) mod bandwidth;
+pub(crate) mod cpu;
+pub(crate) mod cpu_list;
+pub(crate) mod features;
+pub(crate) mod memory;
+pub(crate) mod throttling;
+pub(crate) mod workers;

@@ -1,0 +1,154 @@
+//! Memory that is not the heap: model files and the session's arena.
+
+use memmap2::{Mmap, MmapMut, MmapOptions};
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file mapped read-only.
+#[derive(Debug)]
+pub(crate) struct MappedFile {
+    map: Mmap,
+}
+
+/// Why a file cannot be mapped.
+#[derive(Debug)]
+pub(crate) struct MapError {
+    path: PathBuf,
+    kind: MapErrorKind,
+}
+
+#[derive(Debug)]
+enum MapErrorKind {
+    Missing,
+    Directory,
+    NotAFile,
+    Empty,
+    TooLarge(u64),
+    Io(io::Error),
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.kind {
+            MapErrorKind::Missing => write!(f, "{path}: no such file"),
+            MapErrorKind::Directory => write!(f, "{path}: is a directory, not a model file"),
+            MapErrorKind::NotAFile => write!(f, "{path}: is not a regular file"),
+            MapErrorKind::Empty => write!(f, "{path}: the file is empty"),
+            MapErrorKind::TooLarge(n) => write!(f, "{path}: {n} bytes do not fit this machine's address space"),
+            MapErrorKind::Io(source) => write!(f, "{path}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for MapError {}
+
+impl MapError {
+    /// Whether it is the name that is wrong, and not the machine that failed.
+    pub(crate) fn is_callers_mistake(&self) -> bool {
+        !matches!(self.kind, MapErrorKind::Io(_))
+    }
+}
+
+impl MappedFile {
+    /// Maps a whole file. Nothing is read yet: pages come in as the model touches them.
+    ///
+    /// # Errors
+    /// [`MapError`], which names the path.
+    pub(crate) fn open(path: &Path) -> Result<Self, MapError> {
+        let fail = |kind| MapError { path: path.to_owned(), kind };
+        let io_fail = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => fail(MapErrorKind::Missing),
+            io::ErrorKind::IsADirectory => fail(MapErrorKind::Directory),
+            _ => fail(MapErrorKind::Io(source)),
+        };
+        // Asked before opening: opening a FIFO would wait for somebody to write.
+        let metadata = std::fs::metadata(path).map_err(io_fail)?;
+        if metadata.is_dir() {
+            return Err(fail(MapErrorKind::Directory));
+        }
+        if !metadata.is_file() {
+            return Err(fail(MapErrorKind::NotAFile));
+        }
+        match metadata.len() {
+            0 => return Err(fail(MapErrorKind::Empty)),
+            n if usize::try_from(n).is_err() => return Err(fail(MapErrorKind::TooLarge(n))),
+            _ => {}
+        }
+        let file = File::open(path).map_err(io_fail)?;
+        // SAFETY: the map is private and read-only. What remains is that somebody changes the file meanwhile. If it is
+        // cut short, touching the lost pages raises SIGBUS, which `signals::guard_map` turns into a message and an
+        // exit. If bytes change, the parser has copied every number that bounds an access, and weights are plain
+        // numbers of which every bit pattern is valid; the result is wrong, never out of bounds.
+        let map = unsafe { Mmap::map(&file) }.map_err(|source| fail(MapErrorKind::Io(source)))?;
+        crate::signals::guard_map(&map, path);
+        Ok(Self { map })
+    }
+
+    /// The file's bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+impl Drop for MappedFile {
+    fn drop(&mut self) {
+        crate::signals::release_map(&self.map);
+    }
+}
+
+/// Zeroed memory that the system hands out page by page when it is touched.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    map: MmapMut,
+}
+
+impl Arena {
+    /// `n_bytes` of it, page-aligned.
+    ///
+    /// # Errors
+    /// If the address space has no such room.
+    pub(crate) fn new(n_bytes: usize) -> io::Result<Self> {
+        // Without a swap reservation: a context that is never filled costs nothing even where overcommit is strict.
+        let map = MmapOptions::new().len(n_bytes.max(1)).no_reserve_swap().map_anon()?;
+        Ok(Self { map })
+    }
+
+    /// The memory.
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        &mut self.map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_named() {
+        let dir = std::env::temp_dir().join(format!("nanocamelid-map-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let empty = dir.join("empty.gguf");
+        File::create(&empty).unwrap();
+        for (path, words) in
+            [(dir.clone(), "is a directory"), (empty, "is empty"), (dir.join("none.gguf"), "no such file")]
+        {
+            let error = MappedFile::open(&path).unwrap_err();
+            assert!(error.is_callers_mistake());
+            let message = error.to_string();
+            assert!(message.contains(words) && message.contains(path.to_str().unwrap()), "{message}");
+        }
+        let good = dir.join("good.gguf");
+        std::fs::write(&good, b"bytes").unwrap();
+        assert_eq!(MappedFile::open(&good).unwrap().bytes(), b"bytes");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn an_arena_is_zeroed_and_untouched() {
+        let mut arena = Arena::new(1 << 36).unwrap();
+        assert_eq!((arena.bytes().len(), arena.bytes()[1 << 35]), (1 << 36, 0));
+    }
+}

@@ -1,0 +1,247 @@
+//! Persistent worker threads.
+//!
+//! The caller is worker 0 and works like the others. A job reaches the other workers through one atomic word each
+//! ([`handshake`]); they spin for it while a token is in flight and sleep when nothing comes, so that a hot dispatch
+//! costs well under a microsecond and an idle program costs nothing.
+//!
+//! On a machine where something else takes a core, waiting turns bounded: spinning, then yielding, then sleeping; and
+//! a worker that has not begun when the work is gone is not waited for. The engine's jobs draw their work from queues,
+//! so whoever runs does it all.
+
+mod affinity;
+mod handshake;
+
+pub(crate) use affinity::pin_to;
+use handshake::{Slot, Taken};
+use nanocamelid_engine::{Executor, Phase};
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+/// Waiting by spinning: longer than the gaps between the jobs of one token.
+const SPIN: Duration = Duration::from_micros(60);
+/// Then by yielding: longer than sampling and printing a token.
+const YIELD: Duration = Duration::from_millis(2);
+
+/// How many workers run which phase, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PoolOptions {
+    /// Workers for [`Phase::Decode`]; at least 1.
+    pub(crate) n_decode: usize,
+    /// Workers for [`Phase::Prefill`]; at least 1.
+    pub(crate) n_prefill: usize,
+    /// Worker `i` is pinned to `cpus[i % cpus.len()]`; nobody is pinned if there are none.
+    pub(crate) cpus: Vec<usize>,
+}
+
+/// The threads. Not `Sync`: one caller at a time, by type.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    n_decode: usize,
+    n_prefill: usize,
+    /// Set while a job runs, so that a job that finds its way back here runs alone.
+    busy: Cell<bool>,
+}
+
+struct Shared {
+    /// One per worker but the caller.
+    slots: Vec<Slot>,
+    job: UnsafeCell<Option<Job>>,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// Zero where more workers than CPUs would spin for each other.
+    spin: Duration,
+}
+
+/// What the workers run, borrowed from the caller of [`Pool::run`], which outlives every use.
+#[derive(Clone, Copy)]
+struct Job {
+    run: *const (dyn Fn() + Sync),
+    caller: *const Thread,
+}
+
+// SAFETY: `job` is written by the caller only while every slot is idle, asleep or closed, and read by a worker only
+// between `take` and `finish`; the handshake orders the two (see `Pool::run`). The closure behind it is `Sync`, the
+// thread handle is `Sync`, and everything else in `Shared` is `Send + Sync` by itself.
+unsafe impl Sync for Shared {}
+// SAFETY: as above; the pointers are dereferenced only while the caller of `run` keeps what they point to alive.
+unsafe impl Send for Shared {}
+
+impl Pool {
+    /// Starts the workers. The calling thread becomes worker 0 and is pinned too, if anybody is.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub(crate) fn new(options: &PoolOptions) -> std::io::Result<Self> {
+        let n_workers = options.n_decode.max(options.n_prefill).max(1);
+        let n_cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let shared = Arc::new(Shared {
+            slots: (1..n_workers).map(|_| Slot::new()).collect(),
+            job: UnsafeCell::new(None),
+            panic: Mutex::new(None),
+            spin: if n_workers <= n_cpus { SPIN } else { Duration::ZERO },
+        });
+        let cpu_of = |worker: usize| options.cpus.get(worker % options.cpus.len().max(1)).copied();
+        let mut pool = Self {
+            shared,
+            threads: Vec::with_capacity(n_workers - 1),
+            n_decode: options.n_decode.max(1),
+            n_prefill: options.n_prefill.max(1),
+            busy: Cell::new(false),
+        };
+        for worker in 1..n_workers {
+            let shared = Arc::clone(&pool.shared);
+            let cpu = cpu_of(worker);
+            let thread = std::thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
+                cpu.map(pin_to);
+                work(&shared, worker - 1);
+            })?;
+            pool.threads.push(thread);
+        }
+        cpu_of(0).map(pin_to);
+        Ok(pool)
+    }
+
+    /// Waits until the worker of `slot` no longer runs the job: spinning, yielding, then asleep.
+    fn wait_for(&self, slot: &Slot) {
+        let mut patience = Patience::new(self.shared.spin);
+        while !slot.is_done() {
+            if patience.wait() {
+                continue;
+            }
+            if slot.doze() {
+                while !slot.is_done() {
+                    std::thread::park();
+                }
+            }
+        }
+    }
+}
+
+impl Executor for Pool {
+    fn n_workers(&self, phase: Phase) -> usize {
+        match phase {
+            Phase::Decode => self.n_decode,
+            Phase::Prefill => self.n_prefill,
+        }
+    }
+
+    fn run(&self, phase: Phase, job: &(dyn Fn() + Sync)) {
+        let slots = &self.shared.slots[..self.n_workers(phase) - 1];
+        if slots.is_empty() || self.busy.get() {
+            return job();
+        }
+        self.busy.set(true);
+        let caller = std::thread::current();
+        let run: *const (dyn Fn() + Sync + '_) = job;
+        // SAFETY: only the lifetime changes. Workers dereference the pointer between `take` and `finish` alone, and
+        // this function does not return or unwind before every slot it offered the job to is revoked or done.
+        let run = unsafe { std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const (dyn Fn() + Sync)>(run) };
+        // SAFETY: no worker reads the cell now: the last run left no slot offered or running, `busy` keeps a job from
+        // starting another run on this thread, and the pool is not `Sync`, so no other thread can be here.
+        unsafe { *self.shared.job.get() = Some(Job { run, caller: &caller }) };
+        for (slot, thread) in slots.iter().zip(&self.threads) {
+            if slot.offer() {
+                thread.thread().unpark();
+            }
+        }
+        let own = catch_unwind(AssertUnwindSafe(job));
+        for slot in slots {
+            if !slot.revoke() {
+                self.wait_for(slot);
+            }
+        }
+        self.busy.set(false);
+        let theirs = self.shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(payload) = own.err().or(theirs) {
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for (slot, thread) in self.shared.slots.iter().zip(&self.threads) {
+            if slot.close() {
+                thread.thread().unpark();
+            }
+        }
+        for thread in self.threads.drain(..) {
+            // A worker catches its jobs' panics; there is nothing left to report.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A worker's life.
+fn work(shared: &Shared, index: usize) {
+    let slot = &shared.slots[index];
+    let mut patience = Patience::new(shared.spin);
+    loop {
+        match slot.take() {
+            Taken::Closed => return,
+            Taken::Job => {
+                // SAFETY: the slot is running, so the caller does not write the cell.
+                let job = unsafe { *shared.job.get() };
+                let Some(Job { run, caller }) = job else { unreachable!("a job is stored before it is offered") };
+                // SAFETY: `Pool::run` keeps the closure alive until this slot is done; it is `Sync`.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { (*run)() })) {
+                    shared.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+                }
+                slot.finish(|| {
+                    // SAFETY: the caller waits in `Pool::run`, whose local this is, until the slot is done.
+                    let caller = unsafe { (*caller).clone() };
+                    move || caller.unpark()
+                });
+                patience = Patience::new(shared.spin);
+            }
+            Taken::Nothing => {
+                if patience.wait() {
+                    continue;
+                }
+                if slot.fall_asleep() {
+                    while slot.is_asleep() {
+                        std::thread::park();
+                    }
+                    patience = Patience::new(shared.spin);
+                }
+            }
+        }
+    }
+}
+
+/// How long to go on without sleeping.
+struct Patience {
+    spin: Duration,
+    since: Option<Instant>,
+    spins: u32,
+}
+
+impl Patience {
+    /// Looking at the clock costs as much as several looks at the slot.
+    const SPINS_PER_LOOK: u32 = 32;
+
+    fn new(spin: Duration) -> Self {
+        Self { spin, since: None, spins: 0 }
+    }
+
+    /// Waits a moment. False once it is time to sleep.
+    fn wait(&mut self) -> bool {
+        self.spins += 1;
+        if self.spins % Self::SPINS_PER_LOOK != 0 && !self.spin.is_zero() {
+            std::hint::spin_loop();
+            return true;
+        }
+        let waited = self.since.get_or_insert_with(Instant::now).elapsed();
+        if waited >= self.spin {
+            std::thread::yield_now();
+        }
+        waited < self.spin + YIELD
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+use super::*;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+fn pool(n: usize) -> Pool {
+    Pool::new(&PoolOptions { n_decode: n, n_prefill: n, cpus: Vec::new() }).unwrap()
+}
+
+/// Draws `n` items in the way the engine's jobs do; the sum tells that each was drawn once.
+fn drain(pool: &Pool, phase: Phase, n: u64) -> u64 {
+    let next = AtomicU64::new(0);
+    let sum = AtomicU64::new(0);
+    pool.run(phase, &|| {
+        loop {
+            let item = next.fetch_add(1, Ordering::Relaxed);
+            if item >= n {
+                return;
+            }
+            sum.fetch_add(item, Ordering::Relaxed);
+        }
+    });
+    sum.into_inner()
+}
+
+#[test]
+fn all_work_is_done_once_whatever_the_number_of_workers() {
+    for n_workers in 1..=9 {
+        let pool = pool(n_workers);
+        for n in [0, 1, 2, 100, 5000] {
+            assert_eq!(drain(&pool, Phase::Decode, n), n * n.saturating_sub(1) / 2, "{n_workers} workers, {n} items");
+        }
+    }
+}
+
+#[test]
+fn phases_have_their_own_counts() {
+    let pool = Pool::new(&PoolOptions { n_decode: 2, n_prefill: 4, cpus: Vec::new() }).unwrap();
+    assert_eq!((pool.n_workers(Phase::Decode), pool.n_workers(Phase::Prefill)), (2, 4));
+    for (phase, most) in [(Phase::Decode, 2), (Phase::Prefill, 4)] {
+        let calls = AtomicUsize::new(0);
+        pool.run(phase, &|| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(20));
+        });
+        let calls = calls.into_inner();
+        assert!((1..=most).contains(&calls), "{phase:?}: {calls} calls");
+        assert!(calls > 1, "{phase:?}: nobody helped for 20 ms");
+    }
+}
+
+#[test]
+fn results_written_by_workers_are_seen_after_the_run() {
+    let pool = pool(4);
+    let mut out = vec![0u32; 1000];
+    for round in 1..200 {
+        let bands = nanocamelid_kernels::Queue::new(out.chunks_mut(16));
+        pool.run(Phase::Decode, &|| {
+            while let Some(band) = bands.next() {
+                band.iter_mut().for_each(|v| *v += 1);
+            }
+        });
+        assert!(out.iter().all(|&v| v == round));
+    }
+}
+
+#[test]
+fn sleeping_workers_wake_for_the_next_job() {
+    let pool = pool(3);
+    for _ in 0..5 {
+        let ids = Mutex::new(std::collections::HashSet::new());
+        pool.run(Phase::Decode, &|| {
+            ids.lock().unwrap().insert(std::thread::current().id());
+            std::thread::sleep(Duration::from_millis(20));
+        });
+        assert!(ids.into_inner().unwrap().len() > 1, "nobody woke up within 20 ms");
+        std::thread::sleep(YIELD + SPIN + Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
+    let pool = pool(3);
+    for victim in 0..3 {
+        let seen = AtomicUsize::new(0);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            pool.run(Phase::Decode, &|| {
+                if seen.fetch_add(1, Ordering::Relaxed) == victim {
+                    panic!("job {victim}");
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            });
+        }));
+        // Fewer than three workers may have come; then the victim was never born.
+        if seen.into_inner() > victim {
+            assert_eq!(caught.unwrap_err().downcast_ref::<String>(), Some(&format!("job {victim}")));
+        }
+        assert_eq!(drain(&pool, Phase::Decode, 1000), 499_500);
+    }
+}
+
+#[test]
+fn a_job_that_comes_back_runs_alone() {
+    thread_local!(static POOL: Pool = pool(3));
+    POOL.with(|outer| {
+        let inner_runs = AtomicUsize::new(0);
+        let home = std::thread::current().id();
+        outer.run(Phase::Decode, &|| {
+            if std::thread::current().id() == home {
+                POOL.with(|pool| pool.run(Phase::Decode, &|| _ = inner_runs.fetch_add(1, Ordering::Relaxed)));
+            }
+        });
+        assert_eq!(inner_runs.into_inner(), 1);
+    });
+}
+
+#[test]
+fn short_jobs_under_oversubscription() {
+    let pool = pool(8);
+    let started = Instant::now();
+    for round in 0..3000 {
+        assert_eq!(drain(&pool, Phase::Prefill, round % 40), (round % 40) * (round % 40).saturating_sub(1) / 2);
+    }
+    assert!(started.elapsed() < Duration::from_secs(60), "took {:?}", started.elapsed());
+}
+
+/// A worker's own record in /proc, found from inside a job.
+#[cfg(target_os = "linux")]
+fn schedstat_of_workers(pool: &Pool) -> Vec<std::path::PathBuf> {
+    let paths = Mutex::new(Vec::new());
+    let home = std::thread::current().id();
+    while paths.lock().unwrap().is_empty() {
+        pool.run(Phase::Decode, &|| {
+            if std::thread::current().id() != home {
+                let task = std::fs::read_link("/proc/thread-self").unwrap();
+                paths.lock().unwrap().push(std::path::Path::new("/proc").join(task).join("schedstat"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        });
+    }
+    paths.into_inner().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn idle_workers_use_no_cpu() {
+    let pool = pool(2);
+    for path in schedstat_of_workers(&pool) {
+        let Ok(_) = std::fs::read_to_string(&path) else { return eprintln!("skipped: no {}", path.display()) };
+        let cpu_ns =
+            || -> u64 { std::fs::read_to_string(&path).unwrap().split_whitespace().next().unwrap().parse().unwrap() };
+        std::thread::sleep(Duration::from_millis(50));
+        let before = cpu_ns();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(cpu_ns(), before, "a worker ran while there was nothing to do");
+    }
+}
+
+/// Not a test of the machine: prints what a hot dispatch costs. Run with `--release --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn measure_hot_dispatch() {
+    for n in 1..=std::thread::available_parallelism().map_or(1, usize::from) {
+        let pool = pool(n);
+        let mut best = Duration::MAX;
+        let mut both = 0;
+        for _ in 0..20 {
+            let calls = AtomicUsize::new(0);
+            let started = Instant::now();
+            for _ in 0..10_000 {
+                pool.run(Phase::Decode, &|| {
+                    // Long enough that a hot worker always gets there in time.
+                    let at = calls.fetch_add(1, Ordering::Relaxed) / n * n + n;
+                    for _ in 0..400 {
+                        if calls.load(Ordering::Relaxed) >= at {
+                            break;
+                        }
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            best = best.min(started.elapsed() / 10_000);
+            both = calls.into_inner();
+        }
+        eprintln!("{n} workers: {best:?} a job in which all meet ({} of {} calls)", both, n * 10_000);
+    }
+}
+
+/// Not a test: 120 jobs a token, 200 us of work each, alone and beside a thread that never rests.
+#[test]
+#[ignore = "a measurement"]
+fn measure_with_a_busy_core() {
+    let n_cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let token = |pool: &Pool| {
+        for _ in 0..120 {
+            let items = AtomicUsize::new(0);
+            pool.run(Phase::Decode, &|| {
+                while items.fetch_add(1, Ordering::Relaxed) < 20 {
+                    for _ in 0..2000 {
+                        std::hint::black_box(0);
+                    }
+                    let until = Instant::now() + Duration::from_micros(10);
+                    while Instant::now() < until {}
+                }
+            });
+        }
+    };
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for busy in [false, true] {
+            if busy {
+                scope.spawn(|| while !stop.load(Ordering::Relaxed) {});
+            }
+            for n in 1..=n_cpus {
+                let pool = pool(n);
+                token(&pool);
+                let started = Instant::now();
+                (0..30).for_each(|_| token(&pool));
+                eprintln!("{n} of {n_cpus} workers, busy core: {busy}: {:?} a token", started.elapsed() / 30);
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}

@@ -1,0 +1,160 @@
+//! Signals: a file cut short under its map, Ctrl-C during an answer, the end of a session.
+//!
+//! Handlers only touch atomics and call functions that POSIX lists as async-signal-safe.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+/// Model files mapped at the same time: the one in use and the one that `/model` is trying.
+const MAX_MAPS: usize = 4;
+
+struct GuardedMap {
+    start: AtomicUsize,
+    n_bytes: AtomicUsize,
+    /// A NUL-terminated message, leaked: a handler may still read it.
+    message: AtomicPtr<u8>,
+}
+
+static MAPS: [GuardedMap; MAX_MAPS] = [const {
+    GuardedMap {
+        start: AtomicUsize::new(0),
+        n_bytes: AtomicUsize::new(0),
+        message: AtomicPtr::new(std::ptr::null_mut()),
+    }
+}; MAX_MAPS];
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on an unreadable page of this map ends the program with a message that names the file.
+pub(crate) fn guard_map(map: &[u8], path: &Path) {
+    let message = format!("error: {}: the file was cut short or became unreadable while in use\n\0", path.display());
+    let free = MAPS.iter().find(|m| m.start.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok());
+    if let Some(slot) = free {
+        slot.message.store(Box::leak(message.into_bytes().into_boxed_slice()).as_mut_ptr(), Ordering::Release);
+        slot.n_bytes.store(map.len(), Ordering::Release);
+        slot.start.store(map.as_ptr() as usize, Ordering::Release);
+    }
+    imp::install_bus_handler();
+}
+
+/// The map is about to go.
+pub(crate) fn release_map(map: &[u8]) {
+    for slot in &MAPS {
+        if slot.start.load(Ordering::Acquire) == map.as_ptr() as usize {
+            slot.n_bytes.store(0, Ordering::Release);
+            slot.start.store(0, Ordering::Release);
+        }
+    }
+}
+
+/// Ctrl-C from now on only sets the flag that [`take_interrupt`] reads.
+pub(crate) fn catch_interrupts() {
+    imp::catch_interrupts();
+}
+
+/// Whether Ctrl-C was pressed since the last call.
+pub(crate) fn take_interrupt() -> bool {
+    INTERRUPTED.swap(false, Ordering::Relaxed)
+}
+
+/// Whether Ctrl-C was pressed; leaves the flag.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// SIGTERM and SIGHUP put the terminal back as it is now before they end the program.
+pub(crate) fn restore_terminal_at_end() {
+    imp::restore_terminal_at_end();
+}
+
+#[cfg(unix)]
+mod imp {
+    use super::{INTERRUPTED, MAPS, Ordering};
+    use std::sync::OnceLock;
+
+    fn install(signal: i32, handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void), flags: i32) {
+        // SAFETY: an all-zero sigaction is a valid value; the handler has the signature that SA_SIGINFO asks for and
+        // keeps to async-signal-safe calls; a failure leaves the default action, which is acceptable.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | flags;
+            libc::sigemptyset(&mut action.sa_mask);
+            libc::sigaction(signal, &action, std::ptr::null_mut());
+        }
+    }
+
+    /// Back to the default action, then once more, so that whoever waits for us sees the signal.
+    fn die_of(signal: i32) {
+        // SAFETY: both calls are async-signal-safe and take plain numbers.
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
+    }
+
+    pub(super) fn install_bus_handler() {
+        install(libc::SIGBUS, on_bus_error, 0);
+    }
+
+    extern "C" fn on_bus_error(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        // SAFETY: the system passes a valid siginfo; for SIGBUS its address field is set.
+        let address = unsafe { (*info).si_addr() } as usize;
+        for map in &MAPS {
+            let (start, n_bytes) = (map.start.load(Ordering::Acquire), map.n_bytes.load(Ordering::Acquire));
+            // The last page of a map reaches past the file's end.
+            if start > 1 && address >= start && address - start < n_bytes.next_multiple_of(1 << 16) {
+                let message = map.message.load(Ordering::Acquire);
+                // SAFETY: the message is NUL-terminated and never freed; write and _exit are async-signal-safe.
+                unsafe {
+                    libc::write(2, message.cast(), libc::strlen(message.cast()));
+                    libc::_exit(1);
+                }
+            }
+        }
+        die_of(signal);
+    }
+
+    pub(super) fn catch_interrupts() {
+        // Restarting: a blocked read of the terminal goes on.
+        install(libc::SIGINT, on_interrupt, libc::SA_RESTART);
+    }
+
+    extern "C" fn on_interrupt(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    }
+
+    static TERMINAL: OnceLock<libc::termios> = OnceLock::new();
+
+    pub(super) fn restore_terminal_at_end() {
+        // SAFETY: an all-zero termios is a valid value to be overwritten; file 0 is only asked.
+        unsafe {
+            let mut termios: libc::termios = std::mem::zeroed();
+            if libc::tcgetattr(0, &mut termios) == 0 {
+                let _ = TERMINAL.set(termios);
+            }
+        }
+        install(libc::SIGTERM, on_end, 0);
+        install(libc::SIGHUP, on_end, 0);
+    }
+
+    extern "C" fn on_end(signal: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        // Reading an initialized OnceLock is one atomic load.
+        if let Some(termios) = TERMINAL.get() {
+            const RESET: &[u8] = b"\x1b[?2004l\x1b[0m\n";
+            // SAFETY: tcsetattr and write are async-signal-safe; both borrow statics.
+            unsafe {
+                libc::tcsetattr(0, libc::TCSANOW, termios);
+                libc::write(2, RESET.as_ptr().cast(), RESET.len());
+            }
+        }
+        die_of(signal);
+    }
+}
+
+#[cfg(not(unix))]
+mod imp {
+    pub(super) fn install_bus_handler() {}
+    pub(super) fn catch_interrupts() {}
+    pub(super) fn restore_terminal_at_end() {}
+}
