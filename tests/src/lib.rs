@@ -1,6 +1,10 @@
-//! Shared pieces of the test suite: where the fixtures lie and how they are read, which tables this machine can run.
+//! Shared pieces of the test suite: where the fixtures lie and how they are read, which tables this machine can run, files
+//! with deliberate defects, and an allocator that counts.
 
+pub mod counting_allocator;
 pub mod features;
+pub mod gguf_invariants;
+pub mod gguf_writer;
 pub mod random;
 
 use std::path::{Path, PathBuf};
