@@ -30,7 +30,7 @@ pub enum ErrorKind {
     ValueType(u32),
     /// A boolean byte other than 0 or 1.
     Bool(u8),
-    /// Arrays nested deeper than [`super::metadata::MAX_NESTING`].
+    /// Arrays nested deeper than [`super::MAX_NESTING`].
     Nesting,
     /// The same metadata key twice.
     DuplicateKey,

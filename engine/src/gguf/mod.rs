@@ -11,7 +11,7 @@ mod tensor;
 
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
-pub use metadata::{Array, Entry, Strings, Value, ValueType};
+pub use metadata::{Array, Entry, MAX_NESTING, Strings, Value, ValueType};
 pub use tensor::TensorInfo;
 
 use alloc::vec::Vec;
@@ -66,7 +66,8 @@ impl<'a> Gguf<'a> {
         for _ in 0..n_tensors {
             tensors.push(TensorInfo::parse(&mut cursor, alignment)?);
         }
-        let tensors_by_name = index_by_name(&tensors, |info| (info.name, info.info_offset), ErrorKind::DuplicateTensor)?;
+        let tensors_by_name =
+            index_by_name(&tensors, |info| (info.name, info.info_offset), ErrorKind::DuplicateTensor)?;
 
         let header_end = cursor.offset();
         let data_offset = header_end

@@ -39,7 +39,7 @@ impl<'a> TensorInfo<'a> {
         }
         let ggml_type = cursor.u32()?;
         let offset = cursor.u64()?;
-        if offset % alignment != 0 {
+        if !offset.is_multiple_of(alignment) {
             return Err(error(ErrorKind::TensorAlignment));
         }
         Ok(Self { name, dims, n_dims: n_dims as usize, ggml_type, offset, info_offset, data: &[] })
@@ -52,7 +52,7 @@ impl<'a> TensorInfo<'a> {
             formats::ggml_block(self.ggml_type).ok_or(error(ErrorKind::TensorType(self.ggml_type)))?;
         let overflow = error(ErrorKind::Overflow);
         let n = self.dims.iter().try_fold(1u64, |n, &dim| n.checked_mul(dim)).ok_or(overflow)?;
-        if self.dims[0] % block_len as u64 != 0 {
+        if !self.dims[0].is_multiple_of(block_len as u64) {
             return Err(error(ErrorKind::PartialBlock));
         }
         let n_bytes = (n / block_len as u64).checked_mul(block_bytes as u64).ok_or(overflow)?;
