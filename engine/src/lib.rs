@@ -7,8 +7,11 @@
 
 extern crate alloc;
 
+pub mod config;
 pub mod executor;
 pub mod gguf;
+pub mod model;
 
 pub use executor::{Executor, Phase, SingleThread};
 pub use gguf::Gguf;
+pub use model::{Model, ModelError};

@@ -122,11 +122,17 @@ impl<'a> Gguf<'a> {
 
     /// The value of a metadata key.
     pub fn value(&self, key: &str) -> Option<Value<'a>> {
-        find(&self.metadata, &self.metadata_by_key, key, |entry| entry.key).map(|entry| entry.value)
+        let index = find(&self.metadata, &self.metadata_by_key, key, |entry| entry.key)?;
+        Some(self.metadata[index].value)
     }
 
     /// A tensor by its full name.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo<'a>> {
+        self.tensor_index(name).map(|index| &self.tensors[index])
+    }
+
+    /// Where in [`Gguf::tensors`] the tensor of that name is.
+    pub fn tensor_index(&self, name: &str) -> Option<usize> {
         find(&self.tensors, &self.tensors_by_name, name, |info| info.name)
     }
 
@@ -151,9 +157,10 @@ impl<'a> Gguf<'a> {
 /// `general.alignment`, which must be a power of two (the specification asks for a multiple of 8; files with smaller
 /// ones exist and read just as well).
 fn alignment(metadata: &[Entry<'_>], by_key: &[u32]) -> Result<u64, Error> {
-    let Some(entry) = find(metadata, by_key, "general.alignment", |entry| entry.key) else {
+    let Some(index) = find(metadata, by_key, "general.alignment", |entry| entry.key) else {
         return Ok(DEFAULT_ALIGNMENT);
     };
+    let entry = &metadata[index];
     match entry.value.as_u64() {
         Some(n) if n.is_power_of_two() && n <= u64::from(u32::MAX) => Ok(n),
         _ => Err(Error { kind: ErrorKind::Alignment, offset: entry.offset }),
@@ -179,7 +186,8 @@ fn index_by_name<'a, T>(
     Ok(order)
 }
 
-fn find<'s, 'a, T>(items: &'s [T], order: &[u32], name: &str, key: impl Fn(&T) -> &'a str) -> Option<&'s T> {
+/// Position in `items` of the one with that name.
+fn find<'a, T>(items: &[T], order: &[u32], name: &str, key: impl Fn(&T) -> &'a str) -> Option<usize> {
     let at = order.binary_search_by(|&i| key(&items[i as usize]).cmp(name)).ok()?;
-    Some(&items[order[at] as usize])
+    Some(order[at] as usize)
 }

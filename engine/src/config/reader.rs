@@ -1,0 +1,161 @@
+//! Reads `{architecture}.{key}` metadata and keeps a list of everything that is wrong with it.
+
+use crate::gguf::{Gguf, Value};
+use crate::model::Reason;
+use alloc::format;
+use alloc::vec::Vec;
+
+/// A reader of one model's keys.
+pub(crate) struct Reader<'g, 'a> {
+    gguf: &'g Gguf<'a>,
+    architecture: &'a str,
+    reasons: Vec<Reason<'a>>,
+}
+
+impl<'g, 'a> Reader<'g, 'a> {
+    pub(crate) fn new(gguf: &'g Gguf<'a>, architecture: &'a str) -> Self {
+        Self { gguf, architecture, reasons: Vec::new() }
+    }
+
+    pub(crate) fn into_reasons(self) -> Vec<Reason<'a>> {
+        self.reasons
+    }
+
+    pub(crate) fn refuse(&mut self, reason: Reason<'a>) {
+        self.reasons.push(reason);
+    }
+
+    pub(crate) fn missing(&mut self, key: &'static str) {
+        self.refuse(Reason::MissingKey { architecture: self.architecture, key });
+    }
+
+    fn bad(&mut self, key: &'static str) {
+        self.refuse(Reason::BadKey { architecture: self.architecture, key });
+    }
+
+    pub(crate) fn value(&self, key: &str) -> Option<Value<'a>> {
+        self.gguf.value(&format!("{}.{key}", self.architecture))
+    }
+
+    /// An integer within `min..=max`, if the key is there and good; a bad one is noted.
+    pub(crate) fn optional(&mut self, key: &'static str, min: u64, max: u64) -> Option<usize> {
+        let value = self.value(key)?;
+        match value.as_u64() {
+            Some(n) if (min..=max).contains(&n) => usize::try_from(n).ok(),
+            _ => {
+                self.bad(key);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn required(&mut self, key: &'static str, min: u64, max: u64) -> Option<usize> {
+        if self.value(key).is_none() {
+            self.missing(key);
+        }
+        self.optional(key, min, max)
+    }
+
+    /// A finite float within `min..=max`, if the key is there and good; a bad one is noted.
+    pub(crate) fn optional_float(&mut self, key: &'static str, min: f32, max: f32) -> Option<f32> {
+        let value = self.value(key)?;
+        match value.as_f32() {
+            Some(x) if x.is_finite() && (min..=max).contains(&x) => Some(x),
+            _ => {
+                self.bad(key);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn required_float(&mut self, key: &'static str, min: f32, max: f32) -> Option<f32> {
+        if self.value(key).is_none() {
+            self.missing(key);
+        }
+        self.optional_float(key, min, max)
+    }
+
+    /// One integer for all layers or an array with one for each.
+    pub(crate) fn per_layer(&mut self, key: &'static str, n_layers: usize, min: u64, max: u64) -> Option<Vec<usize>> {
+        let Some(value) = self.value(key) else {
+            self.missing(key);
+            return None;
+        };
+        let Some(array) = value.as_array() else {
+            return self.optional(key, min, max).map(|n| alloc::vec![n; n_layers]);
+        };
+        let numbers: Option<Vec<usize>> = array
+            .iter()
+            .map(|v| v.as_u64().filter(|n| (min..=max).contains(n)).and_then(|n| usize::try_from(n).ok()))
+            .collect();
+        match numbers {
+            Some(numbers) if numbers.len() == n_layers => Some(numbers),
+            _ => {
+                self.bad(key);
+                None
+            }
+        }
+    }
+
+    /// As [`Reader::per_layer`], with a default when the key is absent.
+    pub(crate) fn per_layer_or(
+        &mut self,
+        key: &'static str,
+        n_layers: usize,
+        min: u64,
+        max: u64,
+        default: &[usize],
+    ) -> Option<Vec<usize>> {
+        if self.value(key).is_none() {
+            return Some(default.to_vec());
+        }
+        self.per_layer(key, n_layers, min, max)
+    }
+
+    /// An array with one boolean (or 0/1) per layer; `Some(None)` if the key is no array, `None` if it is a bad one.
+    pub(crate) fn flags(&mut self, key: &'static str, n_layers: usize) -> Option<Option<Vec<bool>>> {
+        let Some(array) = self.value(key).and_then(|v| v.as_array()) else {
+            return Some(None);
+        };
+        let flags: Option<Vec<bool>> =
+            array.iter().map(|v| v.as_bool().or(v.as_u64().map(|n| n != 0))).take(n_layers).collect();
+        match flags {
+            Some(flags) if flags.len() == n_layers => Some(Some(flags)),
+            _ => {
+                self.bad(key);
+                None
+            }
+        }
+    }
+
+    /// A string, if the key is there.
+    pub(crate) fn string(&mut self, key: &'static str) -> Option<&'a str> {
+        let value = self.value(key)?;
+        let text = value.as_str();
+        if text.is_none() {
+            self.bad(key);
+        }
+        text
+    }
+
+    /// A boolean, if the key is there.
+    pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.value(key)?;
+        if value.as_bool().is_none() {
+            self.bad(key);
+        }
+        value.as_bool()
+    }
+
+    /// `vocab_size`, or else the length of the token list.
+    pub(crate) fn vocab_size(&mut self, max: u64) -> Option<usize> {
+        let tokens = self.gguf.value("tokenizer.ggml.tokens").and_then(|v| v.as_array()).map(|a| a.len());
+        match self.optional("vocab_size", 1, max).or(tokens) {
+            Some(n) if n > 0 && n as u64 <= max => Some(n),
+            _ => {
+                self.missing("vocab_size");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Rotary position embedding: which frequencies, scaled how.
+
+use super::architecture::{LocalRope, Traits};
+use super::reader::Reader;
+use crate::gguf::Gguf;
+use crate::model::Reason;
+use alloc::vec::Vec;
+use core::f64::consts::PI;
+
+/// One RoPE setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rope {
+    /// Components of a head that rotate; even.
+    pub n_rot: usize,
+    /// Frequency `i` is `base^(-2i / n_rot)` before scaling.
+    pub base: f32,
+    /// How positions beyond the original context are reached.
+    pub scaling: RopeScaling,
+    /// Extra factor on cosines and sines.
+    pub attention_factor: f32,
+    /// The context before scaling.
+    pub n_ctx_original: usize,
+    /// Per-frequency divisors from the file (`rope_freqs.weight`), if any.
+    pub factors: Option<Vec<f32>>,
+    /// Divisors for contexts up to and beyond `n_ctx_original` (`rope_factors_short/long.weight`), if any.
+    pub long_short: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// How frequencies are changed for long contexts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RopeScaling {
+    /// Not at all.
+    None,
+    /// All positions divided by `factor`.
+    Linear {
+        /// Context stretch.
+        factor: f32,
+    },
+    /// YaRN (Peng et al. 2023, arXiv:2309.00071): low frequencies are interpolated, high ones kept.
+    Yarn {
+        /// Context stretch.
+        factor: f32,
+        /// Rotations over the original context above which a frequency is kept.
+        beta_fast: f32,
+        /// Rotations below which it is interpolated.
+        beta_slow: f32,
+    },
+    /// Llama 3.1: wavelengths beyond `n_ctx_original / low` are divided, those under `n_ctx_original / high` kept.
+    Llama3 {
+        /// Context stretch.
+        factor: f32,
+        /// Low-frequency factor.
+        low: f32,
+        /// High-frequency factor.
+        high: f32,
+    },
+}
+
+impl Rope {
+    /// Angle per position of every rotated pair, for a session of `n_ctx` positions.
+    pub fn frequencies(&self, n_ctx: usize) -> Vec<f64> {
+        let factors = match &self.long_short {
+            Some((_, long)) if n_ctx > self.n_ctx_original => Some(long),
+            Some((short, _)) => Some(short),
+            None => self.factors.as_ref(),
+        };
+        (0..self.n_rot / 2)
+            .map(|i| {
+                let plain = libm::pow(f64::from(self.base), -((2 * i) as f64) / self.n_rot as f64);
+                let divided = plain / factors.map_or(1.0, |f| f64::from(f[i]));
+                self.scaled(divided, i)
+            })
+            .collect()
+    }
+
+    /// What cosines and sines are multiplied by.
+    pub fn magnitude(&self) -> f64 {
+        let stretch = match self.scaling {
+            // YaRN, section 3.4: attention temperature.
+            RopeScaling::Yarn { factor, .. } if factor > 1.0 => 1.0 + 0.1 * libm::log(f64::from(factor)),
+            _ => 1.0,
+        };
+        stretch * f64::from(self.attention_factor)
+    }
+
+    fn scaled(&self, frequency: f64, i: usize) -> f64 {
+        match self.scaling {
+            RopeScaling::None => frequency,
+            RopeScaling::Linear { factor } => frequency / f64::from(factor),
+            RopeScaling::Yarn { factor, beta_fast, beta_slow } => {
+                let (low, high) = (libm::floor(self.yarn_dim(beta_fast)), libm::ceil(self.yarn_dim(beta_slow)));
+                let (low, high) = (low.max(0.0), high.min((self.n_rot - 1) as f64));
+                let ramp = ((i as f64 - low) / (high - low).max(0.001)).clamp(0.0, 1.0);
+                frequency / f64::from(factor) * ramp + frequency * (1.0 - ramp)
+            }
+            RopeScaling::Llama3 { factor, low, high } => {
+                let (factor, low, high) = (f64::from(factor), f64::from(low), f64::from(high));
+                let rotations = self.n_ctx_original as f64 * frequency / (2.0 * PI);
+                if rotations < low {
+                    frequency / factor
+                } else if rotations > high {
+                    frequency
+                } else {
+                    let smooth = (rotations - low) / (high - low);
+                    (1.0 - smooth) * frequency / factor + smooth * frequency
+                }
+            }
+        }
+    }
+
+    /// The pair index whose frequency makes `rotations` turns over the original context.
+    fn yarn_dim(&self, rotations: f32) -> f64 {
+        let context = self.n_ctx_original as f64;
+        self.n_rot as f64 * libm::log(context / (f64::from(rotations) * 2.0 * PI))
+            / (2.0 * libm::log(f64::from(self.base)))
+    }
+}
+
+/// The settings of a model: one for layers that see everything and, last, one for windowed layers if theirs differs.
+pub(super) fn read<'a>(
+    r: &mut Reader<'_, 'a>,
+    gguf: &Gguf<'a>,
+    traits: &Traits,
+    key_dim: usize,
+    n_ctx_train: usize,
+) -> Option<Vec<Rope>> {
+    let n_rot = r.optional("rope.dimension_count", 0, 4096).unwrap_or(key_dim);
+    if n_rot > key_dim || n_rot % 2 != 0 {
+        r.refuse(Reason::RopeDimension { n_rot, key_dim });
+        return None;
+    }
+    let n_ctx_original = r.optional("rope.scaling.original_context_length", 1, 1 << 32).unwrap_or(n_ctx_train);
+    let positive = f32::MIN_POSITIVE;
+    let base = r.optional_float("rope.freq_base", positive, f32::MAX).unwrap_or(10_000.0);
+    let attention_factor = r.optional_float("rope.scaling.attn_factor", positive, f32::MAX).unwrap_or(1.0);
+    let factor = r
+        .optional_float("rope.scaling.factor", 0.0, f32::MAX)
+        .or_else(|| r.optional_float("rope.scale_linear", 0.0, f32::MAX))
+        .filter(|&factor| factor > 0.0);
+    let mut tuned = |key, default| r.optional_float(key, positive, f32::MAX).unwrap_or(default);
+    let (beta_fast, beta_slow) =
+        (tuned("rope.scaling.yarn_beta_fast", 32.0), tuned("rope.scaling.yarn_beta_slow", 1.0));
+    let (low, high) = (tuned("rope.scaling.low_freq_factor", 1.0), tuned("rope.scaling.high_freq_factor", 4.0));
+    let scaling = match (r.string("rope.scaling.type"), factor) {
+        (Some("none") | Some("longrope"), _) => RopeScaling::None,
+        (Some("yarn"), factor) => RopeScaling::Yarn { factor: factor.unwrap_or(1.0), beta_fast, beta_slow },
+        (Some("llama3"), Some(factor)) if high > low => RopeScaling::Llama3 { factor, low, high },
+        (Some("linear") | None, Some(factor)) if factor != 1.0 => RopeScaling::Linear { factor },
+        (Some("linear") | None, _) => RopeScaling::None,
+        (Some(other), _) => {
+            r.refuse(Reason::RopeScalingType(other));
+            return None;
+        }
+    };
+    let mut table = |name| match read_factors(gguf, name, n_rot / 2) {
+        Ok(factors) => factors,
+        Err(reason) => {
+            r.refuse(reason);
+            None
+        }
+    };
+    let factors = table("rope_freqs.weight");
+    let long_short = table("rope_factors_short.weight").zip(table("rope_factors_long.weight"));
+    let global = Rope { n_rot, base, scaling, attention_factor, n_ctx_original, factors, long_short };
+    let mut ropes = alloc::vec![global];
+    if let LocalRope::Base(default) = traits.local_rope {
+        let base = r.optional_float("rope.freq_base_swa", positive, f32::MAX).unwrap_or(default);
+        ropes.push(Rope { base, scaling: RopeScaling::None, ..ropes[0].clone() });
+    }
+    Some(ropes)
+}
+
+/// A small f32 tensor of positive divisors.
+fn read_factors<'a>(gguf: &Gguf<'a>, name: &'static str, n: usize) -> Result<Option<Vec<f32>>, Reason<'a>> {
+    let Some(info) = gguf.tensor(name) else {
+        return Ok(None);
+    };
+    let bad = Reason::RopeFactors(name);
+    if info.ggml_type != 0 || info.n_values() != n as u64 {
+        return Err(bad);
+    }
+    let (values, _) = info.data().as_chunks::<4>();
+    let factors: Vec<f32> = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    if factors.iter().all(|f| f.is_finite() && *f > 0.0) { Ok(Some(factors)) } else { Err(bad) }
+}

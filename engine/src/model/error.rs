@@ -1,0 +1,169 @@
+//! Why a file cannot be run.
+
+use alloc::vec::Vec;
+use core::fmt;
+use nanocamelid_kernels::formats;
+
+/// Every reason at once, so that a user fixes a file or a choice in one go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelError<'a> {
+    /// At least one.
+    pub reasons: Vec<Reason<'a>>,
+}
+
+/// A tensor of the model, `blk.{layer}.{name}` or just `{name}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TensorName {
+    /// Layer, for tensors of one.
+    pub layer: Option<usize>,
+    /// For example `attn_q.weight`.
+    pub name: &'static str,
+    /// Expert, in files with a tensor for each.
+    pub expert: Option<usize>,
+}
+
+/// One reason.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reason<'a> {
+    /// `general.architecture` is not one of ours.
+    UnknownArchitecture(&'a str),
+    /// A required metadata key is absent.
+    MissingKey {
+        /// Prefix.
+        architecture: &'a str,
+        /// Key without the prefix.
+        key: &'static str,
+    },
+    /// A metadata value has the wrong type, length or range.
+    BadKey {
+        /// Prefix.
+        architecture: &'a str,
+        /// Key without the prefix.
+        key: &'static str,
+    },
+    /// The embedding width is no multiple of the heads, and no head size is given.
+    HeadsDoNotDivide {
+        /// Embedding width.
+        n_embd: usize,
+        /// Query heads.
+        n_heads: usize,
+    },
+    /// Query heads are no multiple of KV heads.
+    KvHeadsDoNotDivide {
+        /// Query heads.
+        n_heads: usize,
+        /// KV heads.
+        n_kv_heads: usize,
+    },
+    /// RoPE would rotate more than a head, or an odd number of components.
+    RopeDimension {
+        /// Rotated components.
+        n_rot: usize,
+        /// Components of a head.
+        key_dim: usize,
+    },
+    /// A RoPE scaling this engine does not know.
+    RopeScalingType(&'a str),
+    /// A RoPE factor tensor of the wrong type, length or values.
+    RopeFactors(&'static str),
+    /// A tensor is absent.
+    MissingTensor(TensorName),
+    /// A tensor has another shape than the metadata asks for.
+    WrongShape {
+        /// Which.
+        tensor: TensorName,
+        /// Extents the metadata asks for.
+        expected: [u64; 3],
+        /// Extents in the file.
+        found: [u64; 4],
+    },
+    /// A tensor's type is not one this engine computes with (or not in that place).
+    UnsupportedType {
+        /// Which.
+        tensor: TensorName,
+        /// GGUF type number.
+        ggml_type: u32,
+    },
+    /// A tensor that this architecture, as known here, has no place for.
+    UnknownTensor(&'a str),
+    /// A layer range outside the model.
+    LayerRange {
+        /// First layer.
+        start: usize,
+        /// One past the last.
+        end: usize,
+        /// Layers there are.
+        n_layers: usize,
+    },
+}
+
+impl fmt::Display for TensorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(layer) = self.layer {
+            write!(f, "blk.{layer}.")?;
+        }
+        match (self.expert, self.name.rsplit_once('.')) {
+            (Some(expert), Some((stem, suffix))) => write!(f, "{stem}.{expert}.{suffix}"),
+            _ => f.write_str(self.name),
+        }
+    }
+}
+
+struct Shape<'s>(&'s [u64]);
+
+impl fmt::Display for Shape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used = self.0.iter().rposition(|&d| d != 1).map_or(1, |last| last + 1);
+        for (i, dim) in self.0[..used].iter().enumerate() {
+            write!(f, "{}{dim}", if i == 0 { "" } else { "x" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownArchitecture(name) => write!(f, "architecture '{}' is not supported", name.escape_debug()),
+            Self::MissingKey { architecture, key } => write!(f, "metadata key {architecture}.{key} is missing"),
+            Self::BadKey { architecture, key } => {
+                write!(f, "metadata key {architecture}.{key} has an unusable type, length or value")
+            }
+            Self::HeadsDoNotDivide { n_embd, n_heads } => {
+                write!(f, "embedding width {n_embd} is no multiple of {n_heads} heads, and no key length is given")
+            }
+            Self::KvHeadsDoNotDivide { n_heads, n_kv_heads } => {
+                write!(f, "{n_heads} query heads are no multiple of {n_kv_heads} KV heads")
+            }
+            Self::RopeDimension { n_rot, key_dim } => {
+                write!(f, "RoPE cannot rotate {n_rot} components of heads of {key_dim}")
+            }
+            Self::RopeScalingType(name) => write!(f, "RoPE scaling '{}' is not supported", name.escape_debug()),
+            Self::RopeFactors(name) => write!(f, "tensor {name} is no f32 vector of positive factors of the right length"),
+            Self::MissingTensor(tensor) => write!(f, "tensor {tensor} is missing"),
+            Self::WrongShape { tensor, expected, found } => {
+                write!(f, "tensor {tensor} is {}, expected {}", Shape(found), Shape(expected))
+            }
+            Self::UnsupportedType { tensor, ggml_type } => {
+                write!(f, "tensor {tensor} has type {}, which is not supported there", formats::ggml_name(*ggml_type))
+            }
+            Self::UnknownTensor(name) => {
+                write!(f, "tensor {} has no place in this architecture", name.escape_debug())
+            }
+            Self::LayerRange { start, end, n_layers } => {
+                write!(f, "layers {start}..{end} are no range of a model of {n_layers} layers")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ModelError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, reason) in self.reasons.iter().enumerate() {
+            write!(f, "{}{reason}", if i == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for ModelError<'_> {}

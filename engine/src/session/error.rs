@@ -1,0 +1,75 @@
+//! What a session refuses.
+
+use core::fmt;
+use nanocamelid_kernels::KvType;
+
+/// Why a session could not be made or could not go on. After an error the session is as it was before the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionError {
+    /// Nothing to process.
+    Empty,
+    /// The context has no room.
+    ContextFull {
+        /// Positions of the session.
+        n_ctx: usize,
+        /// Positions that would be needed.
+        wanted: usize,
+    },
+    /// A token id outside the vocabulary.
+    Token {
+        /// The id.
+        token: u32,
+        /// Rows of the embedding.
+        n_vocab: usize,
+    },
+    /// A batch larger than the session's.
+    Batch {
+        /// Tokens given.
+        n_tokens: usize,
+        /// Largest batch.
+        n_batch: usize,
+    },
+    /// Tokens for a model that starts with a later layer, hidden states for one that starts with the first, or hidden
+    /// states that are no whole number of tokens.
+    WrongInput,
+    /// Logits asked of a model without a head.
+    NoHead,
+    /// The arena is smaller than the plan says.
+    Arena {
+        /// Bytes needed.
+        required: usize,
+        /// Bytes given.
+        given: usize,
+    },
+    /// A context or batch of 0, or sizes beyond what this machine can address.
+    Size,
+    /// The KV type cannot hold heads of this size.
+    KvType {
+        /// Type asked for.
+        kv_type: KvType,
+        /// Components of a head.
+        dim: usize,
+    },
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Empty => write!(f, "there is nothing to process"),
+            Self::ContextFull { n_ctx, wanted } => {
+                write!(f, "the context holds {n_ctx} tokens and {wanted} are needed")
+            }
+            Self::Token { token, n_vocab } => write!(f, "token {token} is outside the vocabulary of {n_vocab}"),
+            Self::Batch { n_tokens, n_batch } => write!(f, "{n_tokens} tokens in a batch of at most {n_batch}"),
+            Self::WrongInput => write!(f, "the input does not fit the model's first layer"),
+            Self::NoHead => write!(f, "this range of layers has no output head"),
+            Self::Arena { required, given } => write!(f, "the arena has {given} bytes and {required} are needed"),
+            Self::Size => write!(f, "context and batch must be at least 1 and fit this machine's memory"),
+            Self::KvType { kv_type, dim } => {
+                write!(f, "a {} KV cache cannot hold heads of {dim} components", kv_type.name())
+            }
+        }
+    }
+}
+
+impl core::error::Error for SessionError {}

@@ -1,0 +1,139 @@
+//! The workers of one forward pass: splitting products and row-wise work among them.
+
+use crate::executor::{Executor, Phase};
+use crate::model::{Linear, Vector};
+use nanocamelid_kernels::{Activations, Kernels, Matrix, Queue, TileMut, TilesMut};
+
+/// Bands per worker that a product is split into, so that uneven cores end together.
+const BANDS_PER_WORKER: usize = 4;
+
+/// An executor, what it is about to do, and the kernels to do it with.
+#[derive(Clone, Copy)]
+pub(super) struct Workers<'w> {
+    executor: &'w dyn Executor,
+    phase: Phase,
+    pub(super) kernels: &'static Kernels,
+    scratch_bytes: usize,
+}
+
+/// One product of a dispatch: `out[t][r] = weight[r] . x[t] (+ bias[r])`.
+pub(super) struct Product<'p> {
+    pub(super) linear: Linear<'p>,
+    pub(super) x: Activations<'p>,
+    /// `[n_tokens][n_out]`.
+    pub(super) out: &'p mut [f32],
+}
+
+impl<'w> Workers<'w> {
+    pub(super) fn new(
+        executor: &'w dyn Executor,
+        n_tokens: usize,
+        kernels: &'static Kernels,
+        scratch_bytes: usize,
+    ) -> Self {
+        let phase = if n_tokens == 1 { Phase::Decode } else { Phase::Prefill };
+        Self { executor, phase, kernels, scratch_bytes }
+    }
+
+    /// Calls `work` with every item, on whichever worker draws it, together with that worker's scratch.
+    pub(super) fn share<I>(&self, items: I, scratch: &mut [u8], work: impl Fn(I::Item, &mut [u8]) + Sync)
+    where
+        I: Iterator + Send,
+        I::Item: Send,
+    {
+        let scratches = Queue::new(scratch.chunks_mut(self.scratch_bytes));
+        let items = Queue::new(items);
+        self.executor.run(self.phase, &|| {
+            // More calls than scratches: this one has nothing to work with and leaves the items to the others.
+            let Some(scratch) = scratches.next() else { return };
+            while let Some(item) = items.next() {
+                work(item, scratch);
+            }
+        });
+    }
+
+    /// Calls `work` with every item of a row-wise step: here and now for a single token, where a dispatch would cost
+    /// more than the step.
+    pub(super) fn rows<I>(&self, items: I, work: impl Fn(I::Item) + Sync)
+    where
+        I: Iterator + Send,
+        I::Item: Send,
+    {
+        match self.phase {
+            Phase::Decode => items.for_each(work),
+            Phase::Prefill => {
+                let items = Queue::new(items);
+                self.executor.run(self.phase, &|| {
+                    while let Some(item) = items.next() {
+                        work(item);
+                    }
+                });
+            }
+        }
+    }
+
+    /// Several products in one dispatch.
+    pub(super) fn products<const N: usize>(&self, products: [Product<'_>; N], scratch: &mut [u8]) {
+        let scratches = Queue::new(scratch.chunks_mut(self.scratch_bytes));
+        let products = products.map(|p| {
+            let tiles = self.bands(p.out, p.x.n_rows(), p.linear.weight.n_rows());
+            (p.linear, p.x, Queue::new(tiles))
+        });
+        self.executor.run(self.phase, &|| {
+            let Some(scratch) = scratches.next() else { return };
+            for (linear, x, tiles) in &products {
+                while let Some(mut tile) = tiles.next() {
+                    self.tile(linear, x, &mut tile, scratch);
+                }
+            }
+        });
+    }
+
+    /// `gate(x)` and `up(x)`, joined by `activate` while they are warm; the result is in `gate_out`.
+    pub(super) fn gated(
+        &self,
+        [gate, up]: [Linear<'_>; 2],
+        [gate_x, up_x]: [Activations<'_>; 2],
+        [gate_out, up_out]: [&mut [f32]; 2],
+        scratch: &mut [u8],
+        activate: fn(&Kernels, &mut [f32], &[f32]),
+    ) {
+        let (n_tokens, n_out) = (gate_x.n_rows(), gate.weight.n_rows());
+        let pairs = self.bands(gate_out, n_tokens, n_out).zip(self.bands(up_out, n_tokens, n_out));
+        self.share(pairs, scratch, |(mut gate_tile, mut up_tile), scratch| {
+            self.tile(&gate, &gate_x, &mut gate_tile, scratch);
+            self.tile(&up, &up_x, &mut up_tile, scratch);
+            for t in 0..n_tokens {
+                activate(self.kernels, gate_tile.row_mut(t), up_tile.row(t));
+            }
+        });
+    }
+
+    fn tile(&self, linear: &Linear<'_>, x: &Activations<'_>, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
+        let (first, n) = (tile.first_col(), tile.n_cols());
+        self.kernels.matmul(&linear.weight.rows(first, n), x, tile, scratch);
+        if let Some(bias) = linear.bias {
+            for t in 0..tile.n_rows() {
+                add_vector(tile.row_mut(t), &bias[first..first + n]);
+            }
+        }
+    }
+
+    fn bands<'o>(&self, out: &'o mut [f32], n_tokens: usize, n_out: usize) -> TilesMut<'o> {
+        let unit = self.kernels.band_rows(n_tokens);
+        let share = n_out.div_ceil(BANDS_PER_WORKER * self.executor.n_workers(self.phase).max(1));
+        TilesMut::new(&mut out[..n_tokens * n_out], n_tokens, n_out, n_tokens, share.next_multiple_of(unit))
+    }
+}
+
+/// `x[i] += vector[i]`.
+fn add_vector(x: &mut [f32], vector: Vector<'_>) {
+    for (x, bytes) in x.iter_mut().zip(vector) {
+        *x += f32::from_le_bytes(*bytes);
+    }
+}
+
+/// A product without a bias.
+pub(super) fn unbiased(weight: Matrix<'_>) -> Linear<'_> {
+    Linear { weight, bias: None }
+}
