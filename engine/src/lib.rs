@@ -11,7 +11,9 @@ pub mod config;
 pub mod executor;
 pub mod gguf;
 pub mod model;
+pub mod session;
 
 pub use executor::{Executor, Phase, SingleThread};
 pub use gguf::Gguf;
 pub use model::{Model, ModelError};
+pub use session::{Session, SessionError, SessionOptions, SessionPlan};

@@ -33,6 +33,7 @@ pub struct Kernels {
     pub(crate) dequantize: [Dequantize; WeightType::COUNT],
     pub(crate) quantize_q8: fn(&[f32], &mut QuantizedRowsMut<'_>),
     pub(crate) quantize_q8k: fn(&[f32], &mut QuantizedRowsMut<'_>),
+    pub(crate) rms_scale: fn(&[f32], f32) -> f32,
     pub(crate) rms_norm: RmsNorm,
     pub(crate) softmax: fn(&mut [f32]),
     pub(crate) rope: fn(&mut [f32], &[f32], &[f32], RopeStyle),
@@ -133,6 +134,18 @@ impl Kernels {
     pub fn rms_norm(&self, x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
         assert!(x.len() == out.len() && weight.is_none_or(|w| w.len() == x.len()), "norm lengths agree");
         (self.rms_norm)(x, weight, eps, out);
+    }
+
+    /// [`Kernels::rms_norm`] of a vector onto itself.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn rms_norm_in_place(&self, x: &mut [f32], weight: &[[u8; 4]], eps: f32) {
+        assert_eq!(weight.len(), x.len(), "norm lengths agree");
+        let s = (self.rms_scale)(x, eps);
+        for (x, w) in x.iter_mut().zip(weight) {
+            *x = *x * s * f32::from_le_bytes(*w);
+        }
     }
 
     /// `x[i] = exp(x[i] - max) / sum`.

@@ -305,6 +305,10 @@ impl ActivationKinds {
         kinds
     }
 
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self { q8: self.q8 || other.q8, q8k: self.q8k || other.q8k }
+    }
+
     fn add(&mut self, weight_type: WeightType) {
         match weight_type.activation() {
             ActivationType::F32 => {}

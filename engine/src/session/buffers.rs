@@ -66,8 +66,10 @@ pub(super) struct ExpertBuffers<'a> {
     /// Tokens of one expert and their weights.
     pub tokens: &'a mut [u32],
     pub token_weights: &'a mut [f32],
-    /// Their inputs, `[n][n_embd]`, then their outputs.
+    /// Their inputs, then their outputs, `[n][n_embd]`.
     pub rows: &'a mut [f32],
+    /// Sum over experts, `[n][n_embd]`.
+    pub sum: &'a mut [f32],
     /// Their quantized inputs.
     pub acts: QuantizedBuffers<'a>,
 }
@@ -136,6 +138,7 @@ impl<'a> ExpertBuffers<'a> {
             tokens: arena.take(n),
             token_weights: arena.take(n),
             rows: arena.take(n * s.n_embd),
+            sum: arena.take(n * s.n_embd),
             acts: if n == 0 {
                 QuantizedBuffers::carve(arena, &Shape { n_batch: 0, ..s.clone() })
             } else {

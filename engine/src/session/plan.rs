@@ -67,7 +67,7 @@ impl SessionPlan {
     /// # Errors
     /// [`SessionError::Size`], [`SessionError::KvType`].
     pub fn new(model: &Model<'_>, kernels: &Kernels, options: SessionOptions) -> Result<Self, SessionError> {
-        let SessionOptions { n_ctx, n_batch, kv_type, n_workers } = options;
+        let SessionOptions { n_ctx, n_batch, n_workers, .. } = options;
         if n_ctx == 0 || n_batch == 0 || n_workers == 0 {
             return Err(SessionError::Size);
         }

@@ -79,11 +79,12 @@ impl<'w> Workers<'w> {
             let tiles = self.bands(p.out, p.x.n_rows(), p.linear.weight.n_rows());
             (p.linear, p.x, Queue::new(tiles))
         });
+        let kernels = self.kernels;
         self.executor.run(self.phase, &|| {
             let Some(scratch) = scratches.next() else { return };
             for (linear, x, tiles) in &products {
                 while let Some(mut tile) = tiles.next() {
-                    self.tile(linear, x, &mut tile, scratch);
+                    fill(kernels, linear, x, &mut tile, scratch);
                 }
             }
         });
@@ -99,30 +100,32 @@ impl<'w> Workers<'w> {
         activate: fn(&Kernels, &mut [f32], &[f32]),
     ) {
         let (n_tokens, n_out) = (gate_x.n_rows(), gate.weight.n_rows());
+        let kernels = self.kernels;
         let pairs = self.bands(gate_out, n_tokens, n_out).zip(self.bands(up_out, n_tokens, n_out));
         self.share(pairs, scratch, |(mut gate_tile, mut up_tile), scratch| {
-            self.tile(&gate, &gate_x, &mut gate_tile, scratch);
-            self.tile(&up, &up_x, &mut up_tile, scratch);
+            fill(kernels, &gate, &gate_x, &mut gate_tile, scratch);
+            fill(kernels, &up, &up_x, &mut up_tile, scratch);
             for t in 0..n_tokens {
-                activate(self.kernels, gate_tile.row_mut(t), up_tile.row(t));
+                activate(kernels, gate_tile.row_mut(t), up_tile.row(t));
             }
         });
-    }
-
-    fn tile(&self, linear: &Linear<'_>, x: &Activations<'_>, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
-        let (first, n) = (tile.first_col(), tile.n_cols());
-        self.kernels.matmul(&linear.weight.rows(first, n), x, tile, scratch);
-        if let Some(bias) = linear.bias {
-            for t in 0..tile.n_rows() {
-                add_vector(tile.row_mut(t), &bias[first..first + n]);
-            }
-        }
     }
 
     fn bands<'o>(&self, out: &'o mut [f32], n_tokens: usize, n_out: usize) -> TilesMut<'o> {
         let unit = self.kernels.band_rows(n_tokens);
         let share = n_out.div_ceil(BANDS_PER_WORKER * self.executor.n_workers(self.phase).max(1));
         TilesMut::new(&mut out[..n_tokens * n_out], n_tokens, n_out, n_tokens, share.next_multiple_of(unit))
+    }
+}
+
+/// One tile of a product: the columns it covers are rows of the weight.
+fn fill(kernels: &Kernels, linear: &Linear<'_>, x: &Activations<'_>, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
+    let (first, n) = (tile.first_col(), tile.n_cols());
+    kernels.matmul(&linear.weight.rows(first, n), x, tile, scratch);
+    if let Some(bias) = linear.bias {
+        for t in 0..tile.n_rows() {
+            add_vector(tile.row_mut(t), &bias[first..first + n]);
+        }
     }
 }
 

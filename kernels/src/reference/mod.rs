@@ -77,6 +77,7 @@ pub static TABLE: Kernels = Kernels {
     ],
     quantize_q8: quantize::quantize_q8,
     quantize_q8k: quantize::quantize_q8k,
+    rms_scale: norm::rms_scale,
     rms_norm: norm::rms_norm,
     softmax: norm::softmax,
     rope: rope::rope,

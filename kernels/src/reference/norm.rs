@@ -2,8 +2,8 @@
 
 use super::math::{LANES, exp, fma, max, tree};
 
-/// `out = (x / sqrt(mean(x^2) + eps)) * weight`.
-pub(crate) fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
+/// `1 / sqrt(mean(x^2) + eps)`.
+pub(crate) fn rms_scale(x: &[f32], eps: f32) -> f32 {
     let mut lanes = [0.0; LANES];
     for chunk in x.chunks(LANES) {
         for i in 0..LANES {
@@ -11,7 +11,12 @@ pub(crate) fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mu
             lanes[i] = fma(v, v, lanes[i]);
         }
     }
-    let s = 1.0 / libm::sqrtf(tree(&lanes) / x.len() as f32 + eps);
+    1.0 / libm::sqrtf(tree(&lanes) / x.len() as f32 + eps)
+}
+
+/// `out = (x * rms_scale(x)) * weight`.
+pub(crate) fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
+    let s = rms_scale(x, eps);
     for (out, x) in out.iter_mut().zip(x) {
         *out = x * s;
     }
