@@ -22,3 +22,9 @@ pub fn read_f32(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
+
+mod executor;
+mod fixture;
+
+pub use executor::ScopedThreads;
+pub use fixture::{Fixture, fixtures};

@@ -190,7 +190,7 @@ impl Architecture {
 
 impl Traits {
     pub(crate) fn has_rope(&self, layer: usize) -> bool {
-        self.no_rope_every == 0 || (layer + 1) % self.no_rope_every != 0
+        self.no_rope_every == 0 || !(layer + 1).is_multiple_of(self.no_rope_every)
     }
 }
 

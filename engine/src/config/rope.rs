@@ -125,7 +125,7 @@ pub(super) fn read<'a>(
     n_ctx_train: usize,
 ) -> Option<Vec<Rope>> {
     let n_rot = r.optional("rope.dimension_count", 0, 4096).unwrap_or(key_dim);
-    if n_rot > key_dim || n_rot % 2 != 0 {
+    if n_rot > key_dim || !n_rot.is_multiple_of(2) {
         r.refuse(Reason::RopeDimension { n_rot, key_dim });
         return None;
     }

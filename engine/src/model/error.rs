@@ -139,7 +139,9 @@ impl fmt::Display for Reason<'_> {
                 write!(f, "RoPE cannot rotate {n_rot} components of heads of {key_dim}")
             }
             Self::RopeScalingType(name) => write!(f, "RoPE scaling '{}' is not supported", name.escape_debug()),
-            Self::RopeFactors(name) => write!(f, "tensor {name} is no f32 vector of positive factors of the right length"),
+            Self::RopeFactors(name) => {
+                write!(f, "tensor {name} is no f32 vector of positive factors of the right length")
+            }
             Self::MissingTensor(tensor) => write!(f, "tensor {tensor} is missing"),
             Self::WrongShape { tensor, expected, found } => {
                 write!(f, "tensor {tensor} is {}, expected {}", Shape(found), Shape(expected))

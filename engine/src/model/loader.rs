@@ -1,7 +1,9 @@
 //! Finds every tensor of a configuration in the file and checks its shape and type.
 
-use super::{Attention, ExpertMatrices, Experts, Ffn, Gated, Head, Layer, Linear, Mixer, Reason, ShortConv, TensorName};
 use super::Vector;
+use super::{
+    Attention, ExpertMatrices, Experts, Ffn, Gated, Head, Layer, Linear, Mixer, Reason, ShortConv, TensorName,
+};
 use crate::config::{AttentionConfig, Config, FfnConfig, MixerConfig};
 use crate::gguf::{Gguf, TensorInfo};
 use alloc::format;
@@ -133,11 +135,7 @@ impl<'l, 'a> Loader<'l, 'a> {
             [(0, q), (q, k), (q + k, widths[2])].map(|(first, n)| Some(fused.rows(first, n)))
         } else {
             let mut part = |name, width| self.linear(named(i, name), n_embd, width);
-            [
-                part("attn_q.weight", widths[0]),
-                part("attn_k.weight", widths[1]),
-                part("attn_v.weight", widths[2]),
-            ]
+            [part("attn_q.weight", widths[0]), part("attn_k.weight", widths[1]), part("attn_v.weight", widths[2])]
         };
         let output = self.linear(named(i, "attn_output.weight"), a.n_heads * a.value_dim, n_embd);
         let qk_norm = if self.config.traits.qk_norm {

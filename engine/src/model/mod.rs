@@ -183,8 +183,7 @@ impl<'a> Model<'a> {
     pub fn with_layers(gguf: &Gguf<'a>, range: Range<usize>) -> Result<Self, ModelError<'a>> {
         let config = Config::from_gguf(gguf).map_err(|reasons| ModelError { reasons })?;
         if range.start >= range.end || range.end > config.n_layers() {
-            let reason =
-                Reason::LayerRange { start: range.start, end: range.end, n_layers: config.n_layers() };
+            let reason = Reason::LayerRange { start: range.start, end: range.end, n_layers: config.n_layers() };
             return Err(ModelError { reasons: alloc::vec![reason] });
         }
         Self::build(gguf, config, range)

@@ -140,14 +140,7 @@ impl Cache {
     }
 
     /// Many tokens: workers take tiles of tokens by KV head and walk the chunks in order.
-    fn attend_many(
-        &self,
-        pass: &Pass<'_>,
-        queries: &[f32],
-        caches: [&[u8]; 2],
-        mixed: &mut [f32],
-        scratch: &mut [u8],
-    ) {
+    fn attend_many(&self, pass: &Pass<'_>, queries: &[f32], caches: [&[u8]; 2], mixed: &mut [f32], scratch: &mut [u8]) {
         let c = &self.c;
         let (n, group, kernels, start) = (pass.n_tokens, c.group(), pass.workers.kernels, pass.position);
         let tiles = TilesMut::new(mixed, n, c.n_heads * c.value_dim, c.tile_tokens(), group * c.value_dim);
@@ -200,42 +193,46 @@ impl Cache {
         let first_chunk = self.first_seen(position) / CHUNK;
         let n_chunks = position / CHUNK + 1 - first_chunk;
         // [kv head][chunk]: the chunks of a head lie together for the merge.
-        let n_states = c.n_kv_heads * n_chunks;
-        let max = partials.max[..n_states * group].chunks_mut(group);
-        let sum = partials.sum[..n_states * group].chunks_mut(group);
-        let out = partials.out[..n_states * width].chunks_mut(width);
-        pass.workers.share(max.zip(sum).zip(out).enumerate(), scratch, |(i, ((max, sum), out)), _| {
+        let states = split(partials, c.n_kv_heads * n_chunks, group, width);
+        pass.workers.share(states.enumerate(), scratch, |(i, mut state), _| {
             let (head, chunk) = (i / n_chunks, first_chunk + i % n_chunks);
-            let mut state = AttentionState { max, sum, out };
             state.reset();
             let queries = &queries[head * group * c.key_dim..][..group * c.key_dim];
             let ranges = [self.range(chunk, position)];
             kernels.attend(&self.chunk(caches, head, chunk, queries, &ranges), &mut state);
         });
-        let max = partials.max[..n_states * group].chunks_mut(n_chunks * group);
-        let sum = partials.sum[..n_states * group].chunks_mut(n_chunks * group);
-        let out = partials.out[..n_states * width].chunks_mut(n_chunks * width);
-        let merge = |(((max, sum), out), mixed): (((&mut [f32], &mut [f32]), &mut [f32]), &mut [f32])| {
-            let (max, later_max) = max.split_at_mut(group);
-            let (sum, later_sum) = sum.split_at_mut(group);
-            let (out, later_out) = out.split_at_mut(width);
+        let merge = |(chunks, mixed): (AttentionState<'_>, &mut [f32])| {
+            let (max, later_max) = chunks.max.split_at_mut(group);
+            let (sum, later_sum) = chunks.sum.split_at_mut(group);
+            let (out, later_out) = chunks.out.split_at_mut(width);
             let mut state = AttentionState { max, sum, out };
-            let later = later_max.chunks_mut(group).zip(later_sum.chunks_mut(group)).zip(later_out.chunks_mut(width));
-            for ((max, sum), out) in later {
-                kernels.merge(&mut state, &AttentionState { max, sum, out });
-            }
+            let mut later = Partials { max: later_max, sum: later_sum, out: later_out };
+            split(&mut later, n_chunks - 1, group, width).for_each(|chunk| kernels.merge(&mut state, &chunk));
             let heads = mixed.chunks_mut(c.value_dim).zip(state.out.chunks(c.value_dim));
             for ((to, out), &sum) in heads.zip(&*state.sum) {
                 finish(to, out, sum);
             }
         };
-        let heads = max.zip(sum).zip(out).zip(mixed.chunks_mut(width));
+        let heads = split(partials, c.n_kv_heads, n_chunks * group, n_chunks * width).zip(mixed.chunks_mut(width));
         if n_chunks > MERGE_INLINE {
             pass.workers.share(heads, scratch, |head, _| merge(head));
         } else {
             heads.for_each(merge);
         }
     }
+}
+
+/// The first `n` states of `n_queries` queries and `width` output values each.
+fn split<'s>(
+    partials: &'s mut Partials<'_>,
+    n: usize,
+    n_queries: usize,
+    width: usize,
+) -> impl Iterator<Item = AttentionState<'s>> + Send {
+    let max = partials.max[..n * n_queries].chunks_mut(n_queries);
+    let sum = partials.sum[..n * n_queries].chunks_mut(n_queries);
+    let out = partials.out[..n * width].chunks_mut(width);
+    max.zip(sum).zip(out).map(|((max, sum), out)| AttentionState { max, sum, out })
 }
 
 /// Chunks up to which one core merges all heads faster than a dispatch is worth.

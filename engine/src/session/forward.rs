@@ -204,13 +204,7 @@ impl<'p> Pass<'p> {
     }
 
     /// The quantized forms of `x`, rows of `n_cols`.
-    pub(super) fn quantize(
-        &self,
-        x: &[f32],
-        n_cols: usize,
-        acts: &mut QuantizedBuffers<'_>,
-        wanted: ActivationKinds,
-    ) {
+    pub(super) fn quantize(&self, x: &[f32], n_cols: usize, acts: &mut QuantizedBuffers<'_>, wanted: ActivationKinds) {
         if wanted == ActivationKinds::default() {
             return;
         }

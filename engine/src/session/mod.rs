@@ -74,8 +74,7 @@ impl<'a> Session<'a> {
         }
         let buffers = Buffers::carve(&mut Arena::new(arena), &plan.shape);
         let n_ctx = plan.options.n_ctx;
-        let frequencies =
-            model.config.ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
+        let frequencies = model.config.ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
         let mut session = Self { model, kernels, plan, buffers, frequencies, position: 0, high_water: 0 };
         session.reset();
         Ok(session)

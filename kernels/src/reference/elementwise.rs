@@ -12,7 +12,7 @@ pub(crate) fn silu_mul(gate: &mut [f32], up: &[f32]) {
 /// `gate = gelu(gate) * up`.
 pub(crate) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
     for (g, u) in gate.iter_mut().zip(up) {
-        *g = math::gelu(*g) * u;
+        *g = math::gelu_f16(*g) * u;
     }
 }
 

@@ -91,6 +91,8 @@ pub fn tanh(x: f32) -> f32 {
     ((1.0 - e) / (1.0 + e)).copysign(x)
 }
 
+/// Beyond this GELU is its argument or 0.
+pub const GELU_LIMIT: f32 = 10.0;
 /// `sqrt(2 / pi)`.
 pub const GELU_SCALE: f32 = 0.7978845608;
 /// The cubic term of the tanh form of GELU (Hendrycks and Gimpel, 2016).
@@ -100,6 +102,19 @@ pub const GELU_CUBIC: f32 = 0.044715;
 #[inline]
 pub fn gelu(x: f32) -> f32 {
     (0.5 * x) * (1.0 + tanh(GELU_SCALE * fma(GELU_CUBIC * x, x * x, x)))
+}
+
+/// [`gelu`] to the precision the field gives it: argument and value rounded to f16, saturated beyond 10.
+#[inline]
+pub fn gelu_f16(x: f32) -> f32 {
+    let round = |x: f32| half::f16::from_f32_const(x).to_f32_const();
+    if x >= GELU_LIMIT {
+        x
+    } else if x <= -GELU_LIMIT {
+        0.0
+    } else {
+        round(gelu(round(x)))
+    }
 }
 
 /// `cap * tanh(x / cap)`.
