@@ -11,11 +11,15 @@ pub mod activations;
 pub mod attention;
 pub mod features;
 pub mod formats;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 pub mod matrix;
 pub mod queue;
 pub mod reference;
 pub mod table;
 pub mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 pub use activations::{ActivationType, Activations, F32Rows, QuantizedRows, QuantizedRowsMut};
 pub use attention::{Attend, AttentionState, CHUNK, KvType};

@@ -61,8 +61,14 @@ impl Kernels {
 
     /// Every table these features allow, slowest first; the scalar one always comes.
     pub fn all(features: Features) -> impl Iterator<Item = &'static Kernels> {
-        let _ = features;
-        [Some(&crate::reference::TABLE)].into_iter().flatten()
+        #[cfg(target_arch = "x86_64")]
+        let special = [crate::x86_64::avx2_table(features), crate::x86_64::avx512vnni_table(features)];
+        #[cfg(not(target_arch = "x86_64"))]
+        let special = {
+            let _ = features;
+            []
+        };
+        core::iter::once(&crate::reference::TABLE).chain(special.into_iter().flatten())
     }
 
     /// The best table these features allow.

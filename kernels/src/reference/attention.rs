@@ -6,7 +6,7 @@ use crate::attention::{Attend, AttentionState, CHUNK, GROUP, KvType};
 use crate::formats::{f16, to_f16};
 
 /// Bytes of a q8_0 block: f16 scale and 32 signed bytes.
-const Q8_0_BYTES: usize = 34;
+pub(crate) const Q8_0_BYTES: usize = 34;
 
 /// Scores, softmax and weighted values of every query, merged into its state.
 pub(crate) fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
@@ -48,7 +48,7 @@ pub(crate) fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
 }
 
 /// Raises a running maximum by a later one; returns the factors of what was and of what comes.
-fn rescale(max: &mut f32, later: f32) -> (f32, f32) {
+pub(crate) fn rescale(max: &mut f32, later: f32) -> (f32, f32) {
     let new = math::max(*max, later);
     let factors = (exp(*max - new), exp(later - new));
     *max = new;

@@ -10,7 +10,11 @@ pub const AMAX_MIN: f32 = 7.888609052210118e-31;
 /// `(0, 0)` for one that is next to nothing. With an inverse of 0 all its values are to be taken as 0.
 pub(crate) fn block_scale(values: &[f32]) -> (f32, f32) {
     let bits = values.iter().map(|v| v.to_bits() & 0x7fff_ffff).max().unwrap_or(0);
-    let amax = f32::from_bits(bits);
+    scale_of(f32::from_bits(bits))
+}
+
+/// Scale and inverse scale for a largest magnitude.
+pub(crate) fn scale_of(amax: f32) -> (f32, f32) {
     if !amax.is_finite() {
         (f32::NAN, 0.0)
     } else if amax < AMAX_MIN {

@@ -1,0 +1,197 @@
+//! x86-64: `avx2` (with FMA and F16C) and `avx512vnni`.
+//!
+//! The bodies are generic over a token, [`Avx2`] or [`Avx512`], that only functions compiled for its features can
+//! make; the float operations come from [`crate::lanes`], the integer products from [`rows`]. Each table is a
+//! `#[target_feature]` function that names the entry points compiled for the same features.
+
+mod avx2_lanes;
+mod avx512_lanes;
+mod ops;
+
+use crate::features::{Feature, Features};
+use crate::table::Kernels;
+
+/// Proof of AVX2, FMA and F16C.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+/// Proof of AVX-512 F, BW, DQ, VL and VNNI, and of what [`Avx2`] proves.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+/// The entry points of a table: plain functions compiled for its features, and the table that names them.
+macro_rules! table {
+    ($module:ident, $token:ident, $features:literal, $name:literal) => {
+        mod $module {
+            use super::$token;
+            use crate::activations::{Activations, QuantizedRowsMut};
+            use crate::attention::{Attend, AttentionState, KvType};
+            use crate::formats::float::{Bf16, F16, F32, Float};
+            use crate::lanes::{attention, elementwise, float, norm, quantize, rope, store};
+            use crate::matrix::Matrix;
+            use crate::reference;
+            use crate::table::{Kernels, RopeStyle};
+            use crate::tiles::TileMut;
+
+            #[target_feature(enable = $features)]
+            fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+                float::matmul::<_, W>($token(()), w, x, out);
+            }
+
+            #[target_feature(enable = $features)]
+            fn dequantize_half<W: Float>(row: &[u8], out: &mut [f32]) {
+                store::dequantize_half::<_, W>($token(()), row, out);
+            }
+
+            #[target_feature(enable = $features)]
+            fn quantize_q8(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
+                quantize::quantize_q8($token(()), x, out);
+            }
+
+            #[target_feature(enable = $features)]
+            fn quantize_q8k(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
+                quantize::quantize_q8k($token(()), x, out);
+            }
+
+            #[target_feature(enable = $features)]
+            fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
+                norm::rms_norm($token(()), x, weight, eps, out);
+            }
+
+            #[target_feature(enable = $features)]
+            fn softmax(x: &mut [f32]) {
+                norm::softmax($token(()), x);
+            }
+
+            #[target_feature(enable = $features)]
+            fn rope(x: &mut [f32], cos: &[f32], sin: &[f32], style: RopeStyle) {
+                rope::rope($token(()), x, cos, sin, style);
+            }
+
+            #[target_feature(enable = $features)]
+            fn silu_mul(gate: &mut [f32], up: &[f32]) {
+                elementwise::zip($token(()), elementwise::SiluMul, gate, up);
+            }
+
+            #[target_feature(enable = $features)]
+            fn gelu_mul(gate: &mut [f32], up: &[f32]) {
+                elementwise::zip($token(()), elementwise::GeluMul, gate, up);
+            }
+
+            #[target_feature(enable = $features)]
+            fn add(x: &mut [f32], y: &[f32]) {
+                elementwise::zip($token(()), elementwise::Add, x, y);
+            }
+
+            #[target_feature(enable = $features)]
+            fn add_scaled(x: &mut [f32], a: f32, y: &[f32]) {
+                elementwise::zip($token(()), elementwise::AddScaled(a), x, y);
+            }
+
+            #[target_feature(enable = $features)]
+            fn scale(x: &mut [f32], a: f32) {
+                elementwise::map($token(()), elementwise::Scale(a), x);
+            }
+
+            #[target_feature(enable = $features)]
+            fn softcap(x: &mut [f32], cap: f32) {
+                elementwise::map($token(()), elementwise::Softcap(cap), x);
+            }
+
+            #[target_feature(enable = $features)]
+            fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
+                attention::attend($token(()), chunk, state);
+            }
+
+            #[target_feature(enable = $features)]
+            fn merge(state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
+                attention::merge($token(()), state, later);
+            }
+
+            #[target_feature(enable = $features)]
+            fn store_value(kv_type: KvType, dim: usize, slot: usize, value: &[f32], chunk: &mut [u8]) {
+                store::store_value($token(()), kv_type, dim, slot, value, chunk);
+            }
+
+            /// The table. Safe to call, and its entries safe to keep, only where the features exist.
+            #[target_feature(enable = $features)]
+            pub(super) fn table() -> &'static Kernels {
+                &Kernels {
+                    name: $name,
+                    matvec_rows: 64,
+                    matmul_rows: 64,
+                    scratch_bytes: |_| 0,
+                    matmul: [
+                        float_matmul::<F32>,
+                        float_matmul::<F16>,
+                        float_matmul::<Bf16>,
+                        reference::CONST.matmul[3],
+                        reference::CONST.matmul[4],
+                        reference::CONST.matmul[5],
+                        reference::CONST.matmul[6],
+                        reference::CONST.matmul[7],
+                        reference::CONST.matmul[8],
+                        reference::CONST.matmul[9],
+                        reference::CONST.matmul[10],
+                        reference::CONST.matmul[11],
+                        reference::CONST.matmul[12],
+                        reference::CONST.matmul[13],
+                        reference::CONST.matmul[14],
+                        reference::CONST.matmul[15],
+                        reference::CONST.matmul[16],
+                    ],
+                    dequantize: [
+                        reference::CONST.dequantize[0],
+                        dequantize_half::<F16>,
+                        dequantize_half::<Bf16>,
+                        reference::CONST.dequantize[3],
+                        reference::CONST.dequantize[4],
+                        reference::CONST.dequantize[5],
+                        reference::CONST.dequantize[6],
+                        reference::CONST.dequantize[7],
+                        reference::CONST.dequantize[8],
+                        reference::CONST.dequantize[9],
+                        reference::CONST.dequantize[10],
+                        reference::CONST.dequantize[11],
+                        reference::CONST.dequantize[12],
+                        reference::CONST.dequantize[13],
+                        reference::CONST.dequantize[14],
+                        reference::CONST.dequantize[15],
+                        reference::CONST.dequantize[16],
+                    ],
+                    quantize_q8,
+                    quantize_q8k,
+                    rms_norm,
+                    softmax,
+                    rope,
+                    silu_mul,
+                    gelu_mul,
+                    add,
+                    add_scaled,
+                    scale,
+                    softcap,
+                    attend,
+                    merge,
+                    store_key: reference::attention::store_key,
+                    store_value,
+                }
+            }
+        }
+    };
+}
+
+table!(avx2, Avx2, "avx2,fma,f16c", "avx2");
+table!(avx512vnni, Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", "avx512vnni");
+
+/// The `avx2` table, if these features allow it.
+pub(crate) fn avx2_table(features: Features) -> Option<&'static Kernels> {
+    // SAFETY: `Features` vouches for every feature that the function is compiled for.
+    features.has_all(&[Feature::Avx2, Feature::Fma, Feature::F16c]).then(|| unsafe { avx2::table() })
+}
+
+/// The `avx512vnni` table, if these features allow it.
+pub(crate) fn avx512vnni_table(features: Features) -> Option<&'static Kernels> {
+    avx2_table(features)?;
+    // SAFETY: as above.
+    features.has_all(&[Feature::Avx512, Feature::Avx512Vnni]).then(|| unsafe { avx512vnni::table() })
+}

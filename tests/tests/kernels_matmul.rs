@@ -1,0 +1,210 @@
+//! Every table's matrix products and dequantized rows have the reference's bits, for every format.
+
+use nanocamelid_kernels::{
+    ActivationType, Activations, F32Rows, Kernels, Matrix, QuantizedRows, QuantizedRowsMut, TileMut, WeightType,
+    reference,
+};
+use nanocamelid_tests::random::Random;
+use nanocamelid_tests::tables::{assert_same_bits, tables};
+
+const COUNTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33];
+
+/// Where a block's f16 scales lie.
+fn scales_at(weight_type: WeightType) -> &'static [usize] {
+    match weight_type {
+        WeightType::F32 | WeightType::F16 | WeightType::BF16 | WeightType::MXFP4 | WeightType::Q8_K => &[],
+        WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => &[0, 2],
+        WeightType::Q2_K => &[80, 82],
+        WeightType::Q3_K => &[108],
+        WeightType::Q6_K => &[208],
+        _ => &[0],
+    }
+}
+
+/// How a matrix is filled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fill {
+    /// Random bytes with scales of ordinary size.
+    Ordinary,
+    /// One byte everywhere but in the scales, which are of every kind.
+    Byte(u8),
+    /// Random bytes, scales included.
+    Anything,
+}
+
+fn weights(random: &mut Random, weight_type: WeightType, n_bytes: usize, fill: Fill) -> Vec<u8> {
+    const SCALES: [u16; 10] = [0, 0x8000, 0x0001, 0x03ff, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0x3c00];
+    let mut bytes = match fill {
+        Fill::Byte(byte) => vec![byte; n_bytes],
+        _ => random.bytes(n_bytes),
+    };
+    if fill == Fill::Anything {
+        return bytes;
+    }
+    for block in bytes.chunks_exact_mut(weight_type.block_bytes()) {
+        let odd = fill != Fill::Ordinary && random.below(3) == 0;
+        for &at in scales_at(weight_type) {
+            // f16 of about 2^-10 .. 2^0, either sign.
+            let ordinary = 0x1400 + random.below(0x2800) as u16 | (random.below(2) as u16) << 15;
+            let scale = if odd { SCALES[random.below(SCALES.len())] } else { ordinary };
+            block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
+        }
+        match weight_type {
+            WeightType::MXFP4 => block[0] = if odd { random.bits() as u8 } else { 110 + random.below(30) as u8 },
+            WeightType::F32 | WeightType::Q8_K => block[..4].copy_from_slice(&random.unit().to_le_bytes()),
+            WeightType::F16 | WeightType::BF16 => {
+                block[..2].copy_from_slice(&(0x3000 + random.below(0x0fff) as u16).to_le_bytes());
+            }
+            _ => {}
+        }
+    }
+    bytes
+}
+
+/// Activations of every kind and their owner.
+struct Owned {
+    kind: ActivationType,
+    values: Vec<f32>,
+    qs: Vec<i8>,
+    scales: Vec<f32>,
+    sums: Vec<i16>,
+    n_rows: usize,
+    n_cols: usize,
+}
+
+impl Owned {
+    fn new(random: &mut Random, kind: ActivationType, n_rows: usize, n_cols: usize, extreme: bool) -> Self {
+        let mut values = random.values(n_rows * n_cols, 3.0);
+        if extreme {
+            for v in &mut values {
+                // All at the ends of the range: the largest integer sums there are.
+                *v = if *v < -1.0 { -3.0 } else { 3.0 };
+            }
+            for chunk in values.chunks_mut(kind.block_len()) {
+                match random.below(6) {
+                    0 => chunk.fill(0.0),
+                    1 => chunk.iter_mut().for_each(|v| *v *= 1e30),
+                    2 => chunk.iter_mut().for_each(|v| *v *= 1e-28),
+                    3 => chunk[0] = f32::INFINITY,
+                    _ => {}
+                }
+            }
+        }
+        let mut owned = Self { kind, values, qs: vec![], scales: vec![], sums: vec![], n_rows, n_cols };
+        if kind != ActivationType::F32 {
+            owned.qs = vec![0; n_rows * n_cols];
+            owned.scales = vec![0.0; n_rows * n_cols / kind.block_len()];
+            owned.sums = vec![0; n_rows * n_cols / kind.sum_len()];
+            reference::TABLE.quantize(
+                &owned.values,
+                &mut QuantizedRowsMut::new(kind, &mut owned.qs, &mut owned.scales, &mut owned.sums, n_rows, n_cols),
+            );
+        }
+        owned
+    }
+
+    fn view(&self) -> Activations<'_> {
+        match self.kind {
+            ActivationType::F32 => Activations::F32(F32Rows::new(&self.values, self.n_rows, self.n_cols)),
+            kind => Activations::Quantized(QuantizedRows::new(
+                kind,
+                &self.qs,
+                &self.scales,
+                &self.sums,
+                self.n_rows,
+                self.n_cols,
+            )),
+        }
+    }
+}
+
+fn product(kernels: &Kernels, w: &Matrix<'_>, x: &Activations<'_>) -> Vec<f32> {
+    let mut out = vec![f32::NAN; x.n_rows() * w.n_rows()];
+    let mut scratch = vec![0xa5; kernels.scratch_bytes(w.n_cols()) + 1];
+    kernels.matmul(w, x, &mut TileMut::whole(&mut out, x.n_rows(), w.n_rows()), &mut scratch[1..]);
+    out
+}
+
+fn columns(weight_type: WeightType) -> &'static [usize] {
+    match weight_type.block_len() {
+        1 => &[1, 15, 16, 33, 100, 256],
+        32 => &[32, 96, 288, 320],
+        _ => &[256, 768],
+    }
+}
+
+fn check_format(weight_type: WeightType) {
+    let mut random = Random(weight_type as u64 + 1);
+    let tables = tables();
+    for &n_cols in columns(weight_type) {
+        let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");
+        let fills =
+            [Fill::Ordinary, Fill::Anything, Fill::Byte(0), Fill::Byte(0xff), Fill::Byte(0x80), Fill::Byte(0x7f)];
+        for fill in fills {
+            for (i, n_rows) in COUNTS.into_iter().enumerate() {
+                // One spare byte at the front: rows at odd addresses.
+                let offset = 1 + i % 3;
+                let mut bytes = vec![0; offset];
+                bytes.extend(weights(&mut random, weight_type, n_rows * row_bytes, fill));
+                let w = Matrix::new(weight_type, &bytes[offset..], n_rows, n_cols).expect("a matrix");
+                for n_tokens in COUNTS {
+                    if fill != Fill::Ordinary && n_tokens * n_rows > 17 * 5 {
+                        continue;
+                    }
+                    let extreme = fill != Fill::Ordinary && random.below(2) == 0;
+                    let x = Owned::new(&mut random, weight_type.activation(), n_tokens, n_cols, extreme);
+                    let expected = product(&reference::TABLE, &w, &x.view());
+                    for kernels in &tables {
+                        assert_same_bits(&product(kernels, &w, &x.view()), &expected, || {
+                            format!(
+                                "{} {} {n_rows} x {n_cols}, {n_tokens} tokens, {fill:?}",
+                                kernels.name(),
+                                weight_type.name()
+                            )
+                        });
+                    }
+                }
+                let (mut ours, mut expected) = (vec![0.0; n_cols], vec![0.0; n_cols]);
+                reference::TABLE.dequantize(weight_type, w.row(n_rows - 1), &mut expected);
+                for kernels in &tables {
+                    kernels.dequantize(weight_type, w.row(n_rows - 1), &mut ours);
+                    assert_same_bits(&ours, &expected, || format!("{} {}", kernels.name(), weight_type.name()));
+                }
+            }
+        }
+    }
+}
+
+macro_rules! formats {
+    ($($name:ident: $weight_type:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            check_format(WeightType::$weight_type);
+        })*
+
+        #[test]
+        fn every_format_is_here() {
+            assert_eq!([$(WeightType::$weight_type),*], WeightType::ALL);
+        }
+    };
+}
+
+formats! {
+    f32: F32,
+    f16: F16,
+    bf16: BF16,
+    q4_0: Q4_0,
+    q4_1: Q4_1,
+    q5_0: Q5_0,
+    q5_1: Q5_1,
+    q8_0: Q8_0,
+    q2_k: Q2_K,
+    q3_k: Q3_K,
+    q4_k: Q4_K,
+    q5_k: Q5_K,
+    q6_k: Q6_K,
+    q8_k: Q8_K,
+    iq4_nl: IQ4_NL,
+    iq4_xs: IQ4_XS,
+    mxfp4: MXFP4,
+}
