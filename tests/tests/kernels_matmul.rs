@@ -45,7 +45,7 @@ fn weights(random: &mut Random, weight_type: WeightType, n_bytes: usize, fill: F
         let odd = fill != Fill::Ordinary && random.below(3) == 0;
         for &at in scales_at(weight_type) {
             // f16 of about 2^-10 .. 2^0, either sign.
-            let ordinary = 0x1400 + random.below(0x2800) as u16 | (random.below(2) as u16) << 15;
+            let ordinary = (0x1400 + random.below(0x2800) as u16) | ((random.below(2) as u16) << 15);
             let scale = if odd { SCALES[random.below(SCALES.len())] } else { ordinary };
             block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
         }

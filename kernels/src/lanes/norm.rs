@@ -2,18 +2,26 @@
 
 use super::{Lanes, exp::exp, load_tail, reduce_max, store_tail};
 
-/// `out = (x / sqrt(mean(x^2) + eps)) * weight`.
+/// `1 / sqrt(mean(x^2) + eps)`.
 #[inline(always)]
-pub(crate) fn rms_norm<L: Lanes>(l: L, x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
-    let (x_chunks, x_tail) = x.as_chunks::<16>();
+pub(crate) fn rms_scale<L: Lanes>(l: L, x: &[f32], eps: f32) -> f32 {
+    let (chunks, tail) = x.as_chunks::<16>();
     let mut squares = l.splat(0.0);
-    for x in x_chunks {
+    for x in chunks {
         let v = l.load(x);
         squares = l.fma(v, v, squares);
     }
-    let tail = load_tail(l, x_tail, 0.0);
+    let tail = load_tail(l, tail, 0.0);
     squares = l.fma(tail, tail, squares);
-    let s = l.splat(1.0 / libm::sqrtf(l.tree(squares) / x.len() as f32 + eps));
+    1.0 / libm::sqrtf(l.tree(squares) / x.len() as f32 + eps)
+}
+
+/// `out = (x * rms_scale(x)) * weight`.
+#[inline(always)]
+pub(crate) fn rms_norm<L: Lanes>(l: L, x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
+    let s = l.splat(rms_scale(l, x, eps));
+    let (x_chunks, x_tail) = x.as_chunks::<16>();
+    let tail = load_tail(l, x_tail, 0.0);
     let (out_chunks, out_tail) = out.as_chunks_mut::<16>();
     let n = x_chunks.len() * 16;
     match weight {

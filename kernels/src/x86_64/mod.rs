@@ -54,6 +54,11 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
+            fn rms_scale(x: &[f32], eps: f32) -> f32 {
+                norm::rms_scale($token(()), x, eps)
+            }
+
+            #[target_feature(enable = $features)]
             fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
                 norm::rms_norm($token(()), x, weight, eps, out);
             }
@@ -161,6 +166,7 @@ macro_rules! table {
                     ],
                     quantize_q8,
                     quantize_q8k,
+                    rms_scale,
                     rms_norm,
                     softmax,
                     rope,
