@@ -1,8 +1,47 @@
 //! `nanocamelid`: chat with a local GGUF model.
+//!
+//! [`cli`] turns words into a checked invocation, [`commands`] plan and run it, [`output`] says what came of it.
 
+mod audit;
+mod cli;
+mod commands;
+mod demo;
+mod error;
 mod machine;
 mod map;
+mod model_file;
+mod output;
 mod pool;
+mod profile;
+mod resolve;
+mod settings;
 mod signals;
 
-fn main() {}
+use cli::table;
+use error::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let invocation = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(invocation) => invocation,
+        Err(error) => return end(None, Err(error.into())),
+    };
+    for (given, meant) in cli::environment::misspelled() {
+        output::note(format_args!("warning: environment variable {given} is unknown; did you mean {meant}?"));
+    }
+    let result = match invocation.has(&table::HELP) {
+        true => output::answer(&cli::help::of(invocation.command)),
+        false => (invocation.command.run)(&invocation),
+    };
+    end(Some(&invocation), result)
+}
+
+fn end(invocation: Option<&cli::Invocation>, result: Result<(), Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::fail(invocation, &error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

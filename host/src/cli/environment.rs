@@ -1,0 +1,98 @@
+//! Every environment variable this program reads, and the only place that reads them.
+//!
+//! docs/CLI.md prints this table; a test compares the two.
+
+use super::table::{self, Flag};
+use std::ffi::{OsStr, OsString};
+
+/// One variable.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    /// An older name that still works.
+    pub(crate) alias: Option<&'static str>,
+    pub(crate) twin: Twin,
+    pub(crate) help: &'static str,
+}
+
+/// What a variable stands for.
+#[derive(Debug)]
+pub(crate) enum Twin {
+    /// The MODEL argument, or a part of resolving it.
+    Model,
+    /// The flag, with the same values.
+    Flag(&'static Flag),
+    /// The flag, from a toggle: its value when on and when off.
+    Toggle(&'static Flag, &'static str, &'static str),
+    /// A switch, from a toggle.
+    Switch(&'static Flag),
+    /// A convention of other programs.
+    Convention,
+}
+
+pub(crate) const MODEL_GGUF: &str = "NANOCAMELID_MODEL_GGUF";
+pub(crate) const SMOKE_GGUF: &str = "NANOCAMELID_SMOKE_GGUF";
+pub(crate) const WORKSPACE: &str = "NANOCAMELID_WORKSPACE";
+const NO_COLOR: &str = "NO_COLOR";
+
+/// The table.
+pub(crate) static VARIABLES: &[Variable] = &[
+    variable(MODEL_GGUF, Twin::Model, "the model when no MODEL is given"),
+    variable(SMOKE_GGUF, Twin::Model, "the file behind the aliases 1b and 3b"),
+    variable(WORKSPACE, Twin::Model, "where the aliases' files lie, under models/ (default /mnt/nanocamelid)"),
+    variable("NANOCAMELID_CONTEXT_LIMIT", Twin::Flag(&table::CTX), "as --ctx"),
+    variable("NANOCAMELID_PREFILL_BATCH", Twin::Flag(&table::BATCH), "as --batch"),
+    Variable {
+        alias: Some("NANOCAMELID_RAYON_THREADS"),
+        ..variable("NANOCAMELID_THREADS", Twin::Flag(&table::THREADS), "as --threads")
+    },
+    variable("NANOCAMELID_WORKER_CORES", Twin::Flag(&table::CORES), "as --cores"),
+    variable("NANOCAMELID_Q8_DOT_KERNEL", Twin::Flag(&table::KERNEL), "as --kernel"),
+    variable("NANOCAMELID_KV_CACHE_F16", Twin::Toggle(&table::KV, "f16", "f32"), "on: --kv f16, off: --kv f32"),
+    variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE), "as --trace"),
+    variable(NO_COLOR, Twin::Convention, "set to anything: no colours (https://no-color.org)"),
+];
+
+const fn variable(name: &'static str, twin: Twin, help: &'static str) -> Variable {
+    Variable { name, alias: None, twin, help }
+}
+
+/// What a toggle may say.
+pub(crate) const TOGGLE: &[&str] = &["1", "0", "true", "false", "on", "off", "yes", "no"];
+
+/// Whether a valid toggle is on.
+pub(crate) fn is_on(toggle: &str) -> bool {
+    matches!(toggle, "1" | "true" | "on" | "yes")
+}
+
+/// A variable's value; empty counts as unset.
+pub(crate) fn read(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The value of a variable or of its alias, with the name under which it was found.
+pub(crate) fn read_variable(variable: &'static Variable) -> Option<(&'static str, OsString)> {
+    std::iter::once(variable.name).chain(variable.alias).find_map(|name| Some((name, read(name)?)))
+}
+
+/// Whether the user does not want colours.
+pub(crate) fn no_color() -> bool {
+    read(NO_COLOR).is_some() || read("TERM").as_deref() == Some(OsStr::new("dumb"))
+}
+
+/// Variables that look like ours, are not, and were probably meant to be: given name and meant name.
+pub(crate) fn misspelled() -> Vec<(String, &'static str)> {
+    let known: Vec<&str> = VARIABLES.iter().flat_map(|v| std::iter::once(v.name).chain(v.alias)).collect();
+    std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("NANOCAMELID_") && !known.contains(&name.as_str()))
+        .filter_map(|name| {
+            let own = name.trim_start_matches("NANOCAMELID_").to_owned();
+            let short = |v: &&'static str| v.trim_start_matches("NANOCAMELID_");
+            let suffixes = VARIABLES.iter().map(|v| v.name).chain(VARIABLES.iter().filter_map(|v| v.alias));
+            let nearest = super::nearest(&own, suffixes.clone().map(|v| short(&v)).collect::<Vec<_>>())?;
+            let full = suffixes.into_iter().find(|v| short(v) == nearest)?;
+            Some((name, full))
+        })
+        .collect()
+}

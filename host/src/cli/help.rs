@@ -1,0 +1,87 @@
+//! `--help`, from the table.
+
+use super::environment::{self, Twin};
+use super::table::{Argument, COMMANDS, Command, Flag};
+use std::fmt::Write as _;
+
+/// `nanocamelid chat [MODEL] [PROMPT] [flags]`.
+pub(crate) fn usage_line(command: &Command) -> String {
+    let mut line = format!("nanocamelid {}", command.name);
+    for Argument { name, required, .. } in command.arguments {
+        line += &if *required { format!(" {name}") } else { format!(" [{name}]") };
+    }
+    line + " [FLAGS]"
+}
+
+/// `-t, --threads N`.
+pub(crate) fn flag_line(flag: &Flag) -> String {
+    let mut line = flag.short.map_or("    ".into(), |short| format!("-{short}, "));
+    line += "--";
+    line += flag.long;
+    if !flag.value_name.is_empty() {
+        line.push(' ');
+        line += flag.value_name;
+    }
+    line
+}
+
+/// The variable that sets a flag.
+pub(crate) fn variable_of(flag: &Flag) -> Option<&'static str> {
+    environment::VARIABLES.iter().find_map(|variable| match variable.twin {
+        Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin) if twin.long == flag.long => Some(variable.name),
+        _ => None,
+    })
+}
+
+fn row(out: &mut String, left: &str, right: &str) {
+    // Writing to a String cannot fail.
+    let _ = if left.chars().count() <= 24 {
+        writeln!(out, "  {left:<24}  {right}")
+    } else {
+        writeln!(out, "  {left}\n  {:24}  {right}", "")
+    };
+}
+
+/// All commands and variables.
+pub(crate) fn overview() -> String {
+    let mut out = String::from(
+        "nanocamelid: chat with a local GGUF model\n\nUsage: nanocamelid COMMAND [ARGUMENTS] [FLAGS]\n\nCommands:\n",
+    );
+    for command in COMMANDS {
+        row(&mut out, command.name, command.about);
+    }
+    out += "\nEnvironment:\n";
+    for variable in environment::VARIABLES {
+        row(&mut out, variable.name, variable.help);
+        if let Some(alias) = variable.alias {
+            row(&mut out, alias, "the same");
+        }
+    }
+    out += "\nnanocamelid COMMAND --help says more. Exit codes: 0 success, 2 usage, input or audit, 1 failure while running.\n";
+    out
+}
+
+/// One command.
+pub(crate) fn of(command: &Command) -> String {
+    let mut out = format!("nanocamelid {}: {}\n\nUsage: {}\n", command.name, command.about, usage_line(command));
+    if !command.details.is_empty() {
+        out += "\n";
+        out += command.details;
+        out += "\n";
+    }
+    if !command.arguments.is_empty() {
+        out += "\nArguments:\n";
+        for argument in command.arguments {
+            row(&mut out, argument.name, argument.help);
+        }
+    }
+    out += "\nFlags:\n";
+    for flag in command.all_flags() {
+        let help = match variable_of(flag) {
+            Some(variable) => format!("{} [{variable}]", flag.help),
+            None => flag.help.to_owned(),
+        };
+        row(&mut out, &flag_line(flag), &help);
+    }
+    out
+}

@@ -1,0 +1,16 @@
+//! The command line: one table, and everything that is made from it.
+
+pub(crate) mod completions;
+pub(crate) mod environment;
+pub(crate) mod help;
+pub(crate) mod man;
+mod nearest;
+mod parse;
+pub(crate) mod table;
+mod usage;
+mod value;
+
+pub(crate) use nearest::nearest;
+pub(crate) use parse::{Invocation, parse};
+pub(crate) use usage::UsageError;
+pub(crate) use value::{Date, Kind, Value};

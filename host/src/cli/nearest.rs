@@ -1,0 +1,59 @@
+//! The valid name that a mistyped one probably meant.
+
+/// The nearest of `candidates` to `given`, if it is near enough to be meant.
+pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    let limit = (given.chars().count() / 2).max(2);
+    candidates
+        .into_iter()
+        .map(|name| {
+            // A beginning is as good as one slip.
+            let is_start = given.len() >= 3 && name.starts_with(&given);
+            (if is_start { 1 } else { distance(&given, name) }, name)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= limit)
+        .map(|(_, name)| name)
+}
+
+/// Edits (insert, delete, replace, swap neighbours) from one to the other: the restricted Damerau-Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    // Whatever is longer is no misspelling, and the table stays small.
+    const MAX: usize = 64;
+    let a: Vec<char> = a.chars().take(MAX).collect();
+    let b: Vec<char> = b.chars().take(MAX).collect();
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let mut best = replace.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    best = best.min(rows[i - 2][j - 2] + 1);
+                }
+                best
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_find_their_name() {
+        let names = ["threads", "threads-batch", "temp", "top-k", "kernel", "ctx"];
+        for (given, meant) in
+            [("thread", "threads"), ("tmep", "temp"), ("kernal", "kernel"), ("topk", "top-k"), ("CTX", "ctx")]
+        {
+            assert_eq!(nearest(given, names), Some(meant), "{given}");
+        }
+        assert_eq!(nearest("xylophone", names), None);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("ab", "ba"), 1);
+    }
+}

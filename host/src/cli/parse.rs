@@ -1,0 +1,367 @@
+//! Command line and environment in, a checked [`Invocation`] out.
+
+use super::environment::{self, Twin};
+use super::table::{self, Argument, COMMANDS, Command, Flag, Takes};
+use super::usage::{Origin, UsageError};
+use super::value::{Date, Kind, Value};
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// A command with everything it was given, checked.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) command: &'static Command,
+    flags: Vec<(&'static Flag, Value)>,
+    arguments: Vec<(&'static str, Value)>,
+    /// MODEL as given.
+    pub(crate) model: Option<OsString>,
+}
+
+/// Reads the words behind the program's name, then the environment for flags that were not given.
+///
+/// # Errors
+/// The first mistake.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+    let mut words: VecDeque<OsString> = words.into_iter().collect();
+    let command = command(&mut words)?;
+    let mut invocation = Invocation { command, flags: Vec::new(), arguments: Vec::new(), model: None };
+    let mut loose = VecDeque::new();
+    while let Some(word) = words.pop_front() {
+        match word.to_str() {
+            Some("--") => loose.extend(words.drain(..)),
+            Some(text) if text.starts_with("--") => invocation.long_flag(text, &mut words)?,
+            Some(text) if text.starts_with('-') && text.len() > 1 => invocation.short_flag(text, &mut words)?,
+            _ => loose.push_back(word),
+        }
+    }
+    if invocation.has(&table::HELP) {
+        return Ok(invocation);
+    }
+    invocation.arguments(loose)?;
+    invocation.environment()?;
+    Ok(invocation)
+}
+
+/// The command's name, also as the flags `--help`, `-h`, `--version` and `-V`.
+fn command(words: &mut VecDeque<OsString>) -> Result<&'static Command, UsageError> {
+    let word = words.pop_front().ok_or(UsageError::NoCommand)?;
+    let given = word.to_string_lossy();
+    let name = match &*given {
+        "--help" | "-h" => "help",
+        "--version" | "-V" => "version",
+        name => name,
+    };
+    table::command(name).ok_or_else(|| UsageError::UnknownCommand {
+        given: given.to_string(),
+        nearest: super::nearest(name.trim_start_matches('-'), COMMANDS.iter().map(|c| c.name)),
+    })
+}
+
+/// Whether a word can be the MODEL where other words may stand, too.
+fn names_model(word: &OsStr) -> bool {
+    let is_gguf = Path::new(word).extension().is_some_and(|ext| ext.eq_ignore_ascii_case("gguf"));
+    is_gguf || word.to_str().is_some_and(|word| crate::resolve::alias(word).is_some())
+}
+
+impl Invocation {
+    fn long_flag(&mut self, text: &str, words: &mut VecDeque<OsString>) -> Result<(), UsageError> {
+        let (name, attached) = match text[2..].split_once('=') {
+            Some((name, value)) => (name, Some(OsString::from(value))),
+            None => (&text[2..], None),
+        };
+        let flag = self.command.all_flags().find(|flag| flag.long == name);
+        let flag = flag.ok_or_else(|| self.unknown_flag(format!("--{name}"), name))?;
+        self.take(flag, attached, words)
+    }
+
+    fn short_flag(&mut self, text: &str, words: &mut VecDeque<OsString>) -> Result<(), UsageError> {
+        let letter = text[1..].chars().next().unwrap_or('-');
+        let flag = self.command.all_flags().find(|flag| flag.short == Some(letter));
+        let flag = flag.ok_or_else(|| self.unknown_flag(text.to_owned(), &text[1..]))?;
+        let rest = &text[1 + letter.len_utf8()..];
+        let attached = (!rest.is_empty()).then(|| OsString::from(rest.strip_prefix('=').unwrap_or(rest)));
+        self.take(flag, attached, words)
+    }
+
+    fn unknown_flag(&self, given: String, name: &str) -> UsageError {
+        let own = self.command.all_flags().map(|flag| flag.long);
+        let has = |command: &Command| command.all_flags().any(|flag| flag.long == name);
+        UsageError::UnknownFlag {
+            given,
+            command: self.command,
+            nearest: super::nearest(name, own).map(|name| format!("--{name}")),
+            elsewhere: COMMANDS.iter().filter(|command| has(command)).map(|command| command.name).collect(),
+        }
+    }
+
+    fn take(
+        &mut self,
+        flag: &'static Flag,
+        attached: Option<OsString>,
+        words: &mut VecDeque<OsString>,
+    ) -> Result<(), UsageError> {
+        if !flag.repeats && self.has(flag) {
+            return Err(UsageError::Repeated { flag });
+        }
+        let given = match (flag.kind, attached) {
+            (Kind::Switch, Some(_)) => return Err(UsageError::UnexpectedValue { flag }),
+            (Kind::Switch, None) => OsString::new(),
+            (_, Some(value)) => value,
+            (_, None) => words.pop_front().ok_or(UsageError::MissingValue { flag })?,
+        };
+        let value = read(flag.kind, Origin::Flag(flag), &given)?;
+        self.flags.push((flag, value));
+        Ok(())
+    }
+
+    /// Gives the loose words to the command's arguments, in order.
+    fn arguments(&mut self, mut loose: VecDeque<OsString>) -> Result<(), UsageError> {
+        for argument in self.command.arguments {
+            let Argument { name, takes, required, .. } = *argument;
+            let wanted = match takes {
+                Takes::Model => loose.front().is_some_and(|word| names_model(word)),
+                Takes::Word(choices) => {
+                    loose.front().and_then(|word| word.to_str()).is_some_and(|word| choices.contains(&word))
+                }
+                Takes::ModelFile | Takes::Value(_) => true,
+            };
+            match loose.pop_front_if(|_| wanted) {
+                None if required => return Err(UsageError::MissingArgument { command: self.command, name }),
+                None => {}
+                Some(word) => match takes {
+                    Takes::Model | Takes::ModelFile => self.model = Some(word),
+                    Takes::Word(_) => {
+                        let value = read(Kind::Text, Origin::Argument(name), &word)?;
+                        self.arguments.push((name, value));
+                    }
+                    Takes::Value(kind) => {
+                        let value = read(kind, Origin::Argument(name), &word)?;
+                        self.arguments.push((name, value));
+                    }
+                },
+            }
+        }
+        match loose.pop_front() {
+            None => Ok(()),
+            Some(word) => Err(UsageError::UnexpectedArgument {
+                command: self.command,
+                given: word.to_string_lossy().into_owned(),
+            }),
+        }
+    }
+
+    /// Flags that were not given, from their environment twins.
+    fn environment(&mut self) -> Result<(), UsageError> {
+        for variable in environment::VARIABLES {
+            let (Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin)) = variable.twin else { continue };
+            let Some(flag) = self.command.all_flags().find(|flag| flag.long == twin.long) else { continue };
+            if self.has(flag) {
+                continue;
+            }
+            let Some((name, given)) = environment::read_variable(variable) else { continue };
+            let origin = Origin::Variable(name);
+            let toggle = || match read(Kind::Choice(environment::TOGGLE), origin, &given)? {
+                Value::Text(text) => Ok(environment::is_on(&text)),
+                _ => unreachable!("a choice is text"),
+            };
+            let value = match variable.twin {
+                Twin::Toggle(_, on, off) => Value::Text(if toggle()? { on } else { off }.to_owned()),
+                Twin::Switch(_) if toggle()? => Value::Switch,
+                Twin::Switch(_) => continue,
+                _ => read(flag.kind, origin, &given)?,
+            };
+            self.flags.push((flag, value));
+        }
+        Ok(())
+    }
+
+    fn values(&self, flag: &Flag) -> impl Iterator<Item = &Value> {
+        self.flags.iter().filter(move |(given, _)| given.long == flag.long).map(|(_, value)| value)
+    }
+
+    fn value(&self, flag: &Flag) -> Option<&Value> {
+        debug_assert!(
+            self.command.all_flags().any(|own| own.long == flag.long),
+            "--{} of {:?}",
+            flag.long,
+            self.command
+        );
+        self.values(flag).next()
+    }
+
+    fn argument(&self, name: &str) -> Option<&Value> {
+        debug_assert!(self.command.arguments.iter().any(|a| a.name == name), "{name} of {:?}", self.command);
+        self.arguments.iter().find(|(given, _)| *given == name).map(|(_, value)| value)
+    }
+
+    /// Whether a flag is given.
+    pub(crate) fn has(&self, flag: &Flag) -> bool {
+        self.values(flag).next().is_some()
+    }
+
+    /// A whole number.
+    pub(crate) fn count(&self, flag: &Flag) -> Option<usize> {
+        self.count_u64(flag).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+    }
+
+    /// A whole number of 64 bits.
+    pub(crate) fn count_u64(&self, flag: &Flag) -> Option<u64> {
+        self.value(flag).map(|value| match value {
+            Value::Count(n) => *n,
+            other => unreachable!("--{} is no count but {other:?}", flag.long),
+        })
+    }
+
+    /// A number.
+    pub(crate) fn number(&self, flag: &Flag) -> Option<f32> {
+        self.value(flag).map(|value| match value {
+            Value::Number(n) => *n,
+            other => unreachable!("--{} is no number but {other:?}", flag.long),
+        })
+    }
+
+    /// A text or a choice.
+    pub(crate) fn text(&self, flag: &Flag) -> Option<&str> {
+        self.value(flag).map(as_text)
+    }
+
+    /// All texts of a flag that repeats.
+    pub(crate) fn texts(&self, flag: &Flag) -> Vec<String> {
+        self.values(flag).map(|value| as_text(value).to_owned()).collect()
+    }
+
+    /// A path.
+    pub(crate) fn path(&self, flag: &Flag) -> Option<&Path> {
+        self.value(flag).map(|value| match value {
+            Value::Path(path) => path.as_path(),
+            other => unreachable!("--{} is no path but {other:?}", flag.long),
+        })
+    }
+
+    /// A list of whole numbers or of CPUs.
+    pub(crate) fn counts(&self, flag: &Flag) -> Option<&[usize]> {
+        self.value(flag).map(|value| match value {
+            Value::Counts(list) | Value::Cpus(list) => list.as_slice(),
+            other => unreachable!("--{} is no list but {other:?}", flag.long),
+        })
+    }
+
+    /// Token ids.
+    pub(crate) fn ids(&self, flag: &Flag) -> Option<&[u32]> {
+        self.value(flag).map(|value| match value {
+            Value::Ids(ids) => ids.as_slice(),
+            other => unreachable!("--{} is no list of ids but {other:?}", flag.long),
+        })
+    }
+
+    /// A date.
+    pub(crate) fn date(&self, flag: &Flag) -> Option<Date> {
+        self.value(flag).map(|value| match value {
+            Value::Date(date) => *date,
+            other => unreachable!("--{} is no date but {other:?}", flag.long),
+        })
+    }
+
+    /// An argument that is text.
+    pub(crate) fn text_argument(&self, name: &str) -> Option<&str> {
+        self.argument(name).map(as_text)
+    }
+
+    /// An argument that is a number.
+    pub(crate) fn number_argument(&self, name: &str) -> Option<f32> {
+        match self.argument(name) {
+            Some(Value::Number(n)) => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// An argument that is a whole number.
+    pub(crate) fn count_argument(&self, name: &str) -> Option<usize> {
+        match self.argument(name) {
+            Some(Value::Count(n)) => usize::try_from(*n).ok(),
+            _ => None,
+        }
+    }
+}
+
+fn as_text(value: &Value) -> &str {
+    match value {
+        Value::Text(text) => text,
+        other => unreachable!("no text but {other:?}"),
+    }
+}
+
+fn read(kind: Kind, origin: Origin, given: &OsStr) -> Result<Value, UsageError> {
+    kind.read(given).map_err(|problem| UsageError::BadValue {
+        origin,
+        given: given.to_string_lossy().into_owned(),
+        problem,
+    })
+}
+
+#[cfg(any())]
+mod tests {
+    use super::*;
+
+    fn parse_line(line: &str) -> Result<Invocation, UsageError> {
+        parse(line.split(' ').filter(|w| !w.is_empty()).map(OsString::from))
+    }
+
+    #[test]
+    fn a_word_is_the_model_only_if_it_looks_like_one() {
+        let chat = parse_line("chat hello 0.5 12").unwrap();
+        assert_eq!((chat.model.as_deref(), chat.text_argument("PROMPT")), (None, Some("hello")));
+        assert_eq!((chat.number_argument("TEMP"), chat.count_argument("MAX_TOKENS")), (Some(0.5), Some(12)));
+        for model in ["x/y.gguf", "1b", "llama-3.2-1b", "3b", "A.GGUF"] {
+            let chat = parse_line(&format!("chat {model} hello")).unwrap();
+            assert_eq!((chat.model.as_deref(), chat.text_argument("PROMPT")), (Some(OsStr::new(model)), Some("hello")));
+        }
+        assert_eq!(parse_line("inspect somewhere").unwrap().model.as_deref(), Some(OsStr::new("somewhere")));
+        let smoke = parse_line("smoke 1b model 2+2 4").unwrap();
+        assert_eq!((smoke.text_argument("chat|model"), smoke.text_argument("PROMPT")), (Some("model"), Some("2+2")));
+    }
+
+    #[test]
+    fn flags_in_every_spelling() {
+        for line in [
+            "chat -t 3 --temp=0.5 hi",
+            "chat hi --threads=3 --temp 0.5",
+            "chat -t3 hi --temp 0.5",
+            "chat -t=3 hi --temp=0.5",
+        ] {
+            let chat = parse_line(line).unwrap();
+            assert_eq!((chat.count(&table::THREADS), chat.number(&table::TEMP)), (Some(3), Some(0.5)), "{line}");
+        }
+        let chat = parse_line("chat --stop a --stop b -- --hi").unwrap();
+        assert_eq!(
+            (chat.texts(&table::STOP), chat.text_argument("PROMPT")),
+            (vec!["a".into(), "b".into()], Some("--hi"))
+        );
+    }
+
+    #[test]
+    fn mistakes() {
+        for (line, words) in [
+            ("", "no command"),
+            ("chta", "did you mean chat?"),
+            ("chat --kernal neon", "did you mean --kernel?"),
+            ("chat --golden x", "belongs to smoke"),
+            ("chat -x", "unknown flag -x"),
+            ("chat --json=1", "takes no value"),
+            ("chat --temp", "needs a value"),
+            ("chat --temp 1 --temp 2", "given twice"),
+            ("chat -t 0 hi", "--threads: '0' is not a whole number from 1 to 256"),
+            ("chat --temp nan hi", "--temp: 'nan'"),
+            ("chat --kernel noen hi", "did you mean neon?"),
+            ("chat hi warm", "TEMP: 'warm'"),
+            ("chat hi 0.5 3 more", "unexpected argument 'more'"),
+            ("logits --ids 1,x m.gguf", "--ids: '1,x'"),
+            ("completions", "needs bash|zsh|fish"),
+            ("completions bsh", "did you mean bash?"),
+        ] {
+            let message = parse_line(line).unwrap_err().to_string();
+            assert!(message.contains(words), "{line}: {message}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `logits`: the numbers themselves, for comparing machines, kernels and engines.
+
+use crate::cli::{Invocation, UsageError, table};
+use crate::error::Error;
+use crate::machine::memory;
+use crate::map::Arena;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report, rounded};
+use crate::pool::Pool;
+use crate::resolve;
+use crate::settings::Settings;
+use nanocamelid_engine::Session;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::time::Instant;
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo).
+struct Digest(u64);
+
+impl Digest {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let settings = Settings::new(invocation)?;
+    let missing = |name| UsageError::MissingArgument { command: invocation.command, name };
+    let ids = invocation.ids(&table::IDS).ok_or_else(|| missing("--ids"))?;
+    let out = invocation.path(&table::OUT);
+    let wants_digest = invocation.has(&table::DIGEST);
+    if out.is_none() && !wants_digest {
+        return Err(missing("--out or --digest").into());
+    }
+    let resolved = resolve::resolve(invocation.model.as_deref())?;
+    let mut report = Report::new(invocation.command);
+    model_file::describe_source(&resolved, settings.expect, &mut report);
+    settings.describe(&mut report);
+    report.set("n_tokens", ids.len());
+    report.set("out", out.map(|path| path.display().to_string()));
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+
+    let started = Instant::now();
+    let file = ModelFile::open(resolved)?;
+    let gguf = file.parse()?;
+    let model = file.model(&gguf)?;
+    file.audit(&gguf, None, settings.expect, &mut report)?;
+    model_file::describe_model(&gguf, &model, &mut report);
+    let n_ctx = settings.n_ctx.unwrap_or(ids.len());
+    if ids.len() > n_ctx {
+        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx });
+    }
+    let settings = Settings { n_ctx: Some(n_ctx), ..settings };
+    let plan = model_file::plan(&file, &model, &settings)?;
+    let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
+    let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
+    let mut session = Session::new(&model, settings.kernels, plan, arena.bytes())?;
+    report.set("context_limit", n_ctx);
+    report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
+
+    let writing = |path: &std::path::Path| format!("{}", path.display());
+    let mut sink = match out {
+        Some(path) => Some(BufWriter::new(File::create(path).map_err(Error::io(writing(path)))?)),
+        None => None,
+    };
+    let mut digest = Digest::new();
+    let mut written = Ok(());
+    let started = Instant::now();
+    session.prefill_each(&pool, ids, &mut |_, logits| {
+        let mut bytes = Vec::with_capacity(logits.len() * 4);
+        logits.iter().for_each(|logit| bytes.extend_from_slice(&logit.to_le_bytes()));
+        digest.update(&bytes);
+        if let (Some(sink), Ok(())) = (&mut sink, &written) {
+            written = sink.write_all(&bytes);
+        }
+    })?;
+    report.set("prefill_sec", rounded(started.elapsed().as_secs_f64()));
+    if let (Some(mut sink), Some(path)) = (sink, out) {
+        written.and_then(|()| sink.flush()).map_err(Error::io(writing(path)))?;
+    }
+
+    report.set("n_vocab", model.config.n_vocab);
+    report.set("digest", format!("{:016x}", digest.0));
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
+    if wants_digest && !invocation.has(&table::JSON) {
+        output::answer(&format!("digest: {:016x}\n", digest.0))?;
+    }
+    report.finish(invocation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fnv_1a_test_vectors() {
+        // From the algorithm's reference code.
+        for (text, expected) in
+            [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
+        {
+            let mut digest = Digest::new();
+            digest.update(text.as_bytes());
+            assert_eq!(digest.0, expected, "{text}");
+        }
+    }
+}

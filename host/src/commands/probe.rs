@@ -1,0 +1,72 @@
+//! `probe`: what this machine is and how it will be used.
+
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use crate::machine::{bandwidth, cpu, cpu_list, features, memory, throttling};
+use crate::output::{self, Report, rounded};
+use crate::settings::Settings;
+use nanocamelid_kernels::Kernels;
+use serde_json::json;
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let settings = Settings::new(invocation)?;
+    let mut report = Report::new(invocation.command);
+    fill(&mut report, &settings);
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+    if invocation.has(&table::BANDWIDTH) {
+        report.set("bandwidth_gb_per_sec", measure(&settings));
+    }
+    if !invocation.has(&table::JSON) {
+        output::answer(&report.lines())?;
+    }
+    report.finish(invocation)
+}
+
+/// Read bandwidth by number of threads, for 1, 2 and all the workers.
+fn measure(settings: &Settings) -> serde_json::Value {
+    let available = memory::memory().available;
+    let mut counts = vec![1, 2, settings.workers.options.n_decode, settings.workers.options.n_prefill];
+    counts.retain(|&n| n <= settings.n_workers());
+    counts.sort_unstable();
+    counts.dedup();
+    let measured = counts.into_iter().map(|n| (n.to_string(), rounded(bandwidth::read_bandwidth(n, available))));
+    serde_json::Value::Object(measured.collect())
+}
+
+/// Everything but measurements.
+pub(crate) fn fill(report: &mut Report, settings: &Settings) {
+    let cpu = cpu::cpu();
+    let ram = memory::memory();
+    report.set("version", env!("CARGO_PKG_VERSION"));
+    report.set("arch", std::env::consts::ARCH);
+    report.set("os", std::env::consts::OS);
+    report.set("board", cpu.board);
+    report.set("cpu", cpu.model);
+    report.set("cores_physical", cpu.physical);
+    report.set("cores_logical", cpu.logical);
+    let found: Vec<&str> = features::found().into_iter().filter(|f| f.1).map(|f| f.0).collect();
+    report.set("features", found);
+    report.set("kernel", settings.kernels.name());
+    report.set("kernels", Kernels::all(settings.features).map(Kernels::name).collect::<Vec<_>>());
+    report.set("max_mhz", cpu.max_khz.map(|khz| khz / 1000));
+    report.set("governor_advice", cpu.governor.as_deref().and_then(cpu::governor_advice));
+    report.set("governor", cpu.governor);
+    report.set("isolated_cpus", cpu_list::format(&cpu.isolated));
+    let workers = &settings.workers;
+    report.set("threads", workers.options.n_decode);
+    report.set("threads_batch", workers.options.n_prefill);
+    let pinned = &workers.options.cpus;
+    report.set("worker_cores", if pinned.is_empty() { "not pinned".into() } else { cpu_list::format(pinned) });
+    report.set("worker_cores_why", workers.why);
+    report.set("ram_total_bytes", ram.total);
+    report.set("ram_available_bytes", ram.available);
+    report.set("temperature_c", throttling::temperature().map(|t| rounded(f64::from(t))));
+    if let Some(flags) = throttling::throttled() {
+        report.set("throttled", flags.hex());
+        report.set("throttled_now", json!(flags.now()));
+        report.set("throttled_since_boot", json!(flags.since_boot()));
+    }
+}

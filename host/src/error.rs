@@ -1,0 +1,152 @@
+//! Everything that can end a run, and the exit code it ends with.
+
+use crate::audit::Mismatch;
+use crate::cli::UsageError;
+use crate::map::MapError;
+use nanocamelid_engine::gguf;
+use nanocamelid_engine::session::SessionError;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// What went wrong. `model` is what the user knows the model by.
+#[derive(Debug)]
+pub(crate) enum Error {
+    Usage(UsageError),
+    /// Nothing names a model and none is built in.
+    NoModel,
+    Map(MapError),
+    Gguf {
+        model: String,
+        source: gguf::Error,
+    },
+    /// Every reason why the engine cannot run the file.
+    Unsupported {
+        model: String,
+        reasons: Vec<String>,
+    },
+    /// The file differs from the profile it was held against.
+    Audit {
+        model: String,
+        profile: &'static str,
+        mismatches: Vec<Mismatch>,
+    },
+    /// A kernel table that this CPU cannot run.
+    Kernel {
+        name: String,
+        here: Vec<&'static str>,
+    },
+    /// The session does not fit memory.
+    Memory {
+        required: u64,
+        available: u64,
+        fits: String,
+    },
+    PromptTooLong {
+        n_tokens: usize,
+        n_ctx: usize,
+    },
+    EmptyPrompt,
+    NotUtf8 {
+        path: PathBuf,
+        offset: usize,
+    },
+    /// A template, a message file, a golden: something the user gave that does not say what it should.
+    Input {
+        path: PathBuf,
+        problem: String,
+    },
+    /// The model has no chat format that anybody here knows.
+    NoChatFormat {
+        model: String,
+    },
+    Session(SessionError),
+    /// What the command was run to find out.
+    Failed(String),
+    Io {
+        what: String,
+        source: io::Error,
+    },
+    /// Whoever read our output has gone.
+    OutputClosed,
+}
+
+impl Error {
+    /// An input or output error, with what was being done.
+    pub(crate) fn io(what: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
+        let what = what.to_string();
+        move |source| Self::Io { what, source }
+    }
+
+    /// 0 ok, 2 usage, validation, missing model or audit mismatch, 1 failure while running.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::OutputClosed => 0,
+            Self::Io { .. } | Self::Failed(_) => 1,
+            Self::Map(error) if !error.is_callers_mistake() => 1,
+            _ => 2,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(error) => write!(f, "{error}"),
+            Self::NoModel => {
+                write!(f, "no MODEL given, NANOCAMELID_MODEL_GGUF is not set, and this build has no demo model")
+            }
+            Self::Map(error) => write!(f, "{error}"),
+            Self::Gguf { model, source } => write!(f, "{model}: {source}"),
+            Self::Unsupported { model, reasons } => {
+                write!(f, "{model}: unsupported: {}", reasons.join("; "))
+            }
+            Self::Audit { model, profile, mismatches } => {
+                write!(f, "{model}: not the profile {profile}")?;
+                for (i, mismatch) in mismatches.iter().enumerate() {
+                    write!(f, "{}{mismatch}", if i == 0 { ": " } else { "; " })?;
+                }
+                Ok(())
+            }
+            Self::Kernel { name, here } => {
+                write!(f, "--kernel: this CPU cannot run {name}; it can run {}", here.join(", "))
+            }
+            Self::Memory { required, available, fits } => write!(
+                f,
+                "the session needs {} and {} are free; {fits}",
+                crate::output::mib(*required),
+                crate::output::mib(*available)
+            ),
+            Self::PromptTooLong { n_tokens, n_ctx } => write!(
+                f,
+                "the prompt is {n_tokens} tokens and the context holds {n_ctx}, the answer included; shorten it or raise --ctx"
+            ),
+            Self::EmptyPrompt => write!(f, "the prompt is empty"),
+            Self::NotUtf8 { path, offset } => write!(f, "{}: not UTF-8 at byte {offset}", path.display()),
+            Self::Input { path, problem } => write!(f, "{}: {problem}", path.display()),
+            Self::NoChatFormat { model } => {
+                write!(f, "{model}: no chat template and no chat format known for it; use generate")
+            }
+            Self::Session(error) => write!(f, "{error}"),
+            Self::Failed(what) => f.write_str(what),
+            Self::Io { what, source } => write!(f, "{what}: {source}"),
+            Self::OutputClosed => write!(f, "standard output was closed"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+macro_rules! from {
+    ($($source:ty => $variant:ident),* $(,)?) => {
+        $(impl From<$source> for Error {
+            fn from(source: $source) -> Self {
+                Self::$variant(source)
+            }
+        })*
+    };
+}
+
+from! {
+    UsageError => Usage, MapError => Map, SessionError => Session,
+}

@@ -1,0 +1,152 @@
+//! Where everything this program says leaves it: answers on stdout, the rest on stderr, reports as JSON.
+
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+/// Writes a part of the answer to stdout, now.
+///
+/// # Errors
+/// [`Error::OutputClosed`] if the reader has gone, [`Error::Io`] for example when a disk is full.
+pub(crate) fn answer(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|source| match source.kind() {
+        io::ErrorKind::BrokenPipe => Error::OutputClosed,
+        _ => Error::Io { what: "standard output".into(), source },
+    })
+}
+
+/// A line on stderr. A closed stderr is nobody's loss.
+pub(crate) fn note(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Text on stderr without a line's end.
+pub(crate) fn progress(text: impl fmt::Display) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
+/// Whether stderr is a terminal: progress that overwrites itself is for eyes only.
+pub(crate) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// `12.3 MiB`.
+pub(crate) fn mib(n_bytes: u64) -> String {
+    format!("{:.1} MiB", n_bytes as f64 / (1 << 20) as f64)
+}
+
+/// A number of seconds or a rate, rounded to what was measured.
+pub(crate) fn rounded(x: f64) -> Value {
+    if x.is_finite() { json!((x * 1e4).round() / 1e4) } else { Value::Null }
+}
+
+/// What a command has to report: its table row's keys, in order, each null until it is set.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    values: Map<String, Value>,
+}
+
+impl Report {
+    /// Nothing known yet.
+    pub(crate) fn new(command: &table::Command) -> Self {
+        let mut values = Map::new();
+        values.insert("command".into(), json!(command.name));
+        values.insert("status".into(), json!("ok"));
+        for key in command.keys {
+            values.insert((*key).into(), Value::Null);
+        }
+        Self { values }
+    }
+
+    /// Sets one of the command's keys; a key that only other commands report is ignored.
+    pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
+        if let Some(slot) = self.values.get_mut(key) {
+            *slot = value.into();
+        }
+    }
+
+    /// The value of a key.
+    pub(crate) fn value(&self, key: &str) -> &Value {
+        self.values.get(key).unwrap_or(&Value::Null)
+    }
+
+    /// As one JSON object.
+    pub(crate) fn to_json(&self) -> Value {
+        Value::Object(self.values.clone())
+    }
+
+    /// `key: value` lines of what is known, but for the first two keys.
+    pub(crate) fn lines(&self) -> String {
+        let known = self.values.iter().skip(2).filter(|(_, value)| !value.is_null());
+        known.map(|(key, value)| format!("{key}: {}\n", plain(value))).collect()
+    }
+
+    /// Ends a command that succeeded: the object on stdout with `--json`, else status and object on stderr.
+    ///
+    /// # Errors
+    /// If stdout cannot be written.
+    pub(crate) fn finish(&self, invocation: &Invocation) -> Result<(), Error> {
+        if invocation.has(&table::JSON) {
+            return answer(&format!("{}\n", self.to_json()));
+        }
+        note(format_args!("{}_status: ok", invocation.command.name));
+        note(format_args!("json: {}", self.to_json()));
+        Ok(())
+    }
+
+    /// Ends a dry run: the plan and what success would say. Keys that only a run can know are null.
+    ///
+    /// # Errors
+    /// If stdout cannot be written.
+    pub(crate) fn finish_dry_run(&self, invocation: &Invocation) -> Result<(), Error> {
+        let name = invocation.command.name;
+        if invocation.has(&table::JSON) {
+            let object = json!({
+                "command": name,
+                "status": "dry-run",
+                "status_on_success": format!("{name}_status: ok"),
+                "json_on_success": self.to_json(),
+            });
+            return answer(&format!("{object}\n"));
+        }
+        answer(&format!(
+            "command: {name}\n{}status_on_success: {name}_status: ok\njson_on_success: {}\n",
+            self.lines(),
+            self.to_json()
+        ))
+    }
+}
+
+/// A value for people: text without quotes, lists with commas.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            items.iter().map(plain).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Ends a command that failed: a line on stderr, and the one object that `--json` promises.
+pub(crate) fn fail(invocation: Option<&Invocation>, error: &Error) {
+    if matches!(error, Error::OutputClosed) {
+        return;
+    }
+    note(format_args!("error: {error}"));
+    let Some(invocation) = invocation else { return };
+    let name = invocation.command.name;
+    let status = match error {
+        Error::Audit { .. } => "mismatch",
+        Error::Unsupported { .. } => "unsupported",
+        _ => "error",
+    };
+    note(format_args!("{name}_status: {status}"));
+    if invocation.has(&table::JSON) {
+        let _ = answer(&format!("{}\n", json!({"command": name, "status": status, "error": error.to_string()})));
+    }
+}

@@ -1,0 +1,87 @@
+//! What flags and environment decide about a session, checked before a model is opened.
+
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use crate::machine::{cpu, features, workers};
+use crate::output::Report;
+use crate::profile::{PROFILES, Profile};
+use nanocamelid_engine::SessionOptions;
+use nanocamelid_kernels::{Features, Kernels, KvType};
+use serde_json::json;
+
+/// Prompt tokens computed at once, unless asked otherwise.
+pub(crate) const DEFAULT_BATCH: usize = 512;
+
+/// How a model is to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Context length asked for.
+    pub(crate) n_ctx: Option<usize>,
+    pub(crate) n_batch: usize,
+    pub(crate) kv_type: KvType,
+    pub(crate) kernels: &'static Kernels,
+    pub(crate) features: Features,
+    pub(crate) workers: workers::Workers,
+    /// Audited before use.
+    pub(crate) expect: Option<&'static Profile>,
+    pub(crate) trace: bool,
+    pub(crate) verbose: bool,
+}
+
+impl Settings {
+    /// Reads the flags that the command has.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] for a kernel table that this CPU cannot run.
+    pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
+        let has = |flag: &table::Flag| invocation.command.all_flags().any(|own| std::ptr::eq(own, flag));
+        let count = |flag| has(flag).then(|| invocation.count(flag)).flatten();
+        let text = |flag| has(flag).then(|| invocation.text(flag)).flatten();
+        let features = features::detect();
+        let kernels = match text(&table::KERNEL) {
+            None => Kernels::select(features),
+            Some(name) => Kernels::by_name(features, name).ok_or_else(|| Error::Kernel {
+                name: name.to_owned(),
+                here: Kernels::all(features).map(Kernels::name).collect(),
+            })?,
+        };
+        let asked = workers::WorkersAsked {
+            decode: count(&table::THREADS),
+            prefill: count(&table::THREADS_BATCH),
+            cpus: if has(&table::CORES) { invocation.counts(&table::CORES).map(<[usize]>::to_vec) } else { None },
+        };
+        let kv_type = text(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
+        let expect = text(&table::EXPECT).and_then(|name| PROFILES.iter().find(|p| p.name == name));
+        Ok(Self {
+            n_ctx: count(&table::CTX),
+            n_batch: count(&table::BATCH).unwrap_or(DEFAULT_BATCH),
+            kv_type: kv_type.unwrap_or_default(),
+            kernels,
+            features,
+            workers: workers::choose(&cpu::cpu(), &asked),
+            expect,
+            trace: invocation.has(&table::TRACE),
+            verbose: invocation.has(&table::VERBOSE),
+        })
+    }
+
+    /// The most workers that run at once.
+    pub(crate) fn n_workers(&self) -> usize {
+        self.workers.options.n_decode.max(self.workers.options.n_prefill)
+    }
+
+    /// A session of that length.
+    pub(crate) fn session_options(&self, n_ctx: usize) -> SessionOptions {
+        SessionOptions { n_ctx, n_batch: self.n_batch, kv_type: self.kv_type, n_workers: self.n_workers() }
+    }
+
+    /// Puts what is known before a model is opened into a report.
+    pub(crate) fn describe(&self, report: &mut Report) {
+        report.set("kernel", self.kernels.name());
+        report.set("threads", self.workers.options.n_decode);
+        report.set("threads_batch", self.workers.options.n_prefill);
+        report.set("kv_type", self.kv_type.name());
+        report.set("prefill_batch", self.n_batch);
+        report.set("context_limit", self.n_ctx.map_or(json!(null), |n| json!(n)));
+    }
+}
