@@ -12,8 +12,10 @@ pub mod executor;
 pub mod gguf;
 pub mod model;
 pub mod session;
+pub mod tokenizer;
 
 pub use executor::{Executor, Phase, SingleThread};
 pub use gguf::Gguf;
 pub use model::{Model, ModelError};
 pub use session::{Session, SessionError, SessionOptions, SessionPlan};
+pub use tokenizer::Tokenizer;

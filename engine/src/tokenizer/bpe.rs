@@ -1,0 +1,174 @@
+//! Byte-level byte-pair encoding: words of bytes, merged in the order of the file's list of merges.
+//!
+//! Sennrich et al. 2016, on bytes as in GPT-2. The tokens of a word are what is left when no neighbours have a merge.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::byte_level::CHARS;
+use super::error::TokenizerError;
+use super::hash::{Key, Table};
+use super::merge::Merger;
+use super::metadata::Metadata;
+use super::pretokenize::PreTokenizer;
+use super::vocabulary::Vocabulary;
+
+const MERGES: &str = "tokenizer.ggml.merges";
+
+/// With three symbols each, besides 2^30 tokens, symbols still fit 32 bits.
+const MAX_MERGES: usize = 1 << 29;
+
+/// Two symbols and what they merge to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Merge {
+    left: u32,
+    right: u32,
+    merged: u32,
+}
+
+/// The merges of a file, and its pre-tokenizer.
+///
+/// Symbols are numbered: tokens by their ids, then the texts that merges mention and the vocabulary does not have. Such
+/// a text can be a step on the way to a token; where one is left over, its bytes are looked up as pieces of their own.
+#[derive(Clone, Debug)]
+pub(super) struct Bpe {
+    pre_tokenizer: PreTokenizer,
+    /// By rank.
+    merges: Vec<Merge>,
+    /// Rank of a pair.
+    ranks: Table,
+    key: Key,
+    /// The symbol of each byte.
+    bytes: [u32; 256],
+    others: Others,
+}
+
+/// Memory for one call of [`Bpe::encode`].
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    merger: Merger,
+    word: String,
+}
+
+impl Bpe {
+    /// Reads the merges.
+    pub(super) fn new(
+        metadata: Metadata<'_, '_>,
+        vocabulary: &Vocabulary<'_>,
+        pre_tokenizer: PreTokenizer,
+    ) -> Result<Self, TokenizerError> {
+        let strings = metadata.strings(MERGES)?;
+        let n_merges = strings.len();
+        if n_merges > MAX_MERGES {
+            return Err(TokenizerError::Merge { index: MAX_MERGES });
+        }
+        let mut others = Others::new(vocabulary.len() as u32);
+        let mut text = Vec::new();
+        let mut merges = Vec::with_capacity(n_merges);
+        for (index, merge) in strings.enumerate() {
+            let (left, right) = parse(merge).ok_or(TokenizerError::Merge { index })?;
+            text.clear();
+            text.extend_from_slice(left);
+            text.extend_from_slice(right);
+            merges.push(Merge {
+                left: others.symbol(vocabulary, left),
+                right: others.symbol(vocabulary, right),
+                merged: others.symbol(vocabulary, &text),
+            });
+        }
+        let bytes = CHARS.map(|c| others.symbol(vocabulary, c.encode_utf8(&mut [0; 4]).as_bytes()));
+
+        let key = Key::from_pairs(merges.iter().map(|merge| (merge.left, merge.right)));
+        let mut ranks = Table::with_capacity(n_merges);
+        for (rank, merge) in (0..).zip(&merges) {
+            let hash = key.pair(merge.left, merge.right);
+            // The first of equal merges counts.
+            if ranks.find(hash, |other| merges[other as usize] == *merge).is_none() {
+                ranks.insert(hash, rank);
+            }
+        }
+        Ok(Self { pre_tokenizer, merges, ranks, key, bytes, others })
+    }
+
+    /// Appends the tokens of a text without special tokens.
+    pub(super) fn encode(&self, vocabulary: &Vocabulary<'_>, text: &str, scratch: &mut Scratch, out: &mut Vec<u32>) {
+        self.pre_tokenizer.split(text, &mut |word| self.encode_word(vocabulary, word, scratch, out));
+    }
+
+    fn encode_word(&self, vocabulary: &Vocabulary<'_>, word: &str, scratch: &mut Scratch, out: &mut Vec<u32>) {
+        if self.pre_tokenizer.ignore_merges {
+            scratch.word.clear();
+            scratch.word.extend(word.bytes().map(|byte| CHARS[usize::from(byte)]));
+            if let Some(id) = vocabulary.id(scratch.word.as_bytes()) {
+                out.push(id);
+                return;
+            }
+        }
+        let merger = &mut scratch.merger;
+        merger.clear();
+        for byte in word.bytes() {
+            merger.push(1, self.bytes[usize::from(byte)]);
+        }
+        merger.merge(|left, right| {
+            let is_pair = |rank| {
+                let merge = &self.merges[rank as usize];
+                (merge.left, merge.right) == (left.id, right.id)
+            };
+            let rank = self.ranks.find(self.key.pair(left.id, right.id), is_pair)?;
+            Some((rank, self.merges[rank as usize].merged))
+        });
+        for symbol in merger.symbols() {
+            match self.others.text(symbol.id) {
+                None => out.push(symbol.id),
+                Some(text) => out.extend(text.iter().filter_map(|&byte| vocabulary.id(&[byte]))),
+            }
+        }
+    }
+}
+
+/// The two pieces of a merge. The first may start with a space only if it is one, and neither is empty.
+fn parse(merge: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = merge.iter().position(|&byte| byte == b' ')?;
+    let (left, right) = (&merge[..space], &merge[space + 1..]);
+    let is_piece = |piece: &[u8]| !piece.is_empty() && !piece.contains(&b' ');
+    (is_piece(left) && is_piece(right)).then_some((left, right))
+}
+
+/// Texts of symbols that are no tokens.
+#[derive(Clone, Debug)]
+struct Others {
+    n_tokens: u32,
+    text: Vec<u8>,
+    /// Where each symbol's text ends.
+    ends: Vec<usize>,
+    index: Table,
+}
+
+impl Others {
+    fn new(n_tokens: u32) -> Self {
+        Self { n_tokens, text: Vec::new(), ends: Vec::new(), index: Table::with_capacity(0) }
+    }
+
+    /// The symbol of a text: its token, or one of our own.
+    fn symbol(&mut self, vocabulary: &Vocabulary<'_>, text: &[u8]) -> u32 {
+        if let Some(id) = vocabulary.id(text) {
+            return id;
+        }
+        let hash = vocabulary.hash(text);
+        if let Some(symbol) = self.index.find(hash, |symbol| self.text(symbol) == Some(text)) {
+            return symbol;
+        }
+        let symbol = self.n_tokens + self.ends.len() as u32;
+        self.text.extend_from_slice(text);
+        self.ends.push(self.text.len());
+        self.index.insert(hash, symbol);
+        symbol
+    }
+
+    /// The text of a symbol that is no token.
+    fn text(&self, symbol: u32) -> Option<&[u8]> {
+        let at = symbol.checked_sub(self.n_tokens)? as usize;
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        Some(&self.text[start..self.ends[at]])
+    }
+}

@@ -1,0 +1,267 @@
+//! Text to tokens and back.
+//!
+//! ```text
+//! text --SpecialTokens::partition--> special tokens and stretches of text
+//! gpt2:  stretch --PreTokenizer::split--> words --bytes, Merger by rank--> tokens
+//! llama: stretch --spaces to U+2581--> characters --Merger by score--> tokens, or bytes
+//! tokens --StreamDecoder--> valid UTF-8
+//! ```
+//!
+//! Tokens equal llama.cpp's, whose special cases are kept and marked as such.
+
+mod bpe;
+mod byte_level;
+mod error;
+mod hash;
+mod merge;
+mod metadata;
+mod pretokenize;
+mod roles;
+mod special;
+mod spm;
+mod stream;
+mod unicode;
+mod unicode_table;
+mod vocabulary;
+
+pub use error::{Name, TokenizerError};
+pub use stream::StreamDecoder;
+pub use vocabulary::TokenKind;
+
+use alloc::vec::Vec;
+
+use crate::gguf::Gguf;
+use bpe::Bpe;
+use metadata::Metadata;
+use pretokenize::PreTokenizer;
+use roles::Roles;
+use special::{Fragment, SpecialTokens, Strip};
+use spm::Spm;
+use vocabulary::Vocabulary;
+
+/// Longer texts are encoded in parts: positions are 32-bit, and a space may take three bytes.
+const MAX_PART: usize = 1 << 30;
+
+/// A file's tokenizer; pieces are borrowed from the file's bytes.
+#[derive(Clone, Debug)]
+pub struct Tokenizer<'a> {
+    vocabulary: Vocabulary<'a>,
+    model: Model,
+    roles: Roles,
+    add_bos: bool,
+    add_eos: bool,
+    add_space_prefix: bool,
+    /// Tokens found in any text: the user-defined ones.
+    always: SpecialTokens<'a>,
+    /// Tokens found where special tokens are parsed: those, control and unknown.
+    parsed: SpecialTokens<'a>,
+}
+
+#[derive(Clone, Debug)]
+enum Model {
+    Bpe(Bpe),
+    Spm(Spm),
+}
+
+impl<'a> Tokenizer<'a> {
+    /// Builds the tokenizer of a file from `tokenizer.ggml.*`. Takes memory in proportion to the vocabulary.
+    ///
+    /// # Errors
+    /// The first key, or entry of an array, that is missing, malformed or not supported.
+    pub fn new(gguf: &Gguf<'a>) -> Result<Self, TokenizerError> {
+        let metadata = Metadata(gguf);
+        let key = "tokenizer.ggml.model";
+        let model = metadata.bytes(key)?.ok_or(TokenizerError::Missing { key })?;
+        let pre = metadata.bytes("tokenizer.ggml.pre")?.unwrap_or_default();
+        let pre_tokenizer = match model {
+            b"gpt2" => Some(pre_tokenizer(pre)?),
+            b"llama" => None,
+            other => return Err(TokenizerError::UnknownModel(Name::new(other))),
+        };
+        let mut vocabulary = Vocabulary::new(metadata)?;
+        // SentencePiece vocabularies begin with these; byte-level ones have no order.
+        let defaults = if pre_tokenizer.is_some() { [None; 3] } else { [Some(1), Some(2), Some(0)] };
+        let roles = Roles::new(metadata, &mut vocabulary, defaults)?;
+        let model = match pre_tokenizer {
+            Some(pre_tokenizer) => Model::Bpe(Bpe::new(metadata, &vocabulary, pre_tokenizer)?),
+            None => Model::Spm(Spm::new(metadata, &vocabulary, roles.unknown)?),
+        };
+
+        let add_bos = metadata.bool("tokenizer.ggml.add_bos_token")?;
+        let add_bos = add_bos.unwrap_or(pre_tokenizer.is_none_or(|pre_tokenizer| pre_tokenizer.add_bos));
+        let add_eos = metadata.bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
+        let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(pre_tokenizer.is_none());
+
+        let strip = strips(metadata, &vocabulary, pre)?;
+        let of_kinds = |kinds: &[TokenKind]| {
+            let ids = vocabulary.kinds().filter(|(_, kind)| kinds.contains(kind));
+            SpecialTokens::new(&vocabulary, ids.map(|(id, _)| (id, strip.of(id))))
+        };
+        let always = of_kinds(&[TokenKind::UserDefined]);
+        let parsed = of_kinds(&[TokenKind::UserDefined, TokenKind::Control, TokenKind::Unknown]);
+        Ok(Self {
+            add_bos: add_bos && roles.bos.is_some(),
+            add_eos: add_eos && roles.eos.is_some(),
+            vocabulary,
+            model,
+            roles,
+            add_space_prefix,
+            always,
+            parsed,
+        })
+    }
+
+    /// Number of tokens.
+    pub fn n_vocab(&self) -> usize {
+        self.vocabulary.len()
+    }
+
+    /// The token that begins a text.
+    pub fn bos(&self) -> Option<u32> {
+        self.roles.bos
+    }
+
+    /// Whether a prompt begins with [`Self::bos`], which then is there.
+    pub fn add_bos(&self) -> bool {
+        self.add_bos
+    }
+
+    /// The token that ends a text.
+    pub fn eos(&self) -> Option<u32> {
+        self.roles.eos
+    }
+
+    /// Whether a prompt ends with [`Self::eos`], which then is there.
+    pub fn add_eos(&self) -> bool {
+        self.add_eos
+    }
+
+    /// Whether generation ends with a token: EOS, end of turn, end of message, and tokens known by their pieces.
+    pub fn is_end_of_generation(&self, id: u32) -> bool {
+        self.roles.ends.binary_search(&id).is_ok()
+    }
+
+    /// The tokens that end generation, ascending.
+    pub fn end_of_generation(&self) -> &[u32] {
+        &self.roles.ends
+    }
+
+    /// What a token is; [`TokenKind::Undefined`] outside the vocabulary.
+    pub fn kind(&self, id: u32) -> TokenKind {
+        self.vocabulary.kind(id)
+    }
+
+    /// A token as the file spells it; empty outside the vocabulary.
+    pub fn piece(&self, id: u32) -> &'a [u8] {
+        self.vocabulary.piece(id)
+    }
+
+    /// The token that the file spells like this.
+    pub fn token_id(&self, piece: &str) -> Option<u32> {
+        self.vocabulary.id(piece.as_bytes())
+    }
+
+    /// Appends the tokens of `text`, without BOS and EOS.
+    ///
+    /// Control tokens are found in the text only with `parse_special`: without, whatever the text says stays text.
+    pub fn encode(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) {
+        let special = if parse_special { &self.parsed } else { &self.always };
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(rest.floor_char_boundary(MAX_PART));
+            rest = after;
+            match &self.model {
+                Model::Bpe(bpe) => {
+                    let mut scratch = bpe::Scratch::default();
+                    special.partition(part, |fragment| match fragment {
+                        Fragment::Token(id) => out.push(id),
+                        Fragment::Text(text) => bpe.encode(&self.vocabulary, text, &mut scratch, out),
+                    });
+                }
+                Model::Spm(spm) => {
+                    let mut scratch = spm::Scratch::default();
+                    // The first text and any text after a special token get a space.
+                    let mut space_prefix = self.add_space_prefix;
+                    special.partition(part, |fragment| match fragment {
+                        Fragment::Token(id) => {
+                            out.push(id);
+                            space_prefix = self.add_space_prefix;
+                        }
+                        Fragment::Text(text) => {
+                            spm.encode(&self.vocabulary, text, space_prefix, &mut scratch, out);
+                            space_prefix = false;
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// Appends the bytes of a token. Control and unknown tokens are their pieces with `special`, nothing without; unused
+    /// tokens and ids outside the vocabulary are nothing.
+    pub fn decode_into(&self, id: u32, special: bool, out: &mut Vec<u8>) {
+        let piece = self.vocabulary.piece(id);
+        match self.vocabulary.kind(id) {
+            TokenKind::Undefined | TokenKind::Unused => {}
+            TokenKind::Control | TokenKind::Unknown => {
+                if special {
+                    out.extend_from_slice(piece);
+                }
+            }
+            TokenKind::UserDefined => out.extend_from_slice(piece),
+            TokenKind::Byte => out.extend(self.vocabulary.byte(id)),
+            TokenKind::Normal => {
+                for chunk in piece.utf8_chunks() {
+                    let mut utf8 = [0; 4];
+                    for c in chunk.valid().chars() {
+                        match (&self.model, byte_level::byte(c)) {
+                            (Model::Bpe(_), Some(byte)) => out.push(byte),
+                            (Model::Spm(_), _) if c == spm::SPACE => out.push(b' '),
+                            _ => out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes()),
+                        }
+                    }
+                    out.extend_from_slice(chunk.invalid());
+                }
+            }
+        }
+    }
+}
+
+/// The pre-tokenizer of a name; files from before there were names get the default one, as in llama.cpp.
+fn pre_tokenizer(name: &[u8]) -> Result<PreTokenizer, TokenizerError> {
+    let known = match name {
+        b"" => PreTokenizer::by_name("default"),
+        name => core::str::from_utf8(name).ok().and_then(PreTokenizer::by_name),
+    };
+    known.ok_or(TokenizerError::UnknownPreTokenizer(Name::new(name)))
+}
+
+/// Which special tokens take white space with them. Files do not say; llama.cpp knows some models by name.
+struct Strips {
+    /// A mask token takes what is on its left.
+    mask: Option<u32>,
+    /// Phi-3's special tokens take what is on their right..
+    right: bool,
+    /// ..but for these.
+    keep_right: [Option<u32>; 3],
+}
+
+impl Strips {
+    fn of(&self, id: u32) -> Strip {
+        Strip { left: self.mask == Some(id), right: self.right && !self.keep_right.contains(&Some(id)) }
+    }
+}
+
+fn strips(metadata: Metadata<'_, '_>, vocabulary: &Vocabulary<'_>, pre: &[u8]) -> Result<Strips, TokenizerError> {
+    let name = metadata.bytes("general.name")?.unwrap_or_default().to_ascii_lowercase();
+    let contains = |name: &[u8], part: &str| name.windows(part.len()).any(|window| window == part.as_bytes());
+    let by_pre = ["jina-v2-de", "jina-v2-es", "jina-v2-code"].iter().any(|part| contains(pre, part));
+    let right = !by_pre && ["phi-3", "phi3"].iter().any(|part| contains(&name, part));
+    let mask = match () {
+        () if by_pre => vocabulary.id(b"<mask>"),
+        () if !right && contains(&name, "modern-bert") => vocabulary.id(b"[MASK]"),
+        () => None,
+    };
+    let keep_right = ["<unk>", "<s>", "<|endoftext|>"].map(|piece| vocabulary.id(piece.as_bytes()));
+    Ok(Strips { mask, right, keep_right })
+}

@@ -1,0 +1,184 @@
+//! Which tokens start and end a text, and which are control tokens whatever the file says.
+//!
+//! Files differ in what they declare, so tokens are also known by their pieces. The names and the exceptions are
+//! llama.cpp's (`src/llama-vocab.cpp`).
+
+use alloc::vec::Vec;
+
+use super::error::TokenizerError;
+use super::metadata::Metadata;
+use super::vocabulary::{TokenKind, Vocabulary};
+
+/// Ids of the tokens with a role.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roles {
+    pub(super) bos: Option<u32>,
+    pub(super) eos: Option<u32>,
+    pub(super) unknown: Option<u32>,
+    /// Tokens that end generation, ascending.
+    pub(super) ends: Vec<u32>,
+}
+
+/// Pieces that end a turn or a text.
+const ENDS: &[&str] = &[
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|flush|>",
+    "<|calls|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "<｜end▁of▁sentence｜>",
+    "[e~[",
+];
+
+/// A token of the fill-in-the-middle format.
+struct FillIn {
+    keys: &'static [&'static str],
+    pieces: &'static [&'static str],
+    ends_generation: bool,
+}
+
+const FILL_IN: &[FillIn] = &[
+    FillIn {
+        keys: &["tokenizer.ggml.prefix_token_id", "tokenizer.ggml.fim_pre_token_id"],
+        pieces: &[
+            "<|fim_prefix|>",
+            "<fim-prefix>",
+            "<fim_prefix>",
+            "<｜fim▁begin｜>",
+            "<PRE>",
+            "▁<PRE>",
+            "<|code_prefix|>",
+            "<|prefix|>",
+        ],
+        ends_generation: false,
+    },
+    FillIn {
+        keys: &["tokenizer.ggml.suffix_token_id", "tokenizer.ggml.fim_suf_token_id"],
+        pieces: &[
+            "<|fim_suffix|>",
+            "<fim-suffix>",
+            "<fim_suffix>",
+            "<｜fim▁hole｜>",
+            "<SUF>",
+            "▁<SUF>",
+            "<|code_suffix|>",
+            "<|suffix|>",
+        ],
+        ends_generation: false,
+    },
+    FillIn {
+        keys: &["tokenizer.ggml.middle_token_id", "tokenizer.ggml.fim_mid_token_id"],
+        pieces: &[
+            "<|fim_middle|>",
+            "<fim-middle>",
+            "<fim_middle>",
+            "<｜fim▁end｜>",
+            "<MID>",
+            "▁<MID>",
+            "<|code_middle|>",
+            "<|middle|>",
+        ],
+        ends_generation: false,
+    },
+    FillIn {
+        keys: &["tokenizer.ggml.fim_pad_token_id"],
+        pieces: &["<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"],
+        ends_generation: true,
+    },
+    FillIn {
+        keys: &["tokenizer.ggml.fim_rep_token_id"],
+        pieces: &["<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"],
+        ends_generation: true,
+    },
+    FillIn { keys: &["tokenizer.ggml.fim_sep_token_id"], pieces: &["<|file_sep|>"], ends_generation: true },
+];
+
+/// Ids that are read only to be checked.
+const UNUSED_KEYS: &[&str] = &[
+    "tokenizer.ggml.padding_token_id",
+    "tokenizer.ggml.seperator_token_id", // as the format spells it
+    "tokenizer.ggml.mask_token_id",
+];
+
+impl Roles {
+    /// Reads the ids and corrects the kinds in `vocabulary`. `defaults` are BOS, EOS and unknown where the file is
+    /// silent.
+    pub(super) fn new(
+        metadata: Metadata<'_, '_>,
+        vocabulary: &mut Vocabulary<'_>,
+        defaults: [Option<u32>; 3],
+    ) -> Result<Self, TokenizerError> {
+        let n_tokens = vocabulary.len();
+        let [bos, eos, unknown] = defaults.map(|id| id.filter(|&id| (id as usize) < n_tokens));
+        let bos = metadata.id("tokenizer.ggml.bos_token_id", n_tokens)?.or(bos);
+        let eos = metadata.id("tokenizer.ggml.eos_token_id", n_tokens)?.or(eos);
+        let unknown = metadata.id("tokenizer.ggml.unknown_token_id", n_tokens)?.or(unknown);
+        let eot = metadata.id("tokenizer.ggml.eot_token_id", n_tokens)?;
+        let eom = metadata.id("tokenizer.ggml.eom_token_id", n_tokens)?;
+        for key in UNUSED_KEYS {
+            metadata.id(key, n_tokens)?;
+        }
+
+        let mut ends: Vec<u32> = [eos, eot, eom].into_iter().flatten().collect();
+        for fill_in in FILL_IN {
+            let mut id = None;
+            for key in fill_in.keys {
+                id = id.or(metadata.id(key, n_tokens)?);
+            }
+            if id.is_none() {
+                id = fill_in.pieces.iter().filter_map(|piece| vocabulary.id(piece.as_bytes())).min();
+                if let Some(id) = id {
+                    vocabulary.set_kind(id, TokenKind::Control);
+                }
+            }
+            ends.extend(id.filter(|_| fill_in.ends_generation));
+        }
+        for id in ENDS.iter().filter_map(|piece| vocabulary.id(piece.as_bytes())) {
+            vocabulary.set_kind(id, TokenKind::Control);
+            ends.push(id);
+        }
+        // gpt-oss writes these as text.
+        for piece in ["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"] {
+            if let Some(id) = vocabulary.id(piece.as_bytes()) {
+                vocabulary.set_kind(id, TokenKind::UserDefined);
+            }
+        }
+        let mut roles = Self { bos, eos, unknown, ends };
+        roles.keep_text(vocabulary);
+        roles.ends.sort_unstable();
+        roles.ends.dedup();
+        Ok(roles)
+    }
+
+    /// Takes back what is an ordinary piece in the company of certain others.
+    fn keep_text(&mut self, vocabulary: &mut Vocabulary<'_>) {
+        let ends = |roles: &Self, piece: &str| vocabulary.id(piece.as_bytes()).filter(|id| roles.ends.contains(id));
+        let has = |piece| ends(self, piece).is_some();
+        // In o200k_harmony and solar-open a message ends, not the answer.
+        let has_call = has("<|call|>") || has("<|calls|>");
+        let message_end = ends(self, "<|end|>").filter(|_| has_call && (has("<|return|>") || has("<|flush|>")));
+        // gemma4 and plamo have an HTML tag of that name.
+        let tag = ends(self, "</s>").filter(|_| has("<|tool_response>") || has("<|plamo:eos|>"));
+        for (id, kind) in [(message_end, TokenKind::UserDefined), (tag, TokenKind::Normal)] {
+            if let Some(id) = id {
+                vocabulary.set_kind(id, kind);
+                self.ends.retain(|&end| end != id);
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Finding special tokens in a text.
+//!
+//! As in llama.cpp, longer tokens are found first, everywhere, then shorter ones in what is left; among equally long
+//! ones the one with the lower id, and from left to right. A heap of the best token at each position does that without
+//! a pass over the text for each token.
+
+use alloc::collections::{BTreeMap, BinaryHeap};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use super::vocabulary::Vocabulary;
+
+/// No parent.
+const NONE: u32 = u32::MAX;
+
+/// A set of special tokens.
+#[derive(Clone, Debug)]
+pub(super) struct SpecialTokens<'a> {
+    /// Sorted by piece.
+    entries: Vec<Entry<'a>>,
+    /// Whether some piece starts with a byte.
+    starts: [bool; 256],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry<'a> {
+    piece: &'a str,
+    id: u32,
+    /// The longest other entry that this one's piece starts with.
+    parent: u32,
+    strip: Strip,
+}
+
+/// White space that a token takes with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Strip {
+    pub(super) left: bool,
+    pub(super) right: bool,
+}
+
+/// A part of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fragment<'t> {
+    Text(&'t str),
+    Token(u32),
+}
+
+/// A token at a position, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    len: u32,
+    id: Reverse<u32>,
+    at: Reverse<u32>,
+    entry: u32,
+}
+
+impl<'a> SpecialTokens<'a> {
+    /// The set of some tokens. Pieces that are not UTF-8 are in no text, nor are empty ones.
+    pub(super) fn new(vocabulary: &Vocabulary<'a>, ids: impl Iterator<Item = (u32, Strip)>) -> Self {
+        let entry = |(id, strip)| {
+            let piece = core::str::from_utf8(vocabulary.piece(id)).ok()?;
+            (!piece.is_empty()).then_some(Entry { piece, id, parent: NONE, strip })
+        };
+        let mut entries: Vec<Entry<'a>> = ids.filter_map(entry).collect();
+        entries.sort_unstable_by_key(|entry| entry.piece);
+        let mut starts = [false; 256];
+        for at in 0..entries.len() {
+            starts[usize::from(entries[at].piece.as_bytes()[0])] = true;
+            if at > 0 {
+                entries[at].parent = ancestor(&entries, at as u32 - 1, |piece| entries[at].piece.starts_with(piece));
+            }
+        }
+        Self { entries, starts }
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Calls `emit` with the fragments of `text`, which is shorter than 2^32 bytes, in order.
+    pub(super) fn partition<'t>(&self, text: &'t str, mut emit: impl FnMut(Fragment<'t>)) {
+        let mut queue: BinaryHeap<Candidate> = BinaryHeap::new();
+        let bytes = text.as_bytes();
+        for at in (0..bytes.len()).filter(|&at| self.starts[usize::from(bytes[at])]) {
+            queue.extend(self.longest(&bytes[at..], at));
+        }
+        if queue.is_empty() {
+            if !text.is_empty() {
+                emit(Fragment::Text(text));
+            }
+            return;
+        }
+        // Stretches of text that no token covers, by start.
+        let mut free = BTreeMap::from([(0, bytes.len())]);
+        let mut found = Vec::new();
+        while let Some(candidate) = queue.pop() {
+            let at = candidate.at.0 as usize;
+            let len = candidate.len as usize;
+            let Some((&start, &end)) = free.range(..=at).next_back().filter(|&(_, &end)| at < end) else {
+                continue;
+            };
+            if len > end - at {
+                queue.extend(self.longest(&bytes[at..end], at));
+                continue;
+            }
+            free.remove(&start);
+            let Entry { id, strip, .. } = self.entries[candidate.entry as usize];
+            let mut left = &bytes[start..at];
+            if strip.left {
+                left = trim_end(left);
+            }
+            let mut right = &bytes[at + len..end];
+            if strip.right {
+                right = trim_start(right);
+            }
+            for (start, end) in [(start, start + left.len()), (end - right.len(), end)] {
+                if start < end {
+                    free.insert(start, end);
+                }
+            }
+            found.push((at, id));
+        }
+        found.sort_unstable();
+        let mut found = found.into_iter().peekable();
+        for (start, end) in free {
+            while let Some((_, id)) = found.next_if(|&(at, _)| at < start) {
+                emit(Fragment::Token(id));
+            }
+            emit(Fragment::Text(&text[start..end]));
+        }
+        found.for_each(|(_, id)| emit(Fragment::Token(id)));
+    }
+
+    /// The longest token that `text` starts with, as a candidate at position `at`.
+    fn longest(&self, text: &[u8], at: usize) -> Option<Candidate> {
+        // Every piece that the text starts with is an ancestor of the last one not after the text, or is that one.
+        let n_before = self.entries.partition_point(|entry| entry.piece.as_bytes() <= text);
+        let last = u32::try_from(n_before.checked_sub(1)?).ok()?;
+        let entry = ancestor(&self.entries, last, |piece| text.starts_with(piece.as_bytes()));
+        let Entry { piece, id, .. } = self.entries.get(entry as usize)?;
+        Some(Candidate { len: piece.len() as u32, id: Reverse(*id), at: Reverse(at as u32), entry })
+    }
+}
+
+/// The first of an entry, its parent, the parent's parent.. whose piece is accepted, or [`NONE`].
+fn ancestor(entries: &[Entry<'_>], mut entry: u32, accept: impl Fn(&str) -> bool) -> u32 {
+    while let Some(found) = entries.get(entry as usize) {
+        if accept(found.piece) {
+            break;
+        }
+        entry = found.parent;
+    }
+    entry
+}
+
+/// The white space of C's `isspace`, which is what llama.cpp strips.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+fn trim_start(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.iter().take_while(|&&byte| is_space(byte)).count()..]
+}
+
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len() - bytes.iter().rev().take_while(|&&byte| is_space(byte)).count()]
+}

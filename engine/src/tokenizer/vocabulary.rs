@@ -1,0 +1,142 @@
+//! The pieces, what kind each is, and which token a piece is.
+
+use alloc::vec::Vec;
+
+use crate::gguf::{Array, Value};
+
+use super::error::TokenizerError;
+use super::hash::{Key, Table};
+use super::metadata::Metadata;
+
+/// What a token is (`tokenizer.ggml.token_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// 0, and ids outside the vocabulary.
+    Undefined,
+    /// 1: text.
+    Normal,
+    /// 2: stands for text that has no token.
+    Unknown,
+    /// 3: structure, never text.
+    Control,
+    /// 4: text that is always one token.
+    UserDefined,
+    /// 5: a placeholder.
+    Unused,
+    /// 6: one byte, written `<0xXX>`.
+    Byte,
+}
+
+impl TokenKind {
+    fn from_number(index: usize, number: i64) -> Result<Self, TokenizerError> {
+        Ok(match number {
+            0 => Self::Undefined,
+            1 => Self::Normal,
+            2 => Self::Unknown,
+            3 => Self::Control,
+            4 => Self::UserDefined,
+            5 => Self::Unused,
+            6 => Self::Byte,
+            number => return Err(TokenizerError::TokenType { index, number }),
+        })
+    }
+}
+
+/// All pieces of a file, borrowed from its bytes, with an index.
+#[derive(Clone, Debug)]
+pub(super) struct Vocabulary<'a> {
+    pieces: Vec<&'a [u8]>,
+    kinds: Vec<TokenKind>,
+    key: Key,
+    index: Table,
+}
+
+impl<'a> Vocabulary<'a> {
+    /// Reads tokens and token types.
+    pub(super) fn new(metadata: Metadata<'_, 'a>) -> Result<Self, TokenizerError> {
+        let pieces: Vec<&[u8]> = metadata.strings("tokenizer.ggml.tokens")?.collect();
+        let n_tokens = pieces.len();
+        // Ids, and ids of symbols that are no tokens (at most three per merge), are u32.
+        if n_tokens == 0 || n_tokens > 1 << 30 {
+            return Err(TokenizerError::VocabularySize { n_tokens });
+        }
+        let kinds = match metadata.per_token("tokenizer.ggml.token_type", n_tokens)? {
+            Some(array) => read_kinds(array)?,
+            None => alloc::vec![TokenKind::Normal; n_tokens],
+        };
+        let key = Key::from_parts(pieces.iter().copied());
+        let mut index = Table::with_capacity(n_tokens);
+        for (id, &piece) in (0..).zip(&pieces) {
+            // Placeholders may be empty; no text is.
+            if piece.is_empty() {
+                continue;
+            }
+            let hash = key.bytes(piece);
+            if let Some(first) = index.find(hash, |other| pieces[other as usize] == piece) {
+                return Err(TokenizerError::DuplicateToken { first, second: id });
+            }
+            index.insert(hash, id);
+        }
+        let vocabulary = Self { pieces, kinds, key, index };
+        let is_bad_byte = |id| vocabulary.kind(id) == TokenKind::Byte && vocabulary.byte(id).is_none();
+        match (0..n_tokens as u32).find(|&id| is_bad_byte(id)) {
+            Some(id) => Err(TokenizerError::ByteToken { index: id as usize }),
+            None => Ok(vocabulary),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// The piece of a token, empty outside the vocabulary.
+    pub(super) fn piece(&self, id: u32) -> &'a [u8] {
+        self.pieces.get(id as usize).copied().unwrap_or_default()
+    }
+
+    pub(super) fn kind(&self, id: u32) -> TokenKind {
+        self.kinds.get(id as usize).copied().unwrap_or(TokenKind::Undefined)
+    }
+
+    pub(super) fn set_kind(&mut self, id: u32, kind: TokenKind) {
+        self.kinds[id as usize] = kind;
+    }
+
+    /// Every token's id and kind.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (u32, TokenKind)> {
+        (0..).zip(self.kinds.iter().copied())
+    }
+
+    /// The token that a piece is.
+    pub(super) fn id(&self, piece: &[u8]) -> Option<u32> {
+        self.index.find(self.hash(piece), |id| self.pieces[id as usize] == piece)
+    }
+
+    /// The hash that pieces are indexed by.
+    pub(super) fn hash(&self, piece: &[u8]) -> u32 {
+        self.key.bytes(piece)
+    }
+
+    /// The value of a piece of the form `<0xXX>`.
+    pub(super) fn byte(&self, id: u32) -> Option<u8> {
+        let digits = self.piece(id).strip_prefix(b"<0x")?.strip_suffix(b">")?;
+        let &[high, low] = digits else { return None };
+        let digit = |c: u8| (c as char).to_digit(16);
+        Some((digit(high)? << 4 | digit(low)?) as u8)
+    }
+
+    /// The token for a byte that no piece covers: `<0xXX>`, or else the byte itself as a piece.
+    pub(super) fn byte_token(&self, byte: u8) -> Option<u32> {
+        let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
+        let written = [b'<', b'0', b'x', digit(byte >> 4), digit(byte & 15), b'>'];
+        self.id(&written).or_else(|| self.id(&[byte]))
+    }
+}
+
+fn read_kinds(array: Array<'_>) -> Result<Vec<TokenKind>, TokenizerError> {
+    let read = |(index, value): (usize, Value<'_>)| match value.as_i64() {
+        Some(number) => TokenKind::from_number(index, number),
+        None => Err(TokenizerError::WrongType { key: "tokenizer.ggml.token_type" }),
+    };
+    array.iter().enumerate().map(read).collect()
+}
