@@ -148,9 +148,11 @@ impl Roles {
             }
             ends.extend(id.filter(|_| fill_in.ends_generation));
         }
-        for id in ENDS.iter().filter_map(|piece| vocabulary.id(piece.as_bytes())) {
-            vocabulary.set_kind(id, TokenKind::Control);
-            ends.push(id);
+        for piece in ENDS {
+            if let Some(id) = vocabulary.id(piece.as_bytes()) {
+                vocabulary.set_kind(id, TokenKind::Control);
+                ends.push(id);
+            }
         }
         // gpt-oss writes these as text.
         for piece in ["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"] {

@@ -73,11 +73,6 @@ impl<'a> SpecialTokens<'a> {
         Self { entries, starts }
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Calls `emit` with the fragments of `text`, which is shorter than 2^32 bytes, in order.
     pub(super) fn partition<'t>(&self, text: &'t str, mut emit: impl FnMut(Fragment<'t>)) {
         let mut queue: BinaryHeap<Candidate> = BinaryHeap::new();

@@ -1,0 +1,51 @@
+//! Tokenizers of published models against the ids that llama.cpp gives.
+
+use std::path::{Path, PathBuf};
+
+use nanocamelid_engine::gguf::Gguf;
+use nanocamelid_engine::tokenizer::Tokenizer;
+
+/// Vocabularies are other people's data: they lie next to the checkout, or where the environment says.
+fn shared_fixtures() -> Option<PathBuf> {
+    let folder = match std::env::var_os("NANOCAMELID_FIXTURES") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
+    }
+    .join("tokenizers");
+    folder.is_dir().then_some(folder)
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|it| it == extension));
+    files.sort();
+    files
+}
+
+#[test]
+fn ids_equal_llama_cpp() {
+    let Some(folder) = shared_fixtures() else {
+        eprintln!("skipped: no shared/fixtures/tokenizers next to the checkout");
+        return;
+    };
+    let goldens = files(&folder, "jsonl");
+    assert!(!goldens.is_empty(), "no .jsonl in {}", folder.display());
+    for golden in goldens {
+        let bytes = std::fs::read(golden.with_extension("gguf")).unwrap();
+        let gguf = Gguf::parse(&bytes).unwrap();
+        let tokenizer = Tokenizer::new(&gguf).unwrap();
+        let mut n_texts = 0;
+        for line in std::fs::read_to_string(&golden).unwrap().lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let text = row["text"].as_str().unwrap();
+            let expected: Vec<u32> =
+                row["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+            let mut ids = Vec::new();
+            tokenizer.encode(text, false, &mut ids);
+            assert_eq!(ids, expected, "{}: {text:?}", golden.display());
+            n_texts += 1;
+        }
+        assert!(n_texts > 400, "{}: only {n_texts} texts", golden.display());
+    }
+}
