@@ -29,6 +29,10 @@ pub(super) struct Buffers<'a> {
     pub up: &'a mut [f32],
     /// Of the last token, `[n_vocab]`.
     pub logits: &'a mut [f32],
+    /// What the quantized input of the head left out, one token.
+    pub remainder: QuantizedBuffers<'a>,
+    /// Its part of the logits, `[n_vocab]`.
+    pub logits_remainder: &'a mut [f32],
     /// Per RoPE setting: cosines and sines, `[n][n_rot / 2]`.
     pub angles: Vec<Angles<'a>>,
     /// Softmax states of single chunks when one token is decoded.
@@ -102,7 +106,7 @@ impl<'a> Buffers<'a> {
         Self {
             x: arena.take(n * s.n_embd),
             h: arena.take(n * s.n_embd),
-            acts: QuantizedBuffers::carve(arena, s),
+            acts: QuantizedBuffers::carve(arena, s, n),
             q: arena.take(n * s.q_width),
             k: arena.take(n * s.k_width),
             v: arena.take(n * s.v_width),
@@ -110,6 +114,8 @@ impl<'a> Buffers<'a> {
             gate: arena.take(n * s.n_ff),
             up: arena.take(n * s.n_ff),
             logits: arena.take(s.n_logits),
+            remainder: QuantizedBuffers::carve(arena, s, 1),
+            logits_remainder: arena.take(s.n_logits),
             angles: s
                 .n_rot
                 .iter()
@@ -139,11 +145,7 @@ impl<'a> ExpertBuffers<'a> {
             token_weights: arena.take(n),
             rows: arena.take(n * s.n_embd),
             sum: arena.take(n * s.n_embd),
-            acts: if n == 0 {
-                QuantizedBuffers::carve(arena, &Shape { n_batch: 0, ..s.clone() })
-            } else {
-                QuantizedBuffers::carve(arena, s)
-            },
+            acts: QuantizedBuffers::carve(arena, s, n),
         }
     }
 }
@@ -175,10 +177,11 @@ impl Shape {
 }
 
 impl<'a> QuantizedBuffers<'a> {
-    fn carve(arena: &mut Arena<'a>, s: &Shape) -> Self {
+    /// For `n_rows` tokens.
+    fn carve(arena: &mut Arena<'a>, s: &Shape, n_rows: usize) -> Self {
         let mut buffer = |wanted: bool, kind: ActivationType| {
             // Rounded up, since the widest input need not be one this kind serves.
-            let n = if wanted { s.n_batch * s.max_input.next_multiple_of(256) } else { 0 };
+            let n = if wanted { n_rows * s.max_input.next_multiple_of(256) } else { 0 };
             QuantizedBuffer {
                 kind,
                 qs: arena.take(n),
@@ -209,10 +212,18 @@ impl<'a> QuantizedBuffers<'a> {
         n_rows: usize,
         n_cols: usize,
     ) -> Activations<'v> {
+        match self.quantized(kind, n_rows, n_cols) {
+            Some(quantized) => Activations::Quantized(quantized),
+            None => Activations::F32(F32Rows::new(&f32s[..n_rows * n_cols], n_rows, n_cols)),
+        }
+    }
+
+    /// The quantized form of that kind; `None` for f32.
+    pub(super) fn quantized(&self, kind: ActivationType, n_rows: usize, n_cols: usize) -> Option<QuantizedRows<'_>> {
         match kind {
-            ActivationType::F32 => Activations::F32(F32Rows::new(&f32s[..n_rows * n_cols], n_rows, n_cols)),
-            ActivationType::Q8 => Activations::Quantized(self.q8.view(n_rows, n_cols)),
-            ActivationType::Q8K => Activations::Quantized(self.q8k.view(n_rows, n_cols)),
+            ActivationType::F32 => None,
+            ActivationType::Q8 => Some(self.q8.view(n_rows, n_cols)),
+            ActivationType::Q8K => Some(self.q8k.view(n_rows, n_cols)),
         }
     }
 

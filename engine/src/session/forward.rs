@@ -6,7 +6,8 @@ use super::{Input, Observer, attention, experts, short_conv};
 use crate::config::{Activation, FfnConfig, MixerConfig};
 use crate::model::{ActivationKinds, Ffn, Gated, Layer, Linear, Mixer, Model, Vector};
 use alloc::vec::Vec;
-use nanocamelid_kernels::{Kernels, KvType};
+use nanocamelid_kernels::reference::math;
+use nanocamelid_kernels::{Activations, Kernels, KvType, QuantizedRows};
 
 /// An intermediate result, all tokens of the batch.
 #[derive(Clone, Copy, Debug)]
@@ -83,11 +84,19 @@ impl<'p> Pass<'p> {
         // A product with one token, whatever the batch was.
         let one = Pass { n_tokens: 1, ..*self };
         let x = &b.x[i * n_embd..][..n_embd];
+        let h = &mut b.h[..n_embd];
         let wanted = ActivationKinds::of(&[head.output.weight]);
-        one.norm(x, head.norm, &mut b.h[..n_embd], &mut b.acts, wanted);
-        let x = b.acts.view(head.output.weight.weight_type().activation(), b.h, 1, n_embd);
-        let out = Product { linear: head.output, x, out: b.logits };
-        one.workers.products([out], b.scratch);
+        one.norm(x, head.norm, h, &mut b.acts, wanted);
+        let kind = head.output.weight.weight_type().activation();
+        match b.acts.quantized(kind, 1, n_embd) {
+            None => one.project(head.output, h, &b.acts, b.logits, b.scratch),
+            Some(x) => {
+                remainder(x, h);
+                one.quantize(h, n_embd, &mut b.remainder, wanted);
+                let layers = [Activations::Quantized(x), b.remainder.view(kind, h, 1, n_embd)];
+                one.workers.layered(head.output, layers, [b.logits, b.logits_remainder], b.scratch);
+            }
+        }
         if config.logit_scale != 1.0 {
             self.workers.kernels.scale(b.logits, config.logit_scale);
         }
@@ -267,5 +276,15 @@ impl<'p> Pass<'p> {
                 kernels.add_scaled(x, config.residual_scale, h);
             }
         });
+    }
+}
+
+/// What quantization left out: `h[i] - scale * q[i]`.
+fn remainder(x: QuantizedRows<'_>, h: &mut [f32]) {
+    let n = x.kind.block_len();
+    for ((h, qs), scale) in h.chunks_mut(n).zip(x.qs.chunks(n)).zip(x.scales) {
+        for (h, &q) in h.iter_mut().zip(qs) {
+            *h = math::fma(-f32::from(q), *scale, *h);
+        }
     }
 }

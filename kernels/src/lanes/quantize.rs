@@ -3,7 +3,7 @@
 use super::Lanes;
 use crate::activations::QuantizedRowsMut;
 use crate::reference::math::ROUND_MAGIC;
-use crate::reference::quantize::scale_of;
+use crate::reference::quantize::{kept_scale, scale_of};
 
 /// Blocks of 32 with one sum.
 #[inline(always)]
@@ -36,6 +36,7 @@ fn quantize<L: Lanes, const BLOCK: usize, const SUM: usize>(l: L, x: &[f32], out
         }
         let inverse;
         (*scale, inverse) = scale_of(f32::from_bits(bits));
+        *scale = kept_scale(out.kind, *scale);
         if inverse == 0.0 {
             *qs = [[0; 16]; BLOCK];
             sums.fill(0);

@@ -1,7 +1,7 @@
 //! Activations to 8-bit blocks.
 
 use super::math::ROUND_MAGIC;
-use crate::activations::QuantizedRowsMut;
+use crate::activations::{ActivationType, QuantizedRowsMut};
 
 /// Blocks whose largest magnitude is smaller quantize to zero: `2^-100`.
 pub const AMAX_MIN: f32 = 7.888609052210118e-31;
@@ -24,6 +24,20 @@ pub(crate) fn scale_of(amax: f32) -> (f32, f32) {
     }
 }
 
+/// The scale that a block of this kind keeps: with the 11 significant bits of an f16 in `Q8` (where f16 is normal), as it is
+/// in `Q8K`.
+#[inline]
+pub(crate) fn kept_scale(kind: ActivationType, scale: f32) -> f32 {
+    let normal_f16 = 6.103_515_6e-5..=65_504.0;
+    if kind == ActivationType::Q8 && normal_f16.contains(&scale) {
+        let bits = scale.to_bits();
+        // Half to even at bit 13; a carry into the exponent is right too.
+        f32::from_bits((bits + 0xfff + (bits >> 13 & 1)) & !0x1fff)
+    } else {
+        scale
+    }
+}
+
 /// `v * inverse` to the nearest integer, half to even; 0 where the inverse is 0.
 pub(crate) fn round_scaled(v: f32, inverse: f32) -> i8 {
     if inverse == 0.0 { 0 } else { ((v * inverse + ROUND_MAGIC) - ROUND_MAGIC) as i8 }
@@ -35,6 +49,7 @@ fn quantize(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
     for ((x, qs), scale) in blocks {
         let inverse;
         (*scale, inverse) = block_scale(x);
+        *scale = kept_scale(out.kind, *scale);
         for (q, &v) in qs.iter_mut().zip(x) {
             *q = round_scaled(v, inverse);
         }
