@@ -45,14 +45,14 @@ impl Elementwise for SiluMul {
     }
 }
 
-/// `gelu(x) * y`.
+/// `gelu_f16(x) * y`.
 #[derive(Clone, Copy)]
 pub(crate) struct GeluMul;
 
 impl Elementwise for GeluMul {
     #[inline(always)]
     fn apply<L: Lanes>(self, l: L, x: L::V, y: L::V) -> L::V {
-        l.mul(exp::gelu(l, x), y)
+        l.mul(exp::gelu_f16(l, x), y)
     }
 }
 

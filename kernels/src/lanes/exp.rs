@@ -2,7 +2,7 @@
 
 use super::Lanes;
 use crate::reference::math::{
-    EXP_MAX, EXP_MIN, EXP_POLYNOMIAL, GELU_CUBIC, GELU_SCALE, MINUS_LN2_HIGH, MINUS_LN2_LOW, ROUND_MAGIC,
+    EXP_MAX, EXP_MIN, EXP_POLYNOMIAL, GELU_CUBIC, GELU_LIMIT, GELU_SCALE, MINUS_LN2_HIGH, MINUS_LN2_LOW, ROUND_MAGIC,
 };
 
 /// `e^x`.
@@ -41,6 +41,14 @@ pub(crate) fn gelu<L: Lanes>(l: L, x: L::V) -> L::V {
     let inner = l.fma(l.mul(l.splat(GELU_CUBIC), x), l.mul(x, x), x);
     let tanh = tanh(l, l.mul(l.splat(GELU_SCALE), inner));
     l.mul(l.mul(l.splat(0.5), x), l.add(l.splat(1.0), tanh))
+}
+
+/// GELU to f16 precision: argument and value rounded to f16, saturated beyond [`GELU_LIMIT`].
+#[inline(always)]
+pub(crate) fn gelu_f16<L: Lanes>(l: L, x: L::V) -> L::V {
+    let y = l.round_f16(gelu(l, l.round_f16(x)));
+    let y = l.select_ge(x, l.splat(GELU_LIMIT), x, y);
+    l.select_ge(l.splat(-GELU_LIMIT), x, l.splat(0.0), y)
 }
 
 /// `cap * tanh(x / cap)`.

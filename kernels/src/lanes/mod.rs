@@ -68,6 +68,10 @@ pub(crate) trait Lanes: Copy {
     fn scale_by_power(self, y: Self::V, t: Self::V) -> Self::V;
     /// `x` where `x` is NaN, 0 where `x < limit`, else `y`.
     fn exp_select(self, x: Self::V, limit: Self::V, y: Self::V) -> Self::V;
+    /// `if a >= b { x } else { y }`.
+    fn select_ge(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// Each value rounded to f16, half to even, and widened again.
+    fn round_f16(self, v: Self::V) -> Self::V;
     /// The 16-lane tree.
     fn tree(self, v: Self::V) -> f32;
     /// Even and odd elements of the 32 values `a`, `b`.

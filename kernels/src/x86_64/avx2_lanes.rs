@@ -95,6 +95,18 @@ impl Lanes for Avx2 {
                 _mm256_blendv_ps(high, x.1, _mm256_cmp_ps::<_CMP_UNORD_Q>(x.1, x.1)),
             )
         }
+        fn select_ge(a: V, b: V, x: V, y: V) -> V {
+            (
+                _mm256_blendv_ps(y.0, x.0, _mm256_cmp_ps::<_CMP_GE_OQ>(a.0, b.0)),
+                _mm256_blendv_ps(y.1, x.1, _mm256_cmp_ps::<_CMP_GE_OQ>(a.1, b.1)),
+            )
+        }
+        fn round_f16(v: V) -> V {
+            (
+                _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v.0)),
+                _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v.1)),
+            )
+        }
         fn tree(v: V) -> f32 {
             let v = _mm256_add_ps(v.0, v.1);
             let v = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
