@@ -7,15 +7,19 @@
 
 extern crate alloc;
 
+pub mod chat;
 pub mod config;
 pub mod executor;
 pub mod gguf;
 pub mod model;
+pub mod sampler;
 pub mod session;
+pub mod template;
 pub mod tokenizer;
 
 pub use executor::{Executor, Phase, SingleThread};
 pub use gguf::Gguf;
 pub use model::{Model, ModelError};
+pub use sampler::{Sampler, SamplerParams};
 pub use session::{Session, SessionError, SessionOptions, SessionPlan};
 pub use tokenizer::Tokenizer;

@@ -15,6 +15,21 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
+/// A folder of data that is other people's and so is no part of the repository: it lies in `shared/fixtures` next to the
+/// checkout, or where `NANOCAMELID_FIXTURES` says. `None`, and a line of output, if it does not.
+pub fn shared_fixtures(name: &str) -> Option<PathBuf> {
+    let folder = match std::env::var_os("NANOCAMELID_FIXTURES") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
+    }
+    .join(name);
+    if !folder.is_dir() {
+        eprintln!("skipped: no shared/fixtures/{name} next to the checkout");
+        return None;
+    }
+    Some(folder)
+}
+
 /// A file of little-endian f32 values.
 ///
 /// # Panics

@@ -4,16 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::tokenizer::Tokenizer;
-
-/// Vocabularies are other people's data: they lie next to the checkout, or where the environment says.
-fn shared_fixtures() -> Option<PathBuf> {
-    let folder = match std::env::var_os("NANOCAMELID_FIXTURES") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
-    }
-    .join("tokenizers");
-    folder.is_dir().then_some(folder)
-}
+use nanocamelid_tests::shared_fixtures;
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
@@ -25,10 +16,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 #[test]
 fn ids_equal_llama_cpp() {
-    let Some(folder) = shared_fixtures() else {
-        eprintln!("skipped: no shared/fixtures/tokenizers next to the checkout");
-        return;
-    };
+    let Some(folder) = shared_fixtures("tokenizers") else { return };
     let goldens = files(&folder, "jsonl");
     assert!(!goldens.is_empty(), "no .jsonl in {}", folder.display());
     for golden in goldens {

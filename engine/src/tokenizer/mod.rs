@@ -29,6 +29,7 @@ pub use stream::StreamDecoder;
 pub use vocabulary::TokenKind;
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::gguf::Gguf;
 use bpe::Bpe;
@@ -166,14 +167,52 @@ impl<'a> Tokenizer<'a> {
     /// Control tokens are found in the text only with `parse_special`: without, whatever the text says stays text.
     pub fn encode(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) {
         let special = if parse_special { &self.parsed } else { &self.always };
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (part, after) = rest.split_at(rest.floor_char_boundary(MAX_PART));
-            rest = after;
+        self.encode_with(text, special, |_, _| true, out);
+    }
+
+    /// Appends the tokens of `text`, without BOS and EOS, where the `protected` ranges, which are in order and do not
+    /// overlap, came from somebody who must not write control tokens: no control token takes a byte of them.
+    ///
+    /// User-defined tokens are found in any text, as in [`Self::encode`]; but where a file calls its markers so, which
+    /// shows in the unprotected text using them or in their ending a generation, these are treated like control tokens.
+    pub fn encode_protected(&self, text: &str, protected: &[Range<usize>], out: &mut Vec<u32>) {
+        let is_free = |bytes: Range<usize>| {
+            let next = protected.partition_point(|range| range.end <= bytes.start);
+            protected.get(next).is_none_or(|range| range.start >= bytes.end)
+        };
+        let mut markers = self.roles.ends.clone();
+        for part in parts(text) {
+            self.always.partition(
+                &text[part.clone()],
+                |_, bytes| is_free(offset(bytes, part.start)),
+                |fragment| {
+                    if let Fragment::Token(id) = fragment {
+                        markers.push(id);
+                    }
+                },
+            );
+        }
+        markers.sort_unstable();
+        let is_harmless =
+            |id| self.vocabulary.kind(id) == TokenKind::UserDefined && markers.binary_search(&id).is_err();
+        self.encode_with(text, &self.parsed, |id, bytes| is_free(bytes) || is_harmless(id), out);
+    }
+
+    /// Appends the tokens of `text` with those of the special ones that are `allowed` to take a range of its bytes.
+    fn encode_with(
+        &self,
+        text: &str,
+        special: &SpecialTokens<'_>,
+        allowed: impl Fn(u32, Range<usize>) -> bool,
+        out: &mut Vec<u32>,
+    ) {
+        for part in parts(text) {
+            let allowed = |id, bytes| allowed(id, offset(bytes, part.start));
+            let part = &text[part.clone()];
             match &self.model {
                 Model::Bpe(bpe) => {
                     let mut scratch = bpe::Scratch::default();
-                    special.partition(part, |fragment| match fragment {
+                    special.partition(part, allowed, |fragment| match fragment {
                         Fragment::Token(id) => out.push(id),
                         Fragment::Text(text) => bpe.encode(&self.vocabulary, text, &mut scratch, out),
                     });
@@ -182,7 +221,7 @@ impl<'a> Tokenizer<'a> {
                     let mut scratch = spm::Scratch::default();
                     // The first text and any text after a special token get a space.
                     let mut space_prefix = self.add_space_prefix;
-                    special.partition(part, |fragment| match fragment {
+                    special.partition(part, allowed, |fragment| match fragment {
                         Fragment::Token(id) => {
                             out.push(id);
                             space_prefix = self.add_space_prefix;
@@ -225,6 +264,20 @@ impl<'a> Tokenizer<'a> {
             }
         }
     }
+}
+
+/// The byte ranges of a text that are encoded one by one.
+fn parts(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0_usize;
+    core::iter::from_fn(move || {
+        let part = start..text.floor_char_boundary(start.saturating_add(MAX_PART));
+        start = part.end;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+fn offset(bytes: Range<usize>, by: usize) -> Range<usize> {
+    bytes.start + by..bytes.end + by
 }
 
 /// The pre-tokenizer of a name; files from before there were names get the default one, as in llama.cpp.

@@ -7,6 +7,7 @@
 use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::ops::Range;
 
 use super::vocabulary::Vocabulary;
 
@@ -67,18 +68,25 @@ impl<'a> SpecialTokens<'a> {
         for at in 0..entries.len() {
             starts[usize::from(entries[at].piece.as_bytes()[0])] = true;
             if at > 0 {
-                entries[at].parent = ancestor(&entries, at as u32 - 1, |piece| entries[at].piece.starts_with(piece));
+                entries[at].parent =
+                    ancestor(&entries, at as u32 - 1, |entry| entries[at].piece.starts_with(entry.piece));
             }
         }
         Self { entries, starts }
     }
 
-    /// Calls `emit` with the fragments of `text`, which is shorter than 2^32 bytes, in order.
-    pub(super) fn partition<'t>(&self, text: &'t str, mut emit: impl FnMut(Fragment<'t>)) {
+    /// Calls `emit` with the fragments of `text`, which is shorter than 2^32 bytes, in order. Only the tokens `allowed`,
+    /// by their id and the bytes they would take, are found.
+    pub(super) fn partition<'t>(
+        &self,
+        text: &'t str,
+        allowed: impl Fn(u32, Range<usize>) -> bool,
+        mut emit: impl FnMut(Fragment<'t>),
+    ) {
         let mut queue: BinaryHeap<Candidate> = BinaryHeap::new();
         let bytes = text.as_bytes();
         for at in (0..bytes.len()).filter(|&at| self.starts[usize::from(bytes[at])]) {
-            queue.extend(self.longest(&bytes[at..], at));
+            queue.extend(self.longest(&bytes[at..], at, &allowed));
         }
         if queue.is_empty() {
             if !text.is_empty() {
@@ -96,7 +104,7 @@ impl<'a> SpecialTokens<'a> {
                 continue;
             };
             if len > end - at {
-                queue.extend(self.longest(&bytes[at..end], at));
+                queue.extend(self.longest(&bytes[at..end], at, &allowed));
                 continue;
             }
             free.remove(&start);
@@ -128,20 +136,22 @@ impl<'a> SpecialTokens<'a> {
     }
 
     /// The longest token that `text` starts with, as a candidate at position `at`.
-    fn longest(&self, text: &[u8], at: usize) -> Option<Candidate> {
+    fn longest(&self, text: &[u8], at: usize, allowed: impl Fn(u32, Range<usize>) -> bool) -> Option<Candidate> {
         // Every piece that the text starts with is an ancestor of the last one not after the text, or is that one.
         let n_before = self.entries.partition_point(|entry| entry.piece.as_bytes() <= text);
         let last = u32::try_from(n_before.checked_sub(1)?).ok()?;
-        let entry = ancestor(&self.entries, last, |piece| text.starts_with(piece.as_bytes()));
+        let entry = ancestor(&self.entries, last, |entry| {
+            text.starts_with(entry.piece.as_bytes()) && allowed(entry.id, at..at + entry.piece.len())
+        });
         let Entry { piece, id, .. } = self.entries.get(entry as usize)?;
         Some(Candidate { len: piece.len() as u32, id: Reverse(*id), at: Reverse(at as u32), entry })
     }
 }
 
-/// The first of an entry, its parent, the parent's parent.. whose piece is accepted, or [`NONE`].
-fn ancestor(entries: &[Entry<'_>], mut entry: u32, accept: impl Fn(&str) -> bool) -> u32 {
+/// The first of an entry, its parent, the parent's parent.. that is accepted, or [`NONE`].
+fn ancestor(entries: &[Entry<'_>], mut entry: u32, accept: impl Fn(&Entry<'_>) -> bool) -> u32 {
     while let Some(found) = entries.get(entry as usize) {
-        if accept(found.piece) {
+        if accept(found) {
             break;
         }
         entry = found.parent;

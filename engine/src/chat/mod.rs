@@ -1,0 +1,73 @@
+//! From messages to the text a chat model was trained on.
+
+mod encode;
+mod format;
+mod renderer;
+mod stop;
+
+pub use encode::{encode_pieces, encode_text};
+pub use format::{ChatError, ChatFormat, RenderRequest};
+pub use renderer::{RENDERERS, RenderError, RenderOptions, Renderer};
+pub use stop::{StopError, StopMatcher};
+
+use core::fmt;
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Instructions for the whole conversation.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+impl Role {
+    /// Its name in templates and message files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+
+    /// The role of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::System, Self::User, Self::Assistant].into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One message of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: &'a str,
+}
+
+/// A part of a rendered conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Written by the chat format: control tokens in it are control tokens.
+    Special(&'a str),
+    /// Written by a person or a model: never a control token, whatever it says.
+    Text(&'a str),
+}
+
+impl<'a> Piece<'a> {
+    /// Its text.
+    pub fn as_str(&self) -> &'a str {
+        match *self {
+            Self::Special(text) | Self::Text(text) => text,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The tokens still in the race, ordered only as far as somebody looks.
+
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use nanocamelid_kernels::reference::math::exp;
+
+/// A token and its logit (a number, never NaN).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Candidate {
+    pub(super) token: u32,
+    pub(super) logit: f32,
+}
+
+impl Candidate {
+    /// Larger logits first, equal ones by token id: a total order, so every selection is determined.
+    fn rank(&self, other: &Self) -> Ordering {
+        other.logit.total_cmp(&self.logit).then(self.token.cmp(&other.token))
+    }
+}
+
+/// Candidates of which the first `n_sorted` are the most likely ones in order.
+#[derive(Clone, Debug)]
+pub(super) struct Candidates {
+    items: Vec<Candidate>,
+    n_sorted: usize,
+}
+
+impl Candidates {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self { items: Vec::with_capacity(capacity), n_sorted: 0 }
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [Candidate] {
+        &mut self.items
+    }
+
+    /// Takes every logit that is a number. Zeros lose their sign, so that `-0` and `0` rank as the equals they are.
+    pub(super) fn fill(&mut self, logits: &[f32]) {
+        self.items.clear();
+        self.n_sorted = 0;
+        self.items.extend(numbers(logits));
+    }
+
+    /// Takes the `k` largest logits in one pass: a heap holds the best so far, and nearly every logit fails the one
+    /// comparison with its weakest.
+    pub(super) fn fill_top_k(&mut self, logits: &[f32], k: usize) {
+        self.items.clear();
+        for candidate in numbers(logits) {
+            if self.items.len() < k {
+                self.items.push(candidate);
+                if self.items.len() == k {
+                    for root in (0..k / 2).rev() {
+                        sift_down(&mut self.items, root);
+                    }
+                }
+            } else if candidate.logit > self.items[0].logit {
+                // An equal logit ranks behind what is there already: its token id is larger.
+                self.items[0] = candidate;
+                sift_down(&mut self.items, 0);
+            }
+        }
+        self.items.sort_unstable_by(Candidate::rank);
+        self.n_sorted = self.items.len();
+    }
+
+    /// The largest logit; `None` without candidates.
+    pub(super) fn max_logit(&self) -> Option<f32> {
+        if self.n_sorted > 0 {
+            return Some(self.items[0].logit);
+        }
+        self.items.iter().map(|c| c.logit).reduce(|a, b| if b > a { b } else { a })
+    }
+
+    /// Keeps the fewest most likely candidates whose probabilities reach `p`, at least one.
+    pub(super) fn keep_top_p(&mut self, p: f32, max: f32) {
+        /// Ordered first; four times as many whenever their mass is not enough.
+        const FIRST_PART: usize = 256;
+        let total: f64 = self.items.iter().map(|c| f64::from(exp(c.logit - max))).sum();
+        let wanted = f64::from(p) * total;
+        let mut mass = 0.0;
+        let mut seen = 0;
+        while seen < self.items.len() {
+            if seen == self.n_sorted {
+                self.sort_part((seen * 3).max(FIRST_PART));
+            }
+            mass += f64::from(exp(self.items[seen].logit - max));
+            seen += 1;
+            if mass >= wanted {
+                break;
+            }
+        }
+        self.items.truncate(seen);
+        self.n_sorted = self.n_sorted.min(seen);
+    }
+
+    /// Brings the next `n` candidates of the ranking behind the sorted ones.
+    fn sort_part(&mut self, n: usize) {
+        let rest = &mut self.items[self.n_sorted..];
+        let n = n.min(rest.len());
+        if n < rest.len() {
+            rest.select_nth_unstable_by(n, Candidate::rank);
+        }
+        rest[..n].sort_unstable_by(Candidate::rank);
+        self.n_sorted += n;
+    }
+
+    /// Keeps candidates at least `min_p` times as likely as the most likely one.
+    pub(super) fn keep_min_p(&mut self, min_p: f32, max: f32) {
+        let keeps = |c: &Candidate| exp(c.logit - max) >= min_p;
+        if self.n_sorted == self.items.len() {
+            let n = self.items.partition_point(keeps);
+            self.items.truncate(n);
+        } else {
+            self.items.retain(keeps);
+            self.n_sorted = 0;
+        }
+        self.n_sorted = self.n_sorted.min(self.items.len());
+    }
+}
+
+fn numbers(logits: &[f32]) -> impl Iterator<Item = Candidate> {
+    (0u32..)
+        .zip(logits)
+        .filter(|(_, logit)| !logit.is_nan())
+        .map(|(token, &logit)| Candidate { token, logit: logit + 0.0 })
+}
+
+/// Restores the heap whose root is the candidate that ranks last.
+fn sift_down(heap: &mut [Candidate], mut root: usize) {
+    loop {
+        let mut weakest = root;
+        for child in [2 * root + 1, 2 * root + 2] {
+            if child < heap.len() && heap[child].rank(&heap[weakest]) == Ordering::Greater {
+                weakest = child;
+            }
+        }
+        if weakest == root {
+            return;
+        }
+        heap.swap(root, weakest);
+        root = weakest;
+    }
+}

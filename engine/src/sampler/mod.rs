@@ -1,0 +1,195 @@
+//! From logits to the next token.
+//!
+//! The stages run in the order of llama.cpp's default chain: repeat penalty, top-k, top-p, min-p, temperature, draw.
+//! Top-p and min-p therefore look at probabilities before the temperature changes them. Exponentials come from the
+//! kernels' reference arithmetic and sums run in a fixed order, so that a seed gives the same tokens on every machine.
+
+mod candidates;
+mod params;
+mod rng;
+
+use alloc::vec::Vec;
+use candidates::{Candidate, Candidates};
+use core::fmt;
+use nanocamelid_kernels::reference::math::exp;
+
+pub use params::{ParamError, SamplerParams};
+pub use rng::Rng;
+
+/// Chooses tokens. All memory is taken in [`Sampler::new`]; [`Sampler::sample`] and [`Sampler::accept`] allocate nothing.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    params: SamplerParams,
+    rng: Rng,
+    n_vocab: usize,
+    /// The last accepted tokens, a ring.
+    recent: Vec<u32>,
+    recent_next: usize,
+    /// `recent`, sorted while penalties are applied.
+    recent_sorted: Vec<u32>,
+    /// Logits after the penalties.
+    penalized: Vec<f32>,
+    candidates: Candidates,
+}
+
+/// Why no token can be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleError {
+    /// No logit is a number.
+    NoNumber,
+}
+
+impl fmt::Display for SampleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoNumber => f.write_str("the model's logits are not numbers (a damaged file?)"),
+        }
+    }
+}
+
+impl core::error::Error for SampleError {}
+
+impl Sampler {
+    /// A sampler for logits of `n_vocab` tokens.
+    ///
+    /// # Errors
+    /// A setting outside its range.
+    pub fn new(params: SamplerParams, n_vocab: usize) -> Result<Self, ParamError> {
+        params.validate()?;
+        let n_recent = if params.repeat_penalty == 1.0 { 0 } else { params.repeat_last_n };
+        let n_candidates = match (params.temperature == 0.0, params.top_k) {
+            (true, _) => 0,
+            (false, 0) => n_vocab,
+            (false, k) => k.min(n_vocab),
+        };
+        Ok(Self {
+            params,
+            rng: Rng::new(params.seed),
+            n_vocab,
+            recent: Vec::with_capacity(n_recent),
+            recent_next: 0,
+            recent_sorted: Vec::with_capacity(n_recent),
+            penalized: Vec::with_capacity(if n_recent > 0 { n_vocab } else { 0 }),
+            candidates: Candidates::with_capacity(n_candidates),
+        })
+    }
+
+    /// The settings.
+    pub fn params(&self) -> &SamplerParams {
+        &self.params
+    }
+
+    /// Forgets the accepted tokens and starts the seed's sequence again.
+    pub fn reset(&mut self) {
+        self.rng = Rng::new(self.params.seed);
+        self.recent.clear();
+        self.recent_next = 0;
+    }
+
+    /// Takes a token of the prompt or of the answer into the repeat penalty's window.
+    pub fn accept(&mut self, token: u32) {
+        let capacity = if self.params.repeat_penalty == 1.0 { 0 } else { self.params.repeat_last_n };
+        if capacity == 0 {
+            return;
+        }
+        if self.recent.len() < capacity {
+            self.recent.push(token);
+        } else {
+            self.recent[self.recent_next] = token;
+            self.recent_next = (self.recent_next + 1) % capacity;
+        }
+    }
+
+    /// The next token. NaN is never chosen; with greedy sampling the first of equal maxima is.
+    ///
+    /// # Errors
+    /// [`SampleError::NoNumber`] if every logit is NaN.
+    ///
+    /// # Panics
+    /// If `logits` is not as long as the `n_vocab` of [`Sampler::new`].
+    pub fn sample(&mut self, logits: &[f32]) -> Result<u32, SampleError> {
+        assert_eq!(logits.len(), self.n_vocab, "one logit per token of the vocabulary");
+        if self.recent.is_empty() {
+            return choose(&self.params, &mut self.candidates, &mut self.rng, logits);
+        }
+        self.penalized.clear();
+        self.penalized.extend_from_slice(logits);
+        self.recent_sorted.clear();
+        self.recent_sorted.extend_from_slice(&self.recent);
+        self.recent_sorted.sort_unstable();
+        self.recent_sorted.dedup();
+        for &token in &self.recent_sorted {
+            if let Some(logit) = self.penalized.get_mut(token as usize) {
+                let penalty = self.params.repeat_penalty;
+                *logit = if *logit <= 0.0 { *logit * penalty } else { *logit / penalty };
+            }
+        }
+        choose(&self.params, &mut self.candidates, &mut self.rng, &self.penalized)
+    }
+}
+
+/// The first of the largest logits that are numbers.
+fn greedy(logits: &[f32]) -> Option<u32> {
+    let mut best: Option<(u32, f32)> = None;
+    for (token, &logit) in (0u32..).zip(logits) {
+        let better = match best {
+            None => !logit.is_nan(),
+            Some((_, most)) => logit > most,
+        };
+        if better {
+            best = Some((token, logit));
+        }
+    }
+    best.map(|(token, _)| token)
+}
+
+/// Every stage after the penalties.
+fn choose(
+    params: &SamplerParams,
+    candidates: &mut Candidates,
+    rng: &mut Rng,
+    logits: &[f32],
+) -> Result<u32, SampleError> {
+    if params.temperature == 0.0 {
+        return greedy(logits).ok_or(SampleError::NoNumber);
+    }
+    match params.top_k {
+        0 => candidates.fill(logits),
+        k if k >= logits.len() => candidates.fill(logits),
+        k => candidates.fill_top_k(logits, k),
+    }
+    let max = candidates.max_logit().ok_or(SampleError::NoNumber)?;
+    if max.is_infinite() {
+        // The limit of the softmax: all weight on the infinite logits, or on everything if all are minus infinity.
+        return greedy(logits).ok_or(SampleError::NoNumber);
+    }
+    if params.top_p < 1.0 {
+        candidates.keep_top_p(params.top_p, max);
+    }
+    if params.min_p > 0.0 {
+        candidates.keep_min_p(params.min_p, max);
+    }
+    Ok(draw(candidates.as_mut_slice(), max, params.temperature, rng))
+}
+
+/// One of the candidates with probability proportional to `exp((logit - max) / temperature)`. The logits become these
+/// weights: one exponential per candidate.
+fn draw(candidates: &mut [Candidate], max: f32, temperature: f32, rng: &mut Rng) -> u32 {
+    let mut total = 0.0;
+    for candidate in candidates.iter_mut() {
+        candidate.logit = exp((candidate.logit - max) / temperature);
+        total += f64::from(candidate.logit);
+    }
+    let mut left = rng.uniform() * total;
+    let mut chosen = None;
+    for candidate in candidates.iter().filter(|candidate| candidate.logit > 0.0) {
+        chosen = Some(candidate.token);
+        let weight = f64::from(candidate.logit);
+        if left < weight {
+            break;
+        }
+        left -= weight;
+    }
+    // Rounding may leave a rest behind the last candidate: then it is the last one with any weight.
+    chosen.expect("the candidate with the largest logit has weight 1")
+}

@@ -1,0 +1,173 @@
+//! The `tojson` filter as Hugging Face defines it: Python's `json.dumps` without ASCII escapes or HTML escapes.
+
+use super::budget::Budget;
+use super::error::{ErrorKind, Outcome};
+use super::python::float;
+use super::text::Text;
+use super::value::{ListKind, Value};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How `json.dumps` lays out its text.
+pub(super) struct Layout {
+    /// What one level is indented by; `None` keeps everything on one line.
+    pub(super) indent: Option<String>,
+    pub(super) item_separator: String,
+    pub(super) key_separator: String,
+    pub(super) sort_keys: bool,
+}
+
+pub(super) fn write_json(value: &Value, layout: &Layout, out: &mut Text, budget: &Budget) -> Outcome<()> {
+    Writer { layout, out, budget }.value(value, 0)
+}
+
+struct Writer<'w> {
+    layout: &'w Layout,
+    out: &'w mut Text,
+    budget: &'w Budget,
+}
+
+impl Writer<'_> {
+    fn literal(&mut self, string: &str) -> Outcome<()> {
+        self.budget.push_literal(self.out, string)
+    }
+
+    fn value(&mut self, value: &Value, level: usize) -> Outcome<()> {
+        self.budget.step(1)?;
+        match value {
+            Value::None => self.literal("null"),
+            Value::Bool(b) => self.literal(if *b { "true" } else { "false" }),
+            Value::Int(n) => self.literal(&format!("{n}")),
+            Value::Float(x) if x.is_nan() => self.literal("NaN"),
+            Value::Float(x) if x.is_infinite() => self.literal(if *x > 0.0 { "Infinity" } else { "-Infinity" }),
+            Value::Float(x) => self.literal(&float(*x)),
+            Value::Text(text) => self.string(text),
+            Value::List(list) if list.kind() != ListKind::Generator => {
+                self.container("[", "]", list.items(), level, |writer, item| writer.value(item, level + 1))
+            }
+            Value::Map(map) => {
+                let mut entries: Vec<&(Value, Value)> = map.entries().iter().collect();
+                if self.layout.sort_keys {
+                    self.budget.step(entries.len())?;
+                    if entries.iter().any(|(key, _)| key.as_text().is_none()) {
+                        return Err(ErrorKind::Type("tojson"));
+                    }
+                    entries.sort_by(|(a, _), (b, _)| {
+                        a.as_text().map(|a| a.as_str()).cmp(&b.as_text().map(|b| b.as_str()))
+                    });
+                }
+                self.container("{", "}", &entries, level, |writer, (key, value)| {
+                    writer.key(key)?;
+                    writer.literal(&writer.layout.key_separator)?;
+                    writer.value(value, level + 1)
+                })
+            }
+            _ => Err(ErrorKind::Type("tojson")),
+        }
+    }
+
+    fn container<T>(
+        &mut self,
+        open: &str,
+        close: &str,
+        items: &[T],
+        level: usize,
+        mut write: impl FnMut(&mut Self, &T) -> Outcome<()>,
+    ) -> Outcome<()> {
+        self.literal(open)?;
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.literal(&self.layout.item_separator)?;
+            }
+            self.line(level + 1)?;
+            write(self, item)?;
+        }
+        if !items.is_empty() {
+            self.line(level)?;
+        }
+        self.literal(close)
+    }
+
+    /// A new line, where there are lines.
+    fn line(&mut self, level: usize) -> Outcome<()> {
+        let Some(indent) = &self.layout.indent else { return Ok(()) };
+        self.literal("\n")?;
+        (0..level).try_for_each(|_| self.literal(indent))
+    }
+
+    fn key(&mut self, key: &Value) -> Outcome<()> {
+        match key {
+            Value::Text(text) => self.string(text),
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+                self.literal("\"")?;
+                self.value(key, 0)?;
+                self.literal("\"")
+            }
+            _ => Err(ErrorKind::Type("tojson")),
+        }
+    }
+
+    fn string(&mut self, text: &Text) -> Outcome<()> {
+        // An escape is at most six characters.
+        self.budget.take(text.cost() * 6 + 2)?;
+        self.out.push_literal("\"");
+        let string = text.as_str();
+        let mut plain = 0;
+        for (at, c) in string.char_indices() {
+            let escape = match c {
+                '"' => "\\\"",
+                '\\' => "\\\\",
+                '\n' => "\\n",
+                '\r' => "\\r",
+                '\t' => "\\t",
+                '\u{8}' => "\\b",
+                '\u{c}' => "\\f",
+                '\0'..'\u{20}' => &format!("\\u{:04x}", u32::from(c)),
+                _ => continue,
+            };
+            self.out.push_slice(text, plain..at);
+            self.out.push_derived(escape, text, at);
+            plain = at + c.len_utf8();
+        }
+        self.out.push_slice(text, plain..string.len());
+        self.out.push_literal("\"");
+        Ok(())
+    }
+}
+
+/// The layout that `tojson`'s arguments ask for.
+pub(super) fn layout(
+    indent: Option<Value>,
+    separators: Option<Value>,
+    sort_keys: bool,
+    budget: &Budget,
+) -> Outcome<Layout> {
+    const WRONG: ErrorKind = ErrorKind::Arguments("tojson");
+    let indent = match indent {
+        None | Some(Value::None) => None,
+        Some(Value::Text(text)) => Some(text.as_str().into()),
+        Some(other) => {
+            let width = usize::try_from(other.as_int().ok_or(WRONG)?.max(0)).map_err(|_| WRONG)?;
+            budget.take(width)?;
+            Some(" ".repeat(width))
+        }
+    };
+    let default = if indent.is_some() { "," } else { ", " };
+    let (item_separator, key_separator) = match separators {
+        None | Some(Value::None) => (default.into(), ": ".into()),
+        Some(Value::List(list)) => match list.items() {
+            [Value::Text(item), Value::Text(key)] => (item.as_str().into(), key.as_str().into()),
+            _ => return Err(WRONG),
+        },
+        Some(_) => return Err(WRONG),
+    };
+    Ok(Layout { indent, item_separator, key_separator, sort_keys })
+}
+
+/// `json.dumps(value)` with the given layout.
+pub(super) fn to_json(value: &Value, layout: &Layout, budget: &Budget) -> Outcome<Value> {
+    let mut out = Text::default();
+    write_json(value, layout, &mut out, budget)?;
+    budget.text(out)
+}

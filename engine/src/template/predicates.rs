@@ -1,0 +1,73 @@
+//! Tests: `value is name(arguments)`.
+
+use super::error::{ErrorKind, Outcome};
+use super::expression::CallArguments;
+use super::interpreter::Interpreter;
+use super::methods::is_cased;
+use super::operators::contains;
+use super::python::to_str;
+use super::value::{ListKind, Value};
+use core::cmp::Ordering;
+
+impl<'t> Interpreter<'t> {
+    pub(super) fn test(&self, name: &str, value: &Value, arguments: CallArguments<'t>) -> Outcome<bool> {
+        let budget = &self.budget;
+        budget.step(1)?;
+        let compared = |arguments: CallArguments<'t>| -> Outcome<Value> {
+            let [other] = arguments.bind("a test", ["other"])?;
+            other.ok_or(ErrorKind::Arguments("a test"))
+        };
+        let ordered = |arguments, holds: fn(Ordering) -> bool| -> Outcome<bool> {
+            Ok(value.compare(&compared(arguments)?, budget)?.is_some_and(holds))
+        };
+        match name {
+            "eq" | "equalto" | "==" => return value.equals(&compared(arguments)?, budget),
+            "ne" | "!=" => return Ok(!value.equals(&compared(arguments)?, budget)?),
+            "lt" | "lessthan" | "<" => return ordered(arguments, Ordering::is_lt),
+            "le" | "<=" => return ordered(arguments, Ordering::is_le),
+            "gt" | "greaterthan" | ">" => return ordered(arguments, Ordering::is_gt),
+            "ge" | ">=" => return ordered(arguments, Ordering::is_ge),
+            "in" => return contains(&compared(arguments)?, value, budget),
+            "sameas" => {
+                let other = compared(arguments)?;
+                return Ok(core::mem::discriminant(value) == core::mem::discriminant(&other)
+                    && value.equals(&other, budget)?);
+            }
+            "divisibleby" => {
+                let divisor = compared(arguments)?.as_int().ok_or(ErrorKind::Type("divisibleby"))?;
+                let n = value.as_int().ok_or(ErrorKind::Type("divisibleby"))?;
+                return n.checked_rem(divisor).map(|rest| rest == 0).ok_or(ErrorKind::Arithmetic);
+            }
+            _ => {}
+        }
+        let [] = arguments.bind("a test", [])?;
+        let remainder = |divisor| value.as_int().map(|n: i64| n % divisor != 0).ok_or(ErrorKind::Type("odd"));
+        Ok(match name {
+            "defined" => !matches!(value, Value::Undefined),
+            "undefined" => matches!(value, Value::Undefined),
+            "none" => matches!(value, Value::None),
+            "boolean" => matches!(value, Value::Bool(_)),
+            "true" => matches!(value, Value::Bool(true)),
+            "false" => matches!(value, Value::Bool(false)),
+            "integer" => matches!(value, Value::Int(_)),
+            "float" => matches!(value, Value::Float(_)),
+            "number" => value.as_f64().is_some(),
+            "string" => matches!(value, Value::Text(_)),
+            "mapping" => matches!(value, Value::Map(_)),
+            "sequence" => match value {
+                Value::List(list) => list.kind() != ListKind::Generator,
+                // Undefined has a length and items like an empty sequence.
+                other => matches!(other, Value::Text(_) | Value::Map(_) | Value::Undefined),
+            },
+            "iterable" => {
+                matches!(value, Value::Text(_) | Value::Map(_) | Value::List(_) | Value::Loop(_) | Value::Undefined)
+            }
+            "callable" => matches!(value, Value::Function(_) | Value::Method(_) | Value::Macro(_) | Value::Undefined),
+            "escaped" => false,
+            "odd" => remainder(2)?,
+            "even" => !remainder(2)?,
+            "upper" | "lower" => is_cased(to_str(value, budget)?.as_str(), name == "upper"),
+            _ => return Err(ErrorKind::Test(name.into())),
+        })
+    }
+}
