@@ -6,6 +6,7 @@ pub mod features;
 pub mod gguf_invariants;
 pub mod gguf_writer;
 pub mod random;
+pub mod rust_source;
 pub mod tables;
 
 use std::path::{Path, PathBuf};

@@ -136,6 +136,7 @@ mod tests {
             match shared.slot.take() {
                 Taken::Closed => return,
                 Taken::Job => {
+                    // SAFETY: the slot is running, so the caller touches neither cell.
                     shared.job.with(|job| shared.result.with_mut(|r| unsafe { *r += *job }));
                     shared.slot.finish(|| {
                         let caller = caller.clone();
@@ -169,6 +170,7 @@ mod tests {
             };
             let mut expected = 0;
             for n in 1..=2 {
+                // SAFETY: the last offer was revoked or is done, so the worker touches neither cell.
                 shared.job.with_mut(|job| unsafe { *job = n });
                 if shared.slot.offer() {
                     worker.thread().unpark();
@@ -183,6 +185,7 @@ mod tests {
                         }
                     }
                 }
+                // SAFETY: as above.
                 assert_eq!(shared.result.with(|r| unsafe { *r }), expected);
             }
             if shared.slot.close() {
