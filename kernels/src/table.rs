@@ -64,7 +64,7 @@ impl Kernels {
         #[cfg(target_arch = "x86_64")]
         let special = [crate::x86_64::avx2_table(features), crate::x86_64::avx512vnni_table(features)];
         #[cfg(not(target_arch = "x86_64"))]
-        let special = {
+        let special: [Option<&'static Kernels>; 0] = {
             let _ = features;
             []
         };
