@@ -1,12 +1,22 @@
 //! x86-64: `avx2` (with FMA and F16C) and `avx512vnni`.
 //!
 //! The bodies are generic over a token, [`Avx2`] or [`Avx512`], that only functions compiled for its features can
-//! make; the float operations come from [`crate::lanes`], the integer products from [`rows`]. Each table is a
+//! make; the float operations come from [`crate::lanes`], the integer products from [`matmul`]. Each table is a
 //! `#[target_feature]` function that names the entry points compiled for the same features.
 
+mod avx2_int;
 mod avx2_lanes;
+mod avx512_int;
 mod avx512_lanes;
+mod band;
+mod gemm;
+mod int;
+mod matmul;
+mod matvec;
 mod ops;
+mod panel;
+mod tokens;
+mod unpack;
 
 use crate::features::{Feature, Features};
 use crate::table::Kernels;
@@ -23,10 +33,25 @@ pub(crate) struct Avx512(());
 macro_rules! table {
     ($module:ident, $token:ident, $features:literal, $name:literal) => {
         mod $module {
-            use super::$token;
+            use super::unpack::{Unpack32, Unpack256};
+            use super::{matmul, $token};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
             use crate::formats::float::{Bf16, F16, F32, Float};
+            use crate::formats::iq4_nl::BlockIq4Nl;
+            use crate::formats::iq4_xs::BlockIq4Xs;
+            use crate::formats::mxfp4::BlockMxfp4;
+            use crate::formats::q2_k::BlockQ2K;
+            use crate::formats::q3_k::BlockQ3K;
+            use crate::formats::q4_0::BlockQ4_0;
+            use crate::formats::q4_1::BlockQ4_1;
+            use crate::formats::q4_k::BlockQ4K;
+            use crate::formats::q5_0::BlockQ5_0;
+            use crate::formats::q5_1::BlockQ5_1;
+            use crate::formats::q5_k::BlockQ5K;
+            use crate::formats::q6_k::BlockQ6K;
+            use crate::formats::q8_0::BlockQ8_0;
+            use crate::formats::q8_k::BlockQ8K;
             use crate::lanes::{attention, elementwise, float, norm, quantize, rope, store};
             use crate::matrix::Matrix;
             use crate::reference;
@@ -36,6 +61,16 @@ macro_rules! table {
             #[target_feature(enable = $features)]
             fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
                 float::matmul::<_, W>($token(()), w, x, out);
+            }
+
+            #[target_feature(enable = $features)]
+            fn matmul32<B: Unpack32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+                matmul::matmul32::<_, B>($token(()), w, x, out, scratch);
+            }
+
+            #[target_feature(enable = $features)]
+            fn matmul256<B: Unpack256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+                matmul::matmul256::<_, B>($token(()), w, x, out, scratch);
             }
 
             #[target_feature(enable = $features)]
@@ -124,26 +159,26 @@ macro_rules! table {
                 &Kernels {
                     name: $name,
                     matvec_rows: 64,
-                    matmul_rows: 64,
-                    scratch_bytes: |_| 0,
+                    matmul_rows: matmul::MAX_ROWS,
+                    scratch_bytes: matmul::scratch_bytes::<$token>,
                     matmul: [
                         float_matmul::<F32>,
                         float_matmul::<F16>,
                         float_matmul::<Bf16>,
-                        reference::CONST.matmul[3],
-                        reference::CONST.matmul[4],
-                        reference::CONST.matmul[5],
-                        reference::CONST.matmul[6],
-                        reference::CONST.matmul[7],
-                        reference::CONST.matmul[8],
-                        reference::CONST.matmul[9],
-                        reference::CONST.matmul[10],
-                        reference::CONST.matmul[11],
-                        reference::CONST.matmul[12],
-                        reference::CONST.matmul[13],
-                        reference::CONST.matmul[14],
-                        reference::CONST.matmul[15],
-                        reference::CONST.matmul[16],
+                        matmul32::<BlockQ4_0>,
+                        matmul32::<BlockQ4_1>,
+                        matmul32::<BlockQ5_0>,
+                        matmul32::<BlockQ5_1>,
+                        matmul32::<BlockQ8_0>,
+                        matmul256::<BlockQ2K>,
+                        matmul256::<BlockQ3K>,
+                        matmul256::<BlockQ4K>,
+                        matmul256::<BlockQ5K>,
+                        matmul256::<BlockQ6K>,
+                        matmul256::<BlockQ8K>,
+                        matmul32::<BlockIq4Nl>,
+                        matmul256::<BlockIq4Xs>,
+                        matmul32::<BlockMxfp4>,
                     ],
                     dequantize: [
                         reference::CONST.dequantize[0],

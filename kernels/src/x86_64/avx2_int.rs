@@ -1,0 +1,114 @@
+//! [`Int`] in 256-bit registers.
+
+use super::Avx2;
+use super::int::Int;
+use super::ops::ops;
+use core::arch::x86_64::*;
+
+impl Avx2 {
+    ops! {
+        /// Pairs of products as 16-bit integers, exact for what [`Int::dot`] allows.
+        fn pairs(eight_bits: bool, w: __m256i, x: __m256i) -> __m256i {
+            if eight_bits {
+                // Products of unsigned bytes beyond 128 could saturate: take the offset of 128 off the weights again
+                // and move their signs to the activations.
+                let w = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+                _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
+            } else {
+                _mm256_maddubs_epi16(w, x)
+            }
+        }
+    }
+}
+
+impl Int for Avx2 {
+    type I = __m256i;
+    type F = __m256;
+    type Bytes = [u8; 32];
+    const ROWS: usize = 8;
+    const TOKENS: usize = 4;
+    const OFFSET8: i32 = 0;
+
+    ops! {
+        fn zero() -> __m256i { _mm256_setzero_si256() }
+        fn splat8(x: u8) -> __m256i { _mm256_set1_epi8(x as i8) }
+        fn splat32(x: i32) -> __m256i { _mm256_set1_epi32(x) }
+        fn repeat(x: &[u8; 16]) -> __m256i { _mm256_broadcastsi128_si256(_mm_loadu_si128(x.as_ptr().cast())) }
+        fn gather(rows: [&[u8; 16]; 4]) -> __m256i {
+            _mm256_inserti128_si256::<1>(
+                _mm256_castsi128_si256(_mm_loadu_si128(rows[0].as_ptr().cast())),
+                _mm_loadu_si128(rows[1].as_ptr().cast()),
+            )
+        }
+        fn load(x: &[u8; 32]) -> __m256i { _mm256_loadu_si256(x.as_ptr().cast()) }
+        fn store(v: __m256i, x: &mut [u8; 32]) { _mm256_storeu_si256(x.as_mut_ptr().cast(), v) }
+        fn and(a: __m256i, b: __m256i) -> __m256i { _mm256_and_si256(a, b) }
+        fn or(a: __m256i, b: __m256i) -> __m256i { _mm256_or_si256(a, b) }
+        fn xor(a: __m256i, b: __m256i) -> __m256i { _mm256_xor_si256(a, b) }
+        fn add32(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi32(a, b) }
+        fn sub32(a: __m256i, b: __m256i) -> __m256i { _mm256_sub_epi32(a, b) }
+        fn mul32(a: __m256i, b: __m256i) -> __m256i { _mm256_mullo_epi32(a, b) }
+        fn shr16(v: __m256i, n: i32) -> __m256i { _mm256_srl_epi16(v, _mm_cvtsi32_si128(n)) }
+        fn shl16(v: __m256i, n: i32) -> __m256i { _mm256_sll_epi16(v, _mm_cvtsi32_si128(n)) }
+        fn shl32(v: __m256i, n: i32) -> __m256i { _mm256_sll_epi32(v, _mm_cvtsi32_si128(n)) }
+        fn byte_of_lane(v: __m256i, i: i32) -> __m256i {
+            _mm256_srai_epi32::<24>(_mm256_sll_epi32(v, _mm_cvtsi32_si128(24 - 8 * i)))
+        }
+        fn shuffle(table: __m256i, index: __m256i) -> __m256i { _mm256_shuffle_epi8(table, index) }
+        fn or_where(v: __m256i, bits: __m256i, mask: __m256i, value: __m256i) -> __m256i {
+            let clear = _mm256_cmpeq_epi8(_mm256_and_si256(bits, mask), _mm256_setzero_si256());
+            _mm256_or_si256(v, _mm256_andnot_si256(clear, value))
+        }
+        fn widen(v: __m256i) -> (__m256i, __m256i) {
+            let zero = _mm256_setzero_si256();
+            (
+                _mm256_srai_epi16::<8>(_mm256_unpacklo_epi8(zero, v)),
+                _mm256_srai_epi16::<8>(_mm256_unpackhi_epi8(zero, v)),
+            )
+        }
+        fn dot16(acc: __m256i, a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi32(acc, _mm256_madd_epi16(a, b)) }
+        fn transpose(quad: [__m256i; 4]) -> [__m256i; 4] {
+            let [a, b, c, d] = quad;
+            let (ab_low, ab_high) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+            let (cd_low, cd_high) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+            [
+                _mm256_unpacklo_epi64(ab_low, cd_low),
+                _mm256_unpackhi_epi64(ab_low, cd_low),
+                _mm256_unpacklo_epi64(ab_high, cd_high),
+                _mm256_unpackhi_epi64(ab_high, cd_high),
+            ]
+        }
+        fn transpose_add(quad: [__m256i; 4]) -> __m256i {
+            let [a, b, c, d] = quad;
+            _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d))
+        }
+        fn to_f32(v: __m256i) -> __m256 { _mm256_cvtepi32_ps(v) }
+        fn splat(x: f32) -> __m256 { _mm256_set1_ps(x) }
+        fn mul(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }
+        fn fma(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fmadd_ps(a, b, c) }
+        fn fnma(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fnmadd_ps(a, b, c) }
+        fn f16s(x: &[[u8; 2]; 16]) -> __m256 {
+            let v: [i16; 16] = core::mem::transmute(*x);
+            _mm256_cvtph_ps(_mm_setr_epi16(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]))
+        }
+        fn f32s(x: &[f32; 16]) -> __m256 { _mm256_loadu_ps(x.as_ptr()) }
+        fn load_f(x: &[u8; 32]) -> __m256 { _mm256_loadu_ps(x.as_ptr().cast()) }
+        fn store_f(v: __m256, x: &mut [u8; 32]) { _mm256_storeu_ps(x.as_mut_ptr().cast(), v) }
+        fn to_array(v: __m256) -> [f32; 16] {
+            let mut x = [0.0; 16];
+            _mm256_storeu_ps(x.as_mut_ptr(), v);
+            x
+        }
+        fn prefetch(line: *const u8) { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+    }
+
+    #[inline(always)]
+    fn dot(self, bits: u32, acc: __m256i, w: __m256i, x: __m256i) -> __m256i {
+        self.dot16(acc, self.pairs(bits == 8, w, x), self.splat32(0x0001_0001))
+    }
+
+    #[inline(always)]
+    fn dot_scaled(self, bits: u32, acc: __m256i, w: __m256i, x: __m256i, scales: __m256i) -> __m256i {
+        self.dot16(acc, self.pairs(bits == 8, w, x), scales)
+    }
+}

@@ -1,0 +1,108 @@
+//! [`Int`] in 512-bit registers, with VNNI.
+
+use super::Avx512;
+use super::int::Int;
+use super::ops::ops;
+use core::arch::x86_64::*;
+
+impl Int for Avx512 {
+    type I = __m512i;
+    type F = __m512;
+    type Bytes = [u8; 64];
+    const ROWS: usize = 16;
+    const TOKENS: usize = 8;
+    const OFFSET8: i32 = 128;
+
+    ops! {
+        fn zero() -> __m512i { _mm512_setzero_si512() }
+        fn splat8(x: u8) -> __m512i { _mm512_set1_epi8(x as i8) }
+        fn splat32(x: i32) -> __m512i { _mm512_set1_epi32(x) }
+        fn repeat(x: &[u8; 16]) -> __m512i { _mm512_broadcast_i32x4(_mm_loadu_si128(x.as_ptr().cast())) }
+        fn gather(rows: [&[u8; 16]; 4]) -> __m512i {
+            let v = _mm512_castsi128_si512(_mm_loadu_si128(rows[0].as_ptr().cast()));
+            let v = _mm512_mask_broadcast_i32x4(v, 0x00f0, _mm_loadu_si128(rows[1].as_ptr().cast()));
+            let v = _mm512_mask_broadcast_i32x4(v, 0x0f00, _mm_loadu_si128(rows[2].as_ptr().cast()));
+            _mm512_mask_broadcast_i32x4(v, 0xf000, _mm_loadu_si128(rows[3].as_ptr().cast()))
+        }
+        fn load(x: &[u8; 64]) -> __m512i { _mm512_loadu_si512(x.as_ptr().cast()) }
+        fn store(v: __m512i, x: &mut [u8; 64]) { _mm512_storeu_si512(x.as_mut_ptr().cast(), v) }
+        fn and(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
+        fn or(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
+        fn xor(a: __m512i, b: __m512i) -> __m512i { _mm512_xor_si512(a, b) }
+        fn add32(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
+        fn sub32(a: __m512i, b: __m512i) -> __m512i { _mm512_sub_epi32(a, b) }
+        fn mul32(a: __m512i, b: __m512i) -> __m512i { _mm512_mullo_epi32(a, b) }
+        fn shr16(v: __m512i, n: i32) -> __m512i { _mm512_srl_epi16(v, _mm_cvtsi32_si128(n)) }
+        fn shl16(v: __m512i, n: i32) -> __m512i { _mm512_sll_epi16(v, _mm_cvtsi32_si128(n)) }
+        fn shl32(v: __m512i, n: i32) -> __m512i { _mm512_sll_epi32(v, _mm_cvtsi32_si128(n)) }
+        fn byte_of_lane(v: __m512i, i: i32) -> __m512i {
+            _mm512_srai_epi32::<24>(_mm512_sll_epi32(v, _mm_cvtsi32_si128(24 - 8 * i)))
+        }
+        fn shuffle(table: __m512i, index: __m512i) -> __m512i { _mm512_shuffle_epi8(table, index) }
+        fn or_where(v: __m512i, bits: __m512i, mask: __m512i, value: __m512i) -> __m512i {
+            // The value's bit is not set in `v`: adding is or-ing.
+            _mm512_mask_add_epi8(v, _mm512_test_epi8_mask(bits, mask), v, value)
+        }
+        fn widen(v: __m512i) -> (__m512i, __m512i) {
+            let zero = _mm512_setzero_si512();
+            (
+                _mm512_srai_epi16::<8>(_mm512_unpacklo_epi8(zero, v)),
+                _mm512_srai_epi16::<8>(_mm512_unpackhi_epi8(zero, v)),
+            )
+        }
+        fn dot16(acc: __m512i, a: __m512i, b: __m512i) -> __m512i { _mm512_dpwssd_epi32(acc, a, b) }
+        fn transpose(quad: [__m512i; 4]) -> [__m512i; 4] {
+            let [a, b, c, d] = quad;
+            let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+            let (cd_low, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+            [
+                _mm512_unpacklo_epi64(ab_low, cd_low),
+                _mm512_unpackhi_epi64(ab_low, cd_low),
+                _mm512_unpacklo_epi64(ab_high, cd_high),
+                _mm512_unpackhi_epi64(ab_high, cd_high),
+            ]
+        }
+        fn transpose_add(quad: [__m512i; 4]) -> __m512i {
+            let [a, b, c, d] = quad;
+            let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+            let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+            _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd))
+        }
+        fn to_f32(v: __m512i) -> __m512 { _mm512_cvtepi32_ps(v) }
+        fn splat(x: f32) -> __m512 { _mm512_set1_ps(x) }
+        fn mul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
+        fn fma(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
+        fn fnma(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fnmadd_ps(a, b, c) }
+        fn f16s(x: &[[u8; 2]; 16]) -> __m512 {
+            let v: [i16; 16] = core::mem::transmute(*x);
+            _mm512_cvtph_ps(_mm256_setr_epi16(
+                v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15],
+            ))
+        }
+        fn f32s(x: &[f32; 16]) -> __m512 { _mm512_loadu_ps(x.as_ptr()) }
+        fn load_f(x: &[u8; 64]) -> __m512 { _mm512_loadu_ps(x.as_ptr().cast()) }
+        fn store_f(v: __m512, x: &mut [u8; 64]) { _mm512_storeu_ps(x.as_mut_ptr().cast(), v) }
+        fn to_array(v: __m512) -> [f32; 16] { core::mem::transmute(v) }
+        fn prefetch(line: *const u8) { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+    }
+
+    #[inline(always)]
+    fn dot(self, _: u32, acc: __m512i, w: __m512i, x: __m512i) -> __m512i {
+        // SAFETY: as in `ops!`.
+        unsafe { _mm512_dpbusd_epi32(acc, w, x) }
+    }
+
+    #[inline(always)]
+    fn dot_scaled(self, bits: u32, acc: __m512i, w: __m512i, x: __m512i, scales: __m512i) -> __m512i {
+        // SAFETY: as in `ops!`.
+        unsafe {
+            if bits < 8 {
+                // A pair of products stays below 2^15.
+                _mm512_dpwssd_epi32(acc, _mm512_maddubs_epi16(w, x), scales)
+            } else {
+                let dot = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w, x);
+                _mm512_add_epi32(acc, _mm512_mullo_epi32(dot, _mm512_srai_epi32::<16>(scales)))
+            }
+        }
+    }
+}

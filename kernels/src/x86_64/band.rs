@@ -1,0 +1,67 @@
+//! The rows that a vector's lanes stand for.
+
+use super::int::Int;
+use super::unpack::Four;
+use crate::matrix::Matrix;
+use bytemuck::Pod;
+
+/// The next rows of a matrix, straight from the file's bytes.
+pub(super) struct Band<'a, B> {
+    rows: [&'a [B]; 16],
+    n_blocks: usize,
+    /// How many of the lanes are rows of the matrix; the others repeat its last row.
+    pub(super) n_rows: usize,
+    next: *const u8,
+}
+
+impl<'a, B: Pod> Band<'a, B> {
+    /// Up to [`Int::ROWS`] rows from `first`, which the matrix has.
+    #[inline(always)]
+    pub(super) fn new<I: Int>(w: &Matrix<'a>, first: usize) -> Self {
+        let mut rows: [&[B]; 16] = [&[]; 16];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = bytemuck::cast_slice(w.row((first + i).min(w.n_rows() - 1)));
+        }
+        let n_rows = I::ROWS.min(w.n_rows() - first);
+        // Only ever a hint: the address may lie past the end.
+        let next = w.row(first).as_ptr().wrapping_add(I::ROWS * w.row_bytes());
+        Self { rows, n_blocks: w.row_bytes() / size_of::<B>(), n_rows, next }
+    }
+
+    /// Blocks per row.
+    #[inline(always)]
+    pub(super) fn n_blocks(&self) -> usize {
+        self.n_blocks
+    }
+
+    /// Block `b` of every row.
+    #[inline(always)]
+    pub(super) fn blocks(&self, b: usize) -> [&'a B; 16] {
+        assert!(b < self.n_blocks);
+        let mut blocks: [&B; 16] = [&self.rows[0][0]; 16];
+        for (block, row) in blocks.iter_mut().zip(self.rows) {
+            // SAFETY: `new` made every row of `n_blocks` blocks, and `b` is less.
+            *block = unsafe { row.get_unchecked(b) };
+        }
+        blocks
+    }
+
+    /// Asks for the part of the following band that corresponds to block `b` of this one.
+    ///
+    /// The following rows come in the order of memory, whatever the order the current ones are read in: one linear
+    /// stream that memory and its prefetchers like, where sixteen strided ones would defeat them.
+    #[inline(always)]
+    pub(super) fn prefetch_next<I: Int>(&self, i: I, b: usize) {
+        let bytes = I::ROWS * size_of::<B>();
+        let start = self.next.wrapping_add(b * bytes);
+        for line in 0..bytes.div_ceil(64) {
+            i.prefetch(start.wrapping_add(line * 64));
+        }
+    }
+}
+
+/// The rows of vector `q` of a quad: piece `j` is row `4 j + q`.
+#[inline(always)]
+pub(super) fn four<'a, B>(blocks: &[&'a B; 16], q: usize) -> Four<'a, B> {
+    [blocks[q], blocks[4 + q], blocks[8 + q], blocks[12 + q]]
+}

@@ -1,0 +1,101 @@
+//! What the integer products need of an instruction set.
+
+use bytemuck::Pod;
+
+/// Integer vectors of [`Int::ROWS`] 32-bit lanes, seen either as one lane per weight row or as 128-bit pieces that hold
+/// 16 bytes of a row each. A value of the type proves that the instructions exist.
+///
+/// Four vectors ("a quad") hold 16-byte pieces of all rows: piece `j` of vector `i` belongs to row `4 j + i`. After
+/// [`Int::transpose`] or [`Int::transpose_add`], 32-bit lane `r` belongs to row `r`.
+pub(super) trait Int: Copy {
+    /// Integer vector.
+    type I: Copy;
+    /// Float vector, one f32 per row.
+    type F: Copy;
+    /// The bytes of either.
+    type Bytes: Pod;
+    /// Rows, which are 32-bit lanes: 16 or 8.
+    const ROWS: usize;
+    /// Tokens of a matrix-matrix tile.
+    const TOKENS: usize;
+    /// Weights of 8 bits come with an offset of 128. What of it is still in the result of [`Int::dot`]: 128 or 0.
+    const OFFSET8: i32;
+
+    /// All zeros.
+    fn zero(self) -> Self::I;
+    /// A byte everywhere.
+    fn splat8(self, x: u8) -> Self::I;
+    /// A 32-bit integer everywhere.
+    fn splat32(self, x: i32) -> Self::I;
+    /// Sixteen bytes in every piece.
+    fn repeat(self, x: &[u8; 16]) -> Self::I;
+    /// One piece from each row; 256-bit vectors take the first two.
+    fn gather(self, rows: [&[u8; 16]; 4]) -> Self::I;
+    /// Reads a vector.
+    fn load(self, x: &Self::Bytes) -> Self::I;
+    /// Writes a vector.
+    fn store(self, v: Self::I, x: &mut Self::Bytes);
+
+    /// Bitwise and.
+    fn and(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Bitwise or.
+    fn or(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Bitwise exclusive or.
+    fn xor(self, a: Self::I, b: Self::I) -> Self::I;
+    /// 32-bit sums.
+    fn add32(self, a: Self::I, b: Self::I) -> Self::I;
+    /// 32-bit differences.
+    fn sub32(self, a: Self::I, b: Self::I) -> Self::I;
+    /// 32-bit products, low halves.
+    fn mul32(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Shifts 16-bit lanes right, filling with zeros.
+    fn shr16(self, v: Self::I, n: i32) -> Self::I;
+    /// Shifts 16-bit lanes left.
+    fn shl16(self, v: Self::I, n: i32) -> Self::I;
+    /// Shifts 32-bit lanes left.
+    fn shl32(self, v: Self::I, n: i32) -> Self::I;
+    /// Byte `i` (0..4) of each 32-bit lane, sign-extended.
+    fn byte_of_lane(self, v: Self::I, i: i32) -> Self::I;
+    /// `table[index]` within each piece; an index with its top bit set gives 0.
+    fn shuffle(self, table: Self::I, index: Self::I) -> Self::I;
+    /// Bytes `v | value` where `bits & mask` is not 0, else `v`.
+    fn or_where(self, v: Self::I, bits: Self::I, mask: Self::I, value: Self::I) -> Self::I;
+    /// The low and high eight signed bytes of each piece as 16-bit lanes.
+    fn widen(self, v: Self::I) -> (Self::I, Self::I);
+
+    /// Adds to each 32-bit lane the sum of four products of unsigned bytes of `w`, at most `2^bits - 1`, and signed
+    /// bytes of `x`, at least -127. Exact. With 8 bits the bytes of `w` count less `128 - OFFSET8`.
+    fn dot(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I) -> Self::I;
+    /// As [`Int::dot`], the sum multiplied by a scale that `scales` holds in both 16-bit halves of the lane.
+    fn dot_scaled(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I, scales: Self::I) -> Self::I;
+    /// Adds to each 32-bit lane the sum of two products of signed 16-bit integers.
+    fn dot16(self, acc: Self::I, a: Self::I, b: Self::I) -> Self::I;
+
+    /// A quad as four vectors of 32-bit lanes, one lane per row: the first, second, third and fourth of its pieces.
+    fn transpose(self, quad: [Self::I; 4]) -> [Self::I; 4];
+    /// The sum of the four 32-bit lanes of each piece of a quad, one lane per row.
+    fn transpose_add(self, quad: [Self::I; 4]) -> Self::I;
+
+    /// Signed integers as f32, half to even.
+    fn to_f32(self, v: Self::I) -> Self::F;
+    /// The f32 of a row in every lane.
+    fn splat(self, x: f32) -> Self::F;
+    /// `a * b`.
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`, rounded once.
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `-(a * b) + c`, rounded once.
+    fn fnma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// Little-endian f16 of each row, widened; 256-bit vectors take the first eight.
+    fn f16s(self, x: &[[u8; 2]; 16]) -> Self::F;
+    /// f32 of each row; 256-bit vectors take the first eight.
+    fn f32s(self, x: &[f32; 16]) -> Self::F;
+    /// Reads a float vector.
+    fn load_f(self, x: &Self::Bytes) -> Self::F;
+    /// Writes a float vector.
+    fn store_f(self, v: Self::F, x: &mut Self::Bytes);
+    /// The values of a float vector, the first eight of 256 bits.
+    fn to_array(self, v: Self::F) -> [f32; 16];
+    /// Asks for a cache line that will be read soon; any address will do.
+    fn prefetch(self, line: *const u8);
+}

@@ -1,0 +1,222 @@
+//! The integer matrix products of a table: which loop runs when, and where its scratch lies.
+
+use super::band::Band;
+use super::int::Int;
+use super::panel::{VECTORS_32, VECTORS_256, pack32, pack256};
+use super::tokens::{Tokens, words};
+use super::unpack::{Unpack32, Unpack256};
+use super::{gemm, matvec};
+use crate::activations::{Activations, QuantizedRows};
+use crate::matrix::Matrix;
+use crate::reference::matmul::quantized_rows;
+use crate::tiles::TileMut;
+use bytemuck::Pod;
+use core::marker::PhantomData;
+
+/// From this many tokens on packing pays; fewer run as that many matrix-vector products over rows that stay in cache.
+const MIN_PACKED_TOKENS: usize = 4;
+/// Panels and a tile of tokens are to stay in a level-2 cache.
+const PANEL_BYTES: usize = 640 << 10;
+/// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
+pub(super) const MAX_ROWS: usize = 64;
+
+/// The loops of one format.
+trait Format {
+    type Block: Pod;
+    /// Weights per block.
+    const BLOCK_LEN: usize;
+    /// Vectors of a panel per block.
+    const VECTORS: usize;
+    /// Bits of a weight with its offset.
+    const BITS: u32;
+    /// Offset of a weight.
+    const OFFSET: i32;
+    /// Weights that share a correction.
+    const GROUP: usize;
+
+    fn matvec<I: Int>(i: I, band: &Band<'_, Self::Block>, x: &QuantizedRows<'_>) -> I::F;
+    fn pack<I: Int>(i: I, band: &Band<'_, Self::Block>, panel: &mut [I::Bytes]);
+    fn tile<I: Int, const T: usize>(i: I, panel: &[I::Bytes], x: &Tokens<'_, T>) -> [I::F; T];
+}
+
+/// A format of 32-weight blocks.
+struct Blocks32<B>(PhantomData<B>);
+
+impl<B: Unpack32> Format for Blocks32<B> {
+    type Block = B;
+    const BLOCK_LEN: usize = 32;
+    const VECTORS: usize = VECTORS_32;
+    const BITS: u32 = B::BITS;
+    const OFFSET: i32 = B::OFFSET;
+    const GROUP: usize = 32;
+
+    #[inline(always)]
+    fn matvec<I: Int>(i: I, band: &Band<'_, B>, x: &QuantizedRows<'_>) -> I::F {
+        matvec::rows32(i, band, x)
+    }
+
+    #[inline(always)]
+    fn pack<I: Int>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
+        pack32(i, band, panel);
+    }
+
+    #[inline(always)]
+    fn tile<I: Int, const T: usize>(i: I, panel: &[I::Bytes], x: &Tokens<'_, T>) -> [I::F; T] {
+        gemm::tile32(i, B::BITS, offset::<I, Self>() != 0, B::HAS_MIN, panel, x)
+    }
+}
+
+/// A format of super-blocks.
+struct Blocks256<B>(PhantomData<B>);
+
+impl<B: Unpack256> Format for Blocks256<B> {
+    type Block = B;
+    const BLOCK_LEN: usize = 256;
+    const VECTORS: usize = VECTORS_256;
+    const BITS: u32 = B::BITS;
+    const OFFSET: i32 = B::OFFSET;
+    const GROUP: usize = B::GROUP;
+
+    #[inline(always)]
+    fn matvec<I: Int>(i: I, band: &Band<'_, B>, x: &QuantizedRows<'_>) -> I::F {
+        matvec::rows256(i, band, x)
+    }
+
+    #[inline(always)]
+    fn pack<I: Int>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
+        pack256(i, band, panel);
+    }
+
+    #[inline(always)]
+    fn tile<I: Int, const T: usize>(i: I, panel: &[I::Bytes], x: &Tokens<'_, T>) -> [I::F; T] {
+        let biased = offset::<I, Self>() != 0;
+        if B::GROUP == 32 {
+            gemm::tile256::<I, T, 2>(i, B::BITS, biased, B::HAS_MIN, panel, x)
+        } else {
+            gemm::tile256::<I, T, 1>(i, B::BITS, biased, B::HAS_MIN, panel, x)
+        }
+    }
+}
+
+/// The part of a format's offset that [`Int::dot`] leaves in.
+#[inline(always)]
+fn offset<I: Int, F: Format>() -> i32 {
+    if F::BITS == 8 { I::OFFSET8 } else { F::OFFSET }
+}
+
+/// Vectors of a panel for rows of `n_cols` weights, whatever the format.
+const fn panel_vectors(n_cols: usize) -> usize {
+    // 78 vectors per super-block are fewer than 10 per 32 weights.
+    n_cols / 32 * VECTORS_32
+}
+
+/// How many panels are packed together.
+fn n_panels<I: Int>(n_cols: usize) -> usize {
+    let bytes = panel_vectors(n_cols) * size_of::<I::Bytes>();
+    (PANEL_BYTES / bytes.max(1)).clamp(1, MAX_ROWS / I::ROWS)
+}
+
+/// Bytes of scratch for rows of `n_cols` weights.
+pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
+    let panels = n_panels::<I>(n_cols) * panel_vectors(n_cols) * size_of::<I::Bytes>();
+    // Room to start at a cache line.
+    63 + panels + 4 * words(I::TOKENS, n_cols)
+}
+
+/// Products with 32-weight blocks.
+#[inline(always)]
+pub(super) fn matmul32<I: Int, B: Unpack32>(
+    i: I,
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
+    out: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    matmul::<I, Blocks32<B>>(i, w, &quantized_rows(x), out, scratch);
+}
+
+/// Products with super-blocks.
+#[inline(always)]
+pub(super) fn matmul256<I: Int, B: Unpack256>(
+    i: I,
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
+    out: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    matmul::<I, Blocks256<B>>(i, w, &quantized_rows(x), out, scratch);
+}
+
+#[inline(always)]
+fn matmul<I: Int, F: Format>(i: I, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+    if x.n_rows < MIN_PACKED_TOKENS {
+        for first in (0..w.n_rows()).step_by(I::ROWS) {
+            let band = Band::new::<I>(w, first);
+            for t in 0..x.n_rows {
+                put(i, out, t, first, band.n_rows, F::matvec(i, &band, &x.row(t)));
+            }
+        }
+        return;
+    }
+    let n_panels = n_panels::<I>(w.n_cols());
+    let vectors = w.n_cols() / F::BLOCK_LEN * F::VECTORS;
+    let aligned = scratch.as_ptr().align_offset(64);
+    let (panels, words) = scratch[aligned..].split_at_mut(n_panels * vectors * size_of::<I::Bytes>());
+    let panels: &mut [I::Bytes] = bytemuck::cast_slice_mut(panels);
+    let words = bytemuck::cast_slice_mut(words.as_chunks_mut::<4>().0.as_flattened_mut());
+    for first in (0..w.n_rows()).step_by(n_panels * I::ROWS) {
+        let n = (w.n_rows() - first).div_ceil(I::ROWS).min(n_panels);
+        for p in 0..n {
+            F::pack(i, &Band::new::<I>(w, first + p * I::ROWS), &mut panels[p * vectors..][..vectors]);
+        }
+        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first };
+        if I::TOKENS == 8 {
+            tiles::<I, F, 8>(i, w, &panels, x, out, words);
+        } else {
+            tiles::<I, F, 4>(i, w, &panels, x, out, words);
+        }
+    }
+}
+
+/// Packed rows.
+struct Panels<'a, B> {
+    vectors: &'a [B],
+    /// Vectors per panel.
+    each: usize,
+    n: usize,
+    /// The first panel's first row.
+    first: usize,
+}
+
+/// Every panel against every token.
+#[inline(always)]
+fn tiles<I: Int, F: Format, const T: usize>(
+    i: I,
+    w: &Matrix<'_>,
+    panels: &Panels<'_, I::Bytes>,
+    x: &QuantizedRows<'_>,
+    out: &mut TileMut<'_>,
+    words: &mut [i32],
+) {
+    for t in (0..x.n_rows).step_by(T) {
+        let tokens = Tokens::<T>::new(x, t, offset::<I, F>(), F::GROUP, words);
+        for p in 0..panels.n {
+            let row = panels.first + p * I::ROWS;
+            let tile = F::tile(i, &panels.vectors[p * panels.each..][..panels.each], &tokens);
+            for (t, v) in (t..x.n_rows).zip(tile) {
+                put(i, out, t, row, I::ROWS.min(w.n_rows() - row), v);
+            }
+        }
+    }
+}
+
+/// Writes a vector of rows to its place in a token's outputs.
+#[inline(always)]
+fn put<I: Int>(i: I, out: &mut TileMut<'_>, token: usize, first_row: usize, n_rows: usize, v: I::F) {
+    let values = i.to_array(v);
+    let out = &mut out.row_mut(token)[first_row..first_row + n_rows];
+    match out.as_mut_array::<16>() {
+        Some(out) => *out = values,
+        None => out.copy_from_slice(&values[..n_rows]),
+    }
+}

@@ -1,0 +1,91 @@
+//! Panels: weight rows unpacked and transposed once for all tokens of a batch.
+//!
+//! One 32-bit lane per row, so a vector is four consecutive weights of all rows, as unsigned bytes. Per block of a format
+//! with 32-weight blocks and per super-block of the others, in vectors:
+//!
+//! | 32 weights | | 256 weights | |
+//! |---|---|---|---|
+//! | 8 | weights | 64 | weights |
+//! | 1 | f32 scale `d` | 1 | f32 scale `d` |
+//! | 1 | f32 minimum, or unused | 1 | f32 `dmin`, or unused |
+//! | | | 4 | signed bytes: the scales of four groups each |
+//! | | | 8 | 16-bit integers: the minima of two groups each, or unused |
+
+use super::band::{Band, four};
+use super::int::Int;
+use super::unpack::{Unpack32, Unpack256};
+
+/// Vectors per 32-weight block.
+pub(super) const VECTORS_32: usize = 10;
+/// Vectors per super-block.
+pub(super) const VECTORS_256: usize = 78;
+/// Where things lie in a panel's super-block.
+pub(super) const D: usize = 64;
+pub(super) const DMIN: usize = 65;
+pub(super) const SCALES: usize = 66;
+pub(super) const MINS: usize = 70;
+
+/// Packs the rows of a band of 32-weight blocks.
+#[inline(always)]
+pub(super) fn pack32<I: Int, B: Unpack32>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
+    for (b, panel) in panel.as_chunks_mut::<VECTORS_32>().0.iter_mut().enumerate() {
+        let rows = band.blocks(b);
+        let mut low = [i.zero(); 4];
+        let mut high = [i.zero(); 4];
+        for q in 0..4 {
+            [low[q], high[q]] = B::weights(i, four(&rows, q));
+        }
+        let (low, high) = (i.transpose(low), i.transpose(high));
+        for k in 0..4 {
+            i.store(low[k], &mut panel[k]);
+            i.store(high[k], &mut panel[4 + k]);
+        }
+        i.store_f(B::scales(i, &rows), &mut panel[8]);
+        if B::HAS_MIN {
+            i.store_f(B::mins(i, &rows), &mut panel[9]);
+        }
+    }
+}
+
+/// Packs the rows of a band of super-blocks.
+#[inline(always)]
+pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
+    for (b, panel) in panel.as_chunks_mut::<VECTORS_256>().0.iter_mut().enumerate() {
+        let rows = band.blocks(b);
+        for half in 0..2 {
+            let mut quads = [[i.zero(); 4]; 8];
+            for q in 0..4 {
+                let weights = B::weights(i, four(&rows, q), half);
+                for g in 0..8 {
+                    quads[g][q] = weights[g];
+                }
+            }
+            for g in 0..8 {
+                for (k, v) in i.transpose(quads[g]).into_iter().enumerate() {
+                    i.store(v, &mut panel[32 * half + 4 * g + k]);
+                }
+            }
+        }
+        i.store_f(B::d(i, &rows), &mut panel[D]);
+        let mut quad = [i.zero(); 4];
+        for q in 0..4 {
+            quad[q] = B::scales(i, four(&rows, q));
+        }
+        for (k, v) in i.transpose(quad).into_iter().enumerate() {
+            i.store(v, &mut panel[SCALES + k]);
+        }
+        if B::HAS_MIN {
+            i.store_f(B::dmin(i, &rows), &mut panel[DMIN]);
+            let mut low = [i.zero(); 4];
+            let mut high = [i.zero(); 4];
+            for q in 0..4 {
+                (low[q], high[q]) = i.widen(B::mins(i, four(&rows, q)));
+            }
+            let (low, high) = (i.transpose(low), i.transpose(high));
+            for k in 0..4 {
+                i.store(low[k], &mut panel[MINS + k]);
+                i.store(high[k], &mut panel[MINS + 4 + k]);
+            }
+        }
+    }
+}
