@@ -3,6 +3,7 @@
 
 pub mod counting_allocator;
 pub mod features;
+pub mod gguf_copy;
 pub mod gguf_invariants;
 pub mod gguf_writer;
 pub mod random;

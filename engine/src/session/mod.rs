@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
         if n >= self.position {
             return self.position;
         }
-        if self.can_continue_from(n) {
+        if n > 0 && self.can_continue_from(n) {
             self.position = n;
         } else {
             self.reset();
@@ -139,7 +139,8 @@ impl<'a> Session<'a> {
                 Some(window) => (n + 1).saturating_sub(window) / CHUNK + n_chunks > last_chunk,
                 None => true,
             },
-            _ => n == 0,
+            // A convolution's state is that of the last position only.
+            _ => false,
         })
     }
 

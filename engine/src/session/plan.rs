@@ -133,7 +133,9 @@ impl Shape {
             shape.n_ff = shape.n_ff.max(n_ff);
         }
         shape.max_input = shape.max_input.max(shape.mixed_width).max(shape.n_ff);
-        shape.scratch_bytes = shape.scratch_bytes.max(kernels.scratch_bytes(shape.max_input)).next_multiple_of(64);
+        // Never nothing: having a scratch is a worker's licence to work.
+        let scratch_bytes = shape.scratch_bytes.max(kernels.scratch_bytes(shape.max_input)).max(1);
+        shape.scratch_bytes = scratch_bytes.next_multiple_of(64);
         Ok(shape)
     }
 

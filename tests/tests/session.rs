@@ -1,0 +1,217 @@
+//! What a session promises beyond right logits: continuing after truncation, split models, windows that wrap, exact
+//! arenas, and errors that leave everything as it was.
+
+use nanocamelid_engine::session::Input;
+use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, SessionPlan, SingleThread};
+use nanocamelid_kernels::{Kernels, KvType};
+use nanocamelid_tests::features::detect;
+use nanocamelid_tests::gguf_copy::copy;
+use nanocamelid_tests::{Fixture, fixtures};
+
+fn kernels() -> &'static Kernels {
+    Kernels::select(detect())
+}
+
+fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
+    SessionOptions { n_ctx, n_batch, kv_type: KvType::F16, n_workers: 1 }
+}
+
+/// Runs `body` with an empty session of the file.
+fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut Session<'_>) -> T) -> T {
+    let gguf = Gguf::parse(gguf).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let plan = SessionPlan::new(&model, kernels(), options).unwrap();
+    let mut arena = vec![0xFFu8; plan.required_bytes()];
+    body(&mut Session::new(&model, kernels(), plan, &mut arena).unwrap())
+}
+
+fn bits(logits: &[f32]) -> Vec<u32> {
+    logits.iter().map(|l| l.to_bits()).collect()
+}
+
+fn last_logits(fixture: &Fixture, n_batch: usize, ids: &[u32]) -> Vec<u32> {
+    with_session(&fixture.gguf, options(512, n_batch), |s| bits(s.prefill(&SingleThread, ids).unwrap()))
+}
+
+/// A prompt longer than several cache chunks.
+fn long_prompt(fixture: &Fixture) -> Vec<u32> {
+    fixture.ids.iter().copied().cycle().take(420).collect()
+}
+
+#[test]
+fn continuing_after_truncation_equals_a_fresh_session() {
+    for fixture in fixtures("archs") {
+        let ids = long_prompt(&fixture);
+        let expected = last_logits(&fixture, 64, &ids);
+        with_session(&fixture.gguf, options(512, 64), |session| {
+            for n in [419, 400, 130, 128, 127, 1, 0] {
+                session.reset();
+                if n > 0 {
+                    session.prefill(&SingleThread, &ids[..n]).unwrap();
+                }
+                // Another continuation, to be forgotten.
+                session.prefill(&SingleThread, &ids[..20.min(512 - n)]).unwrap();
+                let kept = session.truncate(n);
+                assert!(kept == n || kept == 0, "{}: {kept} of {n}", fixture.name);
+                let logits = bits(session.prefill(&SingleThread, &ids[kept..]).unwrap());
+                assert!(logits == expected, "{}: truncated to {n}, kept {kept}", fixture.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn models_without_windows_or_state_keep_what_truncation_asks() {
+    for fixture in fixtures("archs").iter().filter(|f| !matches!(&*f.name, "gemma2" | "gemma3" | "lfm2")) {
+        with_session(&fixture.gguf, options(512, 64), |session| {
+            session.prefill(&SingleThread, &long_prompt(fixture)).unwrap();
+            assert_eq!(session.truncate(5), 5, "{}", fixture.name);
+        });
+    }
+}
+
+#[test]
+fn caches_that_wrap_do_not_move_a_bit() {
+    // A windowed layer keeps as many chunks as its window and a batch can touch, so the batch decides when it wraps.
+    for fixture in fixtures("archs") {
+        let ids = long_prompt(&fixture);
+        let expected = last_logits(&fixture, 512, &ids);
+        for n_batch in [1, 9, 128, 200] {
+            assert!(last_logits(&fixture, n_batch, &ids) == expected, "{} batch {n_batch}", fixture.name);
+        }
+    }
+}
+
+#[test]
+fn windowed_layers_keep_only_their_window() {
+    let bytes_of = |name: &str, n_ctx| {
+        let fixture = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+        let gguf = Gguf::parse(&fixture.gguf).unwrap();
+        SessionPlan::new(&Model::new(&gguf).unwrap(), kernels(), options(n_ctx, 16)).unwrap().required_bytes()
+    };
+    // gemma3 has six windowed layers and one that is not; qwen3 has three that are not, of the same head sizes.
+    let grown = |name| bytes_of(name, 1 << 16) - bytes_of(name, 1 << 15);
+    assert!(grown("gemma3") < grown("qwen3"), "{} {}", grown("gemma3"), grown("qwen3"));
+}
+
+#[test]
+fn layers_on_two_machines_give_the_same_logits() {
+    for fixture in fixtures("archs") {
+        let expected = last_logits(&fixture, 64, &fixture.ids);
+        let gguf = Gguf::parse(&fixture.gguf).unwrap();
+        let n_layers = Model::new(&gguf).unwrap().config.n_layers();
+        for split in 1..n_layers {
+            let front = Model::with_layers(&gguf, 0..split).unwrap();
+            let back = Model::with_layers(&gguf, split..n_layers).unwrap();
+            let plans = [&front, &back].map(|m| SessionPlan::new(m, kernels(), options(512, 64)).unwrap());
+            let mut arenas = plans.clone().map(|plan| vec![0u8; plan.required_bytes()]);
+            let [front_arena, back_arena] = &mut arenas;
+            let [front_plan, back_plan] = plans;
+            let mut front = Session::new(&front, kernels(), front_plan, front_arena).unwrap();
+            let mut back = Session::new(&back, kernels(), back_plan, back_arena).unwrap();
+            let (first, rest) = fixture.ids.split_at(17);
+            let hidden = front.hidden(&SingleThread, Input::Tokens(first)).unwrap();
+            back.hidden_to_logits(&SingleThread, hidden).unwrap();
+            let hidden = front.hidden(&SingleThread, Input::Tokens(rest)).unwrap();
+            let logits = bits(back.hidden_to_logits(&SingleThread, hidden).unwrap());
+            assert!(logits == expected, "{} split at {split}", fixture.name);
+            assert_eq!(front.prefill(&SingleThread, &[1]).unwrap_err(), SessionError::NoHead);
+            assert_eq!(back.prefill(&SingleThread, &[1]).unwrap_err(), SessionError::WrongInput);
+            assert_eq!(back.hidden(&SingleThread, Input::Hidden(&[0.0; 3])).unwrap_err(), SessionError::WrongInput);
+        }
+    }
+}
+
+#[test]
+fn the_arena_may_start_anywhere_and_one_byte_less_is_refused() {
+    let fixture = &fixtures("archs")[0];
+    let expected = last_logits(fixture, 64, &fixture.ids);
+    let gguf = Gguf::parse(&fixture.gguf).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let plan = SessionPlan::new(&model, kernels(), options(512, 64)).unwrap();
+    let required = plan.required_bytes();
+    let mut memory = vec![0u8; required + 64];
+    for offset in [0, 1, 3, 31, 63] {
+        let arena = &mut memory[offset..][..required];
+        let mut session = Session::new(&model, kernels(), plan.clone(), arena).unwrap();
+        assert!(bits(session.prefill(&SingleThread, &fixture.ids).unwrap()) == expected, "offset {offset}");
+    }
+    let given = required - 1;
+    let error = Session::new(&model, kernels(), plan, &mut memory[..given]).unwrap_err();
+    assert_eq!(error, SessionError::Arena { required, given });
+}
+
+#[test]
+fn a_model_in_unaligned_bytes_gives_the_same_logits() {
+    for fixture in fixtures("quants") {
+        let mut moved = fixture.gguf.clone();
+        moved.insert(0, 0);
+        let logits = |gguf: &[u8]| {
+            with_session(gguf, options(64, 64), |s| bits(s.prefill(&SingleThread, &fixture.ids).unwrap()))
+        };
+        assert!(logits(&fixture.gguf) == logits(&moved[1..]), "{}", fixture.name);
+    }
+}
+
+#[test]
+fn errors_leave_the_session_as_it_was() {
+    let fixture = &fixtures("archs")[0];
+    with_session(&fixture.gguf, options(48, 8), |session| {
+        let expected = bits(session.prefill(&SingleThread, &fixture.ids).unwrap());
+        session.reset();
+        session.prefill(&SingleThread, &fixture.ids[..30]).unwrap();
+        let n_vocab = session.model().config.n_vocab;
+        let mut bad = fixture.ids[..9].to_vec();
+        bad.push(n_vocab as u32);
+        let token = n_vocab as u32;
+        assert_eq!(session.prefill(&SingleThread, &bad).unwrap_err(), SessionError::Token { token, n_vocab });
+        assert_eq!(session.prefill(&SingleThread, &[]).unwrap_err(), SessionError::Empty);
+        let full = SessionError::ContextFull { n_ctx: 48, wanted: 49 };
+        assert_eq!(session.prefill(&SingleThread, &fixture.ids[..19]).unwrap_err(), full);
+        assert_eq!(session.position(), 30);
+        assert!(bits(session.prefill(&SingleThread, &fixture.ids[30..]).unwrap()) == expected);
+    });
+}
+
+#[test]
+fn sessions_of_no_size_are_refused() {
+    let fixture = &fixtures("archs")[0];
+    let gguf = Gguf::parse(&fixture.gguf).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let good = options(16, 4);
+    for bad in [
+        SessionOptions { n_ctx: 0, ..good },
+        SessionOptions { n_batch: 0, ..good },
+        SessionOptions { n_workers: 0, ..good },
+        SessionOptions { n_ctx: usize::MAX, ..good },
+        SessionOptions { n_batch: usize::MAX, ..good },
+    ] {
+        assert_eq!(SessionPlan::new(&model, kernels(), bad).unwrap_err(), SessionError::Size, "{bad:?}");
+    }
+    // Heads of 24 are no whole number of q8_0 blocks.
+    let error = SessionPlan::new(&model, kernels(), SessionOptions { kv_type: KvType::Q8_0, ..good }).unwrap_err();
+    assert_eq!(error, SessionError::KvType { kv_type: KvType::Q8_0, dim: 24 });
+}
+
+#[test]
+fn separate_expert_tensors_equal_the_merged_ones() {
+    for name in ["mixtral", "qwen3moe"] {
+        let fixture = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+        let mut file = copy(&Gguf::parse(&fixture.gguf).unwrap());
+        for layer in 0..3 {
+            for part in ["gate", "up", "down"] {
+                let merged = file.take_tensor(&format!("blk.{layer}.ffn_{part}_exps.weight"));
+                let n_experts = merged.dims[2] as usize;
+                for (e, data) in merged.data.chunks(merged.data.len() / n_experts).enumerate() {
+                    let name = format!("blk.{layer}.ffn_{part}.{e}.weight");
+                    file = file.tensor(name, &merged.dims[..2], merged.ggml_type, data.to_vec());
+                }
+            }
+        }
+        let separate = file.finish().bytes;
+        let logits = |gguf: &[u8]| {
+            with_session(gguf, options(64, 64), |s| bits(s.prefill(&SingleThread, &fixture.ids).unwrap()))
+        };
+        assert!(logits(&separate) == logits(&fixture.gguf), "{name}");
+    }
+}
