@@ -3,8 +3,11 @@
 use crate::audit::Mismatch;
 use crate::cli::UsageError;
 use crate::map::MapError;
-use nanocamelid_engine::gguf;
+use crate::output::Report;
+use nanocamelid_engine::chat::{ChatError, StopError};
+use nanocamelid_engine::sampler::SampleError;
 use nanocamelid_engine::session::SessionError;
+use nanocamelid_engine::{gguf, tokenizer};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -24,6 +27,10 @@ pub(crate) enum Error {
     Unsupported {
         model: String,
         reasons: Vec<String>,
+    },
+    Tokenizer {
+        model: String,
+        source: tokenizer::TokenizerError,
     },
     /// The file differs from the profile it was held against.
     Audit {
@@ -51,6 +58,8 @@ pub(crate) enum Error {
         path: PathBuf,
         offset: usize,
     },
+    Stop(StopError),
+    Chat(ChatError),
     /// A template, a message file, a golden: something the user gave that does not say what it should.
     Input {
         path: PathBuf,
@@ -61,6 +70,12 @@ pub(crate) enum Error {
         model: String,
     },
     Session(SessionError),
+    Sample(SampleError),
+    /// A command that did its work and found a no: the report says it all.
+    Reported {
+        status: &'static str,
+        report: Box<Report>,
+    },
     /// What the command was run to find out.
     Failed(String),
     Io {
@@ -82,7 +97,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::Io { .. } | Self::Failed(_) => 1,
+            Self::Io { .. } | Self::Sample(_) | Self::Failed(_) => 1,
             Self::Map(error) if !error.is_callers_mistake() => 1,
             _ => 2,
         }
@@ -101,6 +116,7 @@ impl fmt::Display for Error {
             Self::Unsupported { model, reasons } => {
                 write!(f, "{model}: unsupported: {}", reasons.join("; "))
             }
+            Self::Tokenizer { model, source } => write!(f, "{model}: {source}"),
             Self::Audit { model, profile, mismatches } => {
                 write!(f, "{model}: not the profile {profile}")?;
                 for (i, mismatch) in mismatches.iter().enumerate() {
@@ -123,11 +139,15 @@ impl fmt::Display for Error {
             ),
             Self::EmptyPrompt => write!(f, "the prompt is empty"),
             Self::NotUtf8 { path, offset } => write!(f, "{}: not UTF-8 at byte {offset}", path.display()),
+            Self::Stop(error) => write!(f, "--stop: {error}"),
+            Self::Chat(error) => write!(f, "{error}"),
             Self::Input { path, problem } => write!(f, "{}: {problem}", path.display()),
             Self::NoChatFormat { model } => {
                 write!(f, "{model}: no chat template and no chat format known for it; use generate")
             }
             Self::Session(error) => write!(f, "{error}"),
+            Self::Sample(error) => write!(f, "{error}"),
+            Self::Reported { status, .. } => f.write_str(status),
             Self::Failed(what) => f.write_str(what),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
             Self::OutputClosed => write!(f, "standard output was closed"),
@@ -148,5 +168,5 @@ macro_rules! from {
 }
 
 from! {
-    UsageError => Usage, MapError => Map, SessionError => Session,
+    UsageError => Usage, MapError => Map, StopError => Stop, ChatError => Chat, SessionError => Session, SampleError => Sample,
 }

@@ -18,6 +18,18 @@ pub(crate) fn answer(text: &str) -> Result<(), Error> {
     })
 }
 
+/// Writes a part of a model's answer. A terminal does not get control sequences that the model may have made up.
+///
+/// # Errors
+/// As [`answer`].
+pub(crate) fn model_text(text: &str) -> Result<(), Error> {
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    match io::stdout().is_terminal() && text.contains(is_odd) {
+        true => answer(&text.replace(is_odd, "\u{fffd}")),
+        false => answer(text),
+    }
+}
+
 /// A line on stderr. A closed stderr is nobody's loss.
 pub(crate) fn note(line: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
@@ -124,6 +136,8 @@ impl Report {
 /// A value for people: text without quotes, lists with commas.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
+        // Texts may come from a file: no control sequences for the terminal.
+        Value::String(text) if text.chars().any(char::is_control) => text.escape_debug().to_string(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
             items.iter().map(plain).collect::<Vec<_>>().join(", ")
@@ -137,9 +151,19 @@ pub(crate) fn fail(invocation: Option<&Invocation>, error: &Error) {
     if matches!(error, Error::OutputClosed) {
         return;
     }
-    note(format_args!("error: {error}"));
-    let Some(invocation) = invocation else { return };
+    let Some(invocation) = invocation else { return note(format_args!("error: {error}")) };
     let name = invocation.command.name;
+    if let Error::Reported { status, report } = error {
+        let mut report = report.clone();
+        report.values.insert("status".into(), json!(status));
+        note(format_args!("{name}_status: {status}"));
+        let _ = match invocation.has(&table::JSON) {
+            true => answer(&format!("{}\n", report.to_json())),
+            false => Ok(note(format_args!("json: {}", report.to_json()))),
+        };
+        return;
+    }
+    note(format_args!("error: {error}"));
     let status = match error {
         Error::Audit { .. } => "mismatch",
         Error::Unsupported { .. } => "unsupported",

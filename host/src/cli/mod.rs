@@ -13,4 +13,3 @@ mod value;
 pub(crate) use nearest::nearest;
 pub(crate) use parse::{Invocation, parse};
 pub(crate) use usage::UsageError;
-pub(crate) use value::{Date, Kind, Value};

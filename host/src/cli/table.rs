@@ -260,7 +260,6 @@ macro_rules! keys {
 
 /// Every command, in the order of help.
 pub(crate) static COMMANDS: &[Command] = &[
-    #[cfg(any())]
     Command {
         name: "chat",
         about: "one turn through the model's chat template, streamed",
@@ -271,7 +270,6 @@ pub(crate) static COMMANDS: &[Command] = &[
         keys: keys!(turn, "finish_reason", "text"),
         run: commands::chat::run,
     },
-    #[cfg(any())]
     Command {
         name: "generate",
         about: "raw completion of a prompt, streamed",
@@ -281,7 +279,6 @@ pub(crate) static COMMANDS: &[Command] = &[
         keys: keys!(turn, "finish_reason", "text"),
         run: commands::generate::run,
     },
-    #[cfg(any())]
     Command {
         name: "tui",
         about: "terminal chat; the model stays loaded",
@@ -292,7 +289,6 @@ pub(crate) static COMMANDS: &[Command] = &[
         keys: keys!(turn, "turns"),
         run: commands::tui::run,
     },
-    #[cfg(any())]
     Command {
         name: "inspect",
         about: "what is in a model file, and whether it can run here",
@@ -316,13 +312,12 @@ pub(crate) static COMMANDS: &[Command] = &[
             "kv_type",
             "kv_bytes_per_token",
             "arena_bytes",
-            "weight_bytes",
+            "bytes_per_token",
             "readiness",
             "reasons"
         ),
         run: commands::inspect::run,
     },
-    #[cfg(any())]
     Command {
         name: "tokenize",
         about: "token ids and pieces of a text",
@@ -332,7 +327,6 @@ pub(crate) static COMMANDS: &[Command] = &[
         keys: &["model", "selected_source", "tokenizer", "n_tokens", "ids", "pieces"],
         run: commands::tokenize::run,
     },
-    #[cfg(any())]
     Command {
         name: "template",
         about: "renders messages through a chat template",
@@ -406,7 +400,6 @@ pub(crate) static COMMANDS: &[Command] = &[
         ],
         run: commands::probe::run,
     },
-    #[cfg(any())]
     Command {
         name: "bench",
         about: "tokens per second of a model, or the speed of the kernels",

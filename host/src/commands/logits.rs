@@ -15,17 +15,21 @@ use std::io::{BufWriter, Write};
 use std::time::Instant;
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo).
-struct Digest(u64);
+pub(crate) struct Digest(u64);
 
 impl Digest {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.0
     }
 }
 
@@ -89,10 +93,10 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     }
 
     report.set("n_vocab", model.config.n_vocab);
-    report.set("digest", format!("{:016x}", digest.0));
+    report.set("digest", format!("{:016x}", digest.value()));
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     if wants_digest && !invocation.has(&table::JSON) {
-        output::answer(&format!("digest: {:016x}\n", digest.0))?;
+        output::answer(&format!("digest: {:016x}\n", digest.value()))?;
     }
     report.finish(invocation)
 }
@@ -109,7 +113,7 @@ mod tests {
         {
             let mut digest = Digest::new();
             digest.update(text.as_bytes());
-            assert_eq!(digest.0, expected, "{text}");
+            assert_eq!(digest.value(), expected, "{text}");
         }
     }
 }

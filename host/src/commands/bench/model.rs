@@ -1,0 +1,217 @@
+//! `bench MODEL`: prefill and decode in tokens per second, as the field's own bench tool prints them.
+
+use super::mean_and_deviation;
+use crate::cli::{Invocation, UsageError, table};
+use crate::error::Error;
+use crate::machine::memory;
+use crate::machine::throttling::Snapshot;
+use crate::map::Arena;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report, mib, rounded};
+use crate::pool::{Pool, PoolOptions};
+use crate::resolve;
+use crate::settings::{DEFAULT_BATCH, Settings};
+use nanocamelid_engine::{Executor, Model, Phase, Session};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// What is asked for.
+struct Asked {
+    n_prompt: usize,
+    n_gen: usize,
+    reps: usize,
+    threads: Vec<Option<usize>>,
+    depths: Vec<usize>,
+    batches: Vec<usize>,
+}
+
+/// One combination's times.
+struct Measured {
+    decode: Vec<f64>,
+    prefill: Vec<f64>,
+    first: Duration,
+}
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let settings = Settings::new(invocation)?;
+    let asked = Asked {
+        n_prompt: invocation.count(&table::BENCH_PROMPT).unwrap_or(512),
+        n_gen: invocation.count(&table::BENCH_GEN).unwrap_or(128),
+        reps: invocation.count(&table::BENCH_REPS).unwrap_or(5),
+        threads: match invocation.counts(&table::BENCH_THREADS) {
+            Some(list) => list.iter().copied().map(Some).collect(),
+            None => vec![None],
+        },
+        depths: invocation.counts(&table::BENCH_DEPTH).unwrap_or(&[0]).to_vec(),
+        batches: invocation.counts(&table::BENCH_BATCH).unwrap_or(&[DEFAULT_BATCH]).to_vec(),
+    };
+    if asked.n_prompt == 0 && asked.n_gen == 0 {
+        return Err(UsageError::Conflict { a: "--n-prompt 0", b: "--n-gen 0" }.into());
+    }
+    let resolved = resolve::resolve(invocation.model.as_deref())?;
+    let mut report = Report::new(invocation.command);
+    report.set("model", resolved.name());
+    report.set("kernel", settings.kernels.name());
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+
+    let started = Instant::now();
+    let file = ModelFile::open(resolved)?;
+    let gguf = file.parse()?;
+    let model = file.model(&gguf)?;
+    file.audit(&gguf, None, settings.expect, &mut report)?;
+    report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
+    let name = format!(
+        "{} {}",
+        model.config.architecture.name(),
+        model.quantization().map_or("?", |weight_type| weight_type.name())
+    );
+    let json = invocation.has(&table::JSON);
+    let row = |text: &str| if json { Ok(()) } else { output::answer(text) };
+    row(
+        "| model | size | kernel | threads | batch | kv | test | t/s |\n| --- | ---: | --- | ---: | ---: | --- | ---: | ---: |\n",
+    )?;
+
+    let before = Snapshot::take();
+    let mut results = Vec::new();
+    let mut best_decode = 0.0f64;
+    let mut first = None;
+    for &threads in &asked.threads {
+        let options = pool_options(&settings, threads);
+        for &n_batch in &asked.batches {
+            for &depth in &asked.depths {
+                let settings = Settings { n_batch, ..settings.clone() };
+                let measured = measure(&file, &model, &settings, &options, &asked, depth)?;
+                first.get_or_insert(measured.first);
+                let line = |test: &str, n_threads: usize, rates: &[f64]| {
+                    let (mean, deviation) = mean_and_deviation(rates);
+                    let depth = if depth > 0 { format!(" @ d{depth}") } else { String::new() };
+                    row(&format!(
+                        "| {name} | {} | {} | {n_threads} | {n_batch} | {} | {test}{depth} | {mean:.2} ± {deviation:.2} |\n",
+                        mib(gguf.file_bytes()),
+                        settings.kernels.name(),
+                        settings.kv_type.name(),
+                    ))
+                };
+                if asked.n_prompt > 0 {
+                    line(&format!("pp{}", asked.n_prompt), options.n_prefill, &measured.prefill)?;
+                }
+                if asked.n_gen > 0 {
+                    line(&format!("tg{}", asked.n_gen), options.n_decode, &measured.decode)?;
+                }
+                let rate =
+                    |rates: &[f64]| if rates.is_empty() { Value::Null } else { rounded(mean_and_deviation(rates).0) };
+                if !measured.decode.is_empty() {
+                    best_decode = best_decode.max(mean_and_deviation(&measured.decode).0);
+                }
+                results.push(json!({
+                    "threads": options.n_decode,
+                    "threads_batch": options.n_prefill,
+                    "batch": n_batch,
+                    "depth": depth,
+                    "n_prompt": asked.n_prompt,
+                    "n_gen": asked.n_gen,
+                    "pp_tps": rate(&measured.prefill),
+                    "tg_tps": rate(&measured.decode),
+                }));
+            }
+        }
+    }
+    let bytes_per_token = model.bytes_per_token();
+    report.set("results", results);
+    report.set("ttft_ms", first.map(|time| rounded(time.as_secs_f64() * 1e3)));
+    report.set("bytes_per_token", bytes_per_token);
+    if asked.n_gen > 0 {
+        report.set("gb_per_sec", rounded(best_decode * bytes_per_token as f64 / 1e9));
+    }
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
+    if !json {
+        for key in ["load_sec", "ttft_ms", "bytes_per_token", "gb_per_sec", "peak_rss_bytes"] {
+            output::note(format_args!("{key}: {}", report.value(key)));
+        }
+    }
+    if let Some(reasons) = before.since() {
+        output::note(format_args!("warning: this machine was slowed down during the run: {reasons}"));
+    }
+    report.finish(invocation)
+}
+
+fn pool_options(settings: &Settings, threads: Option<usize>) -> PoolOptions {
+    match threads {
+        Some(n) => PoolOptions { n_decode: n, n_prefill: n, cpus: settings.workers.options.cpus.clone() },
+        None => settings.workers.options.clone(),
+    }
+}
+
+fn measure(
+    file: &ModelFile,
+    model: &Model<'_>,
+    settings: &Settings,
+    options: &PoolOptions,
+    asked: &Asked,
+    depth: usize,
+) -> Result<Measured, Error> {
+    let mut workers = settings.workers.clone();
+    workers.options = options.clone();
+    let n_ctx = depth + asked.n_prompt.max(asked.n_gen) + 1;
+    let settings = Settings { n_ctx: Some(n_ctx), workers, ..settings.clone() };
+    let plan = model_file::plan(file, model, &settings)?;
+    let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
+    let pool = Pool::new(options).map_err(Error::io("worker threads"))?;
+    let mut session = Session::new(model, settings.kernels, plan, arena.bytes())?;
+    debug_assert!(pool.n_workers(Phase::Decode) <= settings.n_workers());
+    let tokens = random_tokens(n_ctx, model.config.n_vocab);
+    let (filled, rest) = tokens.split_at(depth);
+
+    // Once unmeasured: pages come in, caches and clocks warm up.
+    let started = Instant::now();
+    session.prefill(&pool, &rest[..asked.n_prompt.max(1)])?;
+    let first = started.elapsed();
+    session.decode(&pool, rest[0])?;
+    session.reset();
+    if depth > 0 {
+        session.prefill(&pool, filled)?;
+    }
+    let mut measured = Measured { decode: Vec::new(), prefill: Vec::new(), first };
+    for _ in 0..asked.reps {
+        if asked.n_prompt > 0 {
+            back_to(&mut session, &pool, filled)?;
+            let started = Instant::now();
+            session.prefill(&pool, &rest[..asked.n_prompt])?;
+            measured.prefill.push(asked.n_prompt as f64 / started.elapsed().as_secs_f64());
+        }
+        if asked.n_gen > 0 {
+            back_to(&mut session, &pool, filled)?;
+            let started = Instant::now();
+            for &token in &rest[..asked.n_gen] {
+                session.decode(&pool, token)?;
+            }
+            measured.decode.push(asked.n_gen as f64 / started.elapsed().as_secs_f64());
+        }
+    }
+    Ok(measured)
+}
+
+/// The context with only `filled` in it; a cache that cannot go back is filled again.
+fn back_to(session: &mut Session<'_>, pool: &Pool, filled: &[u32]) -> Result<(), Error> {
+    let kept = if filled.is_empty() { 0 } else { session.truncate(filled.len()) };
+    if kept < filled.len() {
+        session.prefill(pool, &filled[kept..])?;
+    } else if filled.is_empty() {
+        session.reset();
+    }
+    Ok(())
+}
+
+/// Any ids do: speed does not depend on them (but for experts, which random ids spread evenly).
+fn random_tokens(n: usize, n_vocab: usize) -> Vec<u32> {
+    let mut state = 1u64;
+    let mut next = || {
+        // Knuth's MMIX generator.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % n_vocab as u64) as u32
+    };
+    (0..n).map(|_| next()).collect()
+}

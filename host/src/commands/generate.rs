@@ -1,0 +1,31 @@
+//! `generate`: raw completion.
+
+use super::turn::{self, Plan};
+use crate::cli::Invocation;
+use crate::error::Error;
+use crate::loading::Parsed;
+use crate::sampling::Sampling;
+
+/// Tokens of an answer, if nothing is asked: a raw completion rarely ends by itself.
+const DEFAULT_LIMIT: usize = 128;
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    turn::run(
+        invocation,
+        &Plan {
+            tokens: &|parsed, _, prompt| Ok(raw_tokens(parsed, prompt)),
+            params: &|sampling: &Sampling, _| sampling.completion(),
+            is_chat: false,
+            limit: DEFAULT_LIMIT,
+        },
+    )
+}
+
+/// A text behind the token that begins one.
+pub(crate) fn raw_tokens(parsed: &Parsed<'_>, text: &str) -> Vec<u32> {
+    let tokenizer = &parsed.tokenizer;
+    let mut ids: Vec<u32> = tokenizer.bos().filter(|_| tokenizer.add_bos()).into_iter().collect();
+    tokenizer.encode(text, false, &mut ids);
+    ids
+}

@@ -1,0 +1,205 @@
+//! `inspect`: what is in a file, and whether it can run here.
+
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use crate::loading;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report};
+use crate::resolve;
+use crate::settings::Settings;
+use nanocamelid_engine::chat::ChatFormat;
+use nanocamelid_engine::config::{Config, FfnConfig, MixerConfig};
+use nanocamelid_engine::gguf::Value as Metadata;
+use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
+use serde_json::{Map, Value, json};
+
+/// Longest metadata string shown, in characters.
+const MAX_SHOWN: usize = 80;
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let settings = Settings::new(invocation)?;
+    let resolved = resolve::resolve(invocation.model.as_deref())?;
+    let mut report = Report::new(invocation.command);
+    model_file::describe_source(&resolved, settings.expect, &mut report);
+    settings.describe(&mut report);
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+    let file = ModelFile::open(resolved)?;
+    let gguf = file.parse()?;
+    let reasons = fill(&mut report, &file, &gguf, &settings);
+    if !invocation.has(&table::JSON) {
+        output::answer(&header(&gguf))?;
+        output::answer(&report.lines())?;
+    }
+    match reasons.is_empty() {
+        true => report.finish(invocation),
+        false => Err(Error::Reported { status: "unsupported", report: Box::new(report) }),
+    }
+}
+
+/// Everything about a file; the reasons why it cannot run here.
+pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Vec<String> {
+    report.set("gguf_version", gguf.version());
+    report.set("file_bytes", gguf.file_bytes());
+    report.set("n_tensors", gguf.tensors().len());
+    report.set("n_metadata", gguf.metadata().len());
+    report.set("tensor_types", tensor_types(gguf));
+    let mut reasons = Vec::new();
+    let architecture = gguf.value("general.architecture").and_then(|v| v.as_bytes()).unwrap_or_default();
+    report.set("architecture", String::from_utf8_lossy(architecture).into_owned());
+    match Model::new(gguf) {
+        Ok(model) => {
+            model_file::describe_model(gguf, &model, report);
+            if let Err(error) = sizes(report, &model, settings) {
+                reasons.push(error.to_string());
+            }
+        }
+        Err(error) => reasons.extend(error.reasons.iter().map(ToString::to_string)),
+    }
+    let mut renderer = None;
+    match Tokenizer::new(gguf) {
+        Ok(tokenizer) => {
+            report.set("tokenizer", describe_tokenizer(gguf, &tokenizer));
+            if let Some(format) = ChatFormat::new(gguf, &tokenizer) {
+                loading::describe_format(&format, report);
+                renderer = Some(format.renderer());
+            }
+        }
+        Err(error) => reasons.push(format!("tokenizer: {error}")),
+    }
+    if let Err(Error::Audit { mismatches, .. }) = file.audit(gguf, renderer, settings.expect, report) {
+        reasons.extend(mismatches.iter().map(ToString::to_string));
+    }
+    report.set("readiness", if reasons.is_empty() { "ready" } else { "unsupported" });
+    report.set("reasons", reasons.clone());
+    reasons
+}
+
+/// Numbers of a model that can run.
+fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<(), Error> {
+    let config = &model.config;
+    report.set("config", describe_config(config));
+    report.set("context_length", config.n_ctx_train);
+    report.set("rope_scaling", config.ropes.first().map(|rope| format!("{:?}", rope.scaling)));
+    report.set("kv_bytes_per_token", config.kv_bytes_per_token(settings.kv_type));
+    report.set("bytes_per_token", model.bytes_per_token());
+    let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(model_file::DEFAULT_CTX));
+    let plan = SessionPlan::new(model, settings.kernels, settings.session_options(n_ctx))?;
+    report.set("context_limit", n_ctx);
+    report.set("arena_bytes", plan.required_bytes());
+    Ok(())
+}
+
+fn describe_config(config: &Config) -> Value {
+    let mut out = Map::new();
+    let mut set = |key: &str, value: Value| out.insert(key.into(), value);
+    set("n_layers", json!(config.n_layers()));
+    set("n_embd", json!(config.n_embd));
+    set("n_vocab", json!(config.n_vocab));
+    if let Some(attention) = config.layers.iter().find_map(|layer| match layer.mixer {
+        MixerConfig::Attention(attention) => Some(attention),
+        MixerConfig::ShortConv { .. } => None,
+    }) {
+        set("n_heads", json!(attention.n_heads));
+        set("n_kv_heads", json!(attention.n_kv_heads));
+        set("key_dim", json!(attention.key_dim));
+        set("value_dim", json!(attention.value_dim));
+    }
+    let windows = config.layers.iter().filter_map(|layer| match layer.mixer {
+        MixerConfig::Attention(attention) => attention.window,
+        MixerConfig::ShortConv { .. } => None,
+    });
+    if let Some(window) = windows.clone().next() {
+        set("sliding_window", json!(window));
+        set("n_windowed_layers", json!(windows.count()));
+    }
+    let convolutions =
+        config.layers.iter().filter(|layer| matches!(layer.mixer, MixerConfig::ShortConv { .. })).count();
+    if convolutions > 0 {
+        set("n_convolution_layers", json!(convolutions));
+    }
+    match config.layers.first().map(|layer| layer.ffn) {
+        Some(FfnConfig::Dense { n_ff }) => {
+            set("n_ff", json!(n_ff));
+        }
+        Some(FfnConfig::Experts { n_ff, n_experts, n_used }) => {
+            set("n_ff", json!(n_ff));
+            set("n_experts", json!(n_experts));
+            set("n_experts_used", json!(n_used));
+        }
+        None => {}
+    }
+    if let Some(rope) = config.ropes.first() {
+        set("n_rot", json!(rope.n_rot));
+        set("rope_base", json!(rope.base));
+    }
+    Value::Object(out)
+}
+
+fn describe_tokenizer(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>) -> Value {
+    let text = |key: &str| gguf.value(key).and_then(|v| v.as_str()).map(str::to_owned);
+    json!({
+        "model": text("tokenizer.ggml.model"),
+        "pre": text("tokenizer.ggml.pre"),
+        "n_vocab": tokenizer.n_vocab(),
+        "bos": tokenizer.bos(),
+        "eos": tokenizer.eos(),
+        "add_bos": tokenizer.add_bos(),
+        "end_of_generation": tokenizer.end_of_generation(),
+    })
+}
+
+/// Tensors and bytes by type.
+fn tensor_types(gguf: &Gguf<'_>) -> Value {
+    let mut types: Vec<(&str, u64, u64)> = Vec::new();
+    for info in gguf.tensors() {
+        let name = info.type_name();
+        let n_bytes = info.data().len() as u64;
+        match types.iter_mut().find(|(known, ..)| *known == name) {
+            Some((_, count, bytes)) => {
+                *count += 1;
+                *bytes += n_bytes;
+            }
+            None => types.push((name, 1, n_bytes)),
+        }
+    }
+    types.sort_by_key(|(_, _, bytes)| std::cmp::Reverse(*bytes));
+    let object = types.into_iter().map(|(name, count, bytes)| (name.into(), json!({"tensors": count, "bytes": bytes})));
+    Value::Object(object.collect())
+}
+
+/// The metadata, one line each, for people.
+fn header(gguf: &Gguf<'_>) -> String {
+    let lines = gguf.metadata().iter().map(|entry| format!("{} = {}\n", entry.key.escape_debug(), show(entry.value)));
+    lines.collect()
+}
+
+fn show(value: Metadata<'_>) -> String {
+    match value {
+        Metadata::U8(v) => v.to_string(),
+        Metadata::I8(v) => v.to_string(),
+        Metadata::U16(v) => v.to_string(),
+        Metadata::I16(v) => v.to_string(),
+        Metadata::U32(v) => v.to_string(),
+        Metadata::I32(v) => v.to_string(),
+        Metadata::U64(v) => v.to_string(),
+        Metadata::I64(v) => v.to_string(),
+        Metadata::F32(v) => v.to_string(),
+        Metadata::F64(v) => v.to_string(),
+        Metadata::Bool(v) => v.to_string(),
+        Metadata::String(bytes) => {
+            // Escaped: a file must not write control sequences to a terminal.
+            let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MAX_SHOWN)]).into_owned();
+            let shown: String = text.chars().take(MAX_SHOWN).collect();
+            let more = if shown.len() < bytes.len() { format!("... ({} bytes)", bytes.len()) } else { String::new() };
+            format!("\"{}\"{more}", shown.escape_debug())
+        }
+        Metadata::Array(array) => {
+            let first: Vec<String> = array.iter().take(4).map(show).collect();
+            let more = if array.len() > 4 { ", ..." } else { "" };
+            format!("[{}{more}] ({} values)", first.join(", "), array.len())
+        }
+    }
+}

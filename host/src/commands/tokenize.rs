@@ -1,0 +1,92 @@
+//! `tokenize`: ids and pieces.
+
+use crate::cli::{Invocation, UsageError, table};
+use crate::error::Error;
+use crate::loading;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report};
+use crate::prompt;
+use crate::resolve;
+use nanocamelid_engine::Tokenizer;
+use serde_json::json;
+use std::io::BufRead;
+use std::path::PathBuf;
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    if invocation.has(&table::SPECIAL) && invocation.has(&table::NO_SPECIAL) {
+        return Err(UsageError::Conflict { a: "--special", b: "--no-special" }.into());
+    }
+    if invocation.has(&table::JSONL) && invocation.text_argument("TEXT").is_some() {
+        return Err(UsageError::Conflict { a: "--jsonl", b: "TEXT" }.into());
+    }
+    let resolved = resolve::resolve(invocation.model.as_deref())?;
+    let mut report = Report::new(invocation.command);
+    model_file::describe_source(&resolved, None, &mut report);
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+    let file = ModelFile::open(resolved)?;
+    let gguf = file.parse()?;
+    let tokenizer = loading::tokenizer(&file, &gguf)?;
+    let encode = |text: &str| {
+        let mut ids = Vec::new();
+        if invocation.has(&table::BOS) {
+            ids.extend(tokenizer.bos());
+        }
+        tokenizer.encode(text, invocation.has(&table::SPECIAL), &mut ids);
+        ids
+    };
+    let kind = gguf.value("tokenizer.ggml.model").and_then(|v| v.as_str()).unwrap_or_default();
+    let pre = gguf.value("tokenizer.ggml.pre").and_then(|v| v.as_str());
+    report.set("tokenizer", pre.map_or(kind.to_owned(), |pre| format!("{kind}/{pre}")));
+    if invocation.has(&table::JSONL) {
+        report.set("n_tokens", lines(invocation, &encode)?);
+        return report.finish(invocation);
+    }
+    let text = prompt::read(invocation, "TEXT").or_else(|error| match error {
+        // An empty text has no tokens, which is an answer.
+        Error::EmptyPrompt => Ok(String::new()),
+        error => Err(error),
+    })?;
+    let ids = encode(&text);
+    let pieces: Vec<String> = ids.iter().map(|&id| piece(&tokenizer, id)).collect();
+    if !invocation.has(&table::JSON) {
+        let rows = ids.iter().zip(&pieces).map(|(id, piece)| format!("{id:>8}  {}\n", json!(piece)));
+        output::answer(&rows.collect::<String>())?;
+    }
+    report.set("n_tokens", ids.len());
+    report.set("ids", ids);
+    report.set("pieces", pieces);
+    report.finish(invocation)
+}
+
+/// What a token says; bytes that are no text alone show as U+FFFD.
+fn piece(tokenizer: &Tokenizer<'_>, id: u32) -> String {
+    let mut bytes = Vec::new();
+    tokenizer.decode_into(id, true, &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// One JSON string a line in, one JSON array a line out (with `--json`, only their count).
+fn lines(invocation: &Invocation, encode: &dyn Fn(&str) -> Vec<u32>) -> Result<usize, Error> {
+    let mut n_tokens = 0;
+    for (number, line) in std::io::stdin().lock().lines().enumerate() {
+        let input = |problem: String| Error::Input { path: PathBuf::from("standard input"), problem };
+        let line = line.map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidData => input(format!("line {}: not UTF-8", number + 1)),
+            _ => Error::Io { what: "standard input".into(), source: error },
+        })?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let text: String = serde_json::from_str(&line)
+            .map_err(|error| input(format!("line {}: not a JSON string: {error}", number + 1)))?;
+        let ids = encode(&text);
+        n_tokens += ids.len();
+        if !invocation.has(&table::JSON) {
+            output::answer(&format!("{}\n", json!(ids)))?;
+        }
+    }
+    Ok(n_tokens)
+}

@@ -1,0 +1,298 @@
+//! `tui`: terminal chat. The model stays loaded; what a prompt shares with the cache is not computed again.
+
+mod conversation;
+mod input;
+mod screen;
+mod slash;
+
+use super::turn::{self, OneTurn};
+use crate::cli::{Invocation, environment, table};
+use crate::error::Error;
+use crate::loading::{self, Parsed};
+use crate::machine::throttling::Snapshot;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report, rounded};
+use crate::resolve::{self, Place, Resolved};
+use crate::runtime::{Finish, Runtime};
+use crate::sampling::Sampling;
+use crate::settings::Settings;
+use crate::signals;
+use conversation::Conversation;
+use input::{Input, Line};
+use screen::Screen;
+use slash::Slash;
+use std::path::{Path, PathBuf};
+
+/// What stays when the model changes.
+struct Talk<'i> {
+    invocation: &'i Invocation,
+    settings: Settings,
+    sampling: Sampling,
+    conversation: Conversation,
+    input: Input,
+    screen: Screen,
+    totals: Totals,
+}
+
+/// Sums over all turns.
+#[derive(Default)]
+struct Totals {
+    turns: usize,
+    prompt_tokens: usize,
+    generated_tokens: usize,
+    prefill_sec: f64,
+    generation_sec: f64,
+    n_prefilled: usize,
+    n_forwards: usize,
+}
+
+/// Why a model is let go.
+enum Next {
+    Leave,
+    Switch(ModelFile),
+}
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let settings = Settings::new(invocation)?;
+    let sampling = Sampling::new(invocation)?;
+    sampling.stop(None)?;
+    let resolved = resolve::resolve(invocation.model.as_deref())?;
+    let mut report = Report::new(invocation.command);
+    model_file::describe_source(&resolved, settings.expect, &mut report);
+    settings.describe(&mut report);
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+    let mut file = ModelFile::open(resolved)?;
+    signals::restore_terminal_at_end();
+    let mut talk = Talk {
+        invocation,
+        settings,
+        sampling,
+        conversation: Conversation::new(invocation.text(&table::SYSTEM).map(str::to_owned)),
+        input: Input::new()?,
+        screen: Screen::new(),
+        totals: Totals::default(),
+    };
+    loop {
+        let settings = talk.settings.clone();
+        let next = loading::with_model(&file, &settings, &mut report, |parsed, mut runtime, report| {
+            parsed.chat_format(&file)?;
+            talk.screen.banner(&file, parsed, &runtime, &talk.settings, report);
+            talk.with(&file, parsed, &mut runtime)
+        })?;
+        match next {
+            Next::Leave => break,
+            Next::Switch(new) => {
+                file = new;
+                // Another file, another source; its profile, if any, was for the first one.
+                model_file::describe_source(&file.resolved, None, &mut report);
+            }
+        }
+    }
+    talk.totals.describe(&mut report);
+    report.finish(invocation)
+}
+
+impl Totals {
+    fn add(&mut self, turn: &OneTurn) {
+        self.turns += 1;
+        self.prompt_tokens += turn.prefilled.n_prompt;
+        self.n_prefilled += turn.prefilled.n_prompt - turn.prefilled.n_reused;
+        self.generated_tokens += turn.generated.ids.len();
+        self.prefill_sec += turn.prefilled.time.as_secs_f64();
+        self.generation_sec += turn.generated.time.as_secs_f64();
+        self.n_forwards += turn.generated.n_forwards;
+    }
+
+    fn describe(&self, report: &mut Report) {
+        report.set("turns", self.turns);
+        report.set("prompt_tokens", self.prompt_tokens);
+        report.set("generated_tokens", self.generated_tokens);
+        report.set("prefill_sec", rounded(self.prefill_sec));
+        report.set("generation_sec", rounded(self.generation_sec));
+        report.set("prefill_tokens_per_sec", rounded(self.n_prefilled as f64 / self.prefill_sec));
+        report.set("tokens_per_sec", rounded(self.n_forwards as f64 / self.generation_sec));
+    }
+}
+
+impl Talk<'_> {
+    /// Talks until the user leaves or changes the model.
+    fn with(&mut self, file: &ModelFile, parsed: &Parsed<'_>, runtime: &mut Runtime<'_>) -> Result<Next, Error> {
+        loop {
+            let text = match self.input.line()? {
+                Line::End => return Ok(Next::Leave),
+                Line::Interrupted => {
+                    self.screen.hint("Ctrl-D or /exit leaves");
+                    continue;
+                }
+                Line::Text(text) => text.trim().to_owned(),
+            };
+            if text.is_empty() {
+                continue;
+            }
+            if !text.starts_with('/') {
+                self.turn(file, parsed, runtime, text)?;
+                continue;
+            }
+            match slash::parse(&text) {
+                Err(error) => self.screen.hint(error),
+                Ok(Slash::Exit) => return Ok(Next::Leave),
+                Ok(Slash::Model(Some(path))) => match self.try_model(&path) {
+                    Ok(new) => return Ok(Next::Switch(new)),
+                    Err(error) => self.screen.hint(format_args!("{error}; still using {}", file.resolved.name())),
+                },
+                Ok(command) => self.command(command, file, parsed, runtime),
+            }
+        }
+    }
+
+    /// A model that can be loaded, by path or alias.
+    fn try_model(&self, path: &Path) -> Result<ModelFile, Error> {
+        let is_alias = path.to_str().and_then(resolve::alias).is_some();
+        let resolved = match is_alias {
+            true => resolve::resolve(Some(path.as_os_str()))?,
+            false => Resolved::file(path, "/model"),
+        };
+        let file = ModelFile::open(resolved)?;
+        let mut scratch = Report::new(self.invocation.command);
+        let settings = Settings { expect: None, ..self.settings.clone() };
+        let parsed = Parsed::new(&file, &settings, &mut scratch)?;
+        parsed.chat_format(&file)?;
+        model_file::plan(&file, &parsed.model, &settings)?;
+        drop(parsed);
+        Ok(file)
+    }
+
+    /// One question and its answer. What concerns only this turn is said and survived.
+    fn turn(
+        &mut self,
+        file: &ModelFile,
+        parsed: &Parsed<'_>,
+        runtime: &mut Runtime<'_>,
+        text: String,
+    ) -> Result<(), Error> {
+        self.conversation.ask(text);
+        signals::take_interrupt();
+        signals::catch_interrupts();
+        let before = Snapshot::take();
+        let result = self.answer(file, parsed, runtime);
+        signals::take_interrupt();
+        match result {
+            Ok(turn) => {
+                self.totals.add(&turn);
+                self.screen.telemetry(&turn, &self.totals, runtime);
+                if let Some(reasons) = before.since() {
+                    self.screen.hint(format_args!("this machine was slowed down: {reasons}"));
+                }
+                match turn.generated.finish {
+                    Finish::Interrupted if turn.generated.text.is_empty() => self.conversation.withdraw(),
+                    _ => self.conversation.answer(turn.generated.text),
+                }
+                Ok(())
+            }
+            Err(error @ (Error::PromptTooLong { .. } | Error::Chat(_) | Error::Sample(_))) => {
+                self.conversation.withdraw();
+                let advice =
+                    if matches!(error, Error::PromptTooLong { .. }) { "; /trim N or /clear makes room" } else { "" };
+                self.screen.hint(format_args!("{error}{advice}"));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn answer(&mut self, file: &ModelFile, parsed: &Parsed<'_>, runtime: &mut Runtime<'_>) -> Result<OneTurn, Error> {
+        let tokens = parsed.chat_tokens(file, &self.conversation.messages())?;
+        let stop = self.sampling.stop(parsed.format.as_ref().and_then(|format| format.stop_string()))?;
+        let params = self.sampling.chat(file.is_demo());
+        let limit = self.sampling.n_predict.unwrap_or(usize::MAX);
+        let json = self.invocation.has(&table::JSON);
+        // With --json, stdout is for the one object; the conversation is on stderr.
+        let mut emit = |text: &str| {
+            if json {
+                output::progress(text);
+                Ok(())
+            } else {
+                output::model_text(text)
+            }
+        };
+        let turn = turn::one(runtime, parsed, &tokens, params, stop, limit, &mut emit, &signals::interrupted)?;
+        emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
+        Ok(turn)
+    }
+
+    /// A slash command that neither leaves nor changes the model.
+    fn command(&mut self, command: Slash, file: &ModelFile, parsed: &Parsed<'_>, runtime: &mut Runtime<'_>) {
+        let screen = &self.screen;
+        match command {
+            Slash::Model(_) => screen.say(format_args!("{} ({})", file.resolved.name(), file.resolved.source)),
+            Slash::Models => self.models(file),
+            Slash::Temp(Some(t)) => self.sampling.set_temperature(t),
+            Slash::Temp(None) => {
+                screen.say(format_args!("temperature {}", self.sampling.chat(file.is_demo()).temperature))
+            }
+            Slash::Tokens(Some(n)) => self.sampling.n_predict = Some(n),
+            Slash::Tokens(None) => match self.sampling.n_predict {
+                Some(n) => screen.say(format_args!("at most {n} tokens an answer")),
+                None => screen.say("answers end by themselves, or with the context"),
+            },
+            Slash::System(Some(text)) => self.conversation.system = Some(text),
+            Slash::System(None) => screen.say(self.conversation.system.as_deref().unwrap_or("no system prompt")),
+            Slash::SystemClear => self.conversation.system = None,
+            Slash::Status => screen.status(file, parsed, runtime, &self.settings, &self.totals),
+            Slash::History => {
+                for message in self.conversation.messages() {
+                    screen.say(format_args!("{}: {}", message.role, message.content));
+                }
+            }
+            Slash::Trim(n) => {
+                self.conversation.trim(n);
+                screen.say(format_args!("{} turns kept", self.conversation.n_turns()));
+            }
+            Slash::Save(path) => {
+                let text = self.conversation.markdown(&file.resolved.name());
+                match conversation::write_atomically(&path, &text) {
+                    Ok(()) => screen.say(format_args!("saved to {}", path.display())),
+                    Err(error) => screen.hint(error),
+                }
+            }
+            Slash::Clear => {
+                self.conversation.trim(0);
+                runtime.reset();
+                screen.say("a new conversation");
+            }
+            Slash::Help => {
+                for (name, argument, meaning) in slash::COMMANDS {
+                    screen.say(format_args!("{:<16} {meaning}", format!("{name} {argument}")));
+                }
+            }
+            Slash::Exit => unreachable!("handled by the caller"),
+        }
+    }
+
+    /// Model files in the likely places.
+    fn models(&self, file: &ModelFile) {
+        let mut places: Vec<PathBuf> = Vec::new();
+        if let Place::File(path) = &file.resolved.place {
+            places.extend(path.parent().map(Path::to_owned));
+        }
+        places.extend(environment::read(environment::WORKSPACE).map(|w| PathBuf::from(w).join("models")));
+        places.dedup();
+        let mut found: Vec<PathBuf> = places
+            .iter()
+            .filter_map(|dir| std::fs::read_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).ok())
+            .flat_map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())))
+            .filter(|path| path.extension().is_some_and(|ext| ext == "gguf"))
+            .collect();
+        found.sort();
+        found.dedup();
+        if found.is_empty() {
+            self.screen.say("no model files next to this one or in the workspace");
+        }
+        for path in found {
+            self.screen.say(path.display());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What `chat` and `generate` share: one prompt, one answer, one report.
+
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use crate::loading::{self, Parsed};
+use crate::machine::throttling::Snapshot;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report, rounded};
+use crate::prompt;
+use crate::resolve;
+use crate::runtime::{Generated, Prefilled, Runtime, Turn};
+use crate::sampling::Sampling;
+use crate::settings::Settings;
+use nanocamelid_engine::tokenizer::StreamDecoder;
+use nanocamelid_engine::{Sampler, SamplerParams};
+use serde_json::json;
+use std::time::Instant;
+
+/// Prompts shorter than this many tokens are done before progress could be read.
+const PROGRESS_FROM: usize = 1024;
+
+/// How a command makes its prompt's tokens and what it samples with.
+pub(crate) struct Plan<'p> {
+    /// Tokens of the prompt.
+    pub(crate) tokens: &'p dyn Fn(&Parsed<'_>, &ModelFile, &str) -> Result<Vec<u32>, Error>,
+    pub(crate) params: &'p dyn Fn(&Sampling, bool) -> SamplerParams,
+    /// Whether the chat format's own stop string counts.
+    pub(crate) is_chat: bool,
+    /// Most tokens, if nothing is asked.
+    pub(crate) limit: usize,
+}
+
+/// Runs a command of one turn.
+pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error> {
+    let settings = Settings::new(invocation)?;
+    let sampling = Sampling::new(invocation)?;
+    let resolved = resolve::resolve(invocation.model.as_deref())?;
+    let mut report = Report::new(invocation.command);
+    model_file::describe_source(&resolved, settings.expect, &mut report);
+    settings.describe(&mut report);
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+    loading::say_plan(invocation, &report);
+    let prompt = prompt::read(invocation, "PROMPT")?;
+    let file = ModelFile::open(resolved)?;
+    let before = Snapshot::take();
+    loading::with_model(&file, &settings, &mut report, |parsed, mut runtime, report| {
+        let tokens = (plan.tokens)(parsed, &file, &prompt)?;
+        let params = (plan.params)(&sampling, file.is_demo());
+        let limit = sampling.n_predict.unwrap_or(plan.limit);
+        let format = parsed.format.as_ref().filter(|_| plan.is_chat);
+        let stop = sampling.stop(format.and_then(|format| format.stop_string()))?;
+        let json = invocation.has(&table::JSON);
+        let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
+        let turn = one(&mut runtime, parsed, &tokens, params, stop, limit, &mut emit, &|| false)?;
+        if !json && !turn.generated.text.ends_with('\n') {
+            output::answer("\n")?;
+        }
+        turn.describe(report);
+        if let Some(trace) = runtime.trace() {
+            trace.print();
+        }
+        Ok(())
+    })?;
+    if let Some(reasons) = before.since() {
+        output::note(format_args!("warning: this machine was slowed down during the run: {reasons}"));
+    }
+    report.finish(invocation)
+}
+
+/// A prompt and its answer.
+pub(crate) struct OneTurn {
+    pub(crate) prefilled: Prefilled,
+    pub(crate) generated: Generated,
+    /// From the prompt's start to the first token, in seconds.
+    pub(crate) ttft: Option<f64>,
+}
+
+impl OneTurn {
+    /// Counts and times, under the keys that all commands use.
+    pub(crate) fn describe(&self, report: &mut Report) {
+        let Self { prefilled, generated, ttft } = self;
+        report.set("prompt_tokens", prefilled.n_prompt);
+        report.set("generated_tokens", generated.ids.len());
+        report.set("prefill_sec", rounded(prefilled.time.as_secs_f64()));
+        report.set("prefill_tokens_per_sec", rounded(prefilled.tokens_per_sec()));
+        report.set("generation_sec", rounded(generated.time.as_secs_f64()));
+        report.set("tokens_per_sec", rounded(generated.tokens_per_sec()));
+        report.set("ttft_ms", ttft.map_or(json!(null), |s| rounded(s * 1e3)));
+        report.set("finish_reason", generated.finish.name());
+        report.set("text", generated.text.as_str());
+    }
+}
+
+/// Computes a prompt and an answer to it.
+#[allow(clippy::too_many_arguments)] // what a turn is made of
+pub(crate) fn one(
+    runtime: &mut Runtime<'_>,
+    parsed: &Parsed<'_>,
+    tokens: &[u32],
+    params: SamplerParams,
+    mut stop: nanocamelid_engine::chat::StopMatcher,
+    limit: usize,
+    emit: &mut dyn FnMut(&str) -> Result<(), Error>,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<OneTurn, Error> {
+    let tokenizer = &parsed.tokenizer;
+    let mut sampler = Sampler::new(params, parsed.model.config.n_vocab).map_err(|e| Error::Failed(e.to_string()))?;
+    tokens.iter().for_each(|&token| sampler.accept(token));
+    let started = Instant::now();
+    let shows_progress = tokens.len() >= PROGRESS_FROM && output::stderr_is_terminal();
+    let prefilled = runtime.prefill(tokens, &mut |done, all| {
+        if shows_progress {
+            let end =
+                if done == all { "\r\x1b[K".into() } else { format!("\rreading the prompt: {done} of {all} tokens") };
+            output::progress(end);
+        }
+        !interrupted()
+    })?;
+    let limit = if prefilled.interrupted { 0 } else { limit };
+    let decoder = StreamDecoder::continuing(false);
+    let mut generated = runtime.generate(Turn {
+        tokenizer,
+        sampler: &mut sampler,
+        stop: &mut stop,
+        limit,
+        decoder,
+        emit,
+        interrupted,
+    })?;
+    if prefilled.interrupted {
+        generated.finish = crate::runtime::Finish::Interrupted;
+    }
+    let ttft = generated.first_token.map(|at| (at - started).as_secs_f64());
+    Ok(OneTurn { prefilled, generated, ttft })
+}

@@ -1,0 +1,134 @@
+//! Everything between a file's name and a model that answers.
+
+use crate::cli::Invocation;
+use crate::error::Error;
+use crate::machine::memory;
+use crate::map::Arena;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report, mib, rounded};
+use crate::pool::Pool;
+use crate::runtime::Runtime;
+use crate::settings::Settings;
+use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest};
+use nanocamelid_engine::template::Date;
+use nanocamelid_engine::{Gguf, Model, Session, SessionPlan, Tokenizer};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// What a file holds, parsed.
+pub(crate) struct Parsed<'a> {
+    pub(crate) gguf: Gguf<'a>,
+    pub(crate) model: Model<'a>,
+    pub(crate) tokenizer: Tokenizer<'a>,
+    pub(crate) format: Option<ChatFormat>,
+}
+
+impl<'a> Parsed<'a> {
+    /// Parses, checks, audits and reports a file.
+    ///
+    /// # Errors
+    /// Whatever keeps it from running.
+    pub(crate) fn new(file: &'a ModelFile, settings: &Settings, report: &mut Report) -> Result<Self, Error> {
+        let gguf = file.parse()?;
+        let model = file.model(&gguf)?;
+        model_file::describe_model(&gguf, &model, report);
+        let tokenizer = tokenizer(file, &gguf)?;
+        let format = ChatFormat::new(&gguf, &tokenizer);
+        if let Some(format) = &format {
+            describe_format(format, report);
+        }
+        file.audit(&gguf, format.as_ref().map(ChatFormat::renderer), settings.expect, report)?;
+        Ok(Self { gguf, model, tokenizer, format })
+    }
+
+    /// The tokens of a conversation, with the assistant's turn opened.
+    ///
+    /// # Errors
+    /// [`Error::NoChatFormat`], [`Error::Chat`].
+    pub(crate) fn chat_tokens(&self, file: &ModelFile, messages: &[Message<'_>]) -> Result<Vec<u32>, Error> {
+        let request = RenderRequest { add_generation_prompt: true, date: Some(today()) };
+        Ok(self.chat_format(file)?.tokens(&self.tokenizer, messages, request)?)
+    }
+
+    /// The chat format.
+    ///
+    /// # Errors
+    /// [`Error::NoChatFormat`].
+    pub(crate) fn chat_format(&self, file: &ModelFile) -> Result<&ChatFormat, Error> {
+        self.format.as_ref().ok_or_else(|| Error::NoChatFormat { model: file.resolved.name() })
+    }
+}
+
+/// The tokenizer of a file.
+///
+/// # Errors
+/// [`Error::Tokenizer`].
+pub(crate) fn tokenizer<'a>(file: &ModelFile, gguf: &Gguf<'a>) -> Result<Tokenizer<'a>, Error> {
+    Tokenizer::new(gguf).map_err(|source| Error::Tokenizer { model: file.resolved.name(), source })
+}
+
+/// Opens a model, starts its workers and hands both to `body`.
+///
+/// # Errors
+/// Whatever keeps the model from running, and what `body` returns.
+pub(crate) fn with_model<R>(
+    file: &ModelFile,
+    settings: &Settings,
+    report: &mut Report,
+    body: impl FnOnce(&Parsed<'_>, Runtime<'_>, &mut Report) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let started = Instant::now();
+    let parsed = Parsed::new(file, settings, report)?;
+    let plan = model_file::plan(file, &parsed.model, settings)?;
+    with_plan(&parsed, plan, settings, report, started, body)
+}
+
+/// As [`with_model`], for a model that is open already.
+pub(crate) fn with_plan<R>(
+    parsed: &Parsed<'_>,
+    plan: SessionPlan,
+    settings: &Settings,
+    report: &mut Report,
+    started: Instant,
+    body: impl FnOnce(&Parsed<'_>, Runtime<'_>, &mut Report) -> Result<R, Error>,
+) -> Result<R, Error> {
+    report.set("context_limit", plan.options().n_ctx);
+    let n_bytes = plan.required_bytes();
+    let mut arena = Arena::new(n_bytes).map_err(Error::io("memory for the session"))?;
+    let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
+    let session = Session::new(&parsed.model, settings.kernels, plan, arena.bytes())?;
+    let load = started.elapsed();
+    report.set("load_sec", rounded(load.as_secs_f64()));
+    if settings.verbose {
+        output::note(format_args!(
+            "loaded in {:.1} ms; session {} (touched as it fills), file {}",
+            load.as_secs_f64() * 1e3,
+            mib(n_bytes as u64),
+            mib(parsed.gguf.file_bytes()),
+        ));
+    }
+    let result = body(parsed, Runtime::new(session, pool, settings.trace), report)?;
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
+    Ok(result)
+}
+
+/// With `--verbose`, the plan on stderr.
+pub(crate) fn say_plan(invocation: &Invocation, report: &Report) {
+    if invocation.has(&crate::cli::table::VERBOSE) {
+        output::progress(report.lines());
+    }
+}
+
+/// Puts a chat format into a report; says so if the file's own template is not used.
+pub(crate) fn describe_format(format: &ChatFormat, report: &mut Report) {
+    report.set("renderer", format.renderer());
+    report.set("template_format", format.template_format());
+    if let Some(error) = format.template_error() {
+        output::note(format_args!("note: {error}; rendering as {} instead", format.renderer()));
+    }
+}
+
+/// Today, in Universal Time.
+pub(crate) fn today() -> Date {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Date::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,67 @@
+//! Where a prompt comes from.
+
+use crate::cli::{Invocation, UsageError, table};
+use crate::error::Error;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+/// No context holds more text than this.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Whether nobody has given a prompt and somebody sits at the terminal.
+pub(crate) fn is_interactive(invocation: &Invocation) -> bool {
+    invocation.text_argument("PROMPT").is_none() && !invocation.has(&table::FILE) && std::io::stdin().is_terminal()
+}
+
+/// The prompt: the argument of that name, `--file`, or standard input.
+///
+/// # Errors
+/// Unreadable, too large, not UTF-8, or empty.
+pub(crate) fn read(invocation: &Invocation, argument: &'static str) -> Result<String, Error> {
+    let text = match (invocation.text_argument(argument), invocation.path(&table::FILE)) {
+        (Some(_), Some(_)) => return Err(UsageError::Conflict { a: argument, b: "--file" }.into()),
+        (Some(text), None) => text.to_owned(),
+        (None, Some(path)) => without_newline(read_file(path)?),
+        (None, None) if std::io::stdin().is_terminal() => {
+            return Err(UsageError::MissingArgument { command: invocation.command, name: argument }.into());
+        }
+        (None, None) => without_newline(read_all(std::io::stdin().lock(), Path::new("standard input"))?),
+    };
+    if text.is_empty() { Err(Error::EmptyPrompt) } else { Ok(text) }
+}
+
+/// A text file as a whole.
+///
+/// # Errors
+/// Unreadable, too large, or not UTF-8.
+pub(crate) fn read_file(path: &Path) -> Result<String, Error> {
+    let file = std::fs::File::open(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::Input { path: path.to_owned(), problem: "no such file".into() },
+        _ => Error::Io { what: path.display().to_string(), source },
+    })?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Error::Input { path: path.to_owned(), problem: "is a directory".into() });
+    }
+    read_all(file, path)
+}
+
+fn read_all(source: impl Read, path: &Path) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    source.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io(path.display()))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::Input { path: path.to_owned(), problem: format!("more than {MAX_BYTES} bytes") });
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| Error::NotUtf8 { path: PathBuf::from(path), offset: error.utf8_error().valid_up_to() })
+}
+
+/// The line's end that editors and `echo` add is no part of a prompt.
+fn without_newline(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
+}

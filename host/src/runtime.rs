@@ -1,0 +1,237 @@
+//! A session with its workers: prompts in, tokens out, with the times that people ask for.
+
+use crate::error::Error;
+use crate::pool::Pool;
+use crate::trace::Trace;
+use nanocamelid_engine::chat::StopMatcher;
+use nanocamelid_engine::tokenizer::StreamDecoder;
+use nanocamelid_engine::{Phase, Sampler, Session, Tokenizer};
+use std::time::{Duration, Instant};
+
+/// A session, its workers, and the tokens whose keys and values it holds.
+pub(crate) struct Runtime<'a> {
+    session: Session<'a>,
+    pool: Pool,
+    cached: Vec<u32>,
+    trace: Option<Trace>,
+}
+
+/// A prompt that has been computed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Prefilled {
+    /// Tokens of the prompt.
+    pub(crate) n_prompt: usize,
+    /// How many of them were still in the cache.
+    pub(crate) n_reused: usize,
+    pub(crate) time: Duration,
+    /// Whether it was given up half way.
+    pub(crate) interrupted: bool,
+}
+
+impl Prefilled {
+    /// Tokens computed, per second.
+    pub(crate) fn tokens_per_sec(&self) -> f64 {
+        (self.n_prompt - self.n_reused) as f64 / self.time.as_secs_f64()
+    }
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// The model ended it.
+    Stop,
+    /// A stop string came.
+    StopString,
+    /// As many tokens as were asked for.
+    Length,
+    /// The context is full.
+    Context,
+    /// Somebody stopped it.
+    Interrupted,
+}
+
+impl Finish {
+    /// As reported under `finish_reason`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::StopString => "stop_string",
+            Self::Length => "length",
+            Self::Context => "context",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Generated {
+    /// The answer's tokens, without the one that ended it.
+    pub(crate) ids: Vec<u32>,
+    pub(crate) text: String,
+    pub(crate) finish: Finish,
+    /// Forward passes of `time`: one for every token, but for a last one that the context has no room for.
+    pub(crate) n_forwards: usize,
+    pub(crate) time: Duration,
+    /// When the first token was there.
+    pub(crate) first_token: Option<Instant>,
+}
+
+impl Generated {
+    /// Tokens per second: forward passes over the time they took, sampling and printing included.
+    pub(crate) fn tokens_per_sec(&self) -> f64 {
+        self.n_forwards as f64 / self.time.as_secs_f64()
+    }
+}
+
+/// How an answer is made.
+pub(crate) struct Turn<'t> {
+    pub(crate) tokenizer: &'t Tokenizer<'t>,
+    pub(crate) sampler: &'t mut Sampler,
+    pub(crate) stop: &'t mut StopMatcher,
+    /// Most tokens.
+    pub(crate) limit: usize,
+    /// Tokens to text.
+    pub(crate) decoder: StreamDecoder,
+    /// Takes the text as it comes.
+    pub(crate) emit: &'t mut dyn FnMut(&str) -> Result<(), Error>,
+    /// Asked after every token.
+    pub(crate) interrupted: &'t dyn Fn() -> bool,
+}
+
+impl<'a> Runtime<'a> {
+    /// An empty session with its workers.
+    pub(crate) fn new(session: Session<'a>, pool: Pool, trace: bool) -> Self {
+        Self { session, pool, cached: Vec::new(), trace: trace.then(Trace::default) }
+    }
+
+    /// Tokens in the context.
+    pub(crate) fn position(&self) -> usize {
+        self.session.position()
+    }
+
+    /// Tokens that the context holds.
+    pub(crate) fn n_ctx(&self) -> usize {
+        self.session.n_ctx()
+    }
+
+    /// Logits after the last token.
+    pub(crate) fn logits(&self) -> &[f32] {
+        self.session.logits()
+    }
+
+    /// Times per stage, if they are taken.
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
+    }
+
+    /// Forgets everything.
+    pub(crate) fn reset(&mut self) {
+        self.session.reset();
+        self.cached.clear();
+    }
+
+    /// Makes `tokens` the context. What the cache shares with them is kept: splitting a prompt never moves a bit, so
+    /// the result is that of a fresh session. `progress` is told how many tokens of how many are done, and goes on
+    /// with true.
+    ///
+    /// # Errors
+    /// [`Error::PromptTooLong`] if there is no room for an answer.
+    pub(crate) fn prefill(
+        &mut self,
+        tokens: &[u32],
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Prefilled, Error> {
+        if tokens.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if tokens.len() >= self.n_ctx() {
+            return Err(Error::PromptTooLong { n_tokens: tokens.len(), n_ctx: self.n_ctx() });
+        }
+        let started = Instant::now();
+        let common = self.cached.iter().zip(tokens).take_while(|(a, b)| a == b).count();
+        // At least one token is computed: its logits are what is wanted.
+        let n_reused = self.session.truncate(common.min(tokens.len() - 1));
+        self.cached.truncate(n_reused);
+        let mut interrupted = false;
+        for batch in tokens[n_reused..].chunks(self.session.n_batch()) {
+            self.forward(batch)?;
+            if !progress(self.cached.len(), tokens.len()) && self.cached.len() < tokens.len() {
+                interrupted = true;
+                break;
+            }
+        }
+        Ok(Prefilled { n_prompt: tokens.len(), n_reused, time: started.elapsed(), interrupted })
+    }
+
+    /// Samples and computes token after token.
+    ///
+    /// # Errors
+    /// If the logits are no numbers, or the text cannot be taken.
+    pub(crate) fn generate(&mut self, turn: Turn<'_>) -> Result<Generated, Error> {
+        let Turn { tokenizer, sampler, stop, limit, mut decoder, emit, interrupted } = turn;
+        let started = Instant::now();
+        let mut done = Generated {
+            ids: Vec::new(),
+            text: String::new(),
+            finish: Finish::Length,
+            n_forwards: 0,
+            time: Duration::ZERO,
+            first_token: None,
+        };
+        let mut ready = String::new();
+        while done.ids.len() < limit {
+            let token = sampler.sample(self.session.logits())?;
+            sampler.accept(token);
+            done.first_token.get_or_insert_with(Instant::now);
+            if tokenizer.is_end_of_generation(token) {
+                done.finish = Finish::Stop;
+                break;
+            }
+            done.ids.push(token);
+            let stopped = stop.push(decoder.push(tokenizer, token), &mut ready);
+            flush(&mut ready, &mut done.text, emit)?;
+            if self.session.position() == self.session.n_ctx() {
+                done.finish = Finish::Context;
+                break;
+            }
+            self.forward(&[token])?;
+            done.n_forwards += 1;
+            if stopped || interrupted() {
+                done.finish = if stopped { Finish::StopString } else { Finish::Interrupted };
+                break;
+            }
+        }
+        done.time = started.elapsed();
+        stop.push(decoder.finish(), &mut ready);
+        stop.finish(&mut ready);
+        flush(&mut ready, &mut done.text, emit)?;
+        Ok(done)
+    }
+
+    /// Computes tokens behind the context.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub(crate) fn forward(&mut self, tokens: &[u32]) -> Result<&[f32], Error> {
+        match &mut self.trace {
+            None => self.session.prefill(&self.pool, tokens)?,
+            Some(trace) => {
+                let phase = if tokens.len() == 1 { Phase::Decode } else { Phase::Prefill };
+                trace.start(phase, tokens.len());
+                self.session.prefill_observed(&self.pool, tokens, &mut |probe| trace.mark(probe.stage))?
+            }
+        };
+        self.cached.extend_from_slice(tokens);
+        Ok(self.session.logits())
+    }
+}
+
+fn flush(ready: &mut String, text: &mut String, emit: &mut dyn FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+    if !ready.is_empty() {
+        emit(ready)?;
+        text.push_str(ready);
+        ready.clear();
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Sampling flags.
+
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use nanocamelid_engine::SamplerParams;
+use nanocamelid_engine::chat::StopMatcher;
+
+/// Temperature of a chat with a model that varies its answers well.
+const CHAT_TEMPERATURE: f32 = 0.7;
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampling {
+    temperature: Option<f32>,
+    /// Most tokens of an answer.
+    pub(crate) n_predict: Option<usize>,
+    params: SamplerParams,
+    stops: Vec<String>,
+}
+
+impl Sampling {
+    /// Reads the flags and, where the command has them, the arguments TEMP and MAX_TOKENS.
+    ///
+    /// # Errors
+    /// [`Error::Stop`] for an unusable stop string; [`Error::Io`] if the system has no random numbers.
+    pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
+        let stops = invocation.texts(&table::STOP);
+        StopMatcher::new(stops.iter().map(String::as_str))?;
+        let seed = match invocation.count_u64(&table::SEED) {
+            Some(seed) => seed,
+            None => random_seed()?,
+        };
+        let default = SamplerParams::default();
+        let params = SamplerParams {
+            top_k: invocation.count(&table::TOP_K).unwrap_or(default.top_k),
+            top_p: invocation.number(&table::TOP_P).unwrap_or(default.top_p),
+            min_p: invocation.number(&table::MIN_P).unwrap_or(default.min_p),
+            repeat_penalty: invocation.number(&table::REPEAT_PENALTY).unwrap_or(default.repeat_penalty),
+            seed,
+            ..default
+        };
+        Ok(Self {
+            temperature: invocation.number_argument("TEMP").or(invocation.number(&table::TEMP)),
+            n_predict: invocation.count_argument("MAX_TOKENS").or(invocation.count(&table::N_PREDICT)),
+            params,
+            stops,
+        })
+    }
+
+    /// The stop strings that were asked for, and the one a chat format may have.
+    ///
+    /// # Errors
+    /// [`Error::Stop`].
+    pub(crate) fn stop(&self, of_format: Option<&str>) -> Result<StopMatcher, Error> {
+        Ok(StopMatcher::new(self.stops.iter().map(String::as_str).chain(of_format))?)
+    }
+
+    /// Settings for a chat. The built-in demo is too small to vary its answers and is greedy unless asked otherwise.
+    pub(crate) fn chat(&self, is_demo: bool) -> SamplerParams {
+        self.params(if is_demo { 0.0 } else { CHAT_TEMPERATURE })
+    }
+
+    /// Settings for a raw completion: greedy unless asked otherwise.
+    pub(crate) fn completion(&self) -> SamplerParams {
+        self.params(0.0)
+    }
+
+    /// Changes the temperature.
+    pub(crate) fn set_temperature(&mut self, temperature: f32) {
+        self.temperature = Some(temperature);
+    }
+
+    fn params(&self, default: f32) -> SamplerParams {
+        SamplerParams { temperature: self.temperature.unwrap_or(default), ..self.params }
+    }
+}
+
+fn random_seed() -> Result<u64, Error> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|source| Error::Io { what: "random seed".into(), source: source.into() })?;
+    Ok(u64::from_le_bytes(bytes))
+}

@@ -1,0 +1,60 @@
+//! `--trace`: where the time of a forward pass goes.
+
+use crate::output;
+use nanocamelid_engine::Phase;
+use nanocamelid_engine::session::Stage;
+use std::time::{Duration, Instant};
+
+const STAGES: [Stage; 5] = [Stage::Embedding, Stage::Mixed, Stage::MixerOut, Stage::FfnOut, Stage::Logits];
+
+/// Time per phase and stage. A stage's time runs from the result before it to its own.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    now: Option<(Phase, Instant)>,
+    decode: Times,
+    prefill: Times,
+}
+
+#[derive(Debug, Default)]
+struct Times {
+    n_tokens: usize,
+    stages: [Duration; STAGES.len()],
+}
+
+impl Trace {
+    /// A forward pass begins.
+    pub(crate) fn start(&mut self, phase: Phase, n_tokens: usize) {
+        self.times(phase).n_tokens += n_tokens;
+        self.now = Some((phase, Instant::now()));
+    }
+
+    /// A stage's result is there.
+    pub(crate) fn mark(&mut self, stage: Stage) {
+        let Some((phase, since)) = self.now else { return };
+        let now = Instant::now();
+        if let Some(i) = STAGES.iter().position(|s| *s == stage) {
+            self.times(phase).stages[i] += now - since;
+        }
+        self.now = Some((phase, now));
+    }
+
+    fn times(&mut self, phase: Phase) -> &mut Times {
+        match phase {
+            Phase::Decode => &mut self.decode,
+            Phase::Prefill => &mut self.prefill,
+        }
+    }
+
+    /// Prints the times, per token, on stderr.
+    pub(crate) fn print(&self) {
+        for (name, times) in [("prefill", &self.prefill), ("decode", &self.decode)] {
+            if times.n_tokens == 0 {
+                continue;
+            }
+            for (stage, time) in STAGES.iter().zip(&times.stages) {
+                let per_token = time.as_secs_f64() * 1e6 / times.n_tokens as f64;
+                output::note(format_args!("trace: {name} {:<10} {per_token:>10.1} us/token", stage.name()));
+            }
+        }
+    }
+}
