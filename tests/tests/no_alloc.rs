@@ -1,0 +1,52 @@
+//! Nothing is allocated between tokens: prefill, decode, truncate and sample run in the arena and in buffers made once.
+
+use nanocamelid_engine::sampler::{Sampler, SamplerParams};
+use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
+use nanocamelid_kernels::{Kernels, KvType};
+use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
+use nanocamelid_tests::features::detect;
+use nanocamelid_tests::{fixture, fixtures};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+#[test]
+fn nothing_allocates_between_tokens() {
+    // All work runs on the calling thread, whose allocations are counted.
+    for folder in ["archs", "quants"] {
+        for f in fixtures(folder) {
+            for kernels in Kernels::all(detect()) {
+                let gguf = Gguf::parse(&f.gguf).unwrap();
+                let model = Model::new(&gguf).unwrap();
+                let options = SessionOptions { n_ctx: 256, n_batch: 16, kv_type: KvType::F16, n_workers: 1 };
+                let plan = SessionPlan::new(&model, kernels, options).unwrap();
+                let mut arena = vec![0u8; plan.required_bytes()];
+                let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
+                let params = SamplerParams { temperature: 0.8, top_k: 40, repeat_penalty: 1.1, ..Default::default() };
+                let mut sampler = Sampler::new(params, model.config.n_vocab).unwrap();
+                let ((), allocations) = measure(|| {
+                    let mut token = sampler.sample(session.prefill(&SingleThread, &f.ids).unwrap()).unwrap();
+                    for _ in 0..8 {
+                        sampler.accept(token);
+                        token = sampler.sample(session.decode(&SingleThread, token).unwrap()).unwrap();
+                    }
+                    session.truncate(3);
+                    session.prefill_each(&SingleThread, &f.ids, &mut |_, _| {}).unwrap();
+                });
+                assert_eq!(allocations.calls, 0, "{} on {}", f.name, kernels.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_allocates_no_copy_of_its_weights() {
+    let bytes = std::fs::read(fixture("archs/mixtral.gguf")).unwrap();
+    let ((), allocations) = measure(|| {
+        let gguf = Gguf::parse(&bytes).unwrap();
+        let model = Model::new(&gguf).unwrap();
+        assert!(model.bytes_per_token() > 0);
+    });
+    // 2.6 MB of weights; the index and the layers' records are a few KB.
+    assert!(allocations.peak_bytes < 64 << 10, "{} bytes", allocations.peak_bytes);
+}
