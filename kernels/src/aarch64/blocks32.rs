@@ -1,0 +1,106 @@
+//! 32-weight blocks in registers.
+
+use super::Neon;
+use super::vectors::{load_f32, load_i8, load_u8, look_up, nibbles, widen_f16};
+use crate::formats::Block32;
+use crate::formats::iq4_nl::{self, BlockIq4Nl};
+use crate::formats::mxfp4::{self, BlockMxfp4};
+use crate::formats::q4_0::BlockQ4_0;
+use crate::formats::q4_1::BlockQ4_1;
+use crate::formats::q5_0::BlockQ5_0;
+use crate::formats::q5_1::BlockQ5_1;
+use crate::formats::q8_0::BlockQ8_0;
+use core::arch::aarch64::*;
+
+/// A 32-weight block that unpacks into two vectors.
+pub(super) trait Simd32: Block32 {
+    /// What the format stores is the weight's integer plus this.
+    const OFFSET: i8;
+    /// Stored integers 0..16 and 16..32.
+    fn stored(&self, neon: Neon) -> [int8x16_t; 2];
+    /// Scales of four blocks.
+    fn scales(blocks: [&Self; 4], neon: Neon) -> float32x4_t;
+    /// Minima of four blocks; meaningless unless [`Block32::HAS_MIN`].
+    fn mins(blocks: [&Self; 4], neon: Neon) -> float32x4_t;
+}
+
+/// The weights' integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn weights<F: Simd32>(block: &F, neon: Neon) -> [int8x16_t; 2] {
+    let [low, high] = block.stored(neon);
+    if F::OFFSET == 0 {
+        [low, high]
+    } else {
+        let offset = vdupq_n_s8(F::OFFSET);
+        [vsubq_s8(low, offset), vsubq_s8(high, offset)]
+    }
+}
+
+/// [`Simd32`] from the expressions of its methods.
+macro_rules! simd32 {
+    ($block:ty, offset $offset:literal, |$b:ident| $stored:expr, scales $scales:expr, mins $mins:expr) => {
+        impl Simd32 for $block {
+            const OFFSET: i8 = $offset;
+
+            #[inline(always)]
+            fn stored(&self, _: Neon) -> [int8x16_t; 2] {
+                let $b = self;
+                // SAFETY: the token proves NEON.
+                unsafe { $stored }
+            }
+
+            #[inline(always)]
+            fn scales(b: [&Self; 4], _: Neon) -> float32x4_t {
+                // SAFETY: the token proves NEON.
+                unsafe { $scales(b) }
+            }
+
+            #[inline(always)]
+            fn mins(b: [&Self; 4], _: Neon) -> float32x4_t {
+                // SAFETY: the token proves NEON.
+                unsafe { $mins(b) }
+            }
+        }
+    };
+}
+
+/// The f16 field `d` or `m` of four blocks.
+macro_rules! half {
+    ($field:ident) => {
+        |b: [&Self; 4]| widen_f16([b[0].$field, b[1].$field, b[2].$field, b[3].$field])
+    };
+}
+
+/// No minima.
+macro_rules! none {
+    () => {
+        |_: [&Self; 4]| vdupq_n_f32(0.0)
+    };
+}
+
+simd32!(BlockQ4_0, offset 8, |b| nibbles(&b.qs), scales half!(d), mins none!());
+simd32!(BlockQ4_1, offset 0, |b| nibbles(&b.qs), scales half!(d), mins half!(m));
+simd32!(BlockQ5_0, offset 16, |b| with_fifth_bits(nibbles(&b.qs), b.qh), scales half!(d), mins none!());
+simd32!(BlockQ5_1, offset 0, |b| with_fifth_bits(nibbles(&b.qs), b.qh), scales half!(d), mins half!(m));
+simd32!(BlockQ8_0, offset 0, |b| {
+    let halves = b.qs.as_chunks::<16>().0;
+    [load_i8(&halves[0]), load_i8(&halves[1])]
+}, scales half!(d), mins none!());
+simd32!(BlockIq4Nl, offset 0, |b| look_up(&iq4_nl::CODEBOOK, nibbles(&b.qs)), scales half!(d), mins none!());
+simd32!(BlockMxfp4, offset 0, |b| look_up(&mxfp4::CODEBOOK, nibbles(&b.qs)), scales |b: [&Self; 4]| {
+    load_f32(&b.map(|b| mxfp4::scale(b.e)))
+}, mins none!());
+
+/// Adds bit `i` of `qh` to value `i` as 16.
+#[inline]
+#[target_feature(enable = "neon")]
+fn with_fifth_bits([low, high]: [int8x16_t; 2], qh: [u8; 4]) -> [int8x16_t; 2] {
+    const BYTE: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
+    const BIT: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+    let (qh, bit, sixteen) = (vdupq_n_u32(u32::from_le_bytes(qh)), load_u8(&BIT), vdupq_n_u8(16));
+    let byte = load_u8(&BYTE);
+    let there = |byte| vtstq_u8(vqtbl1q_u8(vreinterpretq_u8_u32(qh), byte), bit);
+    let fifth = |byte| vreinterpretq_s8_u8(vandq_u8(there(byte), sixteen));
+    [vorrq_s8(low, fifth(byte)), vorrq_s8(high, fifth(vaddq_u8(byte, vdupq_n_u8(2))))]
+}

@@ -1,0 +1,83 @@
+//! Products of 32-weight blocks with one or two tokens, straight from the rows as they lie in the file.
+//!
+//! Four rows at a time; each weight is read and unpacked once. Integer sums run on from block to block and wrap: a
+//! block's dot product is the difference of two of them, which saves clearing accumulators. A tree of pairwise sums
+//! brings each row into its lane, where scales of four rows are applied at once.
+
+use super::blocks32::Simd32;
+use super::dot::Dot;
+use super::vectors::{load_i8, store_f32, sums};
+use crate::activations::QuantizedRows;
+use crate::formats::Block32;
+use crate::matrix::Matrix;
+use crate::tiles::TileMut;
+use core::arch::aarch64::*;
+
+/// All rows against tokens `t .. t + T`.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn matvec<D: Dot, F: Simd32, const T: usize>(
+    d: D,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    t: usize,
+    out: &mut TileMut<'_>,
+) {
+    let x: [QuantizedRows<'_>; T] = core::array::from_fn(|i| x.row(t + i));
+    let mut r = 0;
+    while r < w.n_rows() {
+        let n = (w.n_rows() - r).min(4);
+        // Rows beyond the end are the last one again.
+        let rows = core::array::from_fn(|i| bytemuck::cast_slice::<u8, F>(w.row(r + i.min(n - 1))));
+        let acc = four_rows(d, rows, &x);
+        for i in 0..T {
+            let mut four = [0.0; 4];
+            store_f32(acc[i], &mut four);
+            out.row_mut(t + i)[r..r + n].copy_from_slice(&four[..n]);
+        }
+        r += n;
+    }
+}
+
+/// Four rows against `T` tokens: a token's products in a vector.
+#[inline]
+#[target_feature(enable = "neon")]
+fn four_rows<D: Dot, F: Simd32, const T: usize>(
+    d: D,
+    rows: [&[F]; 4],
+    x: &[QuantizedRows<'_>; T],
+) -> [float32x4_t; T] {
+    let n = rows[0].len();
+    let rows = rows.map(|row| &row[..n]);
+    let qs: [&[[i8; 32]]; T] = core::array::from_fn(|t| &x[t].qs.as_chunks::<32>().0[..n]);
+    let scales: [&[f32]; T] = core::array::from_fn(|t| &x[t].scales[..n]);
+    let x_sums: [&[i16]; T] = core::array::from_fn(|t| &x[t].sums[..n]);
+    let mut acc = [vdupq_n_f32(0.0); T];
+    let mut running = [[vdupq_n_s32(0); 4]; T];
+    let mut before = [vdupq_n_s32(0); T];
+    for b in 0..n {
+        let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
+        for i in 0..4 {
+            let [low, high] = blocks[i].stored(d.neon());
+            for t in 0..T {
+                let halves = qs[t][b].as_chunks::<16>().0;
+                running[t][i] = d.dot(d.dot(running[t][i], low, load_i8(&halves[0])), high, load_i8(&halves[1]));
+            }
+        }
+        let w_scales = F::scales(blocks, d.neon());
+        for t in 0..T {
+            let total = sums(running[t]);
+            let mut dot = vsubq_s32(total, before[t]);
+            before[t] = total;
+            if F::OFFSET != 0 {
+                dot = vmlsl_n_s16(dot, vdup_n_s16(i16::from(F::OFFSET)), x_sums[t][b]);
+            }
+            acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(dot), vmulq_n_f32(w_scales, scales[t][b]));
+            if <F as Block32>::HAS_MIN {
+                let mins = vmulq_n_f32(F::mins(blocks, d.neon()), scales[t][b]);
+                acc[t] = vfmaq_n_f32(acc[t], mins, f32::from(x_sums[t][b]));
+            }
+        }
+    }
+    acc
+}

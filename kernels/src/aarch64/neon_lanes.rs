@@ -1,0 +1,134 @@
+//! [`Lanes`] in four 128-bit registers.
+
+use super::Neon;
+use super::ops::ops;
+use crate::lanes::Lanes;
+use core::arch::aarch64::*;
+
+type V = [float32x4_t; 4];
+
+/// An operation on each register.
+macro_rules! each {
+    (|$($v:ident),+| $body:expr) => {{
+        let f = |$($v: float32x4_t),+| $body;
+        [f($($v[0]),+), f($($v[1]),+), f($($v[2]),+), f($($v[3]),+)]
+    }};
+}
+
+impl Lanes for Neon {
+    type V = V;
+    const QUERIES: usize = 4;
+    const WIDE: bool = false;
+
+    ops! {
+        fn splat(x: f32) -> V { [vdupq_n_f32(x); 4] }
+        fn load(x: &[f32; 16]) -> V {
+            let p = x.as_ptr();
+            [vld1q_f32(p), vld1q_f32(p.add(4)), vld1q_f32(p.add(8)), vld1q_f32(p.add(12))]
+        }
+        fn load_f32(x: &[u8; 64]) -> V {
+            let p = x.as_ptr();
+            let load = |at| vreinterpretq_f32_u8(vld1q_u8(p.add(at)));
+            [load(0), load(16), load(32), load(48)]
+        }
+        fn load_f16(x: &[u8; 32]) -> V {
+            let low = vreinterpretq_f16_u8(vld1q_u8(x.as_ptr()));
+            let high = vreinterpretq_f16_u8(vld1q_u8(x.as_ptr().add(16)));
+            [
+                vcvt_f32_f16(vget_low_f16(low)),
+                vcvt_high_f32_f16(low),
+                vcvt_f32_f16(vget_low_f16(high)),
+                vcvt_high_f32_f16(high),
+            ]
+        }
+        fn load_bf16(x: &[u8; 32]) -> V {
+            let low = vreinterpretq_u16_u8(vld1q_u8(x.as_ptr()));
+            let high = vreinterpretq_u16_u8(vld1q_u8(x.as_ptr().add(16)));
+            [
+                vreinterpretq_f32_u32(vshll_n_u16::<16>(vget_low_u16(low))),
+                vreinterpretq_f32_u32(vshll_high_n_u16::<16>(low)),
+                vreinterpretq_f32_u32(vshll_n_u16::<16>(vget_low_u16(high))),
+                vreinterpretq_f32_u32(vshll_high_n_u16::<16>(high)),
+            ]
+        }
+        fn load_i8(x: &[u8; 16]) -> V {
+            let bytes = vreinterpretq_s8_u8(vld1q_u8(x.as_ptr()));
+            let (low, high) = (vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes));
+            [
+                vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))),
+                vcvtq_f32_s32(vmovl_high_s16(low)),
+                vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
+                vcvtq_f32_s32(vmovl_high_s16(high)),
+            ]
+        }
+        fn store(v: V, x: &mut [f32; 16]) {
+            let p = x.as_mut_ptr();
+            vst1q_f32(p, v[0]);
+            vst1q_f32(p.add(4), v[1]);
+            vst1q_f32(p.add(8), v[2]);
+            vst1q_f32(p.add(12), v[3])
+        }
+        fn store_f16(v: V, x: &mut [u8; 32]) {
+            let low = vcvt_high_f16_f32(vcvt_f16_f32(v[0]), v[1]);
+            let high = vcvt_high_f16_f32(vcvt_f16_f32(v[2]), v[3]);
+            vst1q_u8(x.as_mut_ptr(), vreinterpretq_u8_f16(low));
+            vst1q_u8(x.as_mut_ptr().add(16), vreinterpretq_u8_f16(high))
+        }
+        fn store_i8(v: V, x: &mut [i8; 16]) {
+            // Integral and within a byte: truncation takes nothing, narrowing keeps the low halves.
+            let low = vuzp1q_s16(
+                vreinterpretq_s16_s32(vcvtq_s32_f32(v[0])),
+                vreinterpretq_s16_s32(vcvtq_s32_f32(v[1])),
+            );
+            let high = vuzp1q_s16(
+                vreinterpretq_s16_s32(vcvtq_s32_f32(v[2])),
+                vreinterpretq_s16_s32(vcvtq_s32_f32(v[3])),
+            );
+            vst1q_s8(x.as_mut_ptr(), vuzp1q_s8(vreinterpretq_s8_s16(low), vreinterpretq_s8_s16(high)))
+        }
+        fn add(a: V, b: V) -> V { each!(|a, b| vaddq_f32(a, b)) }
+        fn sub(a: V, b: V) -> V { each!(|a, b| vsubq_f32(a, b)) }
+        fn mul(a: V, b: V) -> V { each!(|a, b| vmulq_f32(a, b)) }
+        fn div(a: V, b: V) -> V { each!(|a, b| vdivq_f32(a, b)) }
+        fn fma(a: V, b: V, c: V) -> V { each!(|a, b, c| vfmaq_f32(c, a, b)) }
+        fn max(a: V, b: V) -> V { each!(|a, b| vbslq_f32(vcgtq_f32(a, b), a, b)) }
+        fn min(a: V, b: V) -> V { each!(|a, b| vbslq_f32(vcltq_f32(a, b), a, b)) }
+        fn neg(a: V) -> V { each!(|a| vnegq_f32(a)) }
+        fn abs(a: V) -> V { each!(|a| vabsq_f32(a)) }
+        fn copysign(magnitude: V, sign: V) -> V {
+            let mask = vdupq_n_u32(1 << 31);
+            each!(|magnitude, sign| vbslq_f32(mask, sign, magnitude))
+        }
+        fn max_abs_bits(a: V, b: V) -> V {
+            each!(|a, b| vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(vabsq_f32(b)))))
+        }
+        fn scale_by_power(y: V, t: V) -> V {
+            each!(|y, t| {
+                let power = vshlq_n_u32::<23>(vreinterpretq_u32_f32(t));
+                vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(y), power))
+            })
+        }
+        fn exp_select(x: V, limit: V, y: V) -> V {
+            each!(|x, limit, y| {
+                let below = vcltq_f32(x, limit);
+                let y = vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(y), below));
+                vbslq_f32(vceqq_f32(x, x), y, x)
+            })
+        }
+        fn tree(v: V) -> f32 {
+            let v = vaddq_f32(vaddq_f32(v[0], v[2]), vaddq_f32(v[1], v[3]));
+            vpadds_f32(vadd_f32(vget_low_f32(v), vget_high_f32(v)))
+        }
+        fn deinterleave(a: V, b: V) -> (V, V) {
+            (
+                [vuzp1q_f32(a[0], a[1]), vuzp1q_f32(a[2], a[3]), vuzp1q_f32(b[0], b[1]), vuzp1q_f32(b[2], b[3])],
+                [vuzp2q_f32(a[0], a[1]), vuzp2q_f32(a[2], a[3]), vuzp2q_f32(b[0], b[1]), vuzp2q_f32(b[2], b[3])],
+            )
+        }
+        fn interleave(even: V, odd: V) -> (V, V) {
+            let low = |i: usize| vzip1q_f32(even[i], odd[i]);
+            let high = |i: usize| vzip2q_f32(even[i], odd[i]);
+            ([low(0), high(0), low(1), high(1)], [low(2), high(2), low(3), high(3)])
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Loads, stores and small reductions of 128-bit vectors.
+
+use core::arch::aarch64::*;
+
+/// Sixteen signed bytes.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_i8(x: &[i8; 16]) -> int8x16_t {
+    // SAFETY: the reference is to the sixteen bytes that are read; any alignment will do.
+    unsafe { vld1q_s8(x.as_ptr()) }
+}
+
+/// Sixteen bytes.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_u8(x: &[u8; 16]) -> uint8x16_t {
+    // SAFETY: as above.
+    unsafe { vld1q_u8(x.as_ptr()) }
+}
+
+/// Eight 16-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_i16(x: &[i16; 8]) -> int16x8_t {
+    // SAFETY: as above.
+    unsafe { vld1q_s16(x.as_ptr()) }
+}
+
+/// Four 32-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_i32(x: &[i32; 4]) -> int32x4_t {
+    // SAFETY: as above.
+    unsafe { vld1q_s32(x.as_ptr()) }
+}
+
+/// Four floats.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_f32(x: &[f32; 4]) -> float32x4_t {
+    // SAFETY: as above.
+    unsafe { vld1q_f32(x.as_ptr()) }
+}
+
+/// Writes four floats.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_f32(v: float32x4_t, x: &mut [f32; 4]) {
+    // SAFETY: the reference is to the four floats that are written.
+    unsafe { vst1q_f32(x.as_mut_ptr(), v) }
+}
+
+/// Writes four 32-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_i32(v: int32x4_t, x: &mut [i32; 4]) {
+    // SAFETY: as above.
+    unsafe { vst1q_s32(x.as_mut_ptr(), v) }
+}
+
+/// Writes eight 16-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_i16(v: int16x8_t, x: &mut [i16; 8]) {
+    // SAFETY: as above.
+    unsafe { vst1q_s16(x.as_mut_ptr(), v) }
+}
+
+/// Writes four vectors with their 32-bit elements taken in turns: `a0 b0 c0 d0 a1 ...`.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_interleaved([a, b, c, d]: [int8x16_t; 4], out: &mut [i8; 64]) {
+    let v = int32x4x4_t(
+        vreinterpretq_s32_s8(a),
+        vreinterpretq_s32_s8(b),
+        vreinterpretq_s32_s8(c),
+        vreinterpretq_s32_s8(d),
+    );
+    // SAFETY: the reference is to the 64 bytes that are written; any alignment will do.
+    unsafe { vst4q_s32(out.as_mut_ptr().cast(), v) }
+}
+
+/// The sum of each vector in its lane, wrapping.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn sums([a, b, c, d]: [int32x4_t; 4]) -> int32x4_t {
+    vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))
+}
+
+/// Four little-endian f16 as f32.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn widen_f16([a, b, c, d]: [[u8; 2]; 4]) -> float32x4_t {
+    // Assembled in a general register: lane loads would cost a vector operation each.
+    let half = |x: [u8; 2]| u64::from(u16::from_le_bytes(x));
+    let bits = half(a) | half(b) << 16 | half(c) << 32 | half(d) << 48;
+    vcvt_f32_f16(vreinterpret_f16_u64(vcreate_u64(bits)))
+}
+
+/// Nibbles of sixteen bytes: the low ones, the high ones.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn nibbles(x: &[u8; 16]) -> [int8x16_t; 2] {
+    let x = load_u8(x);
+    [vreinterpretq_s8_u8(vandq_u8(x, vdupq_n_u8(15))), vreinterpretq_s8_u8(vshrq_n_u8::<4>(x))]
+}
+
+/// Entries of a codebook.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn look_up(codebook: &[i8; 16], [low, high]: [int8x16_t; 2]) -> [int8x16_t; 2] {
+    let codebook = load_i8(codebook);
+    [vqtbl1q_s8(codebook, vreinterpretq_u8_s8(low)), vqtbl1q_s8(codebook, vreinterpretq_u8_s8(high))]
+}
+
+/// Bytes of four rows by columns, widened: `[column][row]`.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn columns([a, b, c, d]: [int8x16_t; 4]) -> [int16x4_t; 16] {
+    let (ac, bd) = (vzip1q_s8(a, c), vzip1q_s8(b, d));
+    let (ac_high, bd_high) = (vzip2q_s8(a, c), vzip2q_s8(b, d));
+    let [w0, w1] = widen(vzip1q_s8(ac, bd));
+    let [w2, w3] = widen(vzip2q_s8(ac, bd));
+    let [w4, w5] = widen(vzip1q_s8(ac_high, bd_high));
+    let [w6, w7] = widen(vzip2q_s8(ac_high, bd_high));
+    let (l, h) = (|v| vget_low_s16(v), |v| vget_high_s16(v));
+    [
+        l(w0), h(w0), l(w1), h(w1), l(w2), h(w2), l(w3), h(w3), l(w4), h(w4), l(w5), h(w5), l(w6), h(w6), l(w7), h(w7),
+    ]
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn widen(v: int8x16_t) -> [int16x8_t; 2] {
+    [vmovl_s8(vget_low_s8(v)), vmovl_high_s8(v)]
+}
