@@ -7,11 +7,13 @@
 // Lanes and groups are indices into several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
 pub mod activations;
 pub mod attention;
 pub mod features;
 pub mod formats;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
 mod lanes;
 pub mod matrix;
 pub mod queue;

@@ -63,7 +63,9 @@ impl Kernels {
     pub fn all(features: Features) -> impl Iterator<Item = &'static Kernels> {
         #[cfg(target_arch = "x86_64")]
         let special = [crate::x86_64::avx2_table(features), crate::x86_64::avx512vnni_table(features)];
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        let special = [crate::aarch64::neon_table(features), crate::aarch64::dotprod_table(features)];
+        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
         let special: [Option<&'static Kernels>; 0] = {
             let _ = features;
             []

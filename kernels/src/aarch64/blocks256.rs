@@ -23,11 +23,19 @@ pub(super) trait Simd256: Block256 {
     /// Integer scales of the sub-blocks; with eight, the rest is zero.
     fn sub_scales(&self, neon: Neon) -> int8x16_t;
     /// Integer minima likewise; meaningless unless [`Block256::HAS_MIN`].
-    fn sub_mins(&self, neon: Neon) -> int8x16_t;
+    #[inline(always)]
+    fn sub_mins(&self, _: Neon) -> int8x16_t {
+        // SAFETY: the token proves NEON.
+        unsafe { vdupq_n_s8(0) }
+    }
     /// Scales of four blocks.
     fn scales(blocks: [&Self; 4], neon: Neon) -> float32x4_t;
     /// Scales of the minima of four blocks; meaningless unless [`Block256::HAS_MIN`].
-    fn min_scales(blocks: [&Self; 4], neon: Neon) -> float32x4_t;
+    #[inline(always)]
+    fn min_scales(_: [&Self; 4], _: Neon) -> float32x4_t {
+        // SAFETY: the token proves NEON.
+        unsafe { vdupq_n_f32(0.0) }
+    }
 }
 
 /// The weights' integers `64 C .. 64 C + 64`.
@@ -46,7 +54,7 @@ pub(super) fn weights<F: Simd256, const C: usize>(block: &F, neon: Neon) -> [int
 /// [`Simd256`] from the expressions of its methods.
 macro_rules! simd256 {
     ($block:ty, offset $offset:literal, subs $subs:literal, |$b:ident, $c:ident| $stored:expr,
-     sub_scales $sub_scales:expr, sub_mins $sub_mins:expr, min_scales $min_scales:expr) => {
+     sub_scales $sub_scales:expr $(, sub_mins $sub_mins:expr, with $dmin:ident)?) => {
         impl Simd256 for $block {
             const OFFSET: i8 = $offset;
             const SUBS: usize = $subs;
@@ -65,31 +73,32 @@ macro_rules! simd256 {
                 unsafe { $sub_scales }
             }
 
-            #[inline(always)]
-            fn sub_mins(&self, _: Neon) -> int8x16_t {
-                let $b = self;
-                // SAFETY: the token proves NEON.
-                unsafe { $sub_mins }
-            }
+            $(
+                #[inline(always)]
+                fn sub_mins(&self, _: Neon) -> int8x16_t {
+                    let $b = self;
+                    // SAFETY: the token proves NEON.
+                    unsafe { $sub_mins }
+                }
+
+                #[inline(always)]
+                fn min_scales(b: [&Self; 4], _: Neon) -> float32x4_t {
+                    // SAFETY: the token proves NEON.
+                    unsafe { widen_f16([b[0].$dmin, b[1].$dmin, b[2].$dmin, b[3].$dmin]) }
+                }
+            )?
 
             #[inline(always)]
             fn scales(b: [&Self; 4], _: Neon) -> float32x4_t {
                 // SAFETY: the token proves NEON.
                 unsafe { widen_f16([b[0].d, b[1].d, b[2].d, b[3].d]) }
             }
-
-            #[inline(always)]
-            fn min_scales($b: [&Self; 4], _: Neon) -> float32x4_t {
-                // SAFETY: the token proves NEON.
-                unsafe { $min_scales }
-            }
         }
     };
 }
 
 simd256!(BlockQ2K, offset 0, subs 16, |b, c| two_bits(&b.qs, c).map(|q| vreinterpretq_s8_u8(q)),
-    sub_scales nibbles(&b.scales)[0], sub_mins nibbles(&b.scales)[1],
-    min_scales widen_f16([b[0].dmin, b[1].dmin, b[2].dmin, b[3].dmin]));
+    sub_scales nibbles(&b.scales)[0], sub_mins nibbles(&b.scales)[1], with dmin);
 
 simd256!(BlockQ3K, offset 4, subs 16, |b, c| {
     let [q0, q1, q2, q3] = two_bits(&b.qs, c);
@@ -103,14 +112,13 @@ simd256!(BlockQ3K, offset 4, subs 16, |b, c| {
         vreinterpretq_s8_u8(vorrq_u8(q2, bit(m0, 2 * c + 1))),
         vreinterpretq_s8_u8(vorrq_u8(q3, bit(m1, 2 * c + 1))),
     ]
-}, sub_scales load_i8(&b.unpack_scales()), sub_mins vdupq_n_s8(0), min_scales { let _ = b; vdupq_n_f32(0.0) });
+}, sub_scales load_i8(&b.unpack_scales()));
 
 simd256!(BlockQ4K, offset 0, subs 8, |b, c| {
     let qs = b.qs.as_chunks::<16>().0;
     let ([l0, h0], [l1, h1]) = (nibbles(&qs[2 * c]), nibbles(&qs[2 * c + 1]));
     [l0, l1, h0, h1]
-}, sub_scales eight(six_bits(&b.scales)[0]), sub_mins eight(six_bits(&b.scales)[1]),
-    min_scales widen_f16([b[0].dmin, b[1].dmin, b[2].dmin, b[3].dmin]));
+}, sub_scales eight(six_bits(&b.scales)[0]), sub_mins eight(six_bits(&b.scales)[1]), with dmin);
 
 simd256!(BlockQ5K, offset 0, subs 8, |b, c| {
     let qs = b.qs.as_chunks::<16>().0;
@@ -125,8 +133,7 @@ simd256!(BlockQ5K, offset 0, subs 8, |b, c| {
         vorrq_s8(h0, bit(m0, 2 * c + 1)),
         vorrq_s8(h1, bit(m1, 2 * c + 1)),
     ]
-}, sub_scales eight(six_bits(&b.scales)[0]), sub_mins eight(six_bits(&b.scales)[1]),
-    min_scales widen_f16([b[0].dmin, b[1].dmin, b[2].dmin, b[3].dmin]));
+}, sub_scales eight(six_bits(&b.scales)[0]), sub_mins eight(six_bits(&b.scales)[1]), with dmin);
 
 simd256!(BlockQ6K, offset 32, subs 16, |b, c| {
     let low = &b.ql.as_chunks::<64>().0[c / 2].as_chunks::<16>().0;
@@ -144,14 +151,13 @@ simd256!(BlockQ6K, offset 32, subs 16, |b, c| {
     };
     let join = |i: usize| vreinterpretq_s8_u8(vorrq_u8(low[i], vandq_u8(high[i], three)));
     [join(0), join(1), join(2), join(3)]
-}, sub_scales load_i8(&b.scales), sub_mins vdupq_n_s8(0), min_scales { let _ = b; vdupq_n_f32(0.0) });
+}, sub_scales load_i8(&b.scales));
 
 simd256!(BlockIq4Xs, offset 0, subs 8, |b, c| {
     let qs = b.qs.as_chunks::<16>().0;
     let ([a0, a1], [b0, b1]) = (look_up(&CODEBOOK, nibbles(&qs[2 * c])), look_up(&CODEBOOK, nibbles(&qs[2 * c + 1])));
     [a0, a1, b0, b1]
-}, sub_scales eight(u64::from_le_bytes(b.unpack_scales().map(|s| s as u8))), sub_mins vdupq_n_s8(0),
-    min_scales { let _ = b; vdupq_n_f32(0.0) });
+}, sub_scales eight(u64::from_le_bytes(b.unpack_scales().map(|s| s as u8))));
 
 /// Eight bytes and eight zeros.
 #[inline]
@@ -177,7 +183,12 @@ fn two_bits(qs: &[u8; 64], c: usize) -> [uint8x16_t; 4] {
     let qs = &qs.as_chunks::<32>().0[c / 2].as_chunks::<16>().0;
     let (a, b, three) = (load_u8(&qs[0]), load_u8(&qs[1]), vdupq_n_u8(3));
     if c % 2 == 0 {
-        [vandq_u8(a, three), vandq_u8(b, three), vandq_u8(vshrq_n_u8::<2>(a), three), vandq_u8(vshrq_n_u8::<2>(b), three)]
+        [
+            vandq_u8(a, three),
+            vandq_u8(b, three),
+            vandq_u8(vshrq_n_u8::<2>(a), three),
+            vandq_u8(vshrq_n_u8::<2>(b), three),
+        ]
     } else {
         let (a, b) = (vshrq_n_u8::<4>(a), vshrq_n_u8::<4>(b));
         [vandq_u8(a, three), vandq_u8(b, three), vshrq_n_u8::<2>(a), vshrq_n_u8::<2>(b)]

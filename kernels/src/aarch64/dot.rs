@@ -38,6 +38,7 @@ impl Dot for Dotprod {
         // SAFETY: the token proves that `sdot` exists; it reads and writes these registers only.
         unsafe {
             asm!(
+                ".arch_extension dotprod",
                 "sdot {acc:v}.4s, {a:v}.16b, {b:v}.16b",
                 acc = inout(vreg) acc, a = in(vreg) a, b = in(vreg) b,
                 options(pure, nomem, nostack, preserves_flags)

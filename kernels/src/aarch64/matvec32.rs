@@ -42,11 +42,7 @@ pub(super) fn matvec<D: Dot, F: Simd32, const T: usize>(
 /// Four rows against `T` tokens: a token's products in a vector.
 #[inline]
 #[target_feature(enable = "neon")]
-fn four_rows<D: Dot, F: Simd32, const T: usize>(
-    d: D,
-    rows: [&[F]; 4],
-    x: &[QuantizedRows<'_>; T],
-) -> [float32x4_t; T] {
+fn four_rows<D: Dot, F: Simd32, const T: usize>(d: D, rows: [&[F]; 4], x: &[QuantizedRows<'_>; T]) -> [float32x4_t; T] {
     let n = rows[0].len();
     let rows = rows.map(|row| &row[..n]);
     let qs: [&[[i8; 32]]; T] = core::array::from_fn(|t| &x[t].qs.as_chunks::<32>().0[..n]);

@@ -115,6 +115,8 @@ impl Lanes for Neon {
                 vbslq_f32(vceqq_f32(x, x), y, x)
             })
         }
+        fn select_ge(a: V, b: V, x: V, y: V) -> V { each!(|a, b, x, y| vbslq_f32(vcgeq_f32(a, b), x, y)) }
+        fn round_f16(v: V) -> V { each!(|v| vcvt_f32_f16(vcvt_f16_f32(v))) }
         fn tree(v: V) -> f32 {
             let v = vaddq_f32(vaddq_f32(v[0], v[2]), vaddq_f32(v[1], v[3]));
             vpadds_f32(vadd_f32(vget_low_f32(v), vget_high_f32(v)))

@@ -18,22 +18,6 @@ pub(super) fn load_u8(x: &[u8; 16]) -> uint8x16_t {
     unsafe { vld1q_u8(x.as_ptr()) }
 }
 
-/// Eight 16-bit integers.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(super) fn load_i16(x: &[i16; 8]) -> int16x8_t {
-    // SAFETY: as above.
-    unsafe { vld1q_s16(x.as_ptr()) }
-}
-
-/// Four 32-bit integers.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(super) fn load_i32(x: &[i32; 4]) -> int32x4_t {
-    // SAFETY: as above.
-    unsafe { vld1q_s32(x.as_ptr()) }
-}
-
 /// Four floats.
 #[inline]
 #[target_feature(enable = "neon")]
@@ -48,36 +32,6 @@ pub(super) fn load_f32(x: &[f32; 4]) -> float32x4_t {
 pub(super) fn store_f32(v: float32x4_t, x: &mut [f32; 4]) {
     // SAFETY: the reference is to the four floats that are written.
     unsafe { vst1q_f32(x.as_mut_ptr(), v) }
-}
-
-/// Writes four 32-bit integers.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(super) fn store_i32(v: int32x4_t, x: &mut [i32; 4]) {
-    // SAFETY: as above.
-    unsafe { vst1q_s32(x.as_mut_ptr(), v) }
-}
-
-/// Writes eight 16-bit integers.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(super) fn store_i16(v: int16x8_t, x: &mut [i16; 8]) {
-    // SAFETY: as above.
-    unsafe { vst1q_s16(x.as_mut_ptr(), v) }
-}
-
-/// Writes four vectors with their 32-bit elements taken in turns: `a0 b0 c0 d0 a1 ...`.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(super) fn store_interleaved([a, b, c, d]: [int8x16_t; 4], out: &mut [i8; 64]) {
-    let v = int32x4x4_t(
-        vreinterpretq_s32_s8(a),
-        vreinterpretq_s32_s8(b),
-        vreinterpretq_s32_s8(c),
-        vreinterpretq_s32_s8(d),
-    );
-    // SAFETY: the reference is to the 64 bytes that are written; any alignment will do.
-    unsafe { vst4q_s32(out.as_mut_ptr().cast(), v) }
 }
 
 /// The sum of each vector in its lane, wrapping.
@@ -124,9 +78,7 @@ pub(super) fn columns([a, b, c, d]: [int8x16_t; 4]) -> [int16x4_t; 16] {
     let [w4, w5] = widen(vzip1q_s8(ac_high, bd_high));
     let [w6, w7] = widen(vzip2q_s8(ac_high, bd_high));
     let (l, h) = (|v| vget_low_s16(v), |v| vget_high_s16(v));
-    [
-        l(w0), h(w0), l(w1), h(w1), l(w2), h(w2), l(w3), h(w3), l(w4), h(w4), l(w5), h(w5), l(w6), h(w6), l(w7), h(w7),
-    ]
+    [l(w0), h(w0), l(w1), h(w1), l(w2), h(w2), l(w3), h(w3), l(w4), h(w4), l(w5), h(w5), l(w6), h(w6), l(w7), h(w7)]
 }
 
 #[inline]
