@@ -30,9 +30,10 @@ impl<'t> Interpreter<'t> {
                 default.map_or_else(|| budget.literal(""), Ok)
             }
             "tojson" => {
-                let [_, indent, separators, sort_keys] =
+                let [ensure_ascii, indent, separators, sort_keys] =
                     arguments.bind("tojson", ["ensure_ascii", "indent", "separators", "sort_keys"])?;
-                let layout = json::layout(indent, separators, sort_keys.is_some_and(|sort| sort.is_true()), budget)?;
+                let flag = |value: Option<Value>| value.is_some_and(|value| value.is_true());
+                let layout = json::layout(indent, separators, flag(sort_keys), flag(ensure_ascii), budget)?;
                 json::to_json(&value, &layout, budget)
             }
             "length" | "count" => {
@@ -216,7 +217,8 @@ impl<'t> Interpreter<'t> {
 
     /// Filters that Jinja evaluates lazily: their result is a generator.
     fn lazy_filter(&mut self, name: &'t str, value: &Value, mut arguments: CallArguments<'t>) -> Outcome<Value> {
-        let items = value.iterate(&self.budget)?;
+        // As in Jinja: anything false, `none` too, is an empty sequence.
+        let items = if value.is_true() { value.iterate(&self.budget)? } else { Vec::new() };
         let mut out = Vec::new();
         if name == "map" && arguments.positional.is_empty() {
             let [attribute, default] = arguments.bind("map", ["attribute", "default"])?;

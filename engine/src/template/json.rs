@@ -16,6 +16,8 @@ pub(super) struct Layout {
     pub(super) item_separator: String,
     pub(super) key_separator: String,
     pub(super) sort_keys: bool,
+    /// Whether everything beyond ASCII is escaped.
+    pub(super) ensure_ascii: bool,
 }
 
 pub(super) fn write_json(value: &Value, layout: &Layout, out: &mut Text, budget: &Budget) -> Outcome<()> {
@@ -109,11 +111,12 @@ impl Writer<'_> {
     }
 
     fn string(&mut self, text: &Text) -> Outcome<()> {
-        // An escape is at most six characters.
+        // A byte becomes at most six, those of longer characters fewer each.
         self.budget.take(text.cost() * 6 + 2)?;
         self.out.push_literal("\"");
         let string = text.as_str();
         let mut plain = 0;
+        let mut escaped = String::new();
         for (at, c) in string.char_indices() {
             let escape = match c {
                 '"' => "\\\"",
@@ -123,7 +126,13 @@ impl Writer<'_> {
                 '\t' => "\\t",
                 '\u{8}' => "\\b",
                 '\u{c}' => "\\f",
-                '\0'..'\u{20}' => &format!("\\u{:04x}", u32::from(c)),
+                '\0'..'\u{20}' | '\u{80}'.. if c < ' ' || self.layout.ensure_ascii => {
+                    escaped.clear();
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        escaped.push_str(&format!("\\u{unit:04x}"));
+                    }
+                    &escaped
+                }
                 _ => continue,
             };
             self.out.push_slice(text, plain..at);
@@ -141,6 +150,7 @@ pub(super) fn layout(
     indent: Option<Value>,
     separators: Option<Value>,
     sort_keys: bool,
+    ensure_ascii: bool,
     budget: &Budget,
 ) -> Outcome<Layout> {
     const WRONG: ErrorKind = ErrorKind::Arguments("tojson");
@@ -162,7 +172,7 @@ pub(super) fn layout(
         },
         Some(_) => return Err(WRONG),
     };
-    Ok(Layout { indent, item_separator, key_separator, sort_keys })
+    Ok(Layout { indent, item_separator, key_separator, sort_keys, ensure_ascii })
 }
 
 /// `json.dumps(value)` with the given layout.

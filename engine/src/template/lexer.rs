@@ -222,10 +222,12 @@ impl<'s> Lexer<'s> {
         let next_is_digit = |at: usize| rest[at..].starts_with(|c: char| c.is_ascii_digit());
         let mut n = digits(0);
         let integer = n;
-        if rest[n..].starts_with('.') && next_is_digit(n + 1) {
+        // Behind a dot it is an index: `pairs.0.1`.
+        let is_index = self.source[..self.at].ends_with('.');
+        if !is_index && rest[n..].starts_with('.') && next_is_digit(n + 1) {
             n += 1 + digits(n + 1);
         }
-        if rest[n..].starts_with(['e', 'E']) {
+        if !is_index && rest[n..].starts_with(['e', 'E']) {
             let signed = usize::from(rest[n + 1..].starts_with(['+', '-']));
             if next_is_digit(n + 1 + signed) {
                 n += 1 + signed + digits(n + 1 + signed);
