@@ -65,16 +65,16 @@ impl Bpe {
         let mut others = Others::new(vocabulary.len() as u32);
         let mut text = Vec::new();
         let mut merges = Vec::with_capacity(n_merges);
+        let mut merged = 0;
         for (index, merge) in strings.enumerate() {
             let (left, right) = parse(merge).ok_or(TokenizerError::Merge { index })?;
             text.clear();
             text.extend_from_slice(left);
             text.extend_from_slice(right);
-            merges.push(Merge {
-                left: others.symbol(vocabulary, left),
-                right: others.symbol(vocabulary, right),
-                merged: others.symbol(vocabulary, &text),
-            });
+            // Most vocabularies list what merges make in the order of the merges.
+            merged = if vocabulary.piece(merged + 1) == text { merged + 1 } else { others.symbol(vocabulary, &text) };
+            let (left, right) = (others.symbol(vocabulary, left), others.symbol(vocabulary, right));
+            merges.push(Merge { left, right, merged });
         }
         let bytes = CHARS.map(|c| others.symbol(vocabulary, c.encode_utf8(&mut [0; 4]).as_bytes()));
 

@@ -64,7 +64,7 @@ struct Slot {
 /// No value is this large: values count entries of arrays in memory.
 const EMPTY: Slot = Slot { hash: 0, value: u32::MAX };
 
-/// Open addressing with linear probing, at most half full.
+/// Open addressing with linear probing, at most three quarters full.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     slots: Vec<Slot>,
@@ -74,7 +74,7 @@ pub(super) struct Table {
 impl Table {
     /// A table for `n` values; more make it grow.
     pub(super) fn with_capacity(n: usize) -> Self {
-        Self { slots: vec![EMPTY; (n * 2).next_power_of_two().max(16)], len: 0 }
+        Self { slots: vec![EMPTY; (n + n / 3 + 1).next_power_of_two().max(16)], len: 0 }
     }
 
     /// The value with this hash that `is_it` accepts.
@@ -95,7 +95,7 @@ impl Table {
 
     /// Adds a value that is not in the table.
     pub(super) fn insert(&mut self, hash: u32, value: u32) {
-        if self.len * 2 >= self.slots.len() {
+        if self.len >= self.slots.len() / 4 * 3 {
             let doubled = vec![EMPTY; self.slots.len() * 2];
             let old = core::mem::replace(&mut self.slots, doubled);
             for slot in old {

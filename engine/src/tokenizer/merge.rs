@@ -23,26 +23,25 @@ pub(super) struct Symbol {
     next: u32,
 }
 
-/// Two neighbours that may merge.
+/// A symbol that may merge with the one after it.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
-    priority: u32,
-    left: u32,
-    right: u32,
+    /// Priority, then position: what comes first.
+    order: u64,
     /// Bytes of both when the pair was found: it is outdated if they have changed.
     len: u32,
     merged: u32,
 }
 
 impl Pair {
-    fn order(&self) -> (u32, u32) {
-        (self.priority, self.left)
+    fn left(&self) -> usize {
+        self.order as u32 as usize
     }
 }
 
 impl Ord for Pair {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.order().cmp(&other.order())
+        self.order.cmp(&other.order)
     }
 }
 
@@ -54,7 +53,7 @@ impl PartialOrd for Pair {
 
 impl PartialEq for Pair {
     fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
+        self.order == other.order
     }
 }
 
@@ -86,25 +85,24 @@ impl Merger {
 
     /// Merges until nothing is left to merge. `join` gives the priority (least first) and the id of a pair that may.
     pub(super) fn merge(&mut self, mut join: impl FnMut(&Symbol, &Symbol) -> Option<(u32, u32)>) {
-        for right in 1..self.symbols.len() as u32 {
-            self.enqueue(right - 1, right, &mut join);
+        for left in 0..self.symbols.len() {
+            self.enqueue(left, &mut join);
         }
         while let Some(Reverse(pair)) = self.queue.pop() {
-            let (left, right) = (self.symbols[pair.left as usize], self.symbols[pair.right as usize]);
-            if left.len == 0 || right.len == 0 || left.len + right.len != pair.len {
+            let left = self.symbols[pair.left()];
+            // Symbols only grow or vanish, so a pair of the old length is the old pair.
+            let Some(&right) = self.symbols.get(left.next as usize) else { continue };
+            if left.len == 0 || left.len + right.len != pair.len {
                 continue;
             }
-            let merged = &mut self.symbols[pair.left as usize];
-            merged.len = pair.len;
-            merged.id = pair.merged;
-            merged.next = right.next;
-            self.symbols[pair.right as usize].len = 0;
-            if right.next != NONE {
-                self.symbols[right.next as usize].previous = pair.left;
-                self.enqueue(pair.left, right.next, &mut join);
+            self.symbols[left.next as usize].len = 0;
+            self.symbols[pair.left()] = Symbol { len: pair.len, id: pair.merged, next: right.next, ..left };
+            if let Some(next) = self.symbols.get_mut(right.next as usize) {
+                next.previous = pair.left() as u32;
             }
+            self.enqueue(pair.left(), &mut join);
             if left.previous != NONE {
-                self.enqueue(left.previous, pair.left, &mut join);
+                self.enqueue(left.previous as usize, &mut join);
             }
         }
     }
@@ -114,10 +112,73 @@ impl Merger {
         self.symbols.iter().filter(|symbol| symbol.len > 0)
     }
 
-    fn enqueue(&mut self, left: u32, right: u32, join: &mut impl FnMut(&Symbol, &Symbol) -> Option<(u32, u32)>) {
-        let (l, r) = (&self.symbols[left as usize], &self.symbols[right as usize]);
-        if let Some((priority, merged)) = join(l, r) {
-            self.queue.push(Reverse(Pair { priority, left, right, len: l.len + r.len, merged }));
+    /// Queues a symbol and its right neighbour, if they may merge.
+    fn enqueue(&mut self, at: usize, join: &mut impl FnMut(&Symbol, &Symbol) -> Option<(u32, u32)>) {
+        let left = &self.symbols[at];
+        let Some(right) = self.symbols.get(left.next as usize) else { return };
+        if let Some((priority, merged)) = join(left, right) {
+            let order = u64::from(priority) << 32 | at as u64;
+            self.queue.push(Reverse(Pair { order, len: left.len + right.len, merged }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// Merges a text of `ids`, one byte each, by `(left, right, priority, merged)`; counts the pairs that were looked at.
+    fn merge(ids: &[u32], rules: &[(u32, u32, u32, u32)]) -> (Vec<(u32, u32)>, usize) {
+        let mut merger = Merger::default();
+        for &id in ids {
+            merger.push(1, id);
+        }
+        let mut n_looked_at = 0;
+        merger.merge(|left, right| {
+            n_looked_at += 1;
+            let rule = rules.iter().find(|rule| (rule.0, rule.1) == (left.id, right.id))?;
+            Some((rule.2, rule.3))
+        });
+        (merger.symbols().map(|symbol| (symbol.id, symbol.len)).collect(), n_looked_at)
+    }
+
+    #[test]
+    fn least_priority_goes_first() {
+        // 1 2 3: (2, 3) is more urgent than (1, 2), and what it makes merges with 1.
+        let rules = [(1, 2, 5, 12), (2, 3, 4, 23), (1, 23, 9, 123)];
+        assert_eq!(merge(&[1, 2, 3], &rules).0, [(123, 3)]);
+        assert_eq!(merge(&[1, 2, 3], &rules[..2]).0, [(1, 1), (23, 2)]);
+    }
+
+    #[test]
+    fn leftmost_goes_first_among_equals() {
+        assert_eq!(merge(&[1, 1, 1], &[(1, 1, 0, 2)]).0, [(2, 2), (1, 1)]);
+        let overlapping = [(1, 2, 7, 12), (2, 1, 7, 21)];
+        assert_eq!(merge(&[1, 2, 1, 2, 1], &overlapping).0, [(12, 2), (12, 2), (1, 1)]);
+    }
+
+    #[test]
+    fn outdated_pairs_are_dropped() {
+        // (2, 3) is queued, then 2 is taken by 1.
+        assert_eq!(merge(&[1, 2, 3], &[(1, 2, 0, 12), (2, 3, 1, 23)]).0, [(12, 2), (3, 1)]);
+        // (3, 4) is queued, then 4 grows by 5.
+        assert_eq!(merge(&[3, 4, 5], &[(4, 5, 0, 45), (3, 4, 1, 34)]).0, [(3, 1), (45, 2)]);
+    }
+
+    #[test]
+    fn cycles_end() {
+        let rules = [(1, 1, 0, 1), (1, 2, 0, 2), (2, 1, 0, 1)];
+        assert_eq!(merge(&[1; 1000], &rules).0, [(1, 1000)]);
+    }
+
+    #[test]
+    fn work_is_linear_in_the_text() {
+        for n in [1_000, 100_000] {
+            let doubling = [(1, 1, 0, 2), (2, 2, 1, 3), (3, 3, 2, 4), (4, 4, 3, 5)];
+            let (left, n_looked_at) = merge(&vec![1; n], &doubling);
+            assert_eq!(left.len(), n.div_ceil(16));
+            assert!(n_looked_at < 3 * n, "{n_looked_at} pairs for {n} symbols");
         }
     }
 }

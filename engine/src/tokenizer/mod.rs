@@ -28,6 +28,7 @@ pub use error::{Name, TokenizerError};
 pub use stream::StreamDecoder;
 pub use vocabulary::TokenKind;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -60,8 +61,8 @@ pub struct Tokenizer<'a> {
 
 #[derive(Clone, Debug)]
 enum Model {
-    Bpe(Bpe),
-    Spm(Spm),
+    Bpe(Box<Bpe>),
+    Spm(Box<Spm>),
 }
 
 impl<'a> Tokenizer<'a> {
@@ -84,8 +85,8 @@ impl<'a> Tokenizer<'a> {
         let defaults = if pre_tokenizer.is_some() { [None; 3] } else { [Some(1), Some(2), Some(0)] };
         let roles = Roles::new(metadata, &mut vocabulary, defaults)?;
         let model = match pre_tokenizer {
-            Some(pre_tokenizer) => Model::Bpe(Bpe::new(metadata, &vocabulary, pre_tokenizer)?),
-            None => Model::Spm(Spm::new(metadata, &vocabulary, roles.unknown)?),
+            Some(pre_tokenizer) => Model::Bpe(Box::new(Bpe::new(metadata, &vocabulary, pre_tokenizer)?)),
+            None => Model::Spm(Box::new(Spm::new(metadata, &vocabulary, roles.unknown)?)),
         };
 
         let add_bos = metadata.bool("tokenizer.ggml.add_bos_token")?;

@@ -30,6 +30,9 @@ pub(super) struct Spm {
     bytes: [Option<u32>; 256],
     unknown: Option<u32>,
     longest_piece: usize,
+    /// Last bytes of characters that come right before a space in some piece. A space after anything else begins a word
+    /// that nothing before it merges with.
+    before_space: [bool; 256],
 }
 
 /// Memory for one call of [`Spm::encode`].
@@ -55,8 +58,17 @@ impl Spm {
         for (byte, token) in (0..=255).zip(&mut bytes) {
             *token = vocabulary.byte_token(byte);
         }
-        let longest_piece = (0..n_tokens as u32).map(|id| vocabulary.piece(id).len()).max().unwrap_or(0);
-        Ok(Self { priorities, bytes, unknown, longest_piece })
+        let mut longest_piece = 0;
+        let mut before_space = [false; 256];
+        let mut utf8 = [0; 4];
+        let space = SPACE.encode_utf8(&mut utf8).as_bytes();
+        for piece in (0..n_tokens as u32).map(|id| vocabulary.piece(id)) {
+            longest_piece = longest_piece.max(piece.len());
+            for window in piece.windows(1 + space.len()).filter(|window| window.ends_with(space)) {
+                before_space[usize::from(window[0])] = true;
+            }
+        }
+        Ok(Self { priorities, bytes, unknown, longest_piece, before_space })
     }
 
     /// Appends the tokens of a text without special tokens, after a space if `space_prefix`.
@@ -74,19 +86,29 @@ impl Spm {
             escaped.push(SPACE);
         }
         escaped.extend(text.chars().map(|c| if c == ' ' { SPACE } else { c }));
+        let mut start = 0;
+        for (at, _) in escaped.match_indices(SPACE) {
+            if at > start && !self.before_space[usize::from(escaped.as_bytes()[at - 1])] {
+                self.encode_word(vocabulary, &escaped[start..at], merger, out);
+                start = at;
+            }
+        }
+        self.encode_word(vocabulary, &escaped[start..], merger, out);
+    }
 
+    fn encode_word(&self, vocabulary: &Vocabulary<'_>, word: &str, merger: &mut Merger, out: &mut Vec<u32>) {
         merger.clear();
-        for c in escaped.chars() {
+        for c in word.chars() {
             let id = vocabulary.id(c.encode_utf8(&mut [0; 4]).as_bytes());
             merger.push(c.len_utf8() as u32, id.unwrap_or(NO_TOKEN));
         }
-        let escaped = escaped.as_bytes();
+        let word = word.as_bytes();
         merger.merge(|left, right| {
             let (start, len) = (left.start as usize, (left.len + right.len) as usize);
             if len > self.longest_piece {
                 return None;
             }
-            let id = vocabulary.id(&escaped[start..start + len])?;
+            let id = vocabulary.id(&word[start..start + len])?;
             Some((self.priorities[id as usize], id))
         });
         for symbol in merger.symbols() {
@@ -95,7 +117,7 @@ impl Spm {
                 continue;
             }
             let start = symbol.start as usize;
-            self.encode_bytes(&escaped[start..start + symbol.len as usize], out);
+            self.encode_bytes(&word[start..start + symbol.len as usize], out);
         }
     }
 

@@ -9,6 +9,8 @@
 mod ranges;
 mod rules;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use rules::{
     Rule, afmoe_scripts, any_spaced_letters, any_spaced_punctuation, ascii_word_after_punctuation, cascading_spaces,
@@ -34,12 +36,15 @@ pub(super) struct PreTokenizer {
     pub(super) add_bos: bool,
 }
 
+/// Calls the closure with every part of the text, in order.
+type Splitter = fn(&str, &mut dyn FnMut(&str));
+
 #[derive(Debug)]
 enum Stage {
     /// Alternatives.
     Match(&'static [Rule]),
     /// What no alternatives can express in linear time.
-    Split(fn(&str, &mut dyn FnMut(&str))),
+    Split(Splitter),
 }
 
 impl PreTokenizer {
@@ -263,7 +268,7 @@ fn group_numbers(text: &str, emit: &mut dyn FnMut(&str)) {
         for c in text[at..end].chars() {
             at += c.len_utf8();
             n_left -= 1;
-            if n_left % 3 == 0 {
+            if n_left.is_multiple_of(3) {
                 emit(&text[start..at]);
                 start = at;
             }
@@ -285,7 +290,7 @@ fn group_digits(text: &str, emit: &mut dyn FnMut(&str)) {
         if n_left == 0 {
             n_left = run(text, at, |c| c.is_ascii_digit()) - at;
         }
-        if n_left % 3 == 0 && start < at {
+        if n_left.is_multiple_of(3) && start < at {
             emit(&text[start..at]);
             start = at;
         }
