@@ -74,6 +74,11 @@ impl Report {
         Self { values }
     }
 
+    /// A report that keeps nothing, for work whose report is somebody else's.
+    pub(crate) fn empty() -> Self {
+        Self { values: Map::new() }
+    }
+
     /// Sets one of the command's keys; a key that only other commands report is ignored.
     pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
         if let Some(slot) = self.values.get_mut(key) {

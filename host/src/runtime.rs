@@ -209,6 +209,35 @@ impl<'a> Runtime<'a> {
         Ok(done)
     }
 
+    /// Most tokens of one batch.
+    pub(crate) fn n_batch(&self) -> usize {
+        self.session.n_batch()
+    }
+
+    /// Computes tokens behind the context and shows the logits after each.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub(crate) fn forward_each(&mut self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), Error> {
+        self.session.prefill_each(&self.pool, tokens, each)?;
+        self.cached.extend_from_slice(tokens);
+        Ok(())
+    }
+
+    /// Computes tokens behind the context and shows every intermediate result.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub(crate) fn forward_observed(
+        &mut self,
+        tokens: &[u32],
+        observer: &mut dyn FnMut(nanocamelid_engine::session::Probe<'_>),
+    ) -> Result<(), Error> {
+        self.session.prefill_observed(&self.pool, tokens, observer)?;
+        self.cached.extend_from_slice(tokens);
+        Ok(())
+    }
+
     /// Computes tokens behind the context.
     ///
     /// # Errors

@@ -34,11 +34,8 @@ impl Settings {
     /// # Errors
     /// [`Error::Kernel`] for a kernel table that this CPU cannot run.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
-        let has = |flag: &table::Flag| invocation.command.all_flags().any(|own| std::ptr::eq(own, flag));
-        let count = |flag| has(flag).then(|| invocation.count(flag)).flatten();
-        let text = |flag| has(flag).then(|| invocation.text(flag)).flatten();
         let features = features::detect();
-        let kernels = match text(&table::KERNEL) {
+        let kernels = match invocation.text(&table::KERNEL) {
             None => Kernels::select(features),
             Some(name) => Kernels::by_name(features, name).ok_or_else(|| Error::Kernel {
                 name: name.to_owned(),
@@ -46,15 +43,15 @@ impl Settings {
             })?,
         };
         let asked = workers::WorkersAsked {
-            decode: count(&table::THREADS),
-            prefill: count(&table::THREADS_BATCH),
-            cpus: if has(&table::CORES) { invocation.counts(&table::CORES).map(<[usize]>::to_vec) } else { None },
+            decode: invocation.count(&table::THREADS),
+            prefill: invocation.count(&table::THREADS_BATCH),
+            cpus: invocation.counts(&table::CORES).map(<[usize]>::to_vec),
         };
-        let kv_type = text(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
-        let expect = text(&table::EXPECT).and_then(|name| PROFILES.iter().find(|p| p.name == name));
+        let kv_type = invocation.text(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
+        let expect = invocation.text(&table::EXPECT).and_then(|name| PROFILES.iter().find(|p| p.name == name));
         Ok(Self {
-            n_ctx: count(&table::CTX),
-            n_batch: count(&table::BATCH).unwrap_or(DEFAULT_BATCH),
+            n_ctx: invocation.count(&table::CTX),
+            n_batch: invocation.count(&table::BATCH).unwrap_or(DEFAULT_BATCH),
             kv_type: kv_type.unwrap_or_default(),
             kernels,
             features,

@@ -177,21 +177,15 @@ impl Invocation {
     }
 
     fn values(&self, flag: &Flag) -> impl Iterator<Item = &Value> {
-        self.flags.iter().filter(move |(given, _)| given.long == flag.long).map(|(_, value)| value)
+        // By identity: commands that read a name differently have flags of their own.
+        self.flags.iter().filter(move |(given, _)| std::ptr::eq(*given, flag)).map(|(_, value)| value)
     }
 
     fn value(&self, flag: &Flag) -> Option<&Value> {
-        debug_assert!(
-            self.command.all_flags().any(|own| own.long == flag.long),
-            "--{} of {:?}",
-            flag.long,
-            self.command
-        );
         self.values(flag).next()
     }
 
     fn argument(&self, name: &str) -> Option<&Value> {
-        debug_assert!(self.command.arguments.iter().any(|a| a.name == name), "{name} of {:?}", self.command);
         self.arguments.iter().find(|(given, _)| *given == name).map(|(_, value)| value)
     }
 
@@ -300,7 +294,7 @@ fn read(kind: Kind, origin: Origin, given: &OsStr) -> Result<Value, UsageError> 
     })
 }
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests {
     use super::*;
 

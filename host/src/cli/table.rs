@@ -420,7 +420,6 @@ pub(crate) static COMMANDS: &[Command] = &[
         keys: &["results", "load_sec", "ttft_ms", "bytes_per_token", "gb_per_sec", "peak_rss_bytes", "kernel", "model"],
         run: commands::bench::run,
     },
-    #[cfg(any())]
     Command {
         name: "smoke",
         about: "the scalar reference against the selected kernels, at every step",
@@ -436,11 +435,10 @@ pub(crate) static COMMANDS: &[Command] = &[
             Argument { help: "the prompt (default: a fixed sentence)", ..PROMPT },
             Argument { name: "N", help: "tokens to generate (default 8)", ..MAX_TOKENS_ARGUMENT },
         ],
-        flags: &[&[&N_PREDICT, &GOLDEN], SESSION, WORKERS],
+        flags: &[&[&N_PREDICT, &GOLDEN, &FILE], SESSION, WORKERS],
         keys: keys!(turn, "mode", "max_logit_delta", "prompt_ids", "generated_ids", "text", "golden"),
         run: commands::smoke::run,
     },
-    #[cfg(any())]
     Command {
         name: "ready",
         about: "probe, audit, inspect, smoke, then one chat turn",
@@ -450,7 +448,6 @@ pub(crate) static COMMANDS: &[Command] = &[
         keys: keys!(model, "probe", "inspect", "smoke", "chat"),
         run: commands::ready::run,
     },
-    #[cfg(any())]
     Command {
         name: "evidence",
         about: "audit, ready, smoke at several contexts, prefill batch sweep: one JSON bundle",

@@ -1,0 +1,114 @@
+//! `evidence`: everything that shows a model running right on a machine, in one JSON object.
+
+use super::{ready, smoke};
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use crate::loading::{self, Parsed};
+use crate::machine::memory;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report, rounded};
+use crate::resolve;
+use crate::settings::Settings;
+use serde_json::{Value, json};
+use std::time::Instant;
+
+const DEFAULT_CONTEXTS: [usize; 5] = [512, 1024, 2048, 4096, 8192];
+const DEFAULT_BATCHES: [usize; 4] = [1, 16, 32, 64];
+/// Tokens that each smoke test generates at the end of its context.
+const SMOKE_N: usize = 4;
+/// Prompt of the batch sweep, in tokens.
+const SWEEP_TOKENS: usize = 128;
+/// Repeated until a context is full.
+const FILLER: &str = "The quick brown fox jumps over the lazy dog, and the small computer reads every word of it. ";
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let settings = Settings::new(invocation)?;
+    let contexts = invocation.counts(&table::CONTEXTS);
+    let batches = invocation.counts(&table::BATCHES).unwrap_or(&DEFAULT_BATCHES);
+    let resolved = resolve::resolve(invocation.model.as_deref())?;
+    let mut report = Report::new(invocation.command);
+    model_file::describe_source(&resolved, settings.expect, &mut report);
+    if invocation.has(&table::DRY_RUN) {
+        report.set("contexts", contexts.unwrap_or(&DEFAULT_CONTEXTS).to_vec());
+        report.set("batches", batches.to_vec());
+        return report.finish_dry_run(invocation);
+    }
+    let file = ModelFile::open(resolved)?;
+    let parsed = Parsed::new(&file, &settings, &mut report)?;
+    let n_ctx_train = parsed.model.config.n_ctx_train;
+    // The default goes as far as the model does; at least one context is always tried.
+    let contexts: Vec<usize> = match contexts {
+        Some(list) => list.to_vec(),
+        None => DEFAULT_CONTEXTS.into_iter().filter(|&n| n <= n_ctx_train.max(DEFAULT_CONTEXTS[0])).collect(),
+    };
+    let mut checked = Report::new(table::command("ready").unwrap_or(invocation.command));
+    model_file::describe_source(&file.resolved, settings.expect, &mut checked);
+    ready::perform(&file, &settings, false, &mut checked)?;
+    output::note("ready_status: ok");
+    report.set("probe", checked.value("probe").clone());
+    report.set("ready", checked.to_json());
+
+    let mut per_context = Vec::new();
+    for n_ctx in contexts {
+        per_context.push(at_context(&file, &parsed, &settings, n_ctx)?);
+        output::note(format_args!("context_{n_ctx}_status: ok"));
+    }
+    report.set("contexts", per_context);
+    let mut per_batch = Vec::new();
+    for &n_batch in batches {
+        per_batch.push(with_batch(&file, &settings, n_batch)?);
+        output::note(format_args!("batch_{n_batch}_status: ok"));
+    }
+    report.set("batches", per_batch);
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
+    if !invocation.has(&table::JSON) {
+        output::answer(&format!("{}\n", report.to_json()))?;
+    }
+    report.finish(invocation)
+}
+
+/// Exactly `n` tokens of text.
+fn filler(parsed: &Parsed<'_>, n: usize) -> Vec<u32> {
+    let one = super::generate::raw_tokens(parsed, FILLER).len().max(1);
+    let mut ids = super::generate::raw_tokens(parsed, &FILLER.repeat(n / one + 2));
+    ids.truncate(n);
+    ids
+}
+
+/// The smoke test at the end of a full context.
+fn at_context(file: &ModelFile, parsed: &Parsed<'_>, settings: &Settings, n_ctx: usize) -> Result<Value, Error> {
+    let n = SMOKE_N.min(n_ctx / 2);
+    let ids = filler(parsed, n_ctx - n);
+    let settings = Settings { n_ctx: Some(n_ctx), ..settings.clone() };
+    let mut smoked = Report::new(table::command("smoke").unwrap_or(&table::COMMANDS[0]));
+    smoke::perform(file, parsed, &settings, &ids, n, &mut smoked)?;
+    Ok(json!({
+        "context_limit": n_ctx,
+        "prompt_tokens": ids.len(),
+        "generated_tokens": n,
+        "max_logit_delta": smoked.value("max_logit_delta"),
+        "prefill_sec": smoked.value("prefill_sec"),
+        "prefill_tokens_per_sec": smoked.value("prefill_tokens_per_sec"),
+        "tokens_per_sec": smoked.value("tokens_per_sec"),
+        "generated_ids": smoked.value("generated_ids"),
+    }))
+}
+
+/// The same prompt at another batch.
+fn with_batch(file: &ModelFile, settings: &Settings, n_batch: usize) -> Result<Value, Error> {
+    let settings = Settings { n_batch, ..settings.clone() };
+    let mut ignored = Report::empty();
+    loading::with_model(file, &settings, &mut ignored, |parsed, mut runtime, _| {
+        let ids = filler(parsed, SWEEP_TOKENS.min(runtime.n_ctx() - 1));
+        let started = Instant::now();
+        runtime.prefill(&ids, &mut |_, _| true)?;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(json!({
+            "prefill_batch": n_batch,
+            "prompt_tokens": ids.len(),
+            "prefill_sec": rounded(seconds),
+            "prefill_tokens_per_sec": rounded(ids.len() as f64 / seconds),
+        }))
+    })
+}

@@ -1,0 +1,198 @@
+//! Two kernel tables in lockstep.
+
+use super::open_session;
+use crate::error::Error;
+use crate::loading::Parsed;
+use crate::model_file::ModelFile;
+use crate::runtime::Runtime;
+use crate::settings::Settings;
+use nanocamelid_engine::session::Stage;
+use nanocamelid_kernels::{Features, Kernels};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What came of it.
+pub(crate) struct Comparison {
+    /// Largest difference of two logits at any step; infinite where one is a number and the other is not.
+    pub(crate) max_delta: f32,
+    pub(crate) first_difference: Option<Place>,
+    /// Greedy tokens after the prompt.
+    pub(crate) generated: Vec<u32>,
+    /// Time of the selected kernels for the prompt, in batches.
+    pub(crate) prefill: Duration,
+    /// Time of the selected kernels for the generated tokens.
+    pub(crate) generation: Duration,
+}
+
+/// Where two runs differ first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Position of the token in the context.
+    position: usize,
+    /// Whether the token went through the layers with others.
+    batched: bool,
+    stage: Stage,
+    layer: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.batched { "in a batch" } else { "alone" };
+        write!(f, "at position {} (computed {how})", self.position)?;
+        if let Some(layer) = self.layer {
+            write!(f, ", layer {layer}")?;
+        }
+        write!(f, ", {}", self.stage.name())
+    }
+}
+
+/// Runs the prompt through three sessions: scalar one token at a time, selected one token at a time, selected in
+/// batches; then the greedy continuation through all three, which is the scalar reference's.
+pub(super) fn compare(
+    file: &ModelFile,
+    parsed: &Parsed<'_>,
+    settings: &Settings,
+    ids: &[u32],
+    n: usize,
+) -> Result<Comparison, Error> {
+    let scalar = Settings { kernels: Kernels::select(Features::NONE), ..settings.clone() };
+    open_session(file, parsed, &scalar, |mut reference| {
+        open_session(file, parsed, settings, |mut single| {
+            open_session(file, parsed, settings, |mut batched| {
+                let mut lockstep = Lockstep {
+                    reference: &mut reference,
+                    single: &mut single,
+                    batched: &mut batched,
+                    max_delta: 0.0,
+                    differs: None,
+                    generation: Duration::ZERO,
+                };
+                let prefill = lockstep.prompt(ids)?;
+                let generated = lockstep.greedy(n)?;
+                let Lockstep { max_delta, differs, generation, .. } = lockstep;
+                let all: Vec<u32> = ids.iter().chain(&generated).copied().collect();
+                let first_difference = match differs {
+                    None => None,
+                    Some((position, false)) => Some(locate(&mut reference, &mut single, &all, position, false)?),
+                    Some((position, true)) => Some(locate(&mut reference, &mut batched, &all, position, true)?),
+                };
+                Ok(Comparison { max_delta, first_difference, generated, prefill, generation })
+            })
+        })
+    })
+}
+
+struct Lockstep<'s, 'a, 'b, 'c> {
+    reference: &'s mut Runtime<'a>,
+    single: &'s mut Runtime<'b>,
+    batched: &'s mut Runtime<'c>,
+    max_delta: f32,
+    /// First position that differs, and whether it is the batched session's.
+    differs: Option<(usize, bool)>,
+    generation: Duration,
+}
+
+impl Lockstep<'_, '_, '_, '_> {
+    /// Every position of the prompt; the time of the batched session alone.
+    fn prompt(&mut self, ids: &[u32]) -> Result<Duration, Error> {
+        let Self { reference, single, batched, max_delta, differs, .. } = self;
+        let mut others = Duration::ZERO;
+        let mut failed = None;
+        let started = Instant::now();
+        batched.forward_each(ids, &mut |i, logits| {
+            let begun = Instant::now();
+            let mut step = || -> Result<(), Error> {
+                let expected = reference.forward(&ids[i..=i])?;
+                let alone = single.forward(&ids[i..=i])?;
+                note_difference(expected, alone, (i, false), max_delta, differs);
+                note_difference(expected, logits, (i, true), max_delta, differs);
+                Ok(())
+            };
+            failed = failed.take().or(step().err());
+            others += begun.elapsed();
+        })?;
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(started.elapsed().saturating_sub(others)),
+        }
+    }
+
+    fn greedy(&mut self, n: usize) -> Result<Vec<u32>, Error> {
+        let mut generated = Vec::new();
+        for _ in 0..n {
+            let best = self.reference.logits().iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (id, &logit)| {
+                if logit > best.1 { (id as u32, logit) } else { best }
+            });
+            generated.push(best.0);
+            let position = self.reference.position();
+            let started = Instant::now();
+            self.single.forward(&[best.0])?;
+            self.generation += started.elapsed();
+            self.batched.forward(&[best.0])?;
+            let expected = self.reference.forward(&[best.0])?;
+            for (other, is_batched) in [(&*self.single, false), (&*self.batched, true)] {
+                let place = (position, is_batched);
+                note_difference(expected, other.logits(), place, &mut self.max_delta, &mut self.differs);
+            }
+        }
+        Ok(generated)
+    }
+}
+
+fn note_difference(
+    expected: &[f32],
+    found: &[f32],
+    place: (usize, bool),
+    max_delta: &mut f32,
+    differs: &mut Option<(usize, bool)>,
+) {
+    for (a, b) in expected.iter().zip(found) {
+        if !same(*a, *b) {
+            let delta = (a - b).abs();
+            *max_delta = max_delta.max(if delta.is_nan() { f32::INFINITY } else { delta });
+            differs.get_or_insert(place);
+        }
+    }
+}
+
+/// The same bits; what a NaN looks like is nobody's.
+fn same(a: f32, b: f32) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+/// Runs both again from the start, in the batches in which they differed, looking at every intermediate result.
+fn locate(
+    reference: &mut Runtime<'_>,
+    other: &mut Runtime<'_>,
+    tokens: &[u32],
+    position: usize,
+    batched: bool,
+) -> Result<Place, Error> {
+    reference.reset();
+    other.reset();
+    let n_batch = if batched { other.n_batch() } else { 1 };
+    let mut first = 0;
+    for batch in tokens.chunks(n_batch) {
+        let mut expected: Vec<(Stage, Option<usize>, Vec<f32>)> = Vec::new();
+        reference.forward_observed(batch, &mut |probe| {
+            expected.push((probe.stage, probe.layer, probe.values.to_vec()));
+        })?;
+        let mut index = 0;
+        let mut found = None;
+        other.forward_observed(batch, &mut |probe| {
+            let (stage, layer, values) = &expected[index];
+            index += 1;
+            let width = (values.len() / batch.len()).max(1);
+            if let (None, Some(at)) = (&found, values.iter().zip(probe.values).position(|(a, b)| !same(*a, *b))) {
+                let position = if *stage == Stage::Logits { first + batch.len() - 1 } else { first + at / width };
+                found = Some(Place { position, batched, stage: *stage, layer: *layer });
+            }
+        })?;
+        if let Some(place) = found {
+            return Ok(place);
+        }
+        first += batch.len();
+    }
+    // It did not happen again: what is left is the step at which it was seen.
+    Ok(Place { position, batched, stage: Stage::Logits, layer: None })
+}

@@ -1,0 +1,131 @@
+//! `smoke`: the scalar reference against the selected kernels, at every step.
+
+mod compare;
+mod golden;
+
+use super::generate::raw_tokens;
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use crate::loading::{self, Parsed};
+use crate::machine::memory;
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, Report, rounded};
+use crate::prompt;
+use crate::resolve;
+use crate::settings::Settings;
+pub(crate) use compare::Comparison;
+use golden::Golden;
+use nanocamelid_engine::chat::{Message, Role};
+use nanocamelid_engine::tokenizer::StreamDecoder;
+use serde_json::json;
+use std::time::Instant;
+
+const DEFAULT_PROMPT: &str = "Say hello in one sentence.";
+const DEFAULT_N: usize = 8;
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let settings = Settings::new(invocation)?;
+    let golden = invocation.path(&table::GOLDEN);
+    let resolved = resolve::resolve(invocation.model.as_deref())?;
+    let mut report = Report::new(invocation.command);
+    model_file::describe_source(&resolved, settings.expect, &mut report);
+    settings.describe(&mut report);
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+    let golden = golden.map(Golden::read).transpose()?;
+    let given = invocation.text_argument("PROMPT").is_some() || invocation.has(&table::FILE);
+    let text = if given { prompt::read(invocation, "PROMPT")? } else { DEFAULT_PROMPT.to_owned() };
+    let started = Instant::now();
+    let file = ModelFile::open(resolved)?;
+    let parsed = Parsed::new(&file, &settings, &mut report)?;
+    report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
+
+    let mode = invocation.text_argument("chat|model");
+    let mode = mode.unwrap_or(if parsed.format.is_some() { "chat" } else { "model" });
+    let ids = match (&golden, mode) {
+        (Some(golden), _) => golden.ids.clone(),
+        (None, "chat") => parsed.chat_tokens(&file, &[Message { role: Role::User, content: &text }])?,
+        (None, _) => raw_tokens(&parsed, &text),
+    };
+    report.set("mode", if golden.is_some() { "golden" } else { mode });
+    let n = invocation.count_argument("N").or(invocation.count(&table::N_PREDICT)).unwrap_or(DEFAULT_N);
+    perform(&file, &parsed, &settings, &ids, n, &mut report)?;
+    if let Some(golden) = &golden {
+        let agreement = golden.compare(&file, &parsed, &settings)?;
+        output::note(format_args!(
+            "golden: max abs {:.3e}, mean KL {:.3e}, top-1 agreement {:.4}",
+            agreement.max_abs, agreement.mean_kl, agreement.top1
+        ));
+        report.set(
+            "golden",
+            json!({"max_abs": agreement.max_abs, "mean_kl": agreement.mean_kl, "top1_agreement": agreement.top1}),
+        );
+    }
+    if !invocation.has(&table::JSON) {
+        output::answer(&report.lines())?;
+    }
+    report.finish(invocation)
+}
+
+/// Compares a prompt and `n` greedy tokens after it, and reports.
+///
+/// # Errors
+/// [`Error::Failed`] naming the first step, layer and tensor that differ.
+pub(crate) fn perform(
+    file: &ModelFile,
+    parsed: &Parsed<'_>,
+    settings: &Settings,
+    ids: &[u32],
+    n: usize,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let default = ids.len() + n + 1;
+    let settings = Settings { n_ctx: Some(settings.n_ctx.unwrap_or(default)), ..settings.clone() };
+    let n_ctx = settings.n_ctx.unwrap_or(default);
+    if ids.is_empty() {
+        return Err(Error::EmptyPrompt);
+    }
+    if ids.len() >= n_ctx {
+        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx });
+    }
+    let n = n.min(n_ctx - ids.len());
+    let Comparison { max_delta, first_difference, generated, prefill, generation } =
+        compare::compare(file, parsed, &settings, ids, n)?;
+
+    let mut decoder = StreamDecoder::continuing(false);
+    let mut text: String = generated.iter().map(|&id| decoder.push(&parsed.tokenizer, id).to_owned()).collect();
+    text += decoder.finish();
+    report.set("context_limit", n_ctx);
+    report.set("prompt_tokens", ids.len());
+    report.set("prompt_ids", ids.to_vec());
+    report.set("generated_tokens", generated.len());
+    report.set("prefill_sec", rounded(prefill.as_secs_f64()));
+    report.set("prefill_tokens_per_sec", rounded(ids.len() as f64 / prefill.as_secs_f64()));
+    report.set("generation_sec", rounded(generation.as_secs_f64()));
+    report.set("tokens_per_sec", rounded(generated.len() as f64 / generation.as_secs_f64()));
+    report.set("ttft_ms", rounded(prefill.as_secs_f64() * 1e3));
+    report.set("generated_ids", generated);
+    report.set("text", text);
+    report.set("max_logit_delta", format!("{max_delta:.8}"));
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
+    output::note(format_args!("selected_kernel: {}", settings.kernels.name()));
+    output::note(format_args!("max_logit_delta: {max_delta:.8}"));
+    match first_difference {
+        None => Ok(()),
+        Some(place) => Err(Error::Failed(format!("{} differs from scalar: {place}", settings.kernels.name()))),
+    }
+}
+
+/// Loads nothing new: the session of another kernel table over the same model.
+fn open_session<R>(
+    file: &ModelFile,
+    parsed: &Parsed<'_>,
+    settings: &Settings,
+    body: impl FnOnce(crate::runtime::Runtime<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let plan = model_file::plan(file, &parsed.model, settings)?;
+    let mut ignored = Report::empty();
+    loading::with_plan(parsed, plan, settings, &mut ignored, Instant::now(), |_, runtime, _| body(runtime))
+}
