@@ -162,10 +162,11 @@ pub(crate) fn fail(invocation: Option<&Invocation>, error: &Error) {
         let mut report = report.clone();
         report.values.insert("status".into(), json!(status));
         note(format_args!("{name}_status: {status}"));
-        let _ = match invocation.has(&table::JSON) {
-            true => answer(&format!("{}\n", report.to_json())),
-            false => Ok(note(format_args!("json: {}", report.to_json()))),
-        };
+        if invocation.has(&table::JSON) {
+            let _ = answer(&format!("{}\n", report.to_json()));
+        } else {
+            note(format_args!("json: {}", report.to_json()));
+        }
         return;
     }
     note(format_args!("error: {error}"));

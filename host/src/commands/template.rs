@@ -138,7 +138,7 @@ fn value(json: serde_json::Value) -> Result<Value, String> {
         Json::Null => Value::None,
         Json::Bool(b) => Value::Bool(b),
         Json::Number(n) => match (n.as_i64(), n.as_f64()) {
-            (Some(n), _) => Value::Int(n.into()),
+            (Some(n), _) => Value::Int(n),
             (None, Some(x)) => Value::Float(x),
             (None, None) => Value::None,
         },

@@ -19,10 +19,13 @@ use std::time::Instant;
 /// Prompts shorter than this many tokens are done before progress could be read.
 const PROGRESS_FROM: usize = 1024;
 
+/// Tokens of a prompt's text.
+pub(crate) type MakeTokens<'p> = dyn Fn(&Parsed<'_>, &ModelFile, &str) -> Result<Vec<u32>, Error> + 'p;
+
 /// How a command makes its prompt's tokens and what it samples with.
 pub(crate) struct Plan<'p> {
     /// Tokens of the prompt.
-    pub(crate) tokens: &'p dyn Fn(&Parsed<'_>, &ModelFile, &str) -> Result<Vec<u32>, Error>,
+    pub(crate) tokens: &'p MakeTokens<'p>,
     pub(crate) params: &'p dyn Fn(&Sampling, bool) -> SamplerParams,
     /// Whether the chat format's own stop string counts.
     pub(crate) is_chat: bool,

@@ -231,7 +231,7 @@ impl Patience {
     /// Waits a moment. False once it is time to sleep.
     fn wait(&mut self) -> bool {
         self.spins += 1;
-        if self.spins % Self::SPINS_PER_LOOK != 0 && !self.spin.is_zero() {
+        if !self.spins.is_multiple_of(Self::SPINS_PER_LOOK) && !self.spin.is_zero() {
             std::hint::spin_loop();
             return true;
         }
