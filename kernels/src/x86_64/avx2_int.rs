@@ -26,7 +26,6 @@ impl Int for Avx2 {
     type F = __m256;
     type Bytes = [u8; 32];
     const ROWS: usize = 8;
-    const TOKENS: usize = 4;
     const OFFSET8: i32 = 0;
 
     ops! {

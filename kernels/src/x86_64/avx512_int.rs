@@ -10,7 +10,6 @@ impl Int for Avx512 {
     type F = __m512;
     type Bytes = [u8; 64];
     const ROWS: usize = 16;
-    const TOKENS: usize = 8;
     const OFFSET8: i32 = 128;
 
     ops! {

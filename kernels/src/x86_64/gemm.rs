@@ -1,56 +1,76 @@
-//! The matrix-matrix micro-kernels: one vector of rows from a panel against a tile of tokens.
+//! The matrix-matrix micro-kernels: `R` vectors of packed rows against a tile of `T` tokens.
 //!
 //! ```text
 //! for each block
-//!     dots[t] = correction[block][t]                                  per token, broadcast
+//!     dots[r][t] = -offset * sum[t][block]
 //!     for each four weights k                                         8 times
-//!         w = panel[block][k]                                         one load for all tokens
-//!         dots[t] += w . x[block][k][t]                               one instruction: the operand is broadcast from memory
-//!     acc[t] = fma(f32(dots[t]), d * scale[block][t], acc[t])
+//!         w[r] = panel[r][block][k]                                   one load for T products
+//!         dots[r][t] += w[r] . x[t][block][k]                         one broadcast load for R products
+//!     acc[r][t] = fma(f32(dots[r][t]), d[r] * scale[t][block], acc[r][t])
 //! ```
 //!
-//! The 2 T accumulators stay in registers. Beside 8 products per token and block there are a load, a conversion, a
-//! multiplication and a fused multiply-add: 8 of 10 operations on the multipliers are products.
+//! The `2 R T` accumulators stay in registers. Beside 8 products per vector, token and block there are a conversion, a
+//! multiplication and a fused multiply-add: at least 8 of 10 operations on the multipliers are products. A broadcast
+//! load is as dear as a product on some cores (Zen 4), so `R` is larger than `T`.
 
 use super::int::Int;
 use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
 use super::tokens::Tokens;
 
+/// What the micro-kernels know of a format.
+#[derive(Clone, Copy)]
+pub(super) struct Weights {
+    /// Bits of a weight with its offset.
+    pub(super) bits: u32,
+    /// What dot products still have too much, times the sum of their activations.
+    pub(super) offset: i32,
+    /// Whether there are minima.
+    pub(super) has_min: bool,
+}
+
 /// 32-weight blocks.
 #[inline(always)]
-pub(super) fn tile32<I: Int, const T: usize>(
+pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
     i: I,
-    bits: u32,
-    biased: bool,
-    has_min: bool,
-    panel: &[I::Bytes],
+    format: Weights,
+    panels: [&[I::Bytes]; R],
     x: &Tokens<'_, T>,
-) -> [I::F; T] {
-    let mut acc = [i.splat(0.0); T];
-    let blocks = panel.as_chunks::<VECTORS_32>().0.iter().zip(x.qs.as_chunks::<8>().0);
-    let blocks = blocks.zip(x.scales).zip(x.corrections).zip(x.sums);
-    for ((((panel, qs), scales), corrections), sums) in blocks {
-        let mut dots = [i.zero(); T];
-        if biased {
+) -> [[I::F; T]; R] {
+    let mut acc = [[i.splat(0.0); T]; R];
+    for b in 0..x.n_cols() / 32 {
+        let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_32>().0[b]);
+        let (qs, scales, sums) = (x.qs::<8>(b), x.scales(b), x.sums::<1>(b));
+        let mut dots = [[i.zero(); T]; R];
+        if format.offset != 0 {
             for t in 0..T {
-                dots[t] = i.splat32(corrections[t]);
+                let correction = i.splat32(-format.offset * i32::from(sums[t][0]));
+                for r in 0..R {
+                    dots[r][t] = correction;
+                }
             }
         }
         for k in 0..8 {
-            let w = i.load(&panel[k]);
+            let mut w = [i.zero(); R];
+            for r in 0..R {
+                w[r] = i.load(&panels[r][k]);
+            }
             for t in 0..T {
-                dots[t] = i.dot(bits, dots[t], w, i.splat32(qs[k][t]));
+                let x = i.splat32(i32::from_ne_bytes(bytemuck::cast(qs[t][k])));
+                for r in 0..R {
+                    dots[r][t] = i.dot(format.bits, dots[r][t], w[r], x);
+                }
             }
         }
-        let d = i.load_f(&panel[8]);
         for t in 0..T {
-            acc[t] = i.fma(i.to_f32(dots[t]), i.mul(d, splat_bits(i, scales[t])), acc[t]);
-        }
-        if has_min {
-            let m = i.load_f(&panel[9]);
-            for t in 0..T {
-                let sum = splat_bits(i, sums[t]);
-                acc[t] = i.fma(sum, i.mul(m, splat_bits(i, scales[t])), acc[t]);
+            let scale = i.splat(scales[t]);
+            for r in 0..R {
+                acc[r][t] = i.fma(i.to_f32(dots[r][t]), i.mul(i.load_f(&panels[r][8]), scale), acc[r][t]);
+            }
+            if format.has_min {
+                let sum = i.splat(f32::from(sums[t][0]));
+                for r in 0..R {
+                    acc[r][t] = i.fma(sum, i.mul(i.load_f(&panels[r][9]), scale), acc[r][t]);
+                }
             }
         }
     }
@@ -59,61 +79,76 @@ pub(super) fn tile32<I: Int, const T: usize>(
 
 /// Super-blocks, with a scale for every `16 * PIECES` weights.
 #[inline(always)]
-pub(super) fn tile256<I: Int, const T: usize, const PIECES: usize>(
+pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usize>(
     i: I,
-    bits: u32,
-    biased: bool,
-    has_min: bool,
-    panel: &[I::Bytes],
+    format: Weights,
+    panels: [&[I::Bytes]; R],
     x: &Tokens<'_, T>,
-) -> [I::F; T] {
-    let mut acc = [i.splat(0.0); T];
+) -> [[I::F; T]; R] {
+    let mut acc = [[i.splat(0.0); T]; R];
     let n_groups = 16 / PIECES;
-    let blocks = panel.as_chunks::<VECTORS_256>().0.iter().zip(x.qs.as_chunks::<64>().0);
-    let blocks = blocks.zip(x.scales).zip(x.corrections.chunks_exact(n_groups)).zip(x.sums.as_chunks::<8>().0);
-    for ((((panel, qs), scales), corrections), sums) in blocks {
-        let mut isums = [i.zero(); T];
+    for b in 0..x.n_cols() / 256 {
+        let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_256>().0[b]);
+        let (qs, scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
+        let mut isums = [[i.zero(); T]; R];
         for g in 0..n_groups {
-            let mut dots = [i.zero(); T];
-            if biased {
+            let mut dots = [[i.zero(); T]; R];
+            if format.offset != 0 {
                 for t in 0..T {
-                    dots[t] = i.splat32(corrections[g][t]);
+                    let mut sum = 0;
+                    for s in &sums[t][g * PIECES..(g + 1) * PIECES] {
+                        sum += i32::from(*s);
+                    }
+                    let correction = i.splat32(-format.offset * sum);
+                    for r in 0..R {
+                        dots[r][t] = correction;
+                    }
                 }
             }
             for k in g * 4 * PIECES..(g + 1) * 4 * PIECES {
-                let w = i.load(&panel[k]);
+                let mut w = [i.zero(); R];
+                for r in 0..R {
+                    w[r] = i.load(&panels[r][k]);
+                }
                 for t in 0..T {
-                    dots[t] = i.dot(bits, dots[t], w, i.splat32(qs[k][t]));
+                    let x = i.splat32(i32::from_ne_bytes(bytemuck::cast(qs[t][k])));
+                    for r in 0..R {
+                        dots[r][t] = i.dot(format.bits, dots[r][t], w[r], x);
+                    }
                 }
             }
             let first = g * PIECES;
-            let scale = i.byte_of_lane(i.load(&panel[SCALES + first / 4]), (first % 4) as i32);
-            for t in 0..T {
-                isums[t] = i.add32(isums[t], i.mul32(dots[t], scale));
-            }
-        }
-        let d = i.load_f(&panel[D]);
-        for t in 0..T {
-            acc[t] = i.fma(i.to_f32(isums[t]), i.mul(d, splat_bits(i, scales[t])), acc[t]);
-        }
-        if has_min {
-            let mut msums = [i.zero(); T];
-            for p in 0..8 {
-                let mins = i.load(&panel[MINS + p]);
+            for r in 0..R {
+                let scale = i.byte_of_lane(i.load(&panels[r][SCALES + first / 4]), (first % 4) as i32);
                 for t in 0..T {
-                    msums[t] = i.dot16(msums[t], mins, i.splat32(sums[p][t]));
+                    isums[r][t] = i.add32(isums[r][t], i.mul32(dots[r][t], scale));
                 }
             }
-            let dmin = i.load_f(&panel[DMIN]);
+        }
+        for t in 0..T {
+            let scale = i.splat(scales[t]);
+            for r in 0..R {
+                acc[r][t] = i.fma(i.to_f32(isums[r][t]), i.mul(i.load_f(&panels[r][D]), scale), acc[r][t]);
+            }
+        }
+        if format.has_min {
+            let mut msums = [[i.zero(); T]; R];
+            for p in 0..8 {
+                for t in 0..T {
+                    let x = i.splat32(bytemuck::cast([sums[t][2 * p], sums[t][2 * p + 1]]));
+                    for r in 0..R {
+                        msums[r][t] = i.dot16(msums[r][t], i.load(&panels[r][MINS + p]), x);
+                    }
+                }
+            }
             for t in 0..T {
-                acc[t] = i.fnma(i.to_f32(msums[t]), i.mul(dmin, splat_bits(i, scales[t])), acc[t]);
+                let scale = i.splat(scales[t]);
+                for r in 0..R {
+                    let dmin = i.mul(i.load_f(&panels[r][DMIN]), scale);
+                    acc[r][t] = i.fnma(i.to_f32(msums[r][t]), dmin, acc[r][t]);
+                }
             }
         }
     }
     acc
-}
-
-#[inline(always)]
-fn splat_bits<I: Int>(i: I, bits: i32) -> I::F {
-    i.splat(f32::from_bits(bits as u32))
 }

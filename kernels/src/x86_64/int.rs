@@ -16,8 +16,6 @@ pub(super) trait Int: Copy {
     type Bytes: Pod;
     /// Rows, which are 32-bit lanes: 16 or 8.
     const ROWS: usize;
-    /// Tokens of a matrix-matrix tile.
-    const TOKENS: usize;
     /// Weights of 8 bits come with an offset of 128. What of it is still in the result of [`Int::dot`]: 128 or 0.
     const OFFSET8: i32;
 

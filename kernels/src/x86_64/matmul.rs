@@ -1,9 +1,10 @@
-//! The integer matrix products of a table: which loop runs when, and where its scratch lies.
+//! The integer matrix products of a table: which loop runs when, and how scratch is used.
 
 use super::band::Band;
+use super::gemm::Weights;
 use super::int::Int;
 use super::panel::{VECTORS_32, VECTORS_256, pack32, pack256};
-use super::tokens::{Tokens, words};
+use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
 use super::{gemm, matvec};
 use crate::activations::{Activations, QuantizedRows};
@@ -15,7 +16,7 @@ use core::marker::PhantomData;
 
 /// From this many tokens on packing pays; fewer run as that many matrix-vector products over rows that stay in cache.
 const MIN_PACKED_TOKENS: usize = 4;
-/// Panels and a tile of tokens are to stay in a level-2 cache.
+/// Panels are to stay in a level-2 cache.
 const PANEL_BYTES: usize = 640 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
 pub(super) const MAX_ROWS: usize = 64;
@@ -31,12 +32,14 @@ trait Format {
     const BITS: u32;
     /// Offset of a weight.
     const OFFSET: i32;
-    /// Weights that share a correction.
-    const GROUP: usize;
 
     fn matvec<I: Int>(i: I, band: &Band<'_, Self::Block>, x: &QuantizedRows<'_>) -> I::F;
     fn pack<I: Int>(i: I, band: &Band<'_, Self::Block>, panel: &mut [I::Bytes]);
-    fn tile<I: Int, const T: usize>(i: I, panel: &[I::Bytes], x: &Tokens<'_, T>) -> [I::F; T];
+    fn tile<I: Int, const R: usize, const T: usize>(
+        i: I,
+        panels: [&[I::Bytes]; R],
+        x: &Tokens<'_, T>,
+    ) -> [[I::F; T]; R];
 }
 
 /// A format of 32-weight blocks.
@@ -48,7 +51,6 @@ impl<B: Unpack32> Format for Blocks32<B> {
     const VECTORS: usize = VECTORS_32;
     const BITS: u32 = B::BITS;
     const OFFSET: i32 = B::OFFSET;
-    const GROUP: usize = 32;
 
     #[inline(always)]
     fn matvec<I: Int>(i: I, band: &Band<'_, B>, x: &QuantizedRows<'_>) -> I::F {
@@ -61,8 +63,13 @@ impl<B: Unpack32> Format for Blocks32<B> {
     }
 
     #[inline(always)]
-    fn tile<I: Int, const T: usize>(i: I, panel: &[I::Bytes], x: &Tokens<'_, T>) -> [I::F; T] {
-        gemm::tile32(i, B::BITS, offset::<I, Self>() != 0, B::HAS_MIN, panel, x)
+    fn tile<I: Int, const R: usize, const T: usize>(
+        i: I,
+        panels: [&[I::Bytes]; R],
+        x: &Tokens<'_, T>,
+    ) -> [[I::F; T]; R] {
+        let format = Weights { bits: B::BITS, offset: offset::<I, Self>(), has_min: B::HAS_MIN };
+        gemm::tile32(i, format, panels, x)
     }
 }
 
@@ -75,7 +82,6 @@ impl<B: Unpack256> Format for Blocks256<B> {
     const VECTORS: usize = VECTORS_256;
     const BITS: u32 = B::BITS;
     const OFFSET: i32 = B::OFFSET;
-    const GROUP: usize = B::GROUP;
 
     #[inline(always)]
     fn matvec<I: Int>(i: I, band: &Band<'_, B>, x: &QuantizedRows<'_>) -> I::F {
@@ -88,12 +94,16 @@ impl<B: Unpack256> Format for Blocks256<B> {
     }
 
     #[inline(always)]
-    fn tile<I: Int, const T: usize>(i: I, panel: &[I::Bytes], x: &Tokens<'_, T>) -> [I::F; T] {
-        let biased = offset::<I, Self>() != 0;
+    fn tile<I: Int, const R: usize, const T: usize>(
+        i: I,
+        panels: [&[I::Bytes]; R],
+        x: &Tokens<'_, T>,
+    ) -> [[I::F; T]; R] {
+        let format = Weights { bits: B::BITS, offset: offset::<I, Self>(), has_min: B::HAS_MIN };
         if B::GROUP == 32 {
-            gemm::tile256::<I, T, 2>(i, B::BITS, biased, B::HAS_MIN, panel, x)
+            gemm::tile256::<I, R, T, 2>(i, format, panels, x)
         } else {
-            gemm::tile256::<I, T, 1>(i, B::BITS, biased, B::HAS_MIN, panel, x)
+            gemm::tile256::<I, R, T, 1>(i, format, panels, x)
         }
     }
 }
@@ -120,7 +130,7 @@ fn n_panels<I: Int>(n_cols: usize) -> usize {
 pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
     let panels = n_panels::<I>(n_cols) * panel_vectors(n_cols) * size_of::<I::Bytes>();
     // Room to start at a cache line.
-    63 + panels + 4 * words(I::TOKENS, n_cols)
+    63 + panels
 }
 
 /// Products with 32-weight blocks.
@@ -161,19 +171,18 @@ fn matmul<I: Int, F: Format>(i: I, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &
     let n_panels = n_panels::<I>(w.n_cols());
     let vectors = w.n_cols() / F::BLOCK_LEN * F::VECTORS;
     let aligned = scratch.as_ptr().align_offset(64);
-    let (panels, words) = scratch[aligned..].split_at_mut(n_panels * vectors * size_of::<I::Bytes>());
+    let panels = &mut scratch[aligned..][..n_panels * vectors * size_of::<I::Bytes>()];
     let panels: &mut [I::Bytes] = bytemuck::cast_slice_mut(panels);
-    let words = bytemuck::cast_slice_mut(words.as_chunks_mut::<4>().0.as_flattened_mut());
     for first in (0..w.n_rows()).step_by(n_panels * I::ROWS) {
         let n = (w.n_rows() - first).div_ceil(I::ROWS).min(n_panels);
         for p in 0..n {
             F::pack(i, &Band::new::<I>(w, first + p * I::ROWS), &mut panels[p * vectors..][..vectors]);
         }
         let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first };
-        if I::TOKENS == 8 {
-            tiles::<I, F, 8>(i, w, &panels, x, out, words);
+        if I::ROWS == 16 {
+            tiles::<I, F, 4, 3>(i, w, &panels, x, out);
         } else {
-            tiles::<I, F, 4>(i, w, &panels, x, out, words);
+            tiles::<I, F, 2, 2>(i, w, &panels, x, out);
         }
     }
 }
@@ -188,24 +197,49 @@ struct Panels<'a, B> {
     first: usize,
 }
 
-/// Every panel against every token.
+/// Every panel against every token, `R` panels and `T` tokens at a time.
 #[inline(always)]
-fn tiles<I: Int, F: Format, const T: usize>(
+fn tiles<I: Int, F: Format, const R: usize, const T: usize>(
     i: I,
     w: &Matrix<'_>,
     panels: &Panels<'_, I::Bytes>,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
-    words: &mut [i32],
 ) {
     for t in (0..x.n_rows).step_by(T) {
-        let tokens = Tokens::<T>::new(x, t, offset::<I, F>(), F::GROUP, words);
-        for p in 0..panels.n {
-            let row = panels.first + p * I::ROWS;
-            let tile = F::tile(i, &panels.vectors[p * panels.each..][..panels.each], &tokens);
-            for (t, v) in (t..x.n_rows).zip(tile) {
-                put(i, out, t, row, I::ROWS.min(w.n_rows() - row), v);
-            }
+        let tokens = Tokens::<T>::new(x, t);
+        let mut p = 0;
+        while p + R <= panels.n {
+            tile::<I, F, R, T>(i, w, panels, p, &tokens, out, t);
+            p += R;
+        }
+        while p < panels.n {
+            tile::<I, F, 1, T>(i, w, panels, p, &tokens, out, t);
+            p += 1;
+        }
+    }
+}
+
+/// Panels `p .. p + R` against the tokens from `first_token`.
+#[inline(always)]
+fn tile<I: Int, F: Format, const R: usize, const T: usize>(
+    i: I,
+    w: &Matrix<'_>,
+    panels: &Panels<'_, I::Bytes>,
+    p: usize,
+    tokens: &Tokens<'_, T>,
+    out: &mut TileMut<'_>,
+    first_token: usize,
+) {
+    let mut rows: [&[I::Bytes]; R] = [&[]; R];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = &panels.vectors[(p + r) * panels.each..][..panels.each];
+    }
+    let tile = F::tile(i, rows, tokens);
+    for (r, values) in tile.into_iter().enumerate() {
+        let row = panels.first + (p + r) * I::ROWS;
+        for (t, v) in (first_token..out.n_rows()).zip(values) {
+            put(i, out, t, row, I::ROWS.min(w.n_rows() - row), v);
         }
     }
 }

@@ -1,69 +1,56 @@
-//! A tile of tokens, rearranged so that the tokens of a tile lie side by side: one linear stream for the micro-kernel.
+//! A tile of tokens.
 
 use crate::activations::QuantizedRows;
 
-/// `T` tokens of quantized activations.
+/// `T` rows of quantized activations. Where a batch has fewer left, its last one again.
 pub(super) struct Tokens<'a, const T: usize> {
-    /// Four consecutive values of each token, `[n_cols / 4][T]`.
-    pub(super) qs: &'a [[i32; T]],
-    /// Block scales as f32 bits, `[n_blocks][T]`.
-    pub(super) scales: &'a [[i32; T]],
-    /// What a dot product has to start from to lose the weights' offset, `-offset * sum`, per group: `[n_groups][T]`.
-    pub(super) corrections: &'a [[i32; T]],
-    /// Per 32-block the sum as f32 bits, per super-block eight pairs of 16-bit sums: `[..][T]`.
-    pub(super) sums: &'a [[i32; T]],
-}
-
-/// 32-bit words that [`Tokens::new`] wants for `T` tokens of `n_cols` values.
-pub(super) const fn words(n_tokens: usize, n_cols: usize) -> usize {
-    // Values, scales, corrections of groups of 16 and sums of 32, whichever kind it is.
-    n_tokens * (n_cols / 4 + n_cols / 32 + n_cols / 16 + n_cols / 32)
+    rows: [QuantizedRows<'a>; T],
 }
 
 impl<'a, const T: usize> Tokens<'a, T> {
-    /// Tokens `first ..` of `x`, as many as there are; the rest of the tile is zeros. `group` values share a correction.
+    /// Tokens `first ..` of `x`, which has that one.
     #[inline(always)]
-    pub(super) fn new(x: &QuantizedRows<'_>, first: usize, offset: i32, group: usize, words: &'a mut [i32]) -> Self {
-        let (block, sum_len) = (x.kind.block_len(), x.kind.sum_len());
-        let n = T.min(x.n_rows - first);
-        let x = x.rows(first, n);
-        let (qs, words) = words.as_chunks_mut::<T>().0.split_at_mut(x.n_cols / 4);
-        let (scales, words) = words.split_at_mut(x.n_cols / block);
-        let (corrections, words) = words.split_at_mut(x.n_cols / group);
-        let sums = &mut words[..x.n_cols / 32];
-        if n < T {
-            qs.fill([0; T]);
-            scales.fill([0; T]);
-            corrections.fill([0; T]);
-            sums.fill([0; T]);
+    pub(super) fn new(x: &QuantizedRows<'a>, first: usize) -> Self {
+        let mut rows = [x.row(first); T];
+        for (t, row) in rows.iter_mut().enumerate() {
+            *row = x.row((first + t).min(x.n_rows - 1));
         }
-        for t in 0..n {
-            let x = x.row(t);
-            for (out, q) in qs.iter_mut().zip(x.qs.as_chunks::<4>().0) {
-                out[t] = i32::from_ne_bytes(bytemuck::cast(*q));
-            }
-            for (out, scale) in scales.iter_mut().zip(x.scales) {
-                out[t] = scale.to_bits() as i32;
-            }
-            if offset != 0 {
-                for (out, sums) in corrections.iter_mut().zip(x.sums.chunks_exact(group / sum_len)) {
-                    let mut sum = 0;
-                    for s in sums {
-                        sum += i32::from(*s);
-                    }
-                    out[t] = -offset * sum;
-                }
-            }
-            if block == 32 {
-                for (out, sum) in sums.iter_mut().zip(x.sums) {
-                    out[t] = f32::from(*sum).to_bits() as i32;
-                }
-            } else {
-                for (out, pair) in sums.iter_mut().zip(x.sums.as_chunks::<2>().0) {
-                    out[t] = bytemuck::cast(*pair);
-                }
-            }
+        Self { rows }
+    }
+
+    /// Values per token.
+    #[inline(always)]
+    pub(super) fn n_cols(&self) -> usize {
+        self.rows[0].n_cols
+    }
+
+    /// Four values at a time, those of block `b` of `4 * N`.
+    #[inline(always)]
+    pub(super) fn qs<const N: usize>(&self, b: usize) -> [&'a [[i8; 4]; N]; T] {
+        let mut qs = [&[[0; 4]; N]; T];
+        for (qs, row) in qs.iter_mut().zip(&self.rows) {
+            *qs = &row.qs.as_chunks::<4>().0.as_chunks::<N>().0[b];
         }
-        Self { qs, scales, corrections, sums }
+        qs
+    }
+
+    /// Scales of block `b`.
+    #[inline(always)]
+    pub(super) fn scales(&self, b: usize) -> [f32; T] {
+        let mut scales = [0.0; T];
+        for (scale, row) in scales.iter_mut().zip(&self.rows) {
+            *scale = row.scales[b];
+        }
+        scales
+    }
+
+    /// The `N` sums of block `b`.
+    #[inline(always)]
+    pub(super) fn sums<const N: usize>(&self, b: usize) -> [&'a [i16; N]; T] {
+        let mut sums = [&[0; N]; T];
+        for (sums, row) in sums.iter_mut().zip(&self.rows) {
+            *sums = &row.sums.as_chunks::<N>().0[b];
+        }
+        sums
     }
 }
