@@ -90,16 +90,30 @@ impl Bpe {
         Ok(Self { pre_tokenizer, merges, ranks, key, bytes, others })
     }
 
-    /// Appends the tokens of a text without special tokens.
-    pub(super) fn encode(&self, vocabulary: &Vocabulary<'_>, text: &str, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        self.pre_tokenizer.split(text, &mut |word| self.encode_word(vocabulary, word, scratch, out));
+    /// Appends the tokens of a text without special tokens, merging into `mergeable` ones only.
+    pub(super) fn encode(
+        &self,
+        vocabulary: &Vocabulary<'_>,
+        text: &str,
+        mergeable: impl Fn(u32) -> bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<u32>,
+    ) {
+        self.pre_tokenizer.split(text, &mut |word| self.encode_word(vocabulary, word, &mergeable, scratch, out));
     }
 
-    fn encode_word(&self, vocabulary: &Vocabulary<'_>, word: &str, scratch: &mut Scratch, out: &mut Vec<u32>) {
+    fn encode_word(
+        &self,
+        vocabulary: &Vocabulary<'_>,
+        word: &str,
+        mergeable: impl Fn(u32) -> bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<u32>,
+    ) {
         if self.pre_tokenizer.ignore_merges {
             scratch.word.clear();
             scratch.word.extend(word.bytes().map(|byte| CHARS[usize::from(byte)]));
-            if let Some(id) = vocabulary.id(scratch.word.as_bytes()) {
+            if let Some(id) = vocabulary.id(scratch.word.as_bytes()).filter(|&id| mergeable(id)) {
                 out.push(id);
                 return;
             }
@@ -115,7 +129,8 @@ impl Bpe {
                 (merge.left, merge.right) == (left.id, right.id)
             };
             let rank = self.ranks.find(self.key.pair(left.id, right.id), is_pair)?;
-            Some((rank, self.merges[rank as usize].merged))
+            let merged = self.merges[rank as usize].merged;
+            mergeable(merged).then_some((rank, merged))
         });
         for symbol in merger.symbols() {
             match self.others.text(symbol.id) {

@@ -53,10 +53,7 @@ pub struct Tokenizer<'a> {
     add_bos: bool,
     add_eos: bool,
     add_space_prefix: bool,
-    /// Tokens found in any text: the user-defined ones.
-    always: SpecialTokens<'a>,
-    /// Tokens found where special tokens are parsed: those, control and unknown.
-    parsed: SpecialTokens<'a>,
+    special: SpecialTokens,
 }
 
 #[derive(Clone, Debug)]
@@ -95,12 +92,7 @@ impl<'a> Tokenizer<'a> {
         let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(pre_tokenizer.is_none());
 
         let strip = strips(metadata, &vocabulary, pre)?;
-        let of_kinds = |kinds: &[TokenKind]| {
-            let ids = vocabulary.kinds().filter(|(_, kind)| kinds.contains(kind));
-            SpecialTokens::new(&vocabulary, ids.map(|(id, _)| (id, strip.of(id))))
-        };
-        let always = of_kinds(&[TokenKind::UserDefined]);
-        let parsed = of_kinds(&[TokenKind::UserDefined, TokenKind::Control, TokenKind::Unknown]);
+        let special = SpecialTokens::new(&vocabulary, |id| strip.of(id));
         Ok(Self {
             add_bos: add_bos && roles.bos.is_some(),
             add_eos: add_eos && roles.eos.is_some(),
@@ -108,8 +100,7 @@ impl<'a> Tokenizer<'a> {
             model,
             roles,
             add_space_prefix,
-            always,
-            parsed,
+            special,
         })
     }
 
@@ -167,12 +158,13 @@ impl<'a> Tokenizer<'a> {
     ///
     /// Control tokens are found in the text only with `parse_special`: without, whatever the text says stays text.
     pub fn encode(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) {
-        let special = if parse_special { &self.parsed } else { &self.always };
-        self.encode_with(text, special, |_, _| true, out);
+        let allowed = |id, _| parse_special || self.kind(id) == TokenKind::UserDefined;
+        self.encode_with(text, allowed, |_| true, out);
     }
 
     /// Appends the tokens of `text`, without BOS and EOS, where the `protected` ranges, which are in order and do not
-    /// overlap, came from somebody who must not write control tokens: no control token takes a byte of them.
+    /// overlap, came from somebody who must not write control tokens: no control token takes a byte of them, and none
+    /// comes of merging either (where a vocabulary happens to merge text into one, which llama.cpp lets happen).
     ///
     /// User-defined tokens are found in any text, as in [`Self::encode`]; but where a file calls its markers so, which
     /// shows in the unprotected text using them or in their ending a generation, these are treated like control tokens.
@@ -181,11 +173,13 @@ impl<'a> Tokenizer<'a> {
             let next = protected.partition_point(|range| range.end <= bytes.start);
             protected.get(next).is_none_or(|range| range.start >= bytes.end)
         };
+        let is_user_defined = |id| self.kind(id) == TokenKind::UserDefined;
         let mut markers = self.roles.ends.clone();
         for part in parts(text) {
-            self.always.partition(
+            self.special.partition(
+                &self.vocabulary,
                 &text[part.clone()],
-                |_, bytes| is_free(offset(bytes, part.start)),
+                |id, bytes| is_user_defined(id) && is_free(offset(bytes, part.start)),
                 |fragment| {
                     if let Fragment::Token(id) = fragment {
                         markers.push(id);
@@ -194,17 +188,18 @@ impl<'a> Tokenizer<'a> {
             );
         }
         markers.sort_unstable();
-        let is_harmless =
-            |id| self.vocabulary.kind(id) == TokenKind::UserDefined && markers.binary_search(&id).is_err();
-        self.encode_with(text, &self.parsed, |id, bytes| is_free(bytes) || is_harmless(id), out);
+        let is_harmless = |id| is_user_defined(id) && markers.binary_search(&id).is_err();
+        let allowed = |id, bytes| is_free(bytes) || is_harmless(id);
+        self.encode_with(text, allowed, |id| self.kind(id) != TokenKind::Control, out);
     }
 
-    /// Appends the tokens of `text` with those of the special ones that are `allowed` to take a range of its bytes.
+    /// Appends the tokens of `text` with those of the special ones that are `allowed` to take a range of its bytes, and
+    /// merging only into those that are `mergeable`.
     fn encode_with(
         &self,
         text: &str,
-        special: &SpecialTokens<'_>,
         allowed: impl Fn(u32, Range<usize>) -> bool,
+        mergeable: impl Fn(u32) -> bool,
         out: &mut Vec<u32>,
     ) {
         for part in parts(text) {
@@ -213,22 +208,22 @@ impl<'a> Tokenizer<'a> {
             match &self.model {
                 Model::Bpe(bpe) => {
                     let mut scratch = bpe::Scratch::default();
-                    special.partition(part, allowed, |fragment| match fragment {
+                    self.special.partition(&self.vocabulary, part, allowed, |fragment| match fragment {
                         Fragment::Token(id) => out.push(id),
-                        Fragment::Text(text) => bpe.encode(&self.vocabulary, text, &mut scratch, out),
+                        Fragment::Text(text) => bpe.encode(&self.vocabulary, text, &mergeable, &mut scratch, out),
                     });
                 }
                 Model::Spm(spm) => {
                     let mut scratch = spm::Scratch::default();
                     // The first text and any text after a special token get a space.
                     let mut space_prefix = self.add_space_prefix;
-                    special.partition(part, allowed, |fragment| match fragment {
+                    self.special.partition(&self.vocabulary, part, allowed, |fragment| match fragment {
                         Fragment::Token(id) => {
                             out.push(id);
                             space_prefix = self.add_space_prefix;
                         }
                         Fragment::Text(text) => {
-                            spm.encode(&self.vocabulary, text, space_prefix, &mut scratch, out);
+                            spm.encode(&self.vocabulary, text, space_prefix, &mergeable, &mut scratch, out);
                             space_prefix = false;
                         }
                     });

@@ -9,23 +9,22 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ops::Range;
 
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{TokenKind, Vocabulary};
 
 /// No parent.
 const NONE: u32 = u32::MAX;
 
-/// A set of special tokens.
+/// The special tokens of a vocabulary: user-defined, control and unknown ones.
 #[derive(Clone, Debug)]
-pub(super) struct SpecialTokens<'a> {
+pub(super) struct SpecialTokens {
     /// Sorted by piece.
-    entries: Vec<Entry<'a>>,
+    entries: Vec<Entry>,
     /// Whether some piece starts with a byte.
     starts: [bool; 256],
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry<'a> {
-    piece: &'a str,
+struct Entry {
     id: u32,
     /// The longest other entry that this one's piece starts with.
     parent: u32,
@@ -55,38 +54,47 @@ struct Candidate {
     entry: u32,
 }
 
-impl<'a> SpecialTokens<'a> {
-    /// The set of some tokens. Pieces that are not UTF-8 are in no text, nor are empty ones.
-    pub(super) fn new(vocabulary: &Vocabulary<'a>, ids: impl Iterator<Item = (u32, Strip)>) -> Self {
-        let entry = |(id, strip)| {
-            let piece = core::str::from_utf8(vocabulary.piece(id)).ok()?;
-            (!piece.is_empty()).then_some(Entry { piece, id, parent: NONE, strip })
+impl SpecialTokens {
+    /// Collects the special tokens; `strip` says what white space each takes. Pieces that are not UTF-8 are in no text,
+    /// nor are empty ones.
+    pub(super) fn new(vocabulary: &Vocabulary<'_>, strip: impl Fn(u32) -> Strip) -> Self {
+        let entry = |(id, kind)| {
+            let is_special = matches!(kind, TokenKind::UserDefined | TokenKind::Control | TokenKind::Unknown);
+            let piece = vocabulary.piece(id);
+            (is_special && !piece.is_empty() && core::str::from_utf8(piece).is_ok()).then(|| Entry {
+                id,
+                parent: NONE,
+                strip: strip(id),
+            })
         };
-        let mut entries: Vec<Entry<'a>> = ids.filter_map(entry).collect();
-        entries.sort_unstable_by_key(|entry| entry.piece);
-        let mut starts = [false; 256];
-        for at in 0..entries.len() {
-            starts[usize::from(entries[at].piece.as_bytes()[0])] = true;
-            if at > 0 {
-                entries[at].parent =
-                    ancestor(&entries, at as u32 - 1, |entry| entries[at].piece.starts_with(entry.piece));
+        let mut entries: Vec<Entry> = vocabulary.kinds().filter_map(entry).collect();
+        entries.sort_unstable_by_key(|entry| vocabulary.piece(entry.id));
+        let mut tokens = Self { entries, starts: [false; 256] };
+        for at in 0..tokens.entries.len() {
+            let piece = vocabulary.piece(tokens.entries[at].id);
+            tokens.starts[usize::from(piece[0])] = true;
+            if let Some(before) = at.checked_sub(1) {
+                let is_prefix = |entry: &Entry| piece.starts_with(vocabulary.piece(entry.id));
+                tokens.entries[at].parent = tokens.ancestor(before as u32, is_prefix);
             }
         }
-        Self { entries, starts }
+        tokens
     }
 
     /// Calls `emit` with the fragments of `text`, which is shorter than 2^32 bytes, in order. Only the tokens `allowed`,
     /// by their id and the bytes they would take, are found.
     pub(super) fn partition<'t>(
         &self,
+        vocabulary: &Vocabulary<'_>,
         text: &'t str,
         allowed: impl Fn(u32, Range<usize>) -> bool,
         mut emit: impl FnMut(Fragment<'t>),
     ) {
+        let longest = |bytes: &[u8], at| self.longest(vocabulary, bytes, at, &allowed);
         let mut queue: BinaryHeap<Candidate> = BinaryHeap::new();
         let bytes = text.as_bytes();
         for at in (0..bytes.len()).filter(|&at| self.starts[usize::from(bytes[at])]) {
-            queue.extend(self.longest(&bytes[at..], at, &allowed));
+            queue.extend(longest(&bytes[at..], at));
         }
         if queue.is_empty() {
             if !text.is_empty() {
@@ -104,7 +112,7 @@ impl<'a> SpecialTokens<'a> {
                 continue;
             };
             if len > end - at {
-                queue.extend(self.longest(&bytes[at..end], at, &allowed));
+                queue.extend(longest(&bytes[at..end], at));
                 continue;
             }
             free.remove(&start);
@@ -135,28 +143,35 @@ impl<'a> SpecialTokens<'a> {
         found.for_each(|(_, id)| emit(Fragment::Token(id)));
     }
 
-    /// The longest token that `text` starts with, as a candidate at position `at`.
-    fn longest(&self, text: &[u8], at: usize, allowed: impl Fn(u32, Range<usize>) -> bool) -> Option<Candidate> {
+    /// The longest token that `text` starts with and that is allowed, as a candidate at position `at`.
+    fn longest(
+        &self,
+        vocabulary: &Vocabulary<'_>,
+        text: &[u8],
+        at: usize,
+        allowed: impl Fn(u32, Range<usize>) -> bool,
+    ) -> Option<Candidate> {
+        let piece = |entry: &Entry| vocabulary.piece(entry.id);
         // Every piece that the text starts with is an ancestor of the last one not after the text, or is that one.
-        let n_before = self.entries.partition_point(|entry| entry.piece.as_bytes() <= text);
-        let last = u32::try_from(n_before.checked_sub(1)?).ok()?;
-        let entry = ancestor(&self.entries, last, |entry| {
-            text.starts_with(entry.piece.as_bytes()) && allowed(entry.id, at..at + entry.piece.len())
-        });
-        let Entry { piece, id, .. } = self.entries.get(entry as usize)?;
-        Some(Candidate { len: piece.len() as u32, id: Reverse(*id), at: Reverse(at as u32), entry })
+        let n_before = self.entries.partition_point(|entry| piece(entry) <= text);
+        let last = n_before.checked_sub(1)? as u32;
+        let found = self
+            .ancestor(last, |entry| text.starts_with(piece(entry)) && allowed(entry.id, at..at + piece(entry).len()));
+        let entry = self.entries.get(found as usize)?;
+        let (len, at) = (piece(entry).len() as u32, at as u32);
+        Some(Candidate { len, id: Reverse(entry.id), at: Reverse(at), entry: found })
     }
-}
 
-/// The first of an entry, its parent, the parent's parent.. that is accepted, or [`NONE`].
-fn ancestor(entries: &[Entry<'_>], mut entry: u32, accept: impl Fn(&Entry<'_>) -> bool) -> u32 {
-    while let Some(found) = entries.get(entry as usize) {
-        if accept(found) {
-            break;
+    /// The first of an entry, its parent, the parent's parent.. that is accepted, or [`NONE`].
+    fn ancestor(&self, mut at: u32, accept: impl Fn(&Entry) -> bool) -> u32 {
+        while let Some(entry) = self.entries.get(at as usize) {
+            if accept(entry) {
+                break;
+            }
+            at = entry.parent;
         }
-        entry = found.parent;
+        at
     }
-    entry
 }
 
 /// The white space of C's `isspace`, which is what llama.cpp strips.

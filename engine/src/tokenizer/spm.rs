@@ -71,12 +71,14 @@ impl Spm {
         Ok(Self { priorities, bytes, unknown, longest_piece, before_space })
     }
 
-    /// Appends the tokens of a text without special tokens, after a space if `space_prefix`.
+    /// Appends the tokens of a text without special tokens, after a space if `space_prefix`, merging into `mergeable`
+    /// ones only.
     pub(super) fn encode(
         &self,
         vocabulary: &Vocabulary<'_>,
         text: &str,
         space_prefix: bool,
+        mergeable: impl Fn(u32) -> bool,
         scratch: &mut Scratch,
         out: &mut Vec<u32>,
     ) {
@@ -89,14 +91,21 @@ impl Spm {
         let mut start = 0;
         for (at, _) in escaped.match_indices(SPACE) {
             if at > start && !self.before_space[usize::from(escaped.as_bytes()[at - 1])] {
-                self.encode_word(vocabulary, &escaped[start..at], merger, out);
+                self.encode_word(vocabulary, &escaped[start..at], &mergeable, merger, out);
                 start = at;
             }
         }
-        self.encode_word(vocabulary, &escaped[start..], merger, out);
+        self.encode_word(vocabulary, &escaped[start..], &mergeable, merger, out);
     }
 
-    fn encode_word(&self, vocabulary: &Vocabulary<'_>, word: &str, merger: &mut Merger, out: &mut Vec<u32>) {
+    fn encode_word(
+        &self,
+        vocabulary: &Vocabulary<'_>,
+        word: &str,
+        mergeable: impl Fn(u32) -> bool,
+        merger: &mut Merger,
+        out: &mut Vec<u32>,
+    ) {
         merger.clear();
         for c in word.chars() {
             let id = vocabulary.id(c.encode_utf8(&mut [0; 4]).as_bytes());
@@ -109,7 +118,7 @@ impl Spm {
                 return None;
             }
             let id = vocabulary.id(&word[start..start + len])?;
-            Some((self.priorities[id as usize], id))
+            mergeable(id).then_some((self.priorities[id as usize], id))
         });
         for symbol in merger.symbols() {
             if symbol.id != NO_TOKEN {
