@@ -2,14 +2,14 @@
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
-use super::{Dotprod, Neon, matvec32, matvec256, table};
+use super::{Dotprod, Neon, gemm, matvec32, matvec256, table};
 use crate::activations::Activations;
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
 use crate::table::Kernels;
 use crate::tiles::TileMut;
 
-table!(self, "neon,dotprod", "dotprod", 16, 16, |_| 0);
+table!(self, "neon,dotprod", "dotprod", 16, 64, |_| gemm::SCRATCH_BYTES);
 
 /// The token, inside functions compiled for the feature.
 #[inline]
@@ -18,28 +18,35 @@ fn token() -> Dotprod {
     Dotprod(Neon(()))
 }
 
+/// From this many tokens on packing pays.
+const MIN_PACKED_TOKENS: usize = 4;
+
 #[target_feature(enable = "neon,dotprod")]
-fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
     let x = quantized_rows(x);
-    let mut t = 0;
-    while t + 2 <= x.n_rows {
-        matvec32::matvec::<_, F, 2>(token(), w, &x, t, out);
-        t += 2;
-    }
-    if t < x.n_rows {
-        matvec32::matvec::<_, F, 1>(token(), w, &x, t, out);
+    match x.n_rows {
+        0 => {}
+        1 => matvec32::matvec::<_, F, 1>(token(), w, &x, 0, out),
+        2 => matvec32::matvec::<_, F, 2>(token(), w, &x, 0, out),
+        3 => {
+            matvec32::matvec::<_, F, 2>(token(), w, &x, 0, out);
+            matvec32::matvec::<_, F, 1>(token(), w, &x, 2, out);
+        }
+        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Blocks32<F>>(token(), w, &x, out, scratch),
     }
 }
 
 #[target_feature(enable = "neon,dotprod")]
-fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
     let x = quantized_rows(x);
-    let mut t = 0;
-    while t + 2 <= x.n_rows {
-        matvec256::matvec::<_, F, 2>(token(), w, &x, t, out);
-        t += 2;
-    }
-    if t < x.n_rows {
-        matvec256::matvec::<_, F, 1>(token(), w, &x, t, out);
+    match x.n_rows {
+        0 => {}
+        1 => matvec256::matvec::<_, F, 1>(token(), w, &x, 0, out),
+        2 => matvec256::matvec::<_, F, 2>(token(), w, &x, 0, out),
+        3 => {
+            matvec256::matvec::<_, F, 2>(token(), w, &x, 0, out);
+            matvec256::matvec::<_, F, 1>(token(), w, &x, 2, out);
+        }
+        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Blocks256<F>>(token(), w, &x, out, scratch),
     }
 }

@@ -9,11 +9,14 @@ mod blocks32;
 mod dequantize;
 mod dot;
 mod dotprod;
+mod gemm;
 mod matvec256;
 mod matvec32;
 mod neon;
 mod neon_lanes;
 mod ops;
+mod panel;
+mod tile_dotprod;
 mod vectors;
 
 use crate::features::{Feature, Features};

@@ -34,6 +34,48 @@ pub(super) fn store_f32(v: float32x4_t, x: &mut [f32; 4]) {
     unsafe { vst1q_f32(x.as_mut_ptr(), v) }
 }
 
+/// Eight 16-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_i16(x: &[i16; 8]) -> int16x8_t {
+    // SAFETY: as above.
+    unsafe { vld1q_s16(x.as_ptr()) }
+}
+
+/// Four 32-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_i32(x: &[i32; 4]) -> int32x4_t {
+    // SAFETY: as above.
+    unsafe { vld1q_s32(x.as_ptr()) }
+}
+
+/// Writes four 32-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_i32(v: int32x4_t, x: &mut [i32; 4]) {
+    // SAFETY: the reference is to the integers that are written.
+    unsafe { vst1q_s32(x.as_mut_ptr(), v) }
+}
+
+/// Writes four vectors with their 32-bit elements taken in turns: `a0 b0 c0 d0 a1 ...`.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_interleaved([a, b, c, d]: [int8x16_t; 4], out: &mut [i8; 64]) {
+    let v =
+        int32x4x4_t(vreinterpretq_s32_s8(a), vreinterpretq_s32_s8(b), vreinterpretq_s32_s8(c), vreinterpretq_s32_s8(d));
+    // SAFETY: the reference is to the 64 bytes that are written; any alignment will do.
+    unsafe { vst4q_s32(out.as_mut_ptr().cast(), v) }
+}
+
+/// Writes four 16-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_i16(v: int16x4_t, x: &mut [i16; 4]) {
+    // SAFETY: as above.
+    unsafe { vst1_s16(x.as_mut_ptr(), v) }
+}
+
 /// The sum of each vector in its lane, wrapping.
 #[inline]
 #[target_feature(enable = "neon")]
