@@ -1,0 +1,149 @@
+//! The other cores, behind the engine's `Executor`.
+//!
+//! Every core has its own copy of a job number. The first core writes the job, then raises the number (release); a
+//! waiting core sees it (acquire), runs the job, and counts itself done (release). `wfe` and `sev` spare the bus
+//! between jobs.
+
+use crate::boot::STACK_BYTES;
+use core::arch::{asm, global_asm};
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use nanocamelid_engine::{Executor, Phase};
+
+/// Cores of this build.
+pub const N_CORES: usize = if cfg!(feature = "smp") { 2 } else { 1 };
+
+#[repr(C, align(64))]
+pub struct Stack(UnsafeCell<MaybeUninit<[u8; STACK_BYTES]>>);
+
+// SAFETY: each stack is used by its own core only.
+unsafe impl Sync for Stack {}
+
+/// Stack `i` belongs to core `i`.
+#[unsafe(link_section = ".noinit.stacks")]
+pub static STACKS: [Stack; N_CORES] = [const { Stack(UnsafeCell::new(MaybeUninit::uninit())) }; N_CORES];
+
+struct Board {
+    job: UnsafeCell<Option<*const (dyn Fn() + Sync)>>,
+    /// Raised once per job.
+    number: AtomicU32,
+    /// Cores that have finished the job.
+    n_done: AtomicUsize,
+    /// Cores that have come up.
+    n_up: AtomicUsize,
+}
+
+// SAFETY: `job` is written by the first core while no other runs a job (`n_done` says so), and read by the others only
+// after they saw `number` rise.
+unsafe impl Sync for Board {}
+
+static BOARD: Board = Board {
+    job: UnsafeCell::new(None),
+    number: AtomicU32::new(0),
+    n_done: AtomicUsize::new(0),
+    n_up: AtomicUsize::new(0),
+};
+
+/// The executor over all cores of this build.
+pub struct Cores(());
+
+impl Cores {
+    /// Calls the other cores up and waits for them. To be called once, by the first core.
+    pub fn start() -> Self {
+        for core in 1..N_CORES {
+            let stack_top = STACKS[core].0.get() as u64 + STACK_BYTES as u64;
+            let status = psci_cpu_on(core as u64, stack_top);
+            assert_eq!(status, 0, "PSCI refuses to start core {core}");
+        }
+        while BOARD.n_up.load(Ordering::Acquire) < N_CORES - 1 {
+            wait();
+        }
+        Self(())
+    }
+}
+
+impl Executor for Cores {
+    fn n_workers(&self, _phase: Phase) -> usize {
+        N_CORES
+    }
+
+    fn run(&self, _phase: Phase, job: &(dyn Fn() + Sync)) {
+        BOARD.n_done.store(0, Ordering::Relaxed);
+        let job_ptr: *const (dyn Fn() + Sync + '_) = job;
+        // SAFETY: only the lifetime changes; no core touches the job once it has counted itself done, and this function
+        // waits for all of them (a panic ends the image instead of unwinding).
+        let job_ptr: *const (dyn Fn() + Sync) = unsafe { core::mem::transmute(job_ptr) };
+        // SAFETY: the others wait for the number to rise, see `Board`.
+        unsafe { *BOARD.job.get() = Some(job_ptr) };
+        BOARD.number.fetch_add(1, Ordering::Release);
+        wake();
+        job();
+        while BOARD.n_done.load(Ordering::Acquire) < N_CORES - 1 {
+            core::hint::spin_loop();
+        }
+    }
+}
+
+/// What every core but the first does, for ever.
+pub extern "C" fn secondary_main() -> ! {
+    let mut seen = BOARD.number.load(Ordering::Acquire);
+    BOARD.n_up.fetch_add(1, Ordering::Release);
+    wake();
+    loop {
+        let number = BOARD.number.load(Ordering::Acquire);
+        if number == seen {
+            wait();
+            continue;
+        }
+        seen = number;
+        // SAFETY: the number has risen, so the job is there until this core counts itself done, see `Board`; it is
+        // `Sync`, so any core may call it.
+        if let Some(job) = unsafe { *BOARD.job.get() } {
+            // SAFETY: as above.
+            unsafe { (*job)() };
+        }
+        BOARD.n_done.fetch_add(1, Ordering::Release);
+    }
+}
+
+unsafe extern "C" {
+    /// Where boot.rs receives the other cores. Only its address is used.
+    safe fn _start_secondary();
+}
+
+// PSCI `CPU_ON` (Arm DEN 0022): the virt board takes it by `hvc`. As a function of its own it follows the ordinary
+// calling convention, which is the firmware's too.
+global_asm!(
+    r#"
+.global psci_call
+psci_call:
+    hvc #0
+    ret
+"#
+);
+
+unsafe extern "C" {
+    /// # Safety
+    /// The function number and arguments must be ones that PSCI defines.
+    unsafe fn psci_call(function: u64, a: u64, b: u64, c: u64) -> i64;
+}
+
+fn psci_cpu_on(core: u64, stack_top: u64) -> i64 {
+    const CPU_ON: u64 = 0xc400_0003;
+    // SAFETY: CPU_ON takes the core's affinity (its index, on this board), where to start and what to pass there; the
+    // code there expects the top of a stack nobody else uses.
+    unsafe { psci_call(CPU_ON, core, _start_secondary as *const () as u64, stack_top) }
+}
+
+/// Sleeps until an event.
+fn wait() {
+    // SAFETY: no memory, no registers.
+    unsafe { asm!("wfe", options(nomem, nostack, preserves_flags)) };
+}
+
+/// Makes the stores before it visible, then wakes the cores in [`wait`].
+fn wake() {
+    // SAFETY: a barrier and an event.
+    unsafe { asm!("dsb ish", "sev", options(nostack, preserves_flags)) };
+}
