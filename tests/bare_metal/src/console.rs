@@ -60,21 +60,29 @@ pub struct Console;
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            send(byte);
-        }
+        print(text);
         Ok(())
     }
 }
 
+/// Sends bytes as they are: text that comes in pieces of bytes needs nothing else on a serial line.
+pub fn print_bytes(bytes: &[u8]) {
+    bytes.iter().copied().for_each(send);
+}
+
 /// Prints text as it is.
 pub fn print(text: &str) {
-    text.bytes().for_each(send);
+    print_bytes(text.as_bytes());
+}
+
+/// Prints formatted text.
+pub fn text(text: fmt::Arguments<'_>) {
+    // `Console` never fails.
+    let _ = Console.write_fmt(text);
 }
 
 /// Prints a line.
-pub fn line(text: fmt::Arguments<'_>) {
-    // `Console` never fails.
-    let _ = Console.write_fmt(text);
+pub fn line(line: fmt::Arguments<'_>) {
+    text(line);
     print("\n");
 }

@@ -14,6 +14,7 @@ pub const HEAP_BYTES: usize = 8 << 20;
 struct Heap {
     bytes: UnsafeCell<[u8; HEAP_BYTES]>,
     used: AtomicUsize,
+    peak: AtomicUsize,
     sealed: AtomicBool,
 }
 
@@ -24,12 +25,18 @@ unsafe impl Sync for Heap {}
 static HEAP: Heap = Heap {
     bytes: UnsafeCell::new([0; HEAP_BYTES]),
     used: AtomicUsize::new(0),
+    peak: AtomicUsize::new(0),
     sealed: AtomicBool::new(false),
 };
 
 /// Bytes handed out so far.
 pub fn used() -> usize {
     HEAP.used.load(Ordering::Relaxed)
+}
+
+/// The most bytes handed out at once.
+pub fn peak() -> usize {
+    HEAP.peak.load(Ordering::Relaxed)
 }
 
 /// From now on nobody may allocate.
@@ -49,8 +56,11 @@ unsafe impl GlobalAlloc for Heap {
             start.checked_add(layout.size()).filter(|end| *end <= HEAP_BYTES)
         });
         match reserved {
-            // SAFETY: start + size <= HEAP_BYTES, so the piece lies inside `bytes`.
-            Ok(_) => unsafe { self.bytes.get().cast::<u8>().add(start) },
+            Ok(_) => {
+                self.peak.fetch_max(start + layout.size(), Ordering::Relaxed);
+                // SAFETY: start + size <= HEAP_BYTES, so the piece lies inside `bytes`.
+                unsafe { self.bytes.get().cast::<u8>().add(start) }
+            }
             Err(_) => core::ptr::null_mut(),
         }
     }

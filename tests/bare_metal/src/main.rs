@@ -1,37 +1,125 @@
-//! A language model on a machine without an operating system.
+//! A language model on a machine without an operating system: QEMU's `virt` board.
+//!
+//! The order of things: boot.rs brings a core to `main`; everything that allocates happens (parsing, tokenizer, prompt,
+//! session); the heap is sealed; the answer is computed and printed token by token. docs/BARE_METAL.md tells the story.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
+mod arena;
 mod boot;
 mod console;
 mod cores;
+mod digest;
+mod features;
 mod heap;
 mod semihosting;
 
-use nanocamelid_engine::{Executor, Phase};
+use alloc::vec::Vec;
+use console::line;
+use digest::Digest;
+use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest, Role};
+use nanocamelid_engine::{Gguf, Model, Sampler, SamplerParams, Session, SessionOptions, SessionPlan, Tokenizer};
+use nanocamelid_kernels::{Kernels, KvType};
+
+/// The model, in the image like any other read-only data (in flash, on a board that runs from flash).
+static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("MODEL")));
+
+#[repr(C, align(64))]
+struct Aligned<B: ?Sized>(B);
+
+/// What is asked when the line typed is empty.
+const PROMPT: &str = "Hello! Who are you?";
+const N_CTX: usize = 256;
+const N_BATCH: usize = 16;
+const N_PREDICT: usize = 48;
 
 /// Where boot.rs hands over, on the first core.
 extern "C" fn main() -> ! {
     console::start();
-    let cores = cores::Cores::start();
-    let n = core::sync::atomic::AtomicUsize::new(0);
-    for _ in 0..1000 {
-        cores.run(Phase::Decode, &|| { n.fetch_add(1, core::sync::atomic::Ordering::Relaxed); });
-    }
-    console::line(format_args!("{n:?} jobs {}", heap::used()));
-    let mut b = [0; 10];
-    let l = console::read_line(&mut b);
-    console::line(format_args!("line {l:?}"));
-    heap::seal();
-    let v = alloc::vec![1u8; l.len()];
-    console::line(format_args!("{v:?}"));
+    line(format_args!("nanocamelid on bare metal, {} core(s)", cores::N_CORES));
+    line(format_args!("prompt (empty: {PROMPT:?}):"));
+    let mut typed = [0; 256];
+    let prompt = match console::read_line(&mut typed) {
+        "" => PROMPT,
+        prompt => prompt,
+    };
+    answer(&cores::Cores::start(), prompt);
     semihosting::exit(0)
+}
+
+/// Loads the model, answers the prompt, prints what was asked, answered and used.
+fn answer(cores: &cores::Cores, prompt: &str) {
+    let kernels = Kernels::select(features::detect());
+    let gguf = Gguf::parse(&MODEL.0).unwrap_or_else(|error| panic!("the model in this image: {error}"));
+    let model = Model::new(&gguf).unwrap_or_else(|error| panic!("the model in this image: {error}"));
+    let tokenizer = Tokenizer::new(&gguf).unwrap_or_else(|error| panic!("the model in this image: {error}"));
+
+    let mut ids = prompt_tokens(&gguf, &tokenizer, prompt);
+    ids.truncate(N_CTX - N_PREDICT);
+    let n_prompt = ids.len();
+    ids.reserve_exact(N_PREDICT);
+    let mut piece = Vec::with_capacity(longest_piece(&tokenizer));
+    let mut sampler = Sampler::new(SamplerParams::GREEDY, tokenizer.n_vocab()).expect("greedy sampling is valid");
+
+    let options = SessionOptions { n_ctx: N_CTX, n_batch: N_BATCH, kv_type: KvType::F16, n_workers: cores::N_CORES };
+    let plan = SessionPlan::new(&model, kernels, options).unwrap_or_else(|error| panic!("the session: {error}"));
+    let arena = arena::take(plan.required_bytes());
+    let arena_bytes = arena.len();
+    let mut session = Session::new(&model, kernels, plan, arena).unwrap_or_else(|error| panic!("the session: {error}"));
+    heap::seal();
+
+    line(format_args!("kernel: {}", kernels.name()));
+    line(format_args!("model_bytes: {}", MODEL.0.len()));
+    line(format_args!("heap_bytes: {} (most at once: {})", heap::used(), heap::peak()));
+    line(format_args!("arena_bytes: {arena_bytes}"));
+    line(format_args!("prompt_tokens: {n_prompt}"));
+
+    let mut digest = Digest::new();
+    session
+        .prefill_each(cores, &ids, &mut |_, logits| digest.update(logits))
+        .unwrap_or_else(|error| panic!("prefill: {error}"));
+    console::print("answer: ");
+    for _ in 0..N_PREDICT {
+        let token = sampler.sample(session.logits()).unwrap_or_else(|error| panic!("sampling: {error}"));
+        if tokenizer.is_end_of_generation(token) {
+            break;
+        }
+        piece.clear();
+        tokenizer.decode_into(token, false, &mut piece);
+        console::print_bytes(&piece);
+        ids.push(token);
+        let logits = session.decode(cores, token).unwrap_or_else(|error| panic!("decode: {error}"));
+        digest.update(logits);
+    }
+    console::print("\nids: ");
+    for (i, id) in ids.iter().enumerate() {
+        console::text(format_args!("{}{id}", if i == 0 { "" } else { "," }));
+    }
+    line(format_args!("\ndigest: {:016x}", digest.value()));
+}
+
+/// The prompt as one turn of a chat, or as plain text for a model that knows no chat.
+fn prompt_tokens(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>, prompt: &str) -> Vec<u32> {
+    if let Some(format) = ChatFormat::new(gguf, tokenizer) {
+        let turn = [Message { role: Role::User, content: prompt }];
+        let request = RenderRequest { add_generation_prompt: true, date: None };
+        return format.tokens(tokenizer, &turn, request).unwrap_or_else(|error| panic!("the chat template: {error}"));
+    }
+    let mut ids = Vec::new();
+    ids.extend(tokenizer.bos().filter(|_| tokenizer.add_bos()));
+    tokenizer.encode(prompt, false, &mut ids);
+    ids
+}
+
+/// Bytes of the longest piece, so that printing never grows its buffer.
+fn longest_piece(tokenizer: &Tokenizer<'_>) -> usize {
+    (0..tokenizer.n_vocab() as u32).map(|id| tokenizer.piece(id).len()).max().unwrap_or(0)
 }
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    console::line(format_args!("{info}"));
+    line(format_args!("{info}"));
     semihosting::exit(2)
 }
