@@ -107,11 +107,6 @@ pub extern "C" fn secondary_main() -> ! {
     }
 }
 
-unsafe extern "C" {
-    /// Where boot.rs receives the other cores. Only its address is used.
-    safe fn _start_secondary();
-}
-
 // PSCI `CPU_ON` (Arm DEN 0022): the virt board takes it by `hvc`. As a function of its own it follows the ordinary
 // calling convention, which is the firmware's too.
 global_asm!(
@@ -123,7 +118,11 @@ psci_call:
 "#
 );
 
+// SAFETY: both symbols are defined in the assembly of this image, `psci_call` just above with these arguments.
 unsafe extern "C" {
+    /// Where boot.rs receives the other cores. Only its address is used.
+    safe fn _start_secondary();
+
     /// # Safety
     /// The function number and arguments must be ones that PSCI defines.
     unsafe fn psci_call(function: u64, a: u64, b: u64, c: u64) -> i64;
