@@ -276,10 +276,13 @@ fn text_survives() {
     }
 }
 
+/// Writes the corpus for llama.cpp, whose answers are the recorded digests.
 #[test]
-#[ignore = "writes the corpus for llama.cpp"]
 fn write_corpus() {
-    let folder = std::path::PathBuf::from(std::env::var_os("PRE_TOKENIZER_CORPUS").unwrap());
+    let Some(folder) = std::env::var_os("PRE_TOKENIZER_CORPUS").map(std::path::PathBuf::from) else {
+        eprintln!("skipped: PRE_TOKENIZER_CORPUS names no folder to write to");
+        return;
+    };
     for (name, _) in RECORDED {
         std::fs::write(folder.join(format!("{name}.gguf")), vocabulary(name)).unwrap();
     }
