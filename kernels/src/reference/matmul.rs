@@ -107,6 +107,7 @@ pub(crate) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
 }
 
 /// 32-weight blocks as f32: `d * q`, plus `m`.
+#[inline(always)]
 pub(crate) fn dequantize32<B: Block32>(row: &[u8], out: &mut [f32]) {
     for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(32)) {
         let w = block.unpack();
@@ -120,6 +121,7 @@ pub(crate) fn dequantize32<B: Block32>(row: &[u8], out: &mut [f32]) {
 }
 
 /// Super-blocks as f32: `(d * scale) * q`, less `dmin * min`.
+#[inline(always)]
 pub(crate) fn dequantize256<B: Block256>(row: &[u8], out: &mut [f32]) {
     for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(256)) {
         let w = block.unpack();

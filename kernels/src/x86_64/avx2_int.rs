@@ -98,7 +98,7 @@ impl Int for Avx2 {
             _mm256_storeu_ps(x.as_mut_ptr(), v);
             x
         }
-        fn prefetch(line: *const u8) { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+        fn prefetch(line: *const u8) { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
     }
 
     #[inline(always)]

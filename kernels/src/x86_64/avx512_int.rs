@@ -82,7 +82,7 @@ impl Int for Avx512 {
         fn load_f(x: &[u8; 64]) -> __m512 { _mm512_loadu_ps(x.as_ptr().cast()) }
         fn store_f(v: __m512, x: &mut [u8; 64]) { _mm512_storeu_ps(x.as_mut_ptr().cast(), v) }
         fn to_array(v: __m512) -> [f32; 16] { core::mem::transmute(v) }
-        fn prefetch(line: *const u8) { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+        fn prefetch(line: *const u8) { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
     }
 
     #[inline(always)]

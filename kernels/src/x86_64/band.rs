@@ -46,15 +46,17 @@ impl<'a, B: Pod> Band<'a, B> {
         blocks
     }
 
-    /// Asks for the part of the following band that corresponds to block `b` of this one.
+    /// Asks for the part of the following band that corresponds to quarter `q` of block `b` of this one.
     ///
     /// The following rows come in the order of memory, whatever the order the current ones are read in: one linear
-    /// stream that memory and its prefetchers like, where sixteen strided ones would defeat them.
+    /// stream that memory and its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2
+    /// cache: a band of long rows would crowd out a level-1 cache.
     #[inline(always)]
-    pub(super) fn prefetch_next<I: Int>(&self, i: I, b: usize) {
+    pub(super) fn prefetch_next<I: Int>(&self, i: I, b: usize, q: usize) {
         let bytes = I::ROWS * size_of::<B>();
+        let lines = bytes.div_ceil(64);
         let start = self.next.wrapping_add(b * bytes);
-        for line in 0..bytes.div_ceil(64) {
+        for line in q * lines / 4..(q + 1) * lines / 4 {
             i.prefetch(start.wrapping_add(line * 64));
         }
     }

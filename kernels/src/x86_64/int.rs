@@ -94,6 +94,6 @@ pub(super) trait Int: Copy {
     fn store_f(self, v: Self::F, x: &mut Self::Bytes);
     /// The values of a float vector, the first eight of 256 bits.
     fn to_array(self, v: Self::F) -> [f32; 16];
-    /// Asks for a cache line that will be read soon; any address will do.
+    /// Asks the level-2 cache for a line that will be read soon; any address will do.
     fn prefetch(self, line: *const u8);
 }

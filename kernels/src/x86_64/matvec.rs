@@ -17,11 +17,11 @@ pub(super) fn rows32<I: Int, B: Unpack32>(i: I, band: &Band<'_, B>, x: &Quantize
     let pieces: &[[u8; 16]] = bytemuck::cast_slice(x.qs);
     let blocks = pieces.as_chunks::<2>().0.iter().zip(x.scales).zip(x.sums).take(band.n_blocks());
     for (b, (([low, high], &scale), &sum)) in blocks.enumerate() {
-        band.prefetch_next(i, b);
         let rows = band.blocks(b);
         let (low, high) = (i.repeat(low), i.repeat(high));
         let mut quad = [i.zero(); 4];
         for (q, dots) in quad.iter_mut().enumerate() {
+            band.prefetch_next(i, b, q);
             let [w_low, w_high] = B::weights(i, four(&rows, q));
             *dots = i.dot(B::BITS, *dots, w_low, low);
             *dots = i.dot(B::BITS, *dots, w_high, high);
@@ -45,12 +45,12 @@ pub(super) fn rows256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, x: &Quanti
     let sums: &[[u8; 16]] = bytemuck::cast_slice(x.sums);
     let blocks = pieces.as_chunks::<16>().0.iter().zip(x.scales).zip(sums.as_chunks::<2>().0).take(band.n_blocks());
     for (b, ((pieces, &scale), [sums_low, sums_high])) in blocks.enumerate() {
-        band.prefetch_next(i, b);
         let rows = band.blocks(b);
         let (sums_low, sums_high) = (i.repeat(sums_low), i.repeat(sums_high));
         let mut dots = [i.zero(); 4];
         let mut mins = [i.zero(); 4];
         for q in 0..4 {
+            band.prefetch_next(i, b, q);
             let rows = four(&rows, q);
             let scales = i.widen(B::scales(i, rows));
             let mut acc = i.zero();

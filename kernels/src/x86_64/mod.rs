@@ -78,6 +78,18 @@ macro_rules! table {
                 store::dequantize_half::<_, W>($token(()), row, out);
             }
 
+            /// The reference's loop, compiled for these features.
+            #[target_feature(enable = $features)]
+            fn dequantize32<B: Unpack32>(row: &[u8], out: &mut [f32]) {
+                reference::matmul::dequantize32::<B>(row, out);
+            }
+
+            /// The reference's loop, compiled for these features.
+            #[target_feature(enable = $features)]
+            fn dequantize256<B: Unpack256>(row: &[u8], out: &mut [f32]) {
+                reference::matmul::dequantize256::<B>(row, out);
+            }
+
             #[target_feature(enable = $features)]
             fn quantize_q8(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
                 quantize::quantize_q8($token(()), x, out);
@@ -181,23 +193,23 @@ macro_rules! table {
                         matmul32::<BlockMxfp4>,
                     ],
                     dequantize: [
-                        reference::CONST.dequantize[0],
+                        reference::matmul::dequantize_float::<F32>,
                         dequantize_half::<F16>,
                         dequantize_half::<Bf16>,
-                        reference::CONST.dequantize[3],
-                        reference::CONST.dequantize[4],
-                        reference::CONST.dequantize[5],
-                        reference::CONST.dequantize[6],
-                        reference::CONST.dequantize[7],
-                        reference::CONST.dequantize[8],
-                        reference::CONST.dequantize[9],
-                        reference::CONST.dequantize[10],
-                        reference::CONST.dequantize[11],
-                        reference::CONST.dequantize[12],
-                        reference::CONST.dequantize[13],
-                        reference::CONST.dequantize[14],
-                        reference::CONST.dequantize[15],
-                        reference::CONST.dequantize[16],
+                        dequantize32::<BlockQ4_0>,
+                        dequantize32::<BlockQ4_1>,
+                        dequantize32::<BlockQ5_0>,
+                        dequantize32::<BlockQ5_1>,
+                        dequantize32::<BlockQ8_0>,
+                        dequantize256::<BlockQ2K>,
+                        dequantize256::<BlockQ3K>,
+                        dequantize256::<BlockQ4K>,
+                        dequantize256::<BlockQ5K>,
+                        dequantize256::<BlockQ6K>,
+                        dequantize256::<BlockQ8K>,
+                        dequantize32::<BlockIq4Nl>,
+                        dequantize256::<BlockIq4Xs>,
+                        dequantize32::<BlockMxfp4>,
                     ],
                     quantize_q8,
                     quantize_q8k,
