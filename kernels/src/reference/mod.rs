@@ -31,10 +31,7 @@ pub mod rope;
 use matmul::{block32, block256, dequantize_float, dequantize32, dequantize256, float};
 
 /// The scalar table. It needs no features.
-pub static TABLE: Kernels = CONST;
-
-/// The same as a constant, for tables that inherit from it.
-pub(crate) const CONST: Kernels = Kernels {
+pub static TABLE: Kernels = Kernels {
     name: "scalar",
     matvec_rows: 16,
     matmul_rows: 16,

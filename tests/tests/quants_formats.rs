@@ -1,0 +1,126 @@
+//! The weight formats themselves: sizes, reference quantizers, what the reference refuses.
+
+use nanocamelid_kernels::formats::float::{Bf16, F16, F32, Float};
+use nanocamelid_kernels::formats::iq4_nl::BlockIq4Nl;
+use nanocamelid_kernels::formats::iq4_xs::BlockIq4Xs;
+use nanocamelid_kernels::formats::mxfp4::BlockMxfp4;
+use nanocamelid_kernels::formats::q2_k::BlockQ2K;
+use nanocamelid_kernels::formats::q3_k::BlockQ3K;
+use nanocamelid_kernels::formats::q4_0::BlockQ4_0;
+use nanocamelid_kernels::formats::q4_1::BlockQ4_1;
+use nanocamelid_kernels::formats::q4_k::BlockQ4K;
+use nanocamelid_kernels::formats::q5_0::BlockQ5_0;
+use nanocamelid_kernels::formats::q5_1::BlockQ5_1;
+use nanocamelid_kernels::formats::q5_k::BlockQ5K;
+use nanocamelid_kernels::formats::q6_k::BlockQ6K;
+use nanocamelid_kernels::formats::q8_0::BlockQ8_0;
+use nanocamelid_kernels::formats::q8_k::BlockQ8K;
+use nanocamelid_kernels::formats::{self, Block32, Block256};
+use nanocamelid_kernels::{Matrix, WeightType, reference};
+use nanocamelid_tests::random::Random;
+
+/// Root mean square error over root mean square value of quantizing normal-ish values and reading them back.
+fn relative_error<const N: usize>(weight_type: WeightType, quantize: impl Fn(&[f32; N]) -> Vec<u8>) -> f32 {
+    let mut random = Random(23);
+    let (mut error, mut power) = (0.0, 0.0);
+    for _ in 0..64 {
+        let values: [f32; N] = std::array::from_fn(|_| random.unit() + random.unit() + random.unit());
+        let block = quantize(&values);
+        assert_eq!(block.len(), weight_type.block_bytes(), "{}", weight_type.name());
+        let mut back = [0.0; N];
+        reference::TABLE.dequantize(weight_type, &block, &mut back);
+        for (a, b) in values.iter().zip(back) {
+            error += (a - b) * (a - b);
+            power += a * a;
+        }
+    }
+    (error / power).sqrt()
+}
+
+fn error32<B: Block32>() -> f32 {
+    assert_eq!(align_of::<B>(), 1);
+    relative_error::<32>(B::TYPE, |values| bytes(&B::quantize(values)))
+}
+
+fn error256<B: Block256>() -> f32 {
+    assert_eq!(align_of::<B>(), 1);
+    relative_error::<256>(B::TYPE, |values| bytes(&B::quantize(values)))
+}
+
+fn error_float<W: Float>() -> f32 {
+    relative_error::<1>(W::TYPE, |values| bytes(&W::from_f32(values[0])))
+}
+
+fn bytes<B: bytemuck::Pod>(block: &B) -> Vec<u8> {
+    bytemuck::bytes_of(block).to_vec()
+}
+
+#[test]
+fn quantizers_lose_what_their_bits_must_lose() {
+    let errors = [
+        ("F32", error_float::<F32>(), 0.0),
+        ("F16", error_float::<F16>(), 5e-4),
+        ("BF16", error_float::<Bf16>(), 4e-3),
+        ("Q4_0", error32::<BlockQ4_0>(), 0.10),
+        ("Q4_1", error32::<BlockQ4_1>(), 0.09),
+        ("Q5_0", error32::<BlockQ5_0>(), 0.05),
+        ("Q5_1", error32::<BlockQ5_1>(), 0.045),
+        ("Q8_0", error32::<BlockQ8_0>(), 0.006),
+        ("IQ4_NL", error32::<BlockIq4Nl>(), 0.10),
+        ("MXFP4", error32::<BlockMxfp4>(), 0.16),
+        ("Q2_K", error256::<BlockQ2K>(), 0.40),
+        ("Q3_K", error256::<BlockQ3K>(), 0.20),
+        ("Q4_K", error256::<BlockQ4K>(), 0.10),
+        ("Q5_K", error256::<BlockQ5K>(), 0.05),
+        ("Q6_K", error256::<BlockQ6K>(), 0.025),
+        ("Q8_K", error256::<BlockQ8K>(), 0.008),
+        ("IQ4_XS", error256::<BlockIq4Xs>(), 0.10),
+    ];
+    for (name, error, bound) in errors {
+        assert!(error <= bound, "{name}: relative error {error} exceeds {bound}");
+    }
+}
+
+#[test]
+fn quantizers_survive_zeros_and_constants() {
+    for value in [0.0f32, 1.0, -1.0, 1e-30, 60000.0] {
+        for error in [
+            exact32::<BlockQ8_0>(value),
+            exact32::<BlockQ4_0>(value),
+            exact32::<BlockQ4_1>(value),
+            exact32::<BlockQ5_1>(value),
+            exact32::<BlockMxfp4>(value),
+        ] {
+            assert!(error.is_finite(), "{value}");
+        }
+    }
+}
+
+fn exact32<B: Block32>(value: f32) -> f32 {
+    let mut back = [0.0; 32];
+    reference::TABLE.dequantize(B::TYPE, &bytes(&B::quantize(&[value; 32])), &mut back);
+    back.iter().map(|b| (b - value).abs()).sum()
+}
+
+#[test]
+fn sizes_agree_with_the_list_of_ggml_types() {
+    for weight_type in WeightType::ALL {
+        let block = formats::ggml_block(weight_type.ggml_type());
+        assert_eq!(block, Some((weight_type.block_len(), weight_type.block_bytes())), "{}", weight_type.name());
+        assert_eq!(WeightType::from_ggml(weight_type.ggml_type()), Some(weight_type));
+        assert_eq!(WeightType::ALL[weight_type as usize], weight_type);
+    }
+    assert_eq!(WeightType::from_ggml(16), None, "IQ2_XXS is known by size only");
+    assert_eq!(formats::ggml_block(4), None);
+}
+
+#[test]
+fn matrices_refuse_what_does_not_fit() {
+    let bytes = [0; 36];
+    assert!(Matrix::new(WeightType::Q4_0, &bytes, 2, 32).is_some());
+    assert!(Matrix::new(WeightType::Q4_0, &bytes, 1, 64).is_some());
+    assert!(Matrix::new(WeightType::Q4_0, &bytes, 2, 31).is_none());
+    assert!(Matrix::new(WeightType::Q4_0, &bytes, 3, 32).is_none());
+    assert!(Matrix::new(WeightType::Q4_0, &bytes, usize::MAX, 32).is_none());
+    assert!(Matrix::new(WeightType::F32, &bytes, 1, usize::MAX).is_none());
+}
