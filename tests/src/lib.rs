@@ -9,6 +9,7 @@ pub mod gguf_writer;
 pub mod random;
 pub mod rust_source;
 pub mod tables;
+pub mod tiny_model;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,183 @@
+//! The smallest models that exercise every architecture: a few kilobytes each, made from nothing.
+
+use crate::gguf_writer::{GgufWriter, Value};
+use nanocamelid_kernels::WeightType;
+
+/// What [`tiny_model`] can make: every architecture, and llama with experts.
+pub const KINDS: [&str; 11] =
+    ["llama", "mixtral", "qwen2", "qwen3", "qwen3moe", "gemma2", "gemma3", "smollm3", "phi3", "lfm2", "granite"];
+
+/// Width of the residual stream.
+pub const N_EMBD: u64 = 32;
+const N_HEADS: u64 = 2;
+const N_KV_HEADS: u64 = 1;
+const HEAD_DIM: u64 = 16;
+const N_FF: u64 = 32;
+const N_EXPERTS: u64 = 4;
+const N_LAYERS: u64 = 2;
+
+/// A well-formed model of that kind, with a tokenizer.
+///
+/// # Panics
+/// If the kind is none of [`KINDS`].
+pub fn tiny_model(kind: &str) -> GgufWriter {
+    assert!(KINDS.contains(&kind), "{kind}");
+    let arch = if kind == "mixtral" { "llama" } else { kind };
+    let key = |name: &str| format!("{arch}.{name}");
+    let mut file = GgufWriter::new()
+        .entry("general.architecture", Value::string(arch))
+        .entry(key("block_count"), Value::u32(N_LAYERS as u32))
+        .entry(key("context_length"), Value::u32(64))
+        .entry(key("embedding_length"), Value::u32(N_EMBD as u32))
+        .entry(key("feed_forward_length"), Value::u32(N_FF as u32))
+        .entry(key("attention.head_count"), Value::u32(N_HEADS as u32))
+        .entry(key("attention.layer_norm_rms_epsilon"), Value::f32(1e-5))
+        .entry(key("rope.freq_base"), Value::f32(10_000.0));
+    let kv_heads = N_KV_HEADS as i32;
+    let kv_heads = if kind == "lfm2" { Value::i32s([0, kv_heads]) } else { Value::i32(kv_heads) };
+    file = file.entry(key("attention.head_count_kv"), kv_heads);
+    let has_experts = matches!(kind, "mixtral" | "qwen3moe");
+    if has_experts {
+        file = file
+            .entry(key("expert_count"), Value::u32(N_EXPERTS as u32))
+            .entry(key("expert_used_count"), Value::u32(2));
+    }
+    match kind {
+        "lfm2" => file = file.entry(key("shortconv.l_cache"), Value::u32(3)),
+        "gemma2" | "gemma3" => file = file.entry(key("attention.sliding_window"), Value::u32(4)),
+        "granite" => {
+            for scale in ["attention.scale", "embedding_scale", "residual_scale", "logit_scale"] {
+                file = file.entry(key(scale), Value::f32(0.5));
+            }
+        }
+        _ => {}
+    }
+    let (file, n_vocab) = tokenizer(file, kind);
+    tensors(file, kind, has_experts, n_vocab)
+}
+
+/// SentencePiece for the families that use it, byte-level BPE for the others.
+fn tokenizer(file: GgufWriter, kind: &str) -> (GgufWriter, u64) {
+    let spm = matches!(kind, "llama" | "mixtral" | "gemma2" | "gemma3" | "phi3");
+    let letters = ('a'..='z').map(String::from);
+    let mut pieces: Vec<String> = Vec::new();
+    let mut types = Vec::new();
+    if spm {
+        for (piece, token_type) in
+            [("<unk>", 2), ("<s>", 3), ("</s>", 3), ("<0x0A>", 6), ("<0xE2>", 6), ("\u{2581}", 1)]
+        {
+            pieces.push(piece.to_string());
+            types.push(token_type);
+        }
+    } else {
+        for (piece, token_type) in [("<|end|>", 3), ("\u{120}", 1), ("\u{10a}", 1)] {
+            pieces.push(piece.to_string());
+            types.push(token_type);
+        }
+    }
+    let space = if spm { "\u{2581}" } else { "\u{120}" };
+    pieces.extend(letters);
+    pieces.extend(["th", "he", "the"].map(String::from));
+    pieces.push(format!("{space}t"));
+    types.resize(pieces.len(), 1);
+    let n_vocab = pieces.len() as u64;
+    let mut file = file.entry("tokenizer.ggml.tokens", Value::strings(&pieces));
+    file = file.entry("tokenizer.ggml.token_type", Value::i32s(types));
+    file = if spm {
+        let scores = (0..n_vocab).map(|i| -(i as f32));
+        file.entry("tokenizer.ggml.model", Value::string("llama"))
+            .entry("tokenizer.ggml.scores", Value::f32s(scores))
+            .entry("tokenizer.ggml.bos_token_id", Value::u32(1))
+            .entry("tokenizer.ggml.eos_token_id", Value::u32(2))
+    } else {
+        file.entry("tokenizer.ggml.model", Value::string("gpt2"))
+            .entry("tokenizer.ggml.pre", Value::string("qwen2"))
+            .entry("tokenizer.ggml.merges", Value::strings(["t h", "h e", "th e", "\u{120} t"]))
+            .entry("tokenizer.ggml.eos_token_id", Value::u32(0))
+    };
+    let template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}";
+    (file.entry("tokenizer.chat_template", Value::string(template)), n_vocab)
+}
+
+fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64) -> GgufWriter {
+    let mut add = |name: String, dims: &[u64]| {
+        let is_vector = dims.len() == 1 || name.contains("shortconv.conv");
+        let weight_type = match (is_vector, name.len() % 4) {
+            (true, _) => WeightType::F32,
+            (_, 0) => WeightType::F16,
+            (_, 1) => WeightType::Q4_0,
+            (_, 2) => WeightType::Q8_0,
+            _ => WeightType::F32,
+        };
+        let data = weights(weight_type, dims);
+        file = std::mem::take(&mut file).tensor(name, dims, weight_type.ggml_type(), data);
+    };
+    let (q, k) = (N_HEADS * HEAD_DIM, N_KV_HEADS * HEAD_DIM);
+    add("token_embd.weight".into(), &[N_EMBD, n_vocab]);
+    for i in 0..N_LAYERS {
+        let mut layer = |name: &str, dims: &[u64]| add(format!("blk.{i}.{name}"), dims);
+        layer("attn_norm.weight", &[N_EMBD]);
+        if kind == "lfm2" && i == 0 {
+            layer("shortconv.in_proj.weight", &[N_EMBD, 3 * N_EMBD]);
+            layer("shortconv.conv.weight", &[3, N_EMBD]);
+            layer("shortconv.out_proj.weight", &[N_EMBD, N_EMBD]);
+        } else {
+            if kind == "phi3" {
+                layer("attn_qkv.weight", &[N_EMBD, q + 2 * k]);
+            } else {
+                layer("attn_q.weight", &[N_EMBD, q]);
+                layer("attn_k.weight", &[N_EMBD, k]);
+                layer("attn_v.weight", &[N_EMBD, k]);
+            }
+            if kind == "qwen2" {
+                layer("attn_q.bias", &[q]);
+                layer("attn_k.bias", &[k]);
+                layer("attn_v.bias", &[k]);
+            }
+            if matches!(kind, "qwen3" | "qwen3moe" | "gemma3" | "lfm2") {
+                layer("attn_q_norm.weight", &[HEAD_DIM]);
+                layer("attn_k_norm.weight", &[HEAD_DIM]);
+            }
+            layer("attn_output.weight", &[q, N_EMBD]);
+        }
+        if kind.starts_with("gemma") {
+            layer("post_attention_norm.weight", &[N_EMBD]);
+            layer("post_ffw_norm.weight", &[N_EMBD]);
+        }
+        layer("ffn_norm.weight", &[N_EMBD]);
+        if has_experts {
+            layer("ffn_gate_inp.weight", &[N_EMBD, N_EXPERTS]);
+            layer("ffn_gate_exps.weight", &[N_EMBD, N_FF, N_EXPERTS]);
+            layer("ffn_up_exps.weight", &[N_EMBD, N_FF, N_EXPERTS]);
+            layer("ffn_down_exps.weight", &[N_FF, N_EMBD, N_EXPERTS]);
+        } else if kind == "phi3" {
+            layer("ffn_up.weight", &[N_EMBD, 2 * N_FF]);
+            layer("ffn_down.weight", &[N_FF, N_EMBD]);
+        } else {
+            layer("ffn_gate.weight", &[N_EMBD, N_FF]);
+            layer("ffn_up.weight", &[N_EMBD, N_FF]);
+            layer("ffn_down.weight", &[N_FF, N_EMBD]);
+        }
+    }
+    let norm = if kind == "lfm2" { "token_embd_norm.weight" } else { "output_norm.weight" };
+    add(norm.into(), &[N_EMBD]);
+    file
+}
+
+/// Small deterministic weights: block scales of 1/64, floats within a quarter.
+fn weights(weight_type: WeightType, dims: &[u64]) -> Vec<u8> {
+    let n = dims.iter().product::<u64>() as usize;
+    let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7) as u8;
+    let float = |i: usize| (f32::from(noise(i)) - 127.5) / 512.0;
+    match weight_type {
+        // 2^-4 times a byte of fraction: always a small normal number.
+        WeightType::F16 => (0..n).flat_map(|i| [noise(i), 0x2c | (noise(i + 1) & 0x80)]).collect(),
+        WeightType::Q4_0 | WeightType::Q8_0 => {
+            let block_bytes = weight_type.block_bytes();
+            let block =
+                |b: usize| [0x00, 0x24].into_iter().chain((2..block_bytes).map(move |i| noise(b * block_bytes + i)));
+            (0..n / 32).flat_map(block).collect()
+        }
+        _ => (0..n).flat_map(|i| if dims.len() == 1 { 1.0f32 } else { float(i) }.to_le_bytes()).collect(),
+    }
+}
