@@ -83,7 +83,6 @@ fn tiles_are_written_by_many_threads() {
             });
         }
     });
-    drop(queue);
     assert!(out.iter().enumerate().all(|(i, v)| *v == i as f32));
 }
 
