@@ -2,13 +2,15 @@
 
 use super::error::{ErrorKind, Outcome};
 use super::expression::CallArguments;
+use super::formatting::percent_format;
 use super::interpreter::Interpreter;
-use super::methods::{capitalized, items, join, replace, strip, text_argument, title};
+use super::methods::items;
 use super::operators::{arithmetic, slice};
 use super::python::to_str;
+use super::strings::{capitalized, join, replace, strip, text_argument, title};
 use super::text::{Text, is_space};
 use super::value::{ListKind, Value};
-use super::{ast::Arithmetic, json, methods::percent_format};
+use super::{ast::Arithmetic, json};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;

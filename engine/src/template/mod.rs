@@ -26,6 +26,7 @@ mod error;
 mod expression;
 mod expression_parser;
 mod filters;
+mod formatting;
 mod functions;
 mod interpreter;
 mod json;
@@ -35,7 +36,9 @@ mod operators;
 mod parser;
 mod predicates;
 mod python;
+mod strings;
 pub mod text;
+mod text_methods;
 mod value;
 
 pub use date::{Date, DateError};

@@ -3,7 +3,7 @@
 use super::ast::Arithmetic;
 use super::budget::Budget;
 use super::error::{ErrorKind, Outcome};
-use super::methods::percent_format;
+use super::formatting::percent_format;
 use super::text::Text;
 use super::value::{ListKind, Value};
 use alloc::vec::Vec;

@@ -3,9 +3,9 @@
 use super::error::{ErrorKind, Outcome};
 use super::expression::CallArguments;
 use super::interpreter::Interpreter;
-use super::methods::is_cased;
 use super::operators::contains;
 use super::python::to_str;
+use super::strings::is_cased;
 use super::value::{ListKind, Value};
 use core::cmp::Ordering;
 

@@ -1,0 +1,288 @@
+//! Methods of strings.
+
+use super::budget::Budget;
+use super::error::{ErrorKind, Outcome};
+use super::expression::CallArguments;
+use super::formatting::format;
+use super::strings::{capitalized, is_cased, join, lines, replace, split_space, strip, title};
+use super::text::{Text, is_space};
+use super::value::{ListKind, Value};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+pub(super) const TEXT_METHODS: [&str; 38] = [
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "endswith",
+    "find",
+    "format",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "islower",
+    "isnumeric",
+    "isspace",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "title",
+    "upper",
+    "zfill",
+];
+
+/// A call of a string's method.
+pub(super) struct Call<'c> {
+    pub(super) text: &'c Rc<Text>,
+    pub(super) name: &'static str,
+    pub(super) budget: &'c Budget,
+}
+
+impl Call<'_> {
+    pub(super) fn run(&self, arguments: CallArguments<'_>) -> Outcome<Value> {
+        let (text, budget) = (self.text, self.budget);
+        let string = text.as_str();
+        budget.scan(text.len())?;
+        match self.name {
+            "strip" | "lstrip" | "rstrip" => {
+                let [characters] = arguments.bind(self.name, ["chars"])?;
+                let sides = (self.name != "rstrip", self.name != "lstrip");
+                strip(text, characters.as_ref(), sides, budget)
+            }
+            "split" | "rsplit" => {
+                let [separator, limit] = arguments.bind(self.name, ["sep", "maxsplit"])?;
+                let limit = limit.map_or(Ok(-1), |limit| limit.as_int().ok_or(self.wrong()))?;
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                let from_end = self.name == "rsplit";
+                let parts = match separator {
+                    None | Some(Value::None) => split_space(string, limit, from_end),
+                    Some(separator) => {
+                        let separator = self.text_of(&separator)?;
+                        if separator.is_empty() {
+                            return Err(self.wrong());
+                        }
+                        let limit = limit.saturating_add(1);
+                        if from_end {
+                            let mut parts: Vec<&str> = string.rsplitn(limit, separator.as_str()).collect();
+                            parts.reverse();
+                            parts
+                        } else {
+                            string.splitn(limit, separator.as_str()).collect()
+                        }
+                    }
+                };
+                self.parts(ListKind::List, parts)
+            }
+            "splitlines" => {
+                let [keep_ends] = arguments.bind(self.name, ["keepends"])?;
+                self.parts(ListKind::List, lines(string, keep_ends.is_some_and(|keep| keep.is_true())))
+            }
+            "partition" | "rpartition" => {
+                let [separator] = arguments.bind(self.name, ["sep"])?;
+                let separator = self.required(separator)?;
+                if separator.is_empty() {
+                    return Err(self.wrong());
+                }
+                let from_end = self.name == "rpartition";
+                let found = if from_end { string.rfind(separator.as_str()) } else { string.find(separator.as_str()) };
+                let (before, middle, after) = match found {
+                    Some(at) => (at, separator.len(), string.len() - at - separator.len()),
+                    None if from_end => (0, 0, string.len()),
+                    None => (string.len(), 0, 0),
+                };
+                let rest = string.len() - after;
+                self.parts(
+                    ListKind::Tuple,
+                    alloc::vec![&string[..before], &string[before..before + middle], &string[rest..]],
+                )
+            }
+            "startswith" | "endswith" => {
+                let [affix, start, end] = arguments.bind(self.name, ["affix", "start", "end"])?;
+                let affix = affix.ok_or(self.wrong())?;
+                let within = self.within(start, end)?;
+                let has = |affix: &Value| {
+                    let affix = self.text_of(affix)?;
+                    Ok(if self.name == "startswith" {
+                        within.starts_with(affix.as_str())
+                    } else {
+                        within.ends_with(affix.as_str())
+                    })
+                };
+                match &affix {
+                    Value::List(list) if list.kind() == ListKind::Tuple => {
+                        for affix in list.items() {
+                            if has(affix)? {
+                                return Ok(Value::Bool(true));
+                            }
+                        }
+                        Ok(Value::Bool(false))
+                    }
+                    affix => Ok(Value::Bool(has(affix)?)),
+                }
+            }
+            "removeprefix" | "removesuffix" => {
+                let [affix] = arguments.bind(self.name, ["affix"])?;
+                let affix = self.required(affix)?;
+                let stripped = if self.name == "removeprefix" {
+                    string.strip_prefix(affix.as_str())
+                } else {
+                    string.strip_suffix(affix.as_str())
+                };
+                budget.text(text.part(stripped.unwrap_or(string)))
+            }
+            "replace" => {
+                let [old, new, count] = arguments.bind(self.name, ["old", "new", "count"])?;
+                let (Some(old), Some(new)) = (old, new) else { return Err(self.wrong()) };
+                let count = count.map_or(Ok(-1), |count| count.as_int().ok_or(self.wrong()))?;
+                replace(
+                    text,
+                    self.text_of(&old)?,
+                    self.text_of(&new)?,
+                    usize::try_from(count).unwrap_or(usize::MAX),
+                    budget,
+                )
+            }
+            "find" | "rfind" | "index" | "rindex" | "count" => {
+                let [needle, start, end] = arguments.bind(self.name, ["sub", "start", "end"])?;
+                let needle = self.required(needle)?;
+                let within = self.within(start, end)?;
+                if self.name == "count" {
+                    return Ok(Value::Int(within.matches(needle.as_str()).count() as i64));
+                }
+                let from_end = self.name.starts_with('r');
+                let found = if from_end { within.rfind(needle.as_str()) } else { within.find(needle.as_str()) };
+                let offset = within.as_ptr() as usize - string.as_ptr() as usize;
+                match found {
+                    Some(at) => Ok(Value::Int(string[..offset + at].chars().count() as i64)),
+                    None if self.name.ends_with("find") => Ok(Value::Int(-1)),
+                    None => Err(ErrorKind::Type("index")),
+                }
+            }
+            "join" => {
+                let [items] = arguments.bind(self.name, ["iterable"])?;
+                let items = items.ok_or(self.wrong())?.iterate(budget)?;
+                if items.iter().any(|item| item.as_text().is_none()) {
+                    return Err(ErrorKind::Type("join"));
+                }
+                join(&items, text, budget)
+            }
+            "center" | "ljust" | "rjust" | "zfill" => self.pad(arguments),
+            "format" => format(text, arguments, budget),
+            "upper" | "lower" | "casefold" | "capitalize" | "title" => {
+                let [] = arguments.bind(self.name, [])?;
+                budget.take(2 * text.cost())?;
+                budget.text(match self.name {
+                    "upper" => text.map(str::to_uppercase),
+                    "capitalize" => capitalized(text),
+                    "title" => title(text, |before| !before.is_alphabetic()),
+                    _ => text.map(str::to_lowercase),
+                })
+            }
+            _ => {
+                let [] = arguments.bind(self.name, [])?;
+                Ok(Value::Bool(self.is_of_class()))
+            }
+        }
+    }
+
+    fn wrong(&self) -> ErrorKind {
+        ErrorKind::Arguments(self.name)
+    }
+
+    fn text_of<'v>(&self, value: &'v Value) -> Outcome<&'v Rc<Text>> {
+        value.as_text().ok_or(self.wrong())
+    }
+
+    fn required(&self, value: Option<Value>) -> Outcome<Rc<Text>> {
+        match value {
+            Some(Value::Text(text)) => Ok(text),
+            _ => Err(self.wrong()),
+        }
+    }
+
+    fn parts(&self, kind: ListKind, parts: Vec<&str>) -> Outcome<Value> {
+        self.budget.take(size_of_val(&parts[..]))?;
+        let parts = parts.into_iter().map(|part| self.budget.text(self.text.part(part)));
+        self.budget.list(kind, parts.collect::<Outcome<_>>()?)
+    }
+
+    /// The slice between two optional character positions.
+    fn within(&self, start: Option<Value>, end: Option<Value>) -> Outcome<&str> {
+        let string = self.text.as_str();
+        if start.is_none() && end.is_none() {
+            return Ok(string);
+        }
+        let n = string.chars().count() as i64;
+        let bound = |value: Option<Value>, default: i64| match value {
+            None | Some(Value::None) => Ok(default),
+            Some(value) => {
+                let at = value.as_int().ok_or(self.wrong())?;
+                Ok(if at < 0 { at.saturating_add(n).max(0) } else { at.min(n) })
+            }
+        };
+        let (start, end) = (bound(start, 0)?, bound(end, n)?);
+        let byte = |index: i64| string.char_indices().nth(index as usize).map_or(string.len(), |(at, _)| at);
+        Ok(if start < end { &string[byte(start)..byte(end)] } else { "" })
+    }
+
+    fn pad(&self, arguments: CallArguments<'_>) -> Outcome<Value> {
+        let [width, fill] = arguments.bind(self.name, ["width", "fillchar"])?;
+        let width = width.and_then(|width| width.as_int()).ok_or(self.wrong())?;
+        let fill = match &fill {
+            None if self.name == "zfill" => "0",
+            None => " ",
+            Some(fill) => self.text_of(fill)?.as_str(),
+        };
+        if fill.chars().count() != 1 {
+            return Err(self.wrong());
+        }
+        let missing = usize::try_from(width).unwrap_or(0).saturating_sub(self.text.as_str().chars().count());
+        self.budget.take(missing.saturating_mul(fill.len()))?;
+        let left = match self.name {
+            "ljust" => 0,
+            // As CPython does: the odd one goes left if the width is odd.
+            "center" => missing / 2 + (missing & usize::try_from(width).unwrap_or(0) & 1),
+            _ => missing,
+        };
+        let sign = usize::from(self.name == "zfill" && self.text.as_str().starts_with(['+', '-']));
+        let mut out = self.text.slice(0..sign);
+        out.push_literal(&fill.repeat(left));
+        out.push_slice(self.text, sign..self.text.len());
+        out.push_literal(&fill.repeat(missing - left));
+        self.budget.text(out)
+    }
+
+    /// The `is...` methods.
+    fn is_of_class(&self) -> bool {
+        let string = self.text.as_str();
+        let all = |class: fn(char) -> bool| !string.is_empty() && string.chars().all(class);
+        match self.name {
+            "isascii" => string.is_ascii(),
+            "isspace" => all(is_space),
+            "isalpha" => all(char::is_alphabetic),
+            "isalnum" => all(char::is_alphanumeric),
+            "isdigit" | "isdecimal" | "isnumeric" => all(char::is_numeric),
+            name => is_cased(string, name == "isupper"),
+        }
+    }
+}
