@@ -144,6 +144,10 @@ fn fit(model: &Model<'_>, settings: &Settings, budget: u64) -> Result<SessionPla
     let fits = |plan: &SessionPlan| plan.required_bytes() as u64 <= budget;
     let default = model.config.n_ctx_train.min(DEFAULT_CTX);
     let n_ctx = settings.n_ctx.unwrap_or(default);
+    if n_ctx > model.config.n_ctx_train {
+        let made_for = model.config.n_ctx_train;
+        output::note(format_args!("note: a context of {n_ctx} tokens; this model was made for {made_for}"));
+    }
     let plan = sized(n_ctx, settings.kv_type)?;
     if fits(&plan) {
         return Ok(plan);

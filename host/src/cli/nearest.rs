@@ -7,9 +7,10 @@ pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a 
     candidates
         .into_iter()
         .map(|name| {
+            let lower = name.to_lowercase();
             // A beginning is as good as one slip.
-            let is_start = given.len() >= 3 && name.starts_with(&given);
-            (if is_start { 1 } else { distance(&given, name) }, name)
+            let is_start = given.len() >= 3 && lower.starts_with(&given);
+            (if is_start { 1 } else { distance(&given, &lower) }, name)
         })
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, _)| *distance <= limit)

@@ -1,0 +1,152 @@
+//! Pipes that close, disks that are full, files that shrink; the terminal chat on a pipe.
+#![cfg(unix)]
+
+mod support;
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+use support::{TempDir, arch, command, run, run_with};
+
+#[test]
+fn a_reader_that_leaves_ends_the_run_quietly() {
+    let model = arch("llama");
+    let mut child = command(&["generate", &model, "hello", "-n", "2000", "-c", "4096"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0]).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("error") && !stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error() {
+    let model = arch("llama");
+    let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output =
+        command(&["generate", &model, "hello", "-n", "4"]).stdout(full()).stdin(Stdio::null()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("error: standard output: No space left"), "{stderr}");
+    run(&["logits", &model, "--ids", "1,2", "--out", "/dev/full"]).assert_fails(1, &["/dev/full", "No space left"]);
+    // A closed stderr is nobody's loss.
+    let output =
+        command(&["generate", &model, "hello", "-n", "4"]).stderr(full()).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn an_output_that_cannot_be_made() {
+    run(&["logits", &arch("llama"), "--ids", "1,2", "--out", "/nonexistent/x.f32"])
+        .assert_fails(1, &["/nonexistent/x.f32"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_cut_short_while_it_is_used() {
+    let dir = TempDir::new("cut");
+    let path = dir.file("model.gguf", &std::fs::read(arch("qwen2")).unwrap());
+    let mut child = command(&["tui", &path, "--temp", "0", "-n", "4"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("/help lists") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "the banner comes");
+    }
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    stdin.write_all(b"hello\n").unwrap();
+    let status = child.wait().unwrap();
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(status.code(), Some(1), "{rest}");
+    assert!(rest.contains("error: ") && rest.contains("model.gguf: the file was cut short"), "{rest}");
+}
+
+#[test]
+fn the_terminal_chat_on_a_pipe() {
+    let dir = TempDir::new("pipe");
+    let saved = dir.path("talk.md");
+    let model = arch("qwen2");
+    let script = format!(
+        "Hello\n/status\n/temp\n/temp 0.25\n/temp\n/tokens\n/tokens 4\n/system Be brief.\n/system\nAgain\n/history\n\
+         /save {saved}\n/trim 1\n/system clear\n/system\n/models\n/modle\n/trim x\n/clear\n/help\n/quit\nnot read\n"
+    );
+    let chat = run_with(&["tui", &model, "--temp", "0", "-n", "6"], &[], script.as_bytes());
+    chat.assert_ok("tui");
+    for words in [
+        "turns: 1, ",
+        "temperature 0\n",
+        "temperature 0.25\n",
+        "at most 6 tokens",
+        "Be brief.\n",
+        "user: Again\n",
+        "saved to ",
+        "1 turns kept",
+        "no system prompt",
+        "llama.gguf\n",
+        "did you mean /model?",
+        "usage: /trim N",
+        "a new conversation",
+        "/models",
+    ] {
+        assert!(chat.stderr.contains(words), "{words:?}: {chat:?}");
+    }
+    assert!(chat.stdout.lines().filter(|line| !line.is_empty()).count() >= 2, "two answers: {chat:?}");
+    let report = chat.stderr_json();
+    assert_eq!(report["turns"], 2);
+    let talk = std::fs::read_to_string(saved).unwrap();
+    assert!(talk.starts_with("# Conversation with ") && talk.contains("## System\n\nBe brief.\n"), "{talk}");
+    // With --json the object is alone on stdout.
+    let json = run_with(&["tui", &model, "--temp", "0", "-n", "6", "--json"], &[], b"Hello\n");
+    assert_eq!(json.json()["turns"], 1);
+}
+
+/// What is kept of earlier turns changes nothing: a trimmed conversation answers as a new one with the same words.
+#[test]
+fn prefix_reuse_and_trimming_keep_the_answers() {
+    let model = arch("qwen2");
+    let chat = |script: &str| {
+        let run = run_with(&["tui", &model, "--temp", "0", "-n", "8"], &[], script.as_bytes());
+        run.assert_ok("tui");
+        run
+    };
+    let whole = chat("one\ntwo\nthree\n");
+    assert!(!whole.stderr.contains("(0 cached), 8 out | total 3"), "{whole:?}");
+    let reused = whole.stderr.lines().filter(|line| line.contains(" cached)") && !line.contains("(0 cached)")).count();
+    assert_eq!(reused, 2, "the second and third turn reuse the cache: {whole:?}");
+    // The same three turns in one go from a saved state: batch sizes differ, answers do not.
+    let small_batches =
+        run_with(&["tui", &model, "--temp", "0", "-n", "8", "-b", "1", "-t", "1"], &[], b"one\ntwo\nthree\n");
+    assert_eq!(small_batches.stdout, whole.stdout);
+    let cleared = chat("zero\n/clear\none\ntwo\nthree\n");
+    assert!(cleared.stdout.ends_with(&whole.stdout), "{cleared:?} {whole:?}");
+    let trimmed = chat("zero\n/trim 0\none\ntwo\nthree\n");
+    assert!(trimmed.stdout.ends_with(&whole.stdout), "{trimmed:?} {whole:?}");
+}
+
+/// `/model` changes the model, and a file that cannot be loaded changes nothing.
+#[test]
+fn changing_the_model() {
+    let (first, second) = (arch("qwen2"), arch("qwen3"));
+    let script = format!("/model {second}\n/model\n/model /nonexistent.gguf\n/model {}\nhello\n", arch("phi3"));
+    let chat = run_with(&["tui", &first, "--temp", "0", "-n", "4"], &[], script.as_bytes());
+    chat.assert_ok("tui");
+    assert!(chat.stderr.contains(&format!("{second} (/model)\n")), "{chat:?}");
+    assert!(chat.stderr.contains(&format!("no such file; still using {second}")), "{chat:?}");
+    assert!(chat.stderr.contains("no chat format known for it; use generate; still using"), "{chat:?}");
+    assert_eq!(chat.stderr_json()["model"], second);
+}
