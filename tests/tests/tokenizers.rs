@@ -533,7 +533,7 @@ fn a_megabyte_without_a_break_is_encoded() {
     let pieces = ["▁", "▁▁", "a", "aa", "aaaa", "ab", "▁a", "1", "11", "中", "é"].map(|piece| (piece, NORMAL, -1.0));
     let mut unspaced = spm(true, &pieces);
     unspaced.set("tokenizer.ggml.add_space_prefix", Value::bool(false));
-    let names = ["gpt-2", "llama-bpe", "gpt-4o", "deepseek-llm", "deepseek-v3", "superbpe"];
+    let names = ["llama-bpe", "gpt-4o", "deepseek-llm", "superbpe"];
     for writer in names.map(|name| bpe(name, &merges, &[])).into_iter().chain([unspaced]) {
         with(&writer, |tokenizer| {
             for text in hard_texts(1 << 20) {
@@ -541,4 +541,35 @@ fn a_megabyte_without_a_break_is_encoded() {
             }
         });
     }
+}
+
+#[test]
+fn flipped_bits_make_an_error_or_another_tokenizer() {
+    let bpe = bpe("qwen2", &["a b", "Ġ ab", "é ½"], &[("<|im_end|>", CONTROL), ("ud", USER_DEFINED)]);
+    let text = "<|im_end|> ab ud é中\n <s>  12";
+    let (mut n_errors, mut n_tokenizers) = (0, 0);
+    for writer in [bpe, spm(true, SPM)] {
+        let mut bytes = writer.finish().bytes;
+        for at in 0..bytes.len() {
+            for bit in [0, 2, 5, 7] {
+                bytes[at] ^= 1 << bit;
+                if let Ok(gguf) = Gguf::parse(&bytes) {
+                    match Tokenizer::new(&gguf) {
+                        Ok(tokenizer) => {
+                            n_tokenizers += 1;
+                            let ids = encode(&tokenizer, text, true);
+                            assert!(ids.iter().all(|&id| (id as usize) < tokenizer.n_vocab()));
+                            decode(&tokenizer, StreamDecoder::new(&tokenizer, true), &ids);
+                        }
+                        Err(error) => {
+                            n_errors += 1;
+                            assert!(error.to_string().contains("tokenizer.ggml."), "{error}");
+                        }
+                    }
+                }
+                bytes[at] ^= 1 << bit;
+            }
+        }
+    }
+    assert!(n_errors > 1000 && n_tokenizers > 1000, "{n_errors} errors, {n_tokenizers} tokenizers");
 }

@@ -106,8 +106,7 @@ pub(super) fn ascii_word_after_punctuation(text: &str, at: usize) -> Option<usiz
 
 /// `[^\r\n\p{L}\p{N}]?U*L+|[^\r\n\p{L}\p{N}]?U+L*` where `U` is a letter other than a-z and `L` one other than A-Z.
 ///
-/// Published with the categories of upper and lower case; llama.cpp tells case apart in ASCII only, and the tokens
-/// models see at run time follow from that.
+/// Published with the categories of upper and lower case; llama.cpp tells case apart in ASCII only.
 fn cased_word_of(text: &str, at: usize, is_part: fn(char) -> bool) -> Option<usize> {
     let is_upper = |c: char| is_part(c) && !c.is_ascii_lowercase();
     let is_lower = |c: char| is_part(c) && !c.is_ascii_uppercase();
