@@ -64,7 +64,10 @@ impl Kernels {
         #[cfg(target_arch = "x86_64")]
         let special = [crate::x86_64::avx2_table(features), crate::x86_64::avx512vnni_table(features)];
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-        let special = [crate::aarch64::neon_table(features), crate::aarch64::dotprod_table(features)];
+        let special = {
+            use crate::aarch64::{dotprod_table, i8mm_table, neon_table};
+            [neon_table(features), dotprod_table(features), i8mm_table(features)]
+        };
         #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
         let special: [Option<&'static Kernels>; 0] = {
             let _ = features;

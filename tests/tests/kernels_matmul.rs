@@ -175,6 +175,31 @@ fn check_format(weight_type: WeightType) {
     }
 }
 
+/// More rows, columns and tokens than any table packs together.
+#[test]
+fn products_beyond_what_is_packed_together() {
+    let mut random = Random(99);
+    for (weight_type, n_cols) in [
+        (WeightType::Q4_0, 2080),
+        (WeightType::Q4_1, 1056),
+        (WeightType::Q2_K, 1280),
+        (WeightType::Q4_K, 2304),
+        (WeightType::Q6_K, 1280),
+    ] {
+        let (n_rows, n_tokens) = (133, 37);
+        let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");
+        let bytes = weights(&mut random, weight_type, n_rows * row_bytes, Fill::Ordinary);
+        let w = Matrix::new(weight_type, &bytes, n_rows, n_cols).expect("a matrix");
+        let x = Owned::new(&mut random, weight_type.activation(), n_tokens, n_cols, false);
+        let expected = product(&reference::TABLE, &w, &x.view());
+        for kernels in tables() {
+            assert_same_bits(&product(kernels, &w, &x.view()), &expected, || {
+                format!("{} {}", kernels.name(), weight_type.name())
+            });
+        }
+    }
+}
+
 macro_rules! formats {
     ($($name:ident: $weight_type:ident,)*) => {
         $(#[test]

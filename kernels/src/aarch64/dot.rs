@@ -1,8 +1,12 @@
 //! Integer dot products of signed bytes.
 
 use super::{Dotprod, Neon};
+use crate::reference::math::ROUND_MAGIC;
 use core::arch::aarch64::*;
 use core::arch::asm;
+
+/// `1.5 * 2^23`: an integer below 2^22 in magnitude, added to its bits, makes the float `MAGIC + integer`.
+pub(super) const MAGIC: f32 = ROUND_MAGIC;
 
 /// Dot products of 16 signed bytes, spread over four lanes. A value of the type proves that the instructions exist.
 pub(super) trait Dot: Copy {
@@ -10,6 +14,8 @@ pub(super) trait Dot: Copy {
     fn neon(self) -> Neon;
     /// Adds `a . b` to the sum of the lanes of `acc`, wrapping; which lane gets what is not said. No byte of `b` is -128.
     fn dot(self, acc: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t;
+    /// The dot product of 32 signed bytes and `start`, spread likewise.
+    fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t;
 }
 
 impl Dot for Neon {
@@ -23,6 +29,13 @@ impl Dot for Neon {
         // Two products of at most 128 * 127 fit 16 bits.
         // SAFETY: the token proves NEON.
         unsafe { vpadalq_s16(acc, vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b)) }
+    }
+
+    #[inline(always)]
+    fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t {
+        // SAFETY: the token proves NEON.
+        let start = unsafe { vsetq_lane_s32::<0>(start, vdupq_n_s32(0)) };
+        self.dot(self.dot(start, a[0], b[0]), a[1], b[1])
     }
 }
 
@@ -41,6 +54,24 @@ impl Dot for Dotprod {
                 ".arch_extension dotprod",
                 "sdot {acc:v}.4s, {a:v}.16b, {b:v}.16b",
                 acc = inout(vreg) acc, a = in(vreg) a, b = in(vreg) b,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        acc
+    }
+    #[inline(always)]
+    fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t {
+        let acc;
+        // A move from a general register starts the sum and clears the other lanes, in a pipe that is idle otherwise.
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                ".arch_extension dotprod",
+                "fmov {acc:s}, {start:w}",
+                "sdot {acc:v}.4s, {a0:v}.16b, {b0:v}.16b",
+                "sdot {acc:v}.4s, {a1:v}.16b, {b1:v}.16b",
+                acc = out(vreg) acc, start = in(reg) start,
+                a0 = in(vreg) a[0], b0 = in(vreg) b[0], a1 = in(vreg) a[1], b1 = in(vreg) b[1],
                 options(pure, nomem, nostack, preserves_flags)
             );
         }

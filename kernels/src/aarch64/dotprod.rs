@@ -32,7 +32,7 @@ fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>
             matvec32::matvec::<_, F, 2>(token(), w, &x, 0, out);
             matvec32::matvec::<_, F, 1>(token(), w, &x, 2, out);
         }
-        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Blocks32<F>>(token(), w, &x, out, scratch),
+        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Sdot32<F>>(token(), w, &x, out, scratch),
     }
 }
 
@@ -47,6 +47,6 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
             matvec256::matvec::<_, F, 2>(token(), w, &x, 0, out);
             matvec256::matvec::<_, F, 1>(token(), w, &x, 2, out);
         }
-        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Blocks256<F>>(token(), w, &x, out, scratch),
+        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Sdot256<F>>(token(), w, &x, out, scratch),
     }
 }

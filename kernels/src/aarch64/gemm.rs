@@ -14,10 +14,10 @@
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
-use super::panel::{PANEL_ROWS, Panel32, Panel256, pack32, pack256};
-use super::tile_dotprod::{isums256, tile32};
-use super::vectors::{load_f32, load_i16, load_i32, store_f32};
-use super::{Dotprod, Neon};
+use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
+use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32};
+use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
+use super::{Dotprod, I8mm, Neon, tile_dotprod, tile_i8mm};
 use crate::activations::QuantizedRows;
 use crate::formats::{Block32, Block256};
 use crate::matrix::Matrix;
@@ -32,140 +32,295 @@ const ROWS: usize = 128;
 const K_BLOCK: usize = 1024;
 /// Tokens that pass over a panel while it is in the first cache.
 const TOKENS: usize = 32;
-/// Tokens of a tile.
-const TILE: usize = 4;
 /// Bytes of packed rows.
-const PANELS_BYTES: usize = ROWS / PANEL_ROWS * {
-    let (a, b) = (K_BLOCK / 32 * size_of::<Panel32>(), K_BLOCK / 256 * size_of::<Panel256>());
-    if a > b { a } else { b }
-};
-/// Bytes of the tokens' scales, for 32-weight blocks.
-const SCALES_BYTES: usize = TOKENS / TILE * (K_BLOCK / 32) * size_of::<[f32; 8]>();
+const PANELS_BYTES: usize =
+    ROWS / PANEL_ROWS * max(K_BLOCK / 32 * size_of::<Panel32Pairs>(), K_BLOCK / 256 * size_of::<Panel256>());
+/// Bytes of rearranged tokens.
+const TOKENS_BYTES: usize =
+    TOKENS / TILE * max(K_BLOCK / 32 * size_of::<Pairs32>(), K_BLOCK / 256 * size_of::<Pairs256>());
 
 /// Bytes of scratch, with room to start at a cache line.
-pub(super) const SCRATCH_BYTES: usize = 63 + PANELS_BYTES + SCALES_BYTES;
+pub(super) const SCRATCH_BYTES: usize = 63 + PANELS_BYTES + TOKENS_BYTES;
+
+const fn max(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
 
 /// Sums of a tile, `[token][row]`.
 type Sums = [[f32; PANEL_ROWS]; TILE];
 
-/// What differs between block shapes.
+/// Four tokens.
+type Four<'a> = [QuantizedRows<'a>; TILE];
+
+/// What differs between block shapes and instructions. A token of type `Proof` proves what a method is compiled for.
 pub(super) trait Shape {
+    /// Proof that the instructions exist.
+    type Proof: Copy;
     /// The block as it lies in the file.
     type Block: Pod;
     /// A block of a panel.
     type Panel: Pod;
+    /// A block of four tokens, rearranged.
+    type Tokens: Pod;
     /// Weights per block.
     const BLOCK_LEN: usize;
 
     /// Packs blocks `first ..` of sixteen rows.
-    fn pack(neon: Neon, rows: &[&[Self::Block]; PANEL_ROWS], first: usize, panel: &mut [Self::Panel]);
+    fn pack(proof: Self::Proof, rows: &[&[Self::Block]; PANEL_ROWS], first: usize, panel: &mut [Self::Panel]);
+    /// Rearranges blocks `first ..` of four tokens.
+    fn rearrange(proof: Self::Proof, x: &Four<'_>, first: usize, out: &mut [Self::Tokens]);
     /// Adds the products of a panel, whose first block is block `first` of the rows, to the sums of four tokens.
-    fn tile(d: Dotprod, panel: &[Self::Panel], first: usize, x: &Tokens<'_>, sums: &mut Sums);
+    fn tile(
+        proof: Self::Proof,
+        panel: &[Self::Panel],
+        first: usize,
+        x: &Four<'_>,
+        tokens: &[Self::Tokens],
+        sums: &mut Sums,
+    );
 }
 
-/// Four tokens.
-pub(super) struct Tokens<'a> {
-    x: [QuantizedRows<'a>; TILE],
-    /// Their scales and sums, block by block of the current columns, for [`tile32`].
-    scales: &'a [[f32; 8]],
-}
+/// 32-weight blocks with `sdot`.
+pub(super) struct Sdot32<F>(PhantomData<F>);
 
-/// 32-weight blocks.
-pub(super) struct Blocks32<F>(PhantomData<F>);
-
-impl<F: Simd32> Shape for Blocks32<F> {
+impl<F: Simd32> Shape for Sdot32<F> {
+    type Proof = Dotprod;
     type Block = F;
     type Panel = Panel32;
+    type Tokens = Quad32;
     const BLOCK_LEN: usize = 32;
 
     #[inline(always)]
-    fn pack(neon: Neon, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32]) {
+    fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32]) {
         // SAFETY: the token proves NEON.
-        unsafe { pack32(neon, rows, first, panel) }
+        unsafe { pack32(proof.0, rows, first, panel) }
     }
 
     #[inline(always)]
-    fn tile(d: Dotprod, panel: &[Panel32], first: usize, x: &Tokens<'_>, sums: &mut Sums) {
-        let n = panel.len();
-        let qs = x.x.map(|x| &x.qs.as_chunks::<32>().0[first..first + n]);
+    fn rearrange(_: Dotprod, x: &Four<'_>, first: usize, out: &mut [Quad32]) {
+        quads32(x, first, out);
+    }
+
+    #[inline(always)]
+    fn tile(proof: Dotprod, panel: &[Panel32], first: usize, x: &Four<'_>, tokens: &[Quad32], sums: &mut Sums) {
+        let qs = x.map(|x| &x.qs.as_chunks::<32>().0[first..first + panel.len()]);
         // SAFETY: the token proves dotprod.
         unsafe {
             if <F as Block32>::HAS_MIN {
-                tile32::<true>(d, panel, qs, x.scales, sums);
+                tile_dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
             } else {
-                tile32::<false>(d, panel, qs, x.scales, sums);
+                tile_dotprod::tile32::<false>(proof, panel, qs, tokens, sums);
             }
         }
     }
 }
 
-/// Super-blocks.
-pub(super) struct Blocks256<F>(PhantomData<F>);
+/// 32-weight blocks with `smmla`.
+pub(super) struct Smmla32<F>(PhantomData<F>);
 
-impl<F: Simd256> Shape for Blocks256<F> {
+impl<F: Simd32> Shape for Smmla32<F> {
+    type Proof = I8mm;
+    type Block = F;
+    type Panel = Panel32Pairs;
+    type Tokens = Pairs32;
+    const BLOCK_LEN: usize = 32;
+
+    #[inline(always)]
+    fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32Pairs]) {
+        // SAFETY: the token proves NEON.
+        unsafe { pack32_pairs(proof.0.0, rows, first, panel) }
+    }
+
+    #[inline(always)]
+    fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs32]) {
+        // SAFETY: the token proves NEON.
+        unsafe { pairs32(proof.0.0, x, first, out) }
+    }
+
+    #[inline(always)]
+    fn tile(proof: I8mm, panel: &[Panel32Pairs], _: usize, _: &Four<'_>, tokens: &[Pairs32], sums: &mut Sums) {
+        // SAFETY: the token proves i8mm.
+        unsafe {
+            let mut pairs = bytemuck::cast(by_pair(&bytemuck::cast(*sums)));
+            if <F as Block32>::HAS_MIN {
+                tile_i8mm::tile32::<true>(proof, panel, tokens, &mut pairs);
+            } else {
+                tile_i8mm::tile32::<false>(proof, panel, tokens, &mut pairs);
+            }
+            *sums = bytemuck::cast(by_token(&bytemuck::cast(pairs)));
+        }
+    }
+}
+
+/// Super-blocks with `sdot`.
+pub(super) struct Sdot256<F>(PhantomData<F>);
+
+impl<F: Simd256> Shape for Sdot256<F> {
+    type Proof = Dotprod;
     type Block = F;
     type Panel = Panel256;
+    type Tokens = [f32; TILE];
     const BLOCK_LEN: usize = 256;
 
     #[inline(always)]
-    fn pack(neon: Neon, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
+    fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
         // SAFETY: the token proves NEON.
-        unsafe { pack256(neon, rows, first, panel) }
+        unsafe { pack256::<F, false>(proof.0, rows, first, panel) }
     }
 
     #[inline(always)]
-    fn tile(d: Dotprod, panel: &[Panel256], first: usize, x: &Tokens<'_>, sums: &mut Sums) {
-        // SAFETY: the token proves dotprod.
-        unsafe { tile256::<F>(d, panel, first, x, sums) }
+    fn rearrange(_: Dotprod, x: &Four<'_>, first: usize, out: &mut [[f32; TILE]]) {
+        for (b, out) in out.iter_mut().enumerate() {
+            *out = x.map(|x| x.scales[first + b]);
+        }
     }
-}
 
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-fn tile256<F: Simd256>(d: Dotprod, panel: &[Panel256], first: usize, x: &Tokens<'_>, sums: &mut Sums) {
-    for (b, panel) in panel.iter().enumerate() {
-        let b = first + b;
-        let qs = x.x.map(|x| &x.qs.as_chunks::<256>().0[b]);
-        let isums = if F::SUBS == 8 { isums256::<8>(d, panel, qs) } else { isums256::<16>(d, panel, qs) };
-        for t in 0..TILE {
-            let scale = x.x[t].scales[b];
-            for g in 0..4 {
-                let isum = vcvtq_f32_s32(load_i32(&isums[t].as_chunks::<4>().0[g]));
-                let scale = vmulq_n_f32(load_f32(&panel.d.as_chunks::<4>().0[g]), scale);
-                let sum = &mut sums[t].as_chunks_mut::<4>().0[g];
-                store_f32(vfmaq_f32(load_f32(sum), isum, scale), sum);
+    #[inline(always)]
+    fn tile(proof: Dotprod, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[[f32; TILE]], sums: &mut Sums) {
+        for (b, (panel, scales)) in panel.iter().zip(tokens).enumerate() {
+            let qs = x.map(|x| &x.qs.as_chunks::<256>().0[first + b]);
+            // SAFETY: the token proves dotprod.
+            unsafe {
+                let isums = if F::SUBS == 8 {
+                    tile_dotprod::isums256::<8>(proof, panel, qs)
+                } else {
+                    tile_dotprod::isums256::<16>(proof, panel, qs)
+                };
+                add_superblock::<F>(
+                    proof.0,
+                    panel,
+                    &isums,
+                    scales,
+                    &x.map(|x| &x.sums.as_chunks::<16>().0[first + b]),
+                    sums,
+                );
             }
         }
-        if <F as Block256>::HAS_MIN {
-            minima::<F>(panel, b, x, sums);
+    }
+}
+
+/// Super-blocks with `smmla`.
+pub(super) struct Smmla256<F>(PhantomData<F>);
+
+impl<F: Simd256> Shape for Smmla256<F> {
+    type Proof = I8mm;
+    type Block = F;
+    type Panel = Panel256;
+    type Tokens = Pairs256;
+    const BLOCK_LEN: usize = 256;
+
+    #[inline(always)]
+    fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
+        // SAFETY: the token proves NEON.
+        unsafe { pack256::<F, true>(proof.0.0, rows, first, panel) }
+    }
+
+    #[inline(always)]
+    fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs256]) {
+        // SAFETY: the token proves NEON.
+        unsafe { pairs256(proof.0.0, x, first, out) }
+    }
+
+    #[inline(always)]
+    fn tile(proof: I8mm, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[Pairs256], sums: &mut Sums) {
+        for (b, (panel, qs)) in panel.iter().zip(tokens).enumerate() {
+            let scales = x.map(|x| x.scales[first + b]);
+            // SAFETY: the token proves i8mm.
+            unsafe {
+                let isums = by_token(&if F::SUBS == 8 {
+                    tile_i8mm::isums256::<8>(proof, panel, qs)
+                } else {
+                    tile_i8mm::isums256::<16>(proof, panel, qs)
+                });
+                add_superblock::<F>(
+                    proof.0.0,
+                    panel,
+                    &isums,
+                    &scales,
+                    &x.map(|x| &x.sums.as_chunks::<16>().0[first + b]),
+                    sums,
+                );
+            }
         }
     }
 }
 
-/// `sum = fma(-(sum over sub-blocks of min * sum of x), dmin * scale, sum)`.
+/// `[token][row]` to `[row pair][token pair][row][token]`.
 #[inline]
 #[target_feature(enable = "neon")]
-fn minima<F: Simd256>(panel: &Panel256, b: usize, x: &Tokens<'_>, sums: &mut Sums) {
-    let mut msums = [[vdupq_n_s32(0); 4]; TILE];
-    let x_sums = x.x.map(|x| {
-        let [low, high] = &x.sums.as_chunks::<16>().0[b].as_chunks::<8>().0 else { unreachable!("two halves of 16") };
-        (load_i16(low), load_i16(high))
-    });
-    if F::SUBS == 8 {
-        let pairs = x_sums.map(|(low, high)| vpaddq_s16(low, high));
-        eight_minima(&panel.mins.as_chunks::<8>().0[0], &pairs, &mut msums);
-    } else {
-        eight_minima(&panel.mins.as_chunks::<8>().0[0], &x_sums.map(|(low, _)| low), &mut msums);
-        eight_minima(&panel.mins.as_chunks::<8>().0[1], &x_sums.map(|(_, high)| high), &mut msums);
-    }
-    for t in 0..TILE {
-        let scale = x.x[t].scales[b];
-        for g in 0..4 {
-            let scale = vmulq_n_f32(load_f32(&panel.dmin.as_chunks::<4>().0[g]), scale);
-            let sum = &mut sums[t].as_chunks_mut::<4>().0[g];
-            store_f32(vfmsq_f32(load_f32(sum), vcvtq_f32_s32(msums[t][g]), scale), sum);
+fn by_pair(sums: &[[i32; PANEL_ROWS]; TILE]) -> [[i32; PANEL_ROWS]; TILE] {
+    let mut pairs = [[0; PANEL_ROWS]; TILE];
+    for (g, pairs) in pairs.iter_mut().enumerate() {
+        let pairs = pairs.as_chunks_mut::<4>().0;
+        for u in 0..2 {
+            let [a, b] = [0, 1].map(|t| load_i32(&sums[2 * u + t].as_chunks::<4>().0[g]));
+            store_i32(vzip1q_s32(a, b), &mut pairs[u]);
+            store_i32(vzip2q_s32(a, b), &mut pairs[2 + u]);
         }
     }
+    pairs
+}
+
+/// The inverse of [`by_pair`].
+#[inline]
+#[target_feature(enable = "neon")]
+fn by_token(pairs: &[[i32; PANEL_ROWS]; TILE]) -> [[i32; PANEL_ROWS]; TILE] {
+    let mut sums = [[0; PANEL_ROWS]; TILE];
+    for (g, pairs) in pairs.iter().enumerate() {
+        let pairs = pairs.as_chunks::<4>().0;
+        for u in 0..2 {
+            let (a, b) = (load_i32(&pairs[u]), load_i32(&pairs[2 + u]));
+            store_i32(vuzp1q_s32(a, b), &mut sums[2 * u].as_chunks_mut::<4>().0[g]);
+            store_i32(vuzp2q_s32(a, b), &mut sums[2 * u + 1].as_chunks_mut::<4>().0[g]);
+        }
+    }
+    sums
+}
+
+/// Scales a super-block's integer sums and adds them to the tile's, less the minima.
+#[inline]
+#[target_feature(enable = "neon")]
+fn add_superblock<F: Simd256>(
+    _: Neon,
+    panel: &Panel256,
+    isums: &[[i32; PANEL_ROWS]; TILE],
+    scales: &[f32; TILE],
+    x_sums: &[&[i16; 16]; TILE],
+    sums: &mut Sums,
+) {
+    let msums = if <F as Block256>::HAS_MIN { minima::<F>(panel, x_sums) } else { [[vdupq_n_s32(0); 4]; TILE] };
+    for t in 0..TILE {
+        for g in 0..4 {
+            let isum = vcvtq_f32_s32(load_i32(&isums[t].as_chunks::<4>().0[g]));
+            let d = load_f32(&panel.d.as_chunks::<4>().0[g]);
+            let sum = &mut sums[t].as_chunks_mut::<4>().0[g];
+            let mut acc = vfmaq_f32(load_f32(sum), isum, vmulq_n_f32(d, scales[t]));
+            if <F as Block256>::HAS_MIN {
+                let dmin = load_f32(&panel.dmin.as_chunks::<4>().0[g]);
+                acc = vfmsq_f32(acc, vcvtq_f32_s32(msums[t][g]), vmulq_n_f32(dmin, scales[t]));
+            }
+            store_f32(acc, sum);
+        }
+    }
+}
+
+/// The sub-blocks' sums of activations, weighted by the minima.
+#[inline]
+#[target_feature(enable = "neon")]
+fn minima<F: Simd256>(panel: &Panel256, x_sums: &[&[i16; 16]; TILE]) -> [[int32x4_t; 4]; TILE] {
+    let mut msums = [[vdupq_n_s32(0); 4]; TILE];
+    let halves = x_sums.map(|sums| {
+        let (low, high) = sums.split_first_chunk::<8>().expect("sixteen sums");
+        (load_i16(low), load_i16(high.first_chunk().expect("sixteen sums")))
+    });
+    let [first, second] = panel.mins.as_chunks::<8>().0 else { unreachable!("sixteen sub-blocks") };
+    if F::SUBS == 8 {
+        eight_minima(first, &halves.map(|(low, high)| vpaddq_s16(low, high)), &mut msums);
+    } else {
+        eight_minima(first, &halves.map(|(low, _)| low), &mut msums);
+        eight_minima(second, &halves.map(|(_, high)| high), &mut msums);
+    }
+    msums
 }
 
 /// Eight sub-blocks' minima times a lane of sums each.
@@ -190,36 +345,35 @@ fn eight_minima(mins: &[[i16; 16]; 8], x_sums: &[int16x8_t; TILE], msums: &mut [
 }
 
 /// All rows against all tokens.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
+#[inline(always)]
 pub(super) fn matmul<S: Shape>(
-    d: Dotprod,
+    proof: S::Proof,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
     let start = scratch.as_ptr().align_offset(64);
-    let (panels, scales) = scratch[start..].split_at_mut(PANELS_BYTES);
-    let scales: &mut [[f32; 8]] = bytemuck::cast_slice_mut(&mut scales[..SCALES_BYTES]);
+    let (panels, tokens) = scratch[start..].split_at_mut(PANELS_BYTES);
     let n_blocks = w.n_cols() / S::BLOCK_LEN;
     let per_step = K_BLOCK / S::BLOCK_LEN;
     for first_row in (0..w.n_rows()).step_by(ROWS) {
         let band = w.rows(first_row, (w.n_rows() - first_row).min(ROWS));
         for first in (0..n_blocks).step_by(per_step) {
             let n = (n_blocks - first).min(per_step);
-            let panels: &mut [S::Panel] =
-                bytemuck::cast_slice_mut(&mut panels[..ROWS / PANEL_ROWS * n * size_of::<S::Panel>()]);
-            for (p, panel) in panels.chunks_exact_mut(n).take(band.n_rows().div_ceil(PANEL_ROWS)).enumerate() {
+            let n_panels = band.n_rows().div_ceil(PANEL_ROWS);
+            let panels: &mut [S::Panel] = bytemuck::cast_slice_mut(&mut panels[..n_panels * n * size_of::<S::Panel>()]);
+            for (p, panel) in panels.chunks_exact_mut(n).enumerate() {
                 // Rows beyond the end are the last one again.
                 let row = |i: usize| band.row((PANEL_ROWS * p + i).min(band.n_rows() - 1));
                 let rows: [&[S::Block]; PANEL_ROWS] = core::array::from_fn(|i| bytemuck::cast_slice(row(i)));
-                S::pack(d.0, &rows, first, panel);
+                S::pack(proof, &rows, first, panel);
             }
             let columns = Columns { first, n, first_row, n_rows: band.n_rows() };
+            let tokens = bytemuck::cast_slice_mut(&mut tokens[..TOKENS / TILE * n * size_of::<S::Tokens>()]);
             for t in (0..x.n_rows).step_by(TOKENS) {
                 let x = x.rows(t, (x.n_rows - t).min(TOKENS));
-                tokens::<S>(d, &columns, panels, &x, t, out, scales);
+                pass::<S>(proof, &columns, panels, &x, tokens, t, out);
             }
         }
     }
@@ -236,34 +390,26 @@ struct Columns {
 }
 
 /// All panels against up to [`TOKENS`] tokens, of which the first is `first_token` of the output.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-fn tokens<S: Shape>(
-    d: Dotprod,
+#[inline(always)]
+fn pass<S: Shape>(
+    proof: S::Proof,
     columns: &Columns,
     panels: &[S::Panel],
     x: &QuantizedRows<'_>,
+    tokens: &mut [S::Tokens],
     first_token: usize,
     out: &mut TileMut<'_>,
-    scales: &mut [[f32; 8]],
 ) {
     let Columns { first, n, first_row, n_rows } = *columns;
     // Tokens beyond the end are the last one again.
-    let four = |t: usize| -> [QuantizedRows<'_>; TILE] { core::array::from_fn(|i| x.row((t + i).min(x.n_rows - 1))) };
-    if S::BLOCK_LEN == 32 {
-        for (t, scales) in (0..x.n_rows).step_by(TILE).zip(scales.chunks_exact_mut(n)) {
-            for (i, x) in four(t).into_iter().enumerate() {
-                let (x_scales, x_sums) = (&x.scales[first..first + n], &x.sums[first..first + n]);
-                for ((out, scale), sum) in scales.iter_mut().zip(x_scales).zip(x_sums) {
-                    (out[i], out[i + TILE]) = (*scale, f32::from(*sum));
-                }
-            }
-        }
+    let four = |t: usize| -> Four<'_> { core::array::from_fn(|i| x.row((t + i).min(x.n_rows - 1))) };
+    for (t, tokens) in (0..x.n_rows).step_by(TILE).zip(tokens.chunks_exact_mut(n)) {
+        S::rearrange(proof, &four(t), first, tokens);
     }
-    for (p, panel) in panels.chunks_exact(n).take(n_rows.div_ceil(PANEL_ROWS)).enumerate() {
+    for (p, panel) in panels.chunks_exact(n).enumerate() {
         let row = p * PANEL_ROWS;
         let rows = first_row + row..first_row + (row + PANEL_ROWS).min(n_rows);
-        for (t, scales) in (0..x.n_rows).step_by(TILE).zip(scales.chunks_exact(n)) {
+        for (t, tokens) in (0..x.n_rows).step_by(TILE).zip(tokens.chunks_exact(n)) {
             let n_tokens = (x.n_rows - t).min(TILE);
             let mut sums: Sums = [[0.0; PANEL_ROWS]; TILE];
             if first > 0 {
@@ -271,7 +417,7 @@ fn tokens<S: Shape>(
                     sums[..rows.len()].copy_from_slice(&out.row(first_token + t + i)[rows.clone()]);
                 }
             }
-            S::tile(d, panel, first, &Tokens { x: four(t), scales }, &mut sums);
+            S::tile(proof, panel, first, &four(t), tokens, &mut sums);
             for (i, sums) in sums.iter().enumerate().take(n_tokens) {
                 out.row_mut(first_token + t + i)[rows.clone()].copy_from_slice(&sums[..rows.len()]);
             }

@@ -1,11 +1,11 @@
 //! Products of 32-weight blocks with one or two tokens, straight from the rows as they lie in the file.
 //!
-//! Four rows at a time; each weight is read and unpacked once. Integer sums run on from block to block and wrap: a
-//! block's dot product is the difference of two of them, which saves clearing accumulators. A tree of pairwise sums
-//! brings each row into its lane, where scales of four rows are applied at once.
+//! Four rows at a time; each weight is read and unpacked once. A tree of pairwise sums brings each row into its lane,
+//! where scales of four rows are applied at once. The sums start from the bits of [`MAGIC`], less what the format adds
+//! to its weights, and one subtraction makes floats of them.
 
 use super::blocks32::Simd32;
-use super::dot::Dot;
+use super::dot::{Dot, MAGIC};
 use super::vectors::{load_i8, store_f32, sums};
 use crate::activations::QuantizedRows;
 use crate::formats::Block32;
@@ -49,26 +49,17 @@ fn four_rows<D: Dot, F: Simd32, const T: usize>(d: D, rows: [&[F]; 4], x: &[Quan
     let scales: [&[f32]; T] = core::array::from_fn(|t| &x[t].scales[..n]);
     let x_sums: [&[i16]; T] = core::array::from_fn(|t| &x[t].sums[..n]);
     let mut acc = [vdupq_n_f32(0.0); T];
-    let mut running = [[vdupq_n_s32(0); 4]; T];
-    let mut before = [vdupq_n_s32(0); T];
     for b in 0..n {
         let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
-        for i in 0..4 {
-            let [low, high] = blocks[i].stored(d.neon());
-            for t in 0..T {
-                let halves = qs[t][b].as_chunks::<16>().0;
-                running[t][i] = d.dot(d.dot(running[t][i], low, load_i8(&halves[0])), high, load_i8(&halves[1]));
-            }
-        }
+        let w = blocks.map(|block| block.stored(d.neon()));
         let w_scales = F::scales(blocks, d.neon());
         for t in 0..T {
-            let total = sums(running[t]);
-            let mut dot = vsubq_s32(total, before[t]);
-            before[t] = total;
-            if F::OFFSET != 0 {
-                dot = vmlsl_n_s16(dot, vdup_n_s16(i16::from(F::OFFSET)), x_sums[t][b]);
-            }
-            acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(dot), vmulq_n_f32(w_scales, scales[t][b]));
+            let [low, high] = &qs[t][b].as_chunks::<16>().0 else { unreachable!("two halves of 32") };
+            let x = [load_i8(low), load_i8(high)];
+            let start = MAGIC.to_bits() as i32 - i32::from(F::OFFSET) * i32::from(x_sums[t][b]);
+            let dots = sums(w.map(|w| d.dot32(start, w, x)));
+            let dots = vsubq_f32(vreinterpretq_f32_s32(dots), vdupq_n_f32(MAGIC));
+            acc[t] = vfmaq_f32(acc[t], dots, vmulq_n_f32(w_scales, scales[t][b]));
             if <F as Block32>::HAS_MIN {
                 let mins = vmulq_n_f32(F::mins(blocks, d.neon()), scales[t][b]);
                 acc[t] = vfmaq_n_f32(acc[t], mins, f32::from(x_sums[t][b]));

@@ -2,7 +2,8 @@
 //!
 //! The float operations come from [`crate::lanes`] and are the same in all three tables, as are dequantization and the
 //! writers of the KV layout: plain NEON. The tables differ in their integer products. One or two tokens are multiplied
-//! straight from the rows as they lie in the file ([`matvec32`], [`matvec256`]).
+//! straight from the rows as they lie in the file ([`matvec32`], [`matvec256`]), more of them from packed panels
+//! ([`gemm`]); `neon` does all from the rows.
 
 mod blocks256;
 mod blocks32;
@@ -10,6 +11,7 @@ mod dequantize;
 mod dot;
 mod dotprod;
 mod gemm;
+mod i8mm;
 mod matvec256;
 mod matvec32;
 mod neon;
@@ -17,6 +19,8 @@ mod neon_lanes;
 mod ops;
 mod panel;
 mod tile_dotprod;
+mod tile_i8mm;
+mod tokens;
 mod vectors;
 
 use crate::features::{Feature, Features};
@@ -29,6 +33,10 @@ pub(crate) struct Neon(());
 /// Proof of `sdot`, and of what [`Neon`] proves.
 #[derive(Clone, Copy)]
 pub(crate) struct Dotprod(Neon);
+
+/// Proof of `smmla`, and of what [`Dotprod`] proves.
+#[derive(Clone, Copy)]
+pub(crate) struct I8mm(Dotprod);
 
 /// A table of NEON operations with its own products: `$module` has `block32` and `block256`.
 macro_rules! table {
@@ -129,4 +137,10 @@ pub(crate) fn neon_table(features: Features) -> Option<&'static Kernels> {
 pub(crate) fn dotprod_table(features: Features) -> Option<&'static Kernels> {
     // SAFETY: as above.
     features.has_all(&[Feature::Neon, Feature::Dotprod]).then(|| unsafe { dotprod::table() })
+}
+
+/// The `i8mm` table, if these features allow it.
+pub(crate) fn i8mm_table(features: Features) -> Option<&'static Kernels> {
+    // SAFETY: as above.
+    features.has_all(&[Feature::Neon, Feature::Dotprod, Feature::I8mm]).then(|| unsafe { i8mm::table() })
 }

@@ -1,12 +1,13 @@
 //! Panels: sixteen rows of a matrix, unpacked and interleaved for the micro-kernels.
 //!
-//! A vector holds four consecutive weights of four rows, `[row][weight]`; the four such groups of rows of a panel
-//! follow each other inside each block or sub-block, each with its scales behind it, in the order of use.
+//! For `sdot` a vector holds four consecutive weights of four rows, for `smmla` eight of two. The four groups of four
+//! rows of a panel follow each other inside each block or sub-block, each with its scales behind it, in the order of
+//! use. For `smmla` scales come twice, once per token of a pair: `a a b b`, `c c d d`.
 
 use super::Neon;
 use super::blocks32::{self, Simd32};
 use super::blocks256::{self, Simd256};
-use super::vectors::{columns, store_f32, store_i16, store_i32, store_interleaved};
+use super::vectors::{columns, store_f32, store_i8, store_i16, store_interleaved, store_pairs};
 use bytemuck::{Pod, Zeroable};
 use core::arch::aarch64::*;
 
@@ -28,13 +29,28 @@ pub(super) struct Rows32 {
 /// A 32-weight block of a panel.
 pub(super) type Panel32 = [Rows32; 4];
 
+/// 32 weights of four rows in pairs.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(16))]
+pub(super) struct Rows32Pairs {
+    /// Weights `8 k .. 8 k + 8` of each row, `[k][row][8]`.
+    qs: [i8; 128],
+    /// Scales.
+    d: [f32; 8],
+    /// Minima of the formats that have them.
+    m: [f32; 8],
+}
+
+/// A 32-weight block of a panel of pairs.
+pub(super) type Panel32Pairs = [Rows32Pairs; 4];
+
 /// A super-block of a panel.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(16))]
 pub(super) struct Panel256 {
-    /// For each sub-block and each four rows: weights as in [`Rows32::qs`], then four i32 scales. With eight
-    /// sub-blocks, `8 * 4 * (128 + 16)` bytes; with sixteen, `16 * 4 * (64 + 16)`.
-    pub(super) subs: [[i8; 1024]; 5],
+    /// For each sub-block and each four rows: weights as in [`Rows32::qs`] or [`Rows32Pairs::qs`], then their i32 scales.
+    /// At most `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs.
+    pub(super) subs: [[i8; 1024]; 6],
     /// Scales of the scales.
     pub(super) d: [f32; 16],
     /// Scales of the minima.
@@ -64,24 +80,64 @@ pub(super) fn pack32<F: Simd32>(neon: Neon, rows: &[&[F]; PANEL_ROWS], first: us
     }
 }
 
-/// Super-blocks `first ..` of sixteen rows.
+/// Blocks `first ..` of sixteen rows, in pairs.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn pack256<F: Simd256>(neon: Neon, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
+pub(super) fn pack32_pairs<F: Simd32>(neon: Neon, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32Pairs]) {
+    for (g, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
+        let rows = rows.map(|row| &row[first..first + panel.len()]);
+        for (b, block) in panel.iter_mut().enumerate() {
+            let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
+            let out = &mut block[g];
+            let w = blocks.map(|block| blocks32::weights(block, neon));
+            for (half, qs) in out.qs.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+                store_pairs([w[0][half], w[1][half], w[2][half], w[3][half]], qs);
+            }
+            store_twice(F::scales(blocks, neon), &mut out.d);
+            if F::HAS_MIN {
+                store_twice(F::mins(blocks, neon), &mut out.m);
+            }
+        }
+    }
+}
+
+/// `a a b b c c d d`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn store_twice(v: float32x4_t, out: &mut [f32; 8]) {
+    let out = out.as_chunks_mut::<4>().0;
+    store_f32(vzip1q_f32(v, v), &mut out[0]);
+    store_f32(vzip2q_f32(v, v), &mut out[1]);
+}
+
+/// Super-blocks `first ..` of sixteen rows, for `smmla` in pairs.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn pack256<F: Simd256, const PAIRS: bool>(
+    neon: Neon,
+    rows: &[&[F]; PANEL_ROWS],
+    first: usize,
+    panel: &mut [Panel256],
+) {
     for (g, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
         let rows = rows.map(|row| &row[first..first + panel.len()]);
         for (b, out) in panel.iter_mut().enumerate() {
             let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
-            quarter::<F, 0>(neon, blocks, g, out);
-            quarter::<F, 1>(neon, blocks, g, out);
-            quarter::<F, 2>(neon, blocks, g, out);
-            quarter::<F, 3>(neon, blocks, g, out);
+            quarter::<F, PAIRS, 0>(neon, blocks, g, out);
+            quarter::<F, PAIRS, 1>(neon, blocks, g, out);
+            quarter::<F, PAIRS, 2>(neon, blocks, g, out);
+            quarter::<F, PAIRS, 3>(neon, blocks, g, out);
             let scales = columns(blocks.map(|block| block.sub_scales(neon)));
             for s in 0..F::SUBS {
-                let bytes = 4 * 256 / F::SUBS;
-                let at = (4 * s + g) * (bytes + 16) + bytes;
-                let out: &mut [i32] = bytemuck::cast_slice_mut(&mut out.subs.as_flattened_mut()[at..at + 16]);
-                store_i32(vmovl_s16(scales[s]), &mut out.as_chunks_mut::<4>().0[0]);
+                let scales = vmovl_s16(scales[s]);
+                let at = group_at::<F, PAIRS>(s, g) + 4 * 256 / F::SUBS;
+                let out = out.subs.as_flattened_mut()[at..at + 32].as_chunks_mut::<16>().0;
+                if PAIRS {
+                    store_i8(vreinterpretq_s8_s32(vzip1q_s32(scales, scales)), &mut out[0]);
+                    store_i8(vreinterpretq_s8_s32(vzip2q_s32(scales, scales)), &mut out[1]);
+                } else {
+                    store_i8(vreinterpretq_s8_s32(scales), &mut out[0]);
+                }
             }
             store_f32(F::scales(blocks, neon), &mut out.d.as_chunks_mut::<4>().0[g]);
             if F::HAS_MIN {
@@ -95,17 +151,23 @@ pub(super) fn pack256<F: Simd256>(neon: Neon, rows: &[&[F]; PANEL_ROWS], first: 
     }
 }
 
+/// Where group `g` of sub-block `s` lies in [`Panel256::subs`].
+#[inline]
+fn group_at<F: Simd256, const PAIRS: bool>(s: usize, g: usize) -> usize {
+    (4 * s + g) * (4 * 256 / F::SUBS + if PAIRS { 32 } else { 16 })
+}
+
 /// Weights `64 C ..` of four rows.
 #[inline]
 #[target_feature(enable = "neon")]
-fn quarter<F: Simd256, const C: usize>(neon: Neon, blocks: [&F; 4], g: usize, out: &mut Panel256) {
+fn quarter<F: Simd256, const PAIRS: bool, const C: usize>(neon: Neon, blocks: [&F; 4], g: usize, out: &mut Panel256) {
     let w = blocks.map(|block| blocks256::weights::<F, C>(block, neon));
     // Vectors per sub-block.
     let n = 16 / F::SUBS;
     for v in 0..4 {
-        let s = (4 * C + v) / n;
-        let at = (4 * s + g) * (64 * n + 16) + (4 * C + v) % n * 64;
+        let at = group_at::<F, PAIRS>((4 * C + v) / n, g) + (4 * C + v) % n * 64;
         let out = &mut out.subs.as_flattened_mut()[at..at + 64].as_chunks_mut::<64>().0[0];
-        store_interleaved([w[0][v], w[1][v], w[2][v], w[3][v]], out);
+        let w = [w[0][v], w[1][v], w[2][v], w[3][v]];
+        if PAIRS { store_pairs(w, out) } else { store_interleaved(w, out) }
     }
 }

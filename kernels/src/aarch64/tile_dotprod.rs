@@ -10,17 +10,29 @@
 //! | v0..v15 | the sum of token `t` and row group `g` in `v(4 t + g)` |
 //! | v16..v23 | 32 values of token `t` in `v(16 + 2 t)`, `v(17 + 2 t)` |
 //! | v24..v27 | dot product of token `t` |
-//! | v28, v29 | weights; then products of scales |
-//! | v30, v31 | scales of the weights; scales of the tokens |
+//! | v28, v29 | weights; then scales of the weights and products of scales |
+//! | v30, v31 | [`MAGIC`] and the tokens' scales; scales of a sub-block |
+//!
+//! A dot product of 32 weights is below 2^22, so it is counted up from the bits of `MAGIC` and becomes a float by one
+//! subtraction, exactly: conversions and multiplications of integers take twice as long as anything else here.
 
 use super::Dotprod;
+use super::dot::MAGIC;
 use super::panel::{Panel32, Panel256};
+use super::tokens::Quad32;
 use core::arch::asm;
 
-/// Clears the four dot products.
+/// Sets the four dot products to the bits of `MAGIC`, from a general register: a pipe that is idle otherwise.
+macro_rules! start {
+    () => {
+        "dup v24.4s, {magic:w}\n dup v25.4s, {magic:w}\n dup v26.4s, {magic:w}\n dup v27.4s, {magic:w}\n"
+    };
+}
+
+/// Clears the four dot products, likewise.
 macro_rules! clear {
     () => {
-        "movi v24.2d, #0\n movi v25.2d, #0\n movi v26.2d, #0\n movi v27.2d, #0\n"
+        "fmov d24, xzr\n fmov d25, xzr\n fmov d26, xzr\n fmov d27, xzr\n"
     };
 }
 
@@ -103,44 +115,48 @@ macro_rules! high_sixteen {
     };
 }
 
-/// `sum = fma(dot, d * scale, sum)` for four rows and each token.
+/// `sum = fma(dot, d * scale, sum)` for four rows and each token, `d` at `w + at`.
 macro_rules! scale {
-    ($s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+    ($at:expr, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
         concat!(
-            "scvtf v24.4s, v24.4s\n scvtf v25.4s, v25.4s\n scvtf v26.4s, v26.4s\n scvtf v27.4s, v27.4s\n",
-            "fmul v28.4s, v30.4s, v31.s[0]\n fmul v29.4s, v30.4s, v31.s[1]\n",
-            "fmla ",
+            "ldr q28, [{w}, #",
+            $at,
+            "]\n",
+            "fsub v24.4s, v24.4s, v30.4s\n fsub v25.4s, v25.4s, v30.4s\n",
+            "fsub v26.4s, v26.4s, v30.4s\n fsub v27.4s, v27.4s, v30.4s\n",
+            "fmul v29.4s, v28.4s, v31.s[0]\n fmla ",
             $s0,
-            ".4s, v24.4s, v28.4s\n fmla ",
+            ".4s, v24.4s, v29.4s\n",
+            "fmul v29.4s, v28.4s, v31.s[1]\n fmla ",
             $s1,
             ".4s, v25.4s, v29.4s\n",
-            "fmul v28.4s, v30.4s, v31.s[2]\n fmul v29.4s, v30.4s, v31.s[3]\n",
-            "fmla ",
+            "fmul v29.4s, v28.4s, v31.s[2]\n fmla ",
             $s2,
-            ".4s, v26.4s, v28.4s\n fmla ",
+            ".4s, v26.4s, v29.4s\n",
+            "fmul v29.4s, v28.4s, v31.s[3]\n fmla ",
             $s3,
             ".4s, v27.4s, v29.4s\n",
         )
     };
 }
 
-/// `sum = fma(sum of x, m * scale, sum)` likewise; v24 gets the tokens' sums.
+/// `sum = fma(sum of x, m * scale, sum)` likewise, `m` at `w + at`; v24 gets the tokens' sums.
 macro_rules! minimum {
-    ($at:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+    ($at:expr, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
         concat!(
-            "ldr q30, [{w}, #",
+            "ldr q28, [{w}, #",
             $at,
-            "+144]\n ldr q24, [{scales}, #16]\n",
-            "fmul v28.4s, v30.4s, v31.s[0]\n fmul v29.4s, v30.4s, v31.s[1]\n",
-            "fmla ",
+            "]\n ldr q24, [{scales}, #16]\n",
+            "fmul v29.4s, v28.4s, v31.s[0]\n fmla ",
             $s0,
-            ".4s, v28.4s, v24.s[0]\n fmla ",
+            ".4s, v29.4s, v24.s[0]\n",
+            "fmul v29.4s, v28.4s, v31.s[1]\n fmla ",
             $s1,
             ".4s, v29.4s, v24.s[1]\n",
-            "fmul v28.4s, v30.4s, v31.s[2]\n fmul v29.4s, v30.4s, v31.s[3]\n",
-            "fmla ",
+            "fmul v29.4s, v28.4s, v31.s[2]\n fmla ",
             $s2,
-            ".4s, v28.4s, v24.s[2]\n fmla ",
+            ".4s, v29.4s, v24.s[2]\n",
+            "fmul v29.4s, v28.4s, v31.s[3]\n fmla ",
             $s3,
             ".4s, v29.4s, v24.s[3]\n",
         )
@@ -151,13 +167,10 @@ macro_rules! minimum {
 macro_rules! rows32 {
     ($at:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal, $minimum:expr) => {
         concat!(
-            clear!(),
+            start!(),
             low_sixteen!($at),
             high_sixteen!(concat!($at, "+64")),
-            "ldr q30, [{w}, #",
-            $at,
-            "+128]\n",
-            scale!($s0, $s1, $s2, $s3),
+            scale!(concat!($at, "+128"), $s0, $s1, $s2, $s3),
             $minimum,
         )
     };
@@ -175,6 +188,7 @@ macro_rules! blocks32 {
             "ldp q10, q11, [{acc}, #160]",
             "ldp q12, q13, [{acc}, #192]",
             "ldp q14, q15, [{acc}, #224]",
+            "dup v30.4s, {magic:w}",
             "2:",
             load_tokens!(),
             "ldr q31, [{scales}]",
@@ -202,6 +216,7 @@ macro_rules! blocks32 {
             scales = inout(reg) $scales => _,
             n = inout(reg) $n => _,
             acc = in(reg) $acc,
+            magic = in(reg) MAGIC.to_bits(),
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             out("v16") _, out("v17") _, out("v18") _, out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _,
@@ -223,7 +238,7 @@ pub(super) fn tile32<const HAS_MIN: bool>(
     _: Dotprod,
     panel: &[Panel32],
     x: [&[[i8; 32]]; 4],
-    scales: &[[f32; 8]],
+    scales: &[Quad32],
     acc: &mut [[f32; 16]; 4],
 ) {
     let n = panel.len();
@@ -244,10 +259,10 @@ pub(super) fn tile32<const HAS_MIN: bool>(
                 scales,
                 n,
                 acc,
-                minimum!("0", "v0", "v4", "v8", "v12"),
-                minimum!("160", "v1", "v5", "v9", "v13"),
-                minimum!("320", "v2", "v6", "v10", "v14"),
-                minimum!("480", "v3", "v7", "v11", "v15")
+                minimum!("144", "v0", "v4", "v8", "v12"),
+                minimum!("160+144", "v1", "v5", "v9", "v13"),
+                minimum!("320+144", "v2", "v6", "v10", "v14"),
+                minimum!("480+144", "v3", "v7", "v11", "v15")
             );
         } else {
             blocks32!(w, x, scales, n, acc, "", "", "", "");
@@ -350,7 +365,7 @@ pub(super) fn isums256<const SUBS: usize>(_: Dotprod, panel: &Panel256, x: [&[i8
     let mut isums = [[0; 16]; 4];
     let (w, out) = (panel.subs.as_flattened().as_ptr(), isums.as_mut_ptr());
     let x = x.map(|x| x.as_ptr());
-    // SAFETY: the loop runs 8 times; each time it reads 32 bytes of each token's 256, and 576 or 640 of the 5120 bytes
+    // SAFETY: the loop runs 8 times; each time it reads 32 bytes of each token's 256, and 576 or 640 of the 6144 bytes
     // of `subs`. It then writes the 256 bytes of `isums`, and touches no other memory, nor the stack.
     unsafe {
         if SUBS == 8 {

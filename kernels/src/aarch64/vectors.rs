@@ -58,6 +58,35 @@ pub(super) fn store_i32(v: int32x4_t, x: &mut [i32; 4]) {
     unsafe { vst1q_s32(x.as_mut_ptr(), v) }
 }
 
+/// Writes sixteen signed bytes.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_i8(v: int8x16_t, x: &mut [i8; 16]) {
+    // SAFETY: as above.
+    unsafe { vst1q_s8(x.as_mut_ptr(), v) }
+}
+
+/// Writes four vectors in pairs of eight bytes: `a[..8] b[..8]`, `c[..8] d[..8]`, then the other halves likewise.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_pairs([a, b, c, d]: [int8x16_t; 4], out: &mut [i8; 64]) {
+    let out = out.as_chunks_mut::<16>().0;
+    let [low, high] = pair(a, b);
+    store_i8(low, &mut out[0]);
+    store_i8(high, &mut out[2]);
+    let [low, high] = pair(c, d);
+    store_i8(low, &mut out[1]);
+    store_i8(high, &mut out[3]);
+}
+
+/// The first halves of two vectors, and the second ones.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn pair(a: int8x16_t, b: int8x16_t) -> [int8x16_t; 2] {
+    let (a, b) = (vreinterpretq_s64_s8(a), vreinterpretq_s64_s8(b));
+    [vreinterpretq_s8_s64(vzip1q_s64(a, b)), vreinterpretq_s8_s64(vzip2q_s64(a, b))]
+}
+
 /// Writes four vectors with their 32-bit elements taken in turns: `a0 b0 c0 d0 a1 ...`.
 #[inline]
 #[target_feature(enable = "neon")]

@@ -1,0 +1,52 @@
+//! Products with `smmla`; one to three tokens have no second token to pair with and stay with `sdot`.
+
+use super::blocks32::Simd32;
+use super::blocks256::Simd256;
+use super::{Dotprod, I8mm, Neon, gemm, matvec32, matvec256, table};
+use crate::activations::Activations;
+use crate::matrix::Matrix;
+use crate::reference::matmul::quantized_rows;
+use crate::table::Kernels;
+use crate::tiles::TileMut;
+
+table!(self, "neon,dotprod,i8mm", "i8mm", 16, 64, |_| gemm::SCRATCH_BYTES);
+
+/// The token, inside functions compiled for the feature.
+#[inline]
+#[target_feature(enable = "neon,dotprod,i8mm")]
+fn token() -> I8mm {
+    I8mm(Dotprod(Neon(())))
+}
+
+/// From this many tokens on packing pays.
+const MIN_PACKED_TOKENS: usize = 4;
+
+#[target_feature(enable = "neon,dotprod,i8mm")]
+fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+    let x = quantized_rows(x);
+    match x.n_rows {
+        0 => {}
+        1 => matvec32::matvec::<_, F, 1>(token().0, w, &x, 0, out),
+        2 => matvec32::matvec::<_, F, 2>(token().0, w, &x, 0, out),
+        3 => {
+            matvec32::matvec::<_, F, 2>(token().0, w, &x, 0, out);
+            matvec32::matvec::<_, F, 1>(token().0, w, &x, 2, out);
+        }
+        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Smmla32<F>>(token(), w, &x, out, scratch),
+    }
+}
+
+#[target_feature(enable = "neon,dotprod,i8mm")]
+fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+    let x = quantized_rows(x);
+    match x.n_rows {
+        0 => {}
+        1 => matvec256::matvec::<_, F, 1>(token().0, w, &x, 0, out),
+        2 => matvec256::matvec::<_, F, 2>(token().0, w, &x, 0, out),
+        3 => {
+            matvec256::matvec::<_, F, 2>(token().0, w, &x, 0, out);
+            matvec256::matvec::<_, F, 1>(token().0, w, &x, 2, out);
+        }
+        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Smmla256<F>>(token(), w, &x, out, scratch),
+    }
+}
