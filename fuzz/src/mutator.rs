@@ -1,0 +1,130 @@
+//! Structure-aware mutation: bytes decide how a well-formed model is bent, so that most of what comes out passes the
+//! header and reaches what lies behind it.
+
+use crate::choices::Choices;
+use nanocamelid_tests::gguf_writer::{GgufWriter, Tensor, Value};
+use nanocamelid_tests::tiny_model::{KINDS, tiny_model};
+
+/// Keys that the tiny models leave out and some architecture reads.
+const MORE_KEYS: [&str; 12] = [
+    "vocab_size",
+    "attention.key_length",
+    "attention.value_length",
+    "rope.dimension_count",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scaling.original_context_length",
+    "attention.sliding_window",
+    "attention.sliding_window_pattern",
+    "expert_count",
+    "expert_used_count",
+    "expert_feed_forward_length",
+];
+
+/// A tiny model of some kind after as many changes as the bytes ask for (at most 16), and then, perhaps, with single
+/// bytes of the file overwritten.
+pub fn bent_model(choices: &mut Choices<'_>) -> Vec<u8> {
+    let kind = KINDS[choices.below(KINDS.len())];
+    let mut file = tiny_model(kind);
+    for _ in 0..choices.below(17) {
+        bend(&mut file, kind, choices);
+    }
+    let mut bytes = file.finish().bytes;
+    for _ in 0..choices.below(4) {
+        let at = choices.below(bytes.len().min(1 << 16));
+        bytes[at] = choices.byte();
+    }
+    bytes
+}
+
+fn bend(file: &mut GgufWriter, kind: &str, choices: &mut Choices<'_>) {
+    match choices.byte() % 12 {
+        0 | 1 => {
+            let at = choices.below(file.entries.len());
+            let value = value(choices);
+            if let Some(entry) = file.entries.get_mut(at) {
+                entry.1 = value;
+            }
+        }
+        2 => {
+            let arch = if kind == "mixtral" { "llama" } else { kind };
+            let key = format!("{arch}.{}", MORE_KEYS[choices.below(MORE_KEYS.len())]);
+            file.set(&key, value(choices));
+        }
+        3 => {
+            let at = choices.below(file.entries.len());
+            if at < file.entries.len() {
+                file.entries.remove(at);
+            }
+        }
+        4 => bend_array(file, choices),
+        5 => file.n_tensors = Some(choices.integer()),
+        6 => file.n_entries = Some(choices.integer()),
+        7 => {
+            let at = choices.below(file.tensors.len());
+            if at < file.tensors.len() {
+                file.tensors.remove(at);
+            }
+        }
+        8 => {
+            let name = choices.bytes(8).to_vec();
+            let copy = file.tensors.first().cloned().unwrap_or_default();
+            file.tensors.push(Tensor { name, ..copy });
+        }
+        _ => {
+            let at = choices.below(file.tensors.len());
+            if let Some(tensor) = file.tensors.get_mut(at) {
+                bend_tensor(tensor, choices);
+            }
+        }
+    }
+}
+
+fn bend_tensor(tensor: &mut Tensor, choices: &mut Choices<'_>) {
+    match choices.byte() % 6 {
+        0 => tensor.ggml_type = choices.integer() as u32 % 64,
+        1 => tensor.offset = Some(choices.integer()),
+        2 => tensor.n_dims = Some(choices.byte().into()),
+        3 => {
+            let at = choices.below(tensor.dims.len());
+            if let Some(dim) = tensor.dims.get_mut(at) {
+                *dim = choices.integer();
+            }
+        }
+        4 => tensor.data.fill(choices.byte()),
+        _ => {
+            let at = choices.below(tensor.data.len());
+            let bytes = choices.bytes(8);
+            if let Some(target) = tensor.data.get_mut(at..at + bytes.len()) {
+                target.copy_from_slice(bytes);
+            }
+        }
+    }
+}
+
+/// Overwrites bytes inside a value: elements, strings and their lengths.
+fn bend_array(file: &mut GgufWriter, choices: &mut Choices<'_>) {
+    let at = choices.below(file.entries.len());
+    if let Some((_, value)) = file.entries.get_mut(at) {
+        let start = choices.below(value.payload.len());
+        let bytes = choices.bytes(4);
+        if let Some(target) = value.payload.get_mut(start..start + bytes.len()) {
+            target.copy_from_slice(bytes);
+        }
+    }
+}
+
+fn value(choices: &mut Choices<'_>) -> Value {
+    const WORDS: [&str; 12] =
+        ["", "llama", "gemma3", "lfm2", "gpt2", "qwen2", "default", "linear", "yarn", "llama3", "longrope", "none"];
+    let n = choices.below(6);
+    match choices.byte() % 8 {
+        0 | 1 => Value::u32(choices.integer() as u32),
+        2 => Value::u64(choices.integer()),
+        3 => Value::f32(choices.float()),
+        4 => Value::string(WORDS[choices.below(WORDS.len())]),
+        5 => Value::i32s((0..n).map(|_| choices.integer() as i32).collect::<Vec<_>>()),
+        6 => Value::f32s((0..n).map(|_| choices.float()).collect::<Vec<_>>()),
+        _ => Value::raw((choices.byte() % 14).into(), choices.bytes(12)),
+    }
+}
