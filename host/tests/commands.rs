@@ -329,7 +329,7 @@ fn the_demo_answers() {
     let report = run.stderr_json();
     assert_eq!(report["selected_source"], "built-in demo");
     assert_eq!(report["finish_reason"], "stop", "{report}");
-    assert!(run.stdout.split_whitespace().count() >= 2, "{run:?}");
+    assert!(!run.stdout.trim().is_empty(), "{run:?}");
     // A second run says the same: the demo is greedy.
     assert_eq!(support::run(&["chat", "Say hello in one sentence."]).stdout, run.stdout);
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod environment;
+mod flags;
 pub(crate) mod help;
 pub(crate) mod man;
 mod nearest;
