@@ -1,0 +1,78 @@
+//! One digest of logits for every model of the fixtures, recorded once: the same on x86-64, on AArch64, on any kernel
+//! table. FNV-1a 64 over the little-endian f32 logits of all positions, as `nanocamelid logits --digest` prints it.
+
+use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
+use nanocamelid_kernels::{Kernels, KvType};
+use nanocamelid_tests::features::detect;
+use nanocamelid_tests::{Fixture, fixtures};
+
+const RECORDED: &[(&str, &str)] = &[
+    ("archs/gemma2", "93d5df22e55072d5"),
+    ("archs/gemma3", "4884fa419de3aa43"),
+    ("archs/granite", "2f8a081c698842f8"),
+    ("archs/lfm2", "c28beac655f770f3"),
+    ("archs/llama", "e2595e7216cada08"),
+    ("archs/llama32", "c04b91ab86bda5c6"),
+    ("archs/mixtral", "ebba2f070c954b25"),
+    ("archs/phi3", "d5444c8bf934cb03"),
+    ("archs/qwen2", "7d5dead0b5b8dce6"),
+    ("archs/qwen3", "b01b58c9bc2c65e5"),
+    ("archs/qwen3moe", "f89dd3dc17f115aa"),
+    ("archs/smollm3", "d32a73882e6b423f"),
+    ("quants/BF16", "46c79a32112607d9"),
+    ("quants/F16", "01b54ddb1d7c5973"),
+    ("quants/F32", "093cea8bf9c68120"),
+    ("quants/IQ4_NL", "1cbbf5d3e2d27cb5"),
+    ("quants/IQ4_XS", "032c4b00655c6205"),
+    ("quants/MXFP4", "9ddc8511b2625b70"),
+    ("quants/Q2_K", "d5bec32157deb91f"),
+    ("quants/Q2_K_mix", "8d57711e310540e9"),
+    ("quants/Q3_K", "86f7a854ef2002c4"),
+    ("quants/Q3_K_M", "f994b7585ae1553c"),
+    ("quants/Q4_0", "7a821d844e99b952"),
+    ("quants/Q4_1", "8859e5889c89ef0e"),
+    ("quants/Q4_K", "69791e5bb5eab30b"),
+    ("quants/Q4_K_M", "7ad7e81b850749ea"),
+    ("quants/Q5_0", "18cf45d348943265"),
+    ("quants/Q5_1", "46f9d5358f86bf9d"),
+    ("quants/Q5_K", "7ed7553204f2b70e"),
+    ("quants/Q5_K_M", "1bf650e3afbc9f5c"),
+    ("quants/Q6_K", "3fd1f8b28988aee1"),
+    ("quants/Q8_0", "5ec1e7a08334c62f"),
+];
+
+fn digest(fixture: &Fixture, kernels: &'static Kernels) -> String {
+    let gguf = Gguf::parse(&fixture.gguf).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let options = SessionOptions { n_ctx: 64, n_batch: 64, kv_type: KvType::F16, n_workers: 1 };
+    let plan = SessionPlan::new(&model, kernels, options).unwrap();
+    let mut arena = vec![0u8; plan.required_bytes()];
+    let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut add = |_: usize, logits: &[f32]| {
+        for byte in logits.iter().flat_map(|l| l.to_le_bytes()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    };
+    session.prefill_each(&SingleThread, &fixture.ids, &mut add).unwrap();
+    format!("{hash:016x}")
+}
+
+#[test]
+fn logits_have_the_recorded_digests_on_every_machine() {
+    let mut wrong = Vec::new();
+    for folder in ["archs", "quants"] {
+        for fixture in fixtures(folder) {
+            let name = format!("{folder}/{}", fixture.name);
+            let recorded = RECORDED.iter().find(|(n, _)| *n == name).map_or("nothing", |(_, digest)| digest);
+            for kernels in Kernels::all(detect()) {
+                let found = digest(&fixture, kernels);
+                if found != recorded {
+                    println!("    (\"{name}\", \"{found}\"), // {}: recorded {recorded}", kernels.name());
+                    wrong.push(name.clone());
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
