@@ -62,10 +62,14 @@ fn greedy_continuations_are_equal() {
 #[test]
 fn batches_threads_and_tables_do_not_move_a_bit() {
     let scalar = Kernels::by_name(detect(), "scalar").unwrap();
+    let splits = [(1, 2), (7, 3), (512, 4), (1, 1), (7, 1), (512, 1)];
+    // An emulator takes minutes for what the scalar table has shown natively already.
+    let emulated = std::env::var_os("NANOCAMELID_EMULATOR").is_some();
+    let splits = if emulated { &splits[..3] } else { &splits[..] };
     for fixture in fixtures("archs") {
         let expected = logits(&fixture, scalar, 512, 1);
-        for kernels in Kernels::all(detect()) {
-            for (n_batch, threads) in [(1, 1), (1, 2), (7, 1), (7, 3), (512, 1), (512, 4)] {
+        for kernels in Kernels::all(detect()).filter(|kernels| !emulated || kernels.name() != "scalar") {
+            for &(n_batch, threads) in splits {
                 let ours = logits(&fixture, kernels, n_batch, threads);
                 let same = ours.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 assert!(same, "{}: {} batch {n_batch} threads {threads}", fixture.name, kernels.name());
