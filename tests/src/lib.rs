@@ -47,3 +47,8 @@ mod fixture;
 
 pub use executor::ScopedThreads;
 pub use fixture::{Fixture, fixtures};
+
+/// Whether the tests run under an emulator, where minutes stand for seconds. `.ci/run` says so.
+pub fn is_emulated() -> bool {
+    std::env::var_os("NANOCAMELID_EMULATOR").is_some()
+}

@@ -4,7 +4,7 @@
 use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::features::detect;
-use nanocamelid_tests::{Fixture, ScopedThreads, fixtures};
+use nanocamelid_tests::{Fixture, ScopedThreads, fixtures, is_emulated};
 
 const BOUND: f32 = 2e-3;
 
@@ -64,7 +64,7 @@ fn batches_threads_and_tables_do_not_move_a_bit() {
     let scalar = Kernels::by_name(detect(), "scalar").unwrap();
     let splits = [(1, 2), (7, 3), (512, 4), (1, 1), (7, 1), (512, 1)];
     // An emulator takes minutes for what the scalar table has shown natively already.
-    let emulated = std::env::var_os("NANOCAMELID_EMULATOR").is_some();
+    let emulated = is_emulated();
     let splits = if emulated { &splits[..3] } else { &splits[..] };
     for fixture in fixtures("archs") {
         let expected = logits(&fixture, scalar, 512, 1);
