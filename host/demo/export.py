@@ -1,4 +1,6 @@
-"""Writes the trained weights as a GGUF file: `python export.py IN.pt TOKENIZER.json OUT.gguf`.
+"""Writes the trained weights as a GGUF file: `python export.py IN.pt[,IN2.pt] TOKENIZER.json OUT.gguf`.
+
+Of several inputs the mean is written, which smooths the noise of the last steps.
 
 Matrices become Q8_0, norms stay F32, and the embedding is also the output matrix (there is no output.weight).
 """
@@ -62,8 +64,9 @@ def tensors(net, c):
 
 
 def main():
-    ckpt, tok = torch.load(sys.argv[1]), bpe.Tokenizer.load(sys.argv[2])
-    c = ckpt["config"]
+    ckpts, tok = [torch.load(p) for p in sys.argv[1].split(",")], bpe.Tokenizer.load(sys.argv[2])
+    c = ckpts[0]["config"]
+    net = {k: sum(x["net"][k] for x in ckpts) / len(ckpts) for k in ckpts[0]["net"]}
     n = len(tok.tokens)
     meta = [
         ("general.architecture", STR, "llama"), ("general.type", STR, "model"), ("general.name", STR, "NanoCamelid demo"),
@@ -84,7 +87,7 @@ def main():
         ("tokenizer.ggml.add_bos_token", BOOL, False), ("tokenizer.chat_template", STR, TEMPLATE),
     ]
     infos, blobs, offset = b"", [], 0
-    items = list(tensors(ckpt["net"], c))
+    items = list(tensors(net, c))
     for name, w in items:
         kind = TYPE_F32 if w.ndim == 1 else TYPE_Q8_0
         blob = w.astype("<f4").tobytes() if kind == TYPE_F32 else q8_0(w)
