@@ -122,6 +122,13 @@ impl<'a> TileMut<'a> {
         unsafe { core::slice::from_raw_parts_mut(self.base.add(row * self.stride), self.n_cols) }
     }
 
+    /// The tile's parts of all its rows.
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        // SAFETY: as in `row_mut`, and every row comes once.
+        (0..self.n_rows)
+            .map(|row| unsafe { core::slice::from_raw_parts_mut(self.base.add(row * self.stride), self.n_cols) })
+    }
+
     /// As [`TileMut::row_mut`], read only.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ use nanocamelid_kernels::{ActivationType, Activations, F32Rows, QuantizedRows, Q
 pub(super) struct Buffers<'a> {
     /// Residual stream, `[n][n_embd]`.
     pub x: &'a mut [f32],
-    /// A block's normed input, then its output, `[n][n_embd]`.
+    /// A block's normed input, then its output, `[n][n_embd]`; the head's input and its remainder, `[2][n_embd]`.
     pub h: &'a mut [f32],
     /// Quantized input of the next products, `[n][widest input]`.
     pub acts: QuantizedBuffers<'a>,
@@ -27,12 +27,8 @@ pub(super) struct Buffers<'a> {
     pub gate: &'a mut [f32],
     /// `[n][n_ff]`.
     pub up: &'a mut [f32],
-    /// Of the last token, `[n_vocab]`.
-    pub logits: &'a mut [f32],
-    /// What the quantized input of the head left out, one token.
-    pub remainder: QuantizedBuffers<'a>,
-    /// Its part of the logits, `[n_vocab]`.
-    pub logits_remainder: &'a mut [f32],
+    /// Of the last token, and what the remainder of the head's input had to add, `[2][n_vocab]`.
+    pub outputs: &'a mut [f32],
     /// Per RoPE setting: cosines and sines, `[n][n_rot / 2]`.
     pub angles: Vec<Angles<'a>>,
     /// Softmax states of single chunks when one token is decoded.
@@ -103,19 +99,19 @@ impl<'a> Buffers<'a> {
     /// The one list of buffers: run over a measuring arena it is the plan, over a real one the session.
     pub(super) fn carve(arena: &mut Arena<'a>, s: &Shape) -> Self {
         let n = s.n_batch;
+        // The head reads its one token in two layers.
+        let n_inputs = n.max(2);
         Self {
             x: arena.take(n * s.n_embd),
-            h: arena.take(n * s.n_embd),
-            acts: QuantizedBuffers::carve(arena, s, n),
+            h: arena.take(n_inputs * s.n_embd),
+            acts: QuantizedBuffers::carve(arena, s, n_inputs),
             q: arena.take(n * s.q_width),
             k: arena.take(n * s.k_width),
             v: arena.take(n * s.v_width),
             mixed: arena.take(n * s.mixed_width),
             gate: arena.take(n * s.n_ff),
             up: arena.take(n * s.n_ff),
-            logits: arena.take(s.n_logits),
-            remainder: QuantizedBuffers::carve(arena, s, 1),
-            logits_remainder: arena.take(s.n_logits),
+            outputs: arena.take(2 * s.n_logits),
             angles: s
                 .n_rot
                 .iter()
@@ -130,6 +126,13 @@ impl<'a> Buffers<'a> {
             experts: ExpertBuffers::carve(arena, s),
             layers: s.mixers.iter().map(|mixer| LayerCache::carve(arena, s, mixer)).collect(),
         }
+    }
+}
+
+impl Buffers<'_> {
+    /// Logits of the last output, `[n_vocab]`.
+    pub(super) fn logits(&self) -> &[f32] {
+        &self.outputs[..self.outputs.len() / 2]
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Activation, FfnConfig, MixerConfig};
 use crate::model::{ActivationKinds, Ffn, Gated, Layer, Linear, Mixer, Model, Vector};
 use alloc::vec::Vec;
 use nanocamelid_kernels::reference::math;
-use nanocamelid_kernels::{Activations, Kernels, KvType, QuantizedRows};
+use nanocamelid_kernels::{Kernels, KvType, QuantizedRows};
 
 /// An intermediate result, all tokens of the batch.
 #[derive(Clone, Copy, Debug)]
@@ -81,29 +81,31 @@ impl<'p> Pass<'p> {
         let Some(head) = &self.model.head else { return };
         let config = &self.model.config;
         let n_embd = config.n_embd;
-        // A product with one token, whatever the batch was.
+        // One token, whatever the batch was.
         let one = Pass { n_tokens: 1, ..*self };
         let x = &b.x[i * n_embd..][..n_embd];
-        let h = &mut b.h[..n_embd];
         let wanted = ActivationKinds::of(&[head.output.weight]);
-        one.norm(x, head.norm, h, &mut b.acts, wanted);
+        one.norm(x, head.norm, &mut b.h[..n_embd], &mut b.acts, wanted);
         let kind = head.output.weight.weight_type().activation();
+        let n_vocab = b.outputs.len() / 2;
         match b.acts.quantized(kind, 1, n_embd) {
-            None => one.project(head.output, h, &b.acts, b.logits, b.scratch),
-            Some(x) => {
-                remainder(x, h);
-                one.quantize(h, n_embd, &mut b.remainder, wanted);
-                let layers = [Activations::Quantized(x), b.remainder.view(kind, h, 1, n_embd)];
-                one.workers.layered(head.output, layers, [b.logits, b.logits_remainder], b.scratch);
+            None => one.project(head.output, b.h, &b.acts, &mut b.outputs[..n_vocab], b.scratch),
+            Some(quantized) => {
+                let (h, rest) = b.h[..2 * n_embd].split_at_mut(n_embd);
+                remainder(quantized, h, rest);
+                self.quantize(&b.h[..2 * n_embd], n_embd, &mut b.acts, wanted);
+                let layers = b.acts.view(kind, b.h, 2, n_embd);
+                self.workers.layered(head.output, layers, b.outputs, b.scratch);
             }
         }
+        let logits = &mut b.outputs[..n_vocab];
         if config.logit_scale != 1.0 {
-            self.workers.kernels.scale(b.logits, config.logit_scale);
+            self.workers.kernels.scale(logits, config.logit_scale);
         }
         if let Some(cap) = config.logit_softcap {
-            self.workers.kernels.softcap(b.logits, cap);
+            self.workers.kernels.softcap(logits, cap);
         }
-        observer(Probe { stage: Stage::Logits, layer: None, values: b.logits });
+        observer(Probe { stage: Stage::Logits, layer: None, values: logits });
     }
 
     fn layer(&self, b: &mut Buffers<'_>, i: usize, layer: &Layer<'_>, observer: Observer<'_>) {
@@ -279,12 +281,12 @@ impl<'p> Pass<'p> {
     }
 }
 
-/// What quantization left out: `h[i] - scale * q[i]`.
-fn remainder(x: QuantizedRows<'_>, h: &mut [f32]) {
+/// What quantization left out: `rest[i] = h[i] - scale * q[i]`.
+fn remainder(x: QuantizedRows<'_>, h: &[f32], rest: &mut [f32]) {
     let n = x.kind.block_len();
-    for ((h, qs), scale) in h.chunks_mut(n).zip(x.qs.chunks(n)).zip(x.scales) {
-        for (h, &q) in h.iter_mut().zip(qs) {
-            *h = math::fma(-f32::from(q), *scale, *h);
+    for (((rest, h), qs), scale) in rest.chunks_mut(n).zip(h.chunks(n)).zip(x.qs.chunks(n)).zip(x.scales) {
+        for ((rest, h), &q) in rest.iter_mut().zip(h).zip(qs) {
+            *rest = math::fma(-f32::from(q), *scale, *h);
         }
     }
 }

@@ -170,7 +170,7 @@ impl<'a> Session<'a> {
             let outputs = if i + 1 == batches { batch.len() - 1..batch.len() } else { 0..0 };
             self.batch(executor, Input::Tokens(batch), outputs, &mut |_, _| {}, observer);
         }
-        Ok(self.buffers.logits)
+        Ok(self.buffers.logits())
     }
 
     /// Runs `tokens` through the model and hands `each` the logits after every one of them, with its index.
@@ -220,12 +220,12 @@ impl<'a> Session<'a> {
         self.check_head()?;
         let n_tokens = self.check_input(Input::Hidden(hidden))?;
         self.batch(executor, Input::Hidden(hidden), n_tokens - 1..n_tokens, &mut |_, _| {}, &mut |_| {});
-        Ok(self.buffers.logits)
+        Ok(self.buffers.logits())
     }
 
     /// The logits of the last output, `[n_vocab]`.
     pub fn logits(&self) -> &[f32] {
-        self.buffers.logits
+        self.buffers.logits()
     }
 
     fn check_head(&self) -> Result<(), SessionError> {
@@ -296,7 +296,7 @@ impl<'a> Session<'a> {
         self.high_water = self.high_water.max(self.position);
         for i in outputs {
             pass.head(&mut self.buffers, i, observer);
-            each(i, self.buffers.logits);
+            each(i, self.buffers.logits());
         }
     }
 }

@@ -7,9 +7,6 @@ use nanocamelid_kernels::{Activations, Kernels, Matrix, Queue, TileMut, TilesMut
 /// Bands per worker that a product is split into, so that uneven cores end together.
 const BANDS_PER_WORKER: usize = 4;
 
-/// Weights of one band of a layered product: half of the smallest first-level cache in use.
-const LAYERED_BAND_BYTES: usize = 32 << 10;
-
 /// An executor, what it is about to do, and the kernels to do it with.
 #[derive(Clone, Copy)]
 pub(super) struct Workers<'w> {
@@ -114,24 +111,20 @@ impl<'w> Workers<'w> {
         });
     }
 
-    /// One product of an input given in two layers, `out = w . x[0] + w . x[1]`: every band of the matrix is small enough
-    /// to be in the cache when the second layer comes. The first output is the result, the second is scratch.
-    pub(super) fn layered(
-        &self,
-        linear: Linear<'_>,
-        x: [Activations<'_>; 2],
-        out: [&mut [f32]; 2],
-        scratch: &mut [u8],
-    ) {
-        let n_out = linear.weight.n_rows();
-        let unit = self.kernels.band_rows(1);
-        let band = (LAYERED_BAND_BYTES / linear.weight.row_bytes().max(1)).next_multiple_of(unit);
-        let [first, second] = out.map(|out| TilesMut::new(out, 1, n_out, 1, band));
+    /// One product of an input given in two layers, the rows of `x`: `out[0] = w . x[0] + w . x[1]`. The second row of
+    /// the output is scratch.
+    pub(super) fn layered(&self, linear: Linear<'_>, x: Activations<'_>, out: &mut [f32], scratch: &mut [u8]) {
         let kernels = self.kernels;
-        self.share(first.zip(second), scratch, |(mut first, mut second), scratch| {
-            fill(kernels, &linear, &x[0], &mut first, scratch);
-            fill(kernels, &unbiased(linear.weight), &x[1], &mut second, scratch);
-            kernels.add(first.row_mut(0), second.row(0));
+        let tiles = self.bands(out, x.n_rows(), linear.weight.n_rows());
+        self.share(tiles, scratch, |mut tile, scratch| {
+            let (first, n) = (tile.first_col(), tile.n_cols());
+            kernels.matmul(&linear.weight.rows(first, n), &x, &mut tile, scratch);
+            let mut layers = tile.rows_mut();
+            let (Some(sum), Some(rest)) = (layers.next(), layers.next()) else { unreachable!("two layers") };
+            if let Some(bias) = linear.bias {
+                add_vector(sum, &bias[first..first + n]);
+            }
+            kernels.add(sum, rest);
         });
     }
 

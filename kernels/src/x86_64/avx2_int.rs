@@ -110,4 +110,23 @@ impl Int for Avx2 {
     fn dot_scaled(self, bits: u32, acc: __m256i, w: __m256i, x: __m256i, scales: __m256i) -> __m256i {
         self.dot16(acc, self.pairs(bits == 8, w, x), scales)
     }
+
+    #[inline(always)]
+    fn dot_scaled_pair(
+        self,
+        bits: u32,
+        acc: __m256i,
+        w: [__m256i; 2],
+        x: [__m256i; 2],
+        scales: __m256i,
+    ) -> __m256i {
+        let [a, b] = [self.pairs(bits == 8, w[0], x[0]), self.pairs(bits == 8, w[1], x[1])];
+        if bits < 8 {
+            // SAFETY: as in `ops!`. Four products of at most 63 * 127 stay below 2^15.
+            let sums = unsafe { _mm256_add_epi16(a, b) };
+            self.dot16(acc, sums, scales)
+        } else {
+            self.dot16(self.dot16(acc, a, scales), b, scales)
+        }
+    }
 }

@@ -104,4 +104,26 @@ impl Int for Avx512 {
             }
         }
     }
+
+    #[inline(always)]
+    fn dot_scaled_pair(
+        self,
+        bits: u32,
+        acc: __m512i,
+        w: [__m512i; 2],
+        x: [__m512i; 2],
+        scales: __m512i,
+    ) -> __m512i {
+        // SAFETY: as in `ops!`.
+        unsafe {
+            if bits < 8 {
+                // Four products of at most 63 * 127 stay below 2^15.
+                let sums = _mm512_add_epi16(_mm512_maddubs_epi16(w[0], x[0]), _mm512_maddubs_epi16(w[1], x[1]));
+                _mm512_dpwssd_epi32(acc, sums, scales)
+            } else {
+                let dot = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), w[0], x[0]), w[1], x[1]);
+                _mm512_add_epi32(acc, _mm512_mullo_epi32(dot, _mm512_srai_epi32::<16>(scales)))
+            }
+        }
+    }
 }

@@ -46,20 +46,50 @@ impl<'a, B: Pod> Band<'a, B> {
         blocks
     }
 
-    /// Asks for the part of the following band that corresponds to quarter `q` of block `b` of this one.
-    ///
-    /// The following rows come in the order of memory, whatever the order the current ones are read in: one linear
-    /// stream that memory and its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2
-    /// cache: a band of long rows would crowd out a level-1 cache.
+    /// Block `b` of the rows of vector `q` of a quad: piece `j` is row `4 j + q`.
     #[inline(always)]
-    pub(super) fn prefetch_next<I: Int>(&self, i: I, b: usize, q: usize) {
-        let bytes = I::ROWS * size_of::<B>();
-        let lines = bytes.div_ceil(64);
-        let start = self.next.wrapping_add(b * bytes);
-        for line in q * lines / 4..(q + 1) * lines / 4 {
-            i.prefetch(start.wrapping_add(line * 64));
-        }
+    pub(super) fn four(&self, b: usize, q: usize) -> Four<'a, B> {
+        assert!(b < self.n_blocks);
+        // SAFETY: as in `blocks`.
+        [q, 4 + q, 8 + q, 12 + q].map(|row| unsafe { self.rows[row].get_unchecked(b) })
     }
+
+    /// The following band's lines, to be asked for while this one is read.
+    #[inline(always)]
+    pub(super) fn following<I: Int>(&self) -> Following {
+        let n_lines = (I::ROWS * self.n_blocks * size_of::<B>()).div_ceil(64);
+        Following { line: self.next, n_lines }
+    }
+}
+
+/// The bytes of the band that comes next.
+///
+/// They come in the order of memory, whatever the order the current rows are read in: one linear stream that memory and
+/// its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2 cache: a band of long rows
+/// would crowd out a level-1 cache.
+pub(super) struct Following {
+    line: *const u8,
+    n_lines: usize,
+}
+
+impl Following {
+    /// Asks for the next `N` lines, if any are left.
+    #[inline(always)]
+    pub(super) fn prefetch<I: Int>(&mut self, i: I, n: usize) {
+        if self.n_lines == 0 {
+            return;
+        }
+        for line in 0..n {
+            i.prefetch(self.line.wrapping_add(line * 64));
+        }
+        self.line = self.line.wrapping_add(n * 64);
+        self.n_lines = self.n_lines.saturating_sub(n);
+    }
+}
+
+/// Lines of 16 rows of a block, divided into `n` parts.
+pub(super) const fn lines<B>(rows: usize, n: usize) -> usize {
+    (rows * size_of::<B>()).div_ceil(64).div_ceil(n)
 }
 
 /// The rows of vector `q` of a quad: piece `j` is row `4 j + q`.

@@ -66,6 +66,8 @@ pub(super) trait Int: Copy {
     fn dot(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I) -> Self::I;
     /// As [`Int::dot`], the sum multiplied by a scale that `scales` holds in both 16-bit halves of the lane.
     fn dot_scaled(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I, scales: Self::I) -> Self::I;
+    /// As [`Int::dot_scaled`], for two vectors of weights that share their scales; `bits` is 8 or at most 6.
+    fn dot_scaled_pair(self, bits: u32, acc: Self::I, w: [Self::I; 2], x: [Self::I; 2], scales: Self::I) -> Self::I;
     /// Adds to each 32-bit lane the sum of two products of signed 16-bit integers.
     fn dot16(self, acc: Self::I, a: Self::I, b: Self::I) -> Self::I;
 

@@ -14,7 +14,7 @@ use crate::tiles::TileMut;
 use bytemuck::Pod;
 use core::marker::PhantomData;
 
-/// From this many tokens on packing pays; fewer run as that many matrix-vector products over rows that stay in cache.
+/// From this many tokens on packing pays; fewer read the rows as they lie, at most two at a time.
 const MIN_PACKED_TOKENS: usize = 4;
 /// Panels are to stay in a level-2 cache.
 const PANEL_BYTES: usize = 640 << 10;
@@ -33,7 +33,7 @@ trait Format {
     /// Offset of a weight.
     const OFFSET: i32;
 
-    fn matvec<I: Int>(i: I, band: &Band<'_, Self::Block>, x: &QuantizedRows<'_>) -> I::F;
+    fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, Self::Block>, x: &Tokens<'_, T>) -> [I::F; T];
     fn pack<I: Int>(i: I, band: &Band<'_, Self::Block>, panel: &mut [I::Bytes]);
     fn tile<I: Int, const R: usize, const T: usize>(
         i: I,
@@ -53,7 +53,7 @@ impl<B: Unpack32> Format for Blocks32<B> {
     const OFFSET: i32 = B::OFFSET;
 
     #[inline(always)]
-    fn matvec<I: Int>(i: I, band: &Band<'_, B>, x: &QuantizedRows<'_>) -> I::F {
+    fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
         matvec::rows32(i, band, x)
     }
 
@@ -84,7 +84,7 @@ impl<B: Unpack256> Format for Blocks256<B> {
     const OFFSET: i32 = B::OFFSET;
 
     #[inline(always)]
-    fn matvec<I: Int>(i: I, band: &Band<'_, B>, x: &QuantizedRows<'_>) -> I::F {
+    fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
         matvec::rows256(i, band, x)
     }
 
@@ -159,14 +159,15 @@ pub(super) fn matmul256<I: Int, B: Unpack256>(
 
 #[inline(always)]
 fn matmul<I: Int, F: Format>(i: I, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
-    if x.n_rows < MIN_PACKED_TOKENS {
-        for first in (0..w.n_rows()).step_by(I::ROWS) {
-            let band = Band::new::<I>(w, first);
-            for t in 0..x.n_rows {
-                put(i, out, t, first, band.n_rows, F::matvec(i, &band, &x.row(t)));
-            }
+    match x.n_rows {
+        0 => return,
+        1 => return matvec::<I, F, 1>(i, w, x, 0, out),
+        2 => return matvec::<I, F, 2>(i, w, x, 0, out),
+        3 => {
+            matvec::<I, F, 2>(i, w, x, 0, out);
+            return matvec::<I, F, 1>(i, w, x, 2, out);
         }
-        return;
+        MIN_PACKED_TOKENS.. => {}
     }
     let n_panels = n_panels::<I>(w.n_cols());
     let vectors = w.n_cols() / F::BLOCK_LEN * F::VECTORS;
@@ -183,6 +184,24 @@ fn matmul<I: Int, F: Format>(i: I, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &
             tiles::<I, F, 4, 3>(i, w, &panels, x, out);
         } else {
             tiles::<I, F, 2, 2>(i, w, &panels, x, out);
+        }
+    }
+}
+
+/// All rows, as they lie in the file, against tokens `first_token .. first_token + T`.
+#[inline(always)]
+fn matvec<I: Int, F: Format, const T: usize>(
+    i: I,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    first_token: usize,
+    out: &mut TileMut<'_>,
+) {
+    let tokens = Tokens::<T>::new(x, first_token);
+    for first in (0..w.n_rows()).step_by(I::ROWS) {
+        let band = Band::new::<I>(w, first);
+        for (t, v) in F::matvec(i, &band, &tokens).into_iter().enumerate() {
+            put(i, out, first_token + t, first, band.n_rows, v);
         }
     }
 }

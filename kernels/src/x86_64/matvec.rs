@@ -1,87 +1,120 @@
-//! Matrix-vector products over raw rows: every weight byte is read once, where it lies.
+//! Matrix-vector products over raw rows, for one or two tokens: every weight byte is read once, where it lies.
 //!
 //! Sixteen rows (eight in 256-bit vectors) advance together, block by block. Unpacked weights meet an activation piece
 //! that is repeated for every row; the partial sums of a quad are added while they are transposed to one lane per row,
 //! so that a block costs one fused multiply-add for all rows, in the order of the blocks.
 
-use super::band::{Band, four};
+use super::band::{Band, four, lines};
 use super::int::Int;
+use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
-use crate::activations::QuantizedRows;
+use core::hint::black_box;
 
-/// One token against the rows of a band, 32-weight blocks.
+/// `T` tokens against the rows of a band, 32-weight blocks.
 #[inline(always)]
-pub(super) fn rows32<I: Int, B: Unpack32>(i: I, band: &Band<'_, B>, x: &QuantizedRows<'_>) -> I::F {
+pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
     let offset = if B::BITS == 8 { I::OFFSET8 } else { B::OFFSET };
-    let mut acc = i.splat(0.0);
-    let pieces: &[[u8; 16]] = bytemuck::cast_slice(x.qs);
-    let blocks = pieces.as_chunks::<2>().0.iter().zip(x.scales).zip(x.sums).take(band.n_blocks());
-    for (b, (([low, high], &scale), &sum)) in blocks.enumerate() {
+    let mut acc = [i.splat(0.0); T];
+    let mut following = band.following::<I>();
+    for b in 0..band.n_blocks() {
         let rows = band.blocks(b);
-        let (low, high) = (i.repeat(low), i.repeat(high));
-        let mut quad = [i.zero(); 4];
-        for (q, dots) in quad.iter_mut().enumerate() {
-            band.prefetch_next(i, b, q);
+        let (qs, scales, sums) = (x.qs::<8>(b), x.scales(b), x.sums::<1>(b));
+        let mut quad = [[i.zero(); 4]; T];
+        following.prefetch(i, const { lines::<B>(I::ROWS, 1) });
+        for q in 0..4 {
             let [w_low, w_high] = B::weights(i, four(&rows, q));
-            *dots = i.dot(B::BITS, *dots, w_low, low);
-            *dots = i.dot(B::BITS, *dots, w_high, high);
+            for t in 0..T {
+                let [low, high]: &[[u8; 16]; 2] = bytemuck::cast_ref(qs[t]);
+                quad[t][q] = i.dot(B::BITS, quad[t][q], w_low, i.repeat(low));
+                quad[t][q] = i.dot(B::BITS, quad[t][q], w_high, i.repeat(high));
+            }
         }
-        let dot = i.sub32(i.transpose_add(quad), i.splat32(offset * i32::from(sum)));
-        let scale = i.splat(scale);
-        acc = i.fma(i.to_f32(dot), i.mul(B::scales(i, &rows), scale), acc);
-        if B::HAS_MIN {
-            acc = i.fma(i.splat(f32::from(sum)), i.mul(B::mins(i, &rows), scale), acc);
+        let d = B::scales(i, &rows);
+        for t in 0..T {
+            let dot = i.sub32(i.transpose_add(quad[t]), i.splat32(offset * i32::from(sums[t][0])));
+            let scale = i.splat(scales[t]);
+            acc[t] = i.fma(i.to_f32(dot), i.mul(d, scale), acc[t]);
+            if B::HAS_MIN {
+                acc[t] = i.fma(i.splat(f32::from(sums[t][0])), i.mul(B::mins(i, &rows), scale), acc[t]);
+            }
         }
     }
     acc
 }
 
-/// One token against the rows of a band, super-blocks.
+/// Shuffles that spread each of a piece's 16-bit lanes over the whole piece.
+static SPREAD: [[u8; 16]; 8] = {
+    let mut spread = [[0; 16]; 8];
+    let mut i = 0;
+    while i < 128 {
+        spread[i / 16][i % 16] = (2 * (i / 16) + i % 2) as u8;
+        i += 1;
+    }
+    spread
+};
+
+/// `T` tokens against the rows of a band, super-blocks.
 #[inline(always)]
-pub(super) fn rows256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, x: &QuantizedRows<'_>) -> I::F {
+pub(super) fn rows256<I: Int, B: Unpack256, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
     let offset = if B::BITS == 8 { I::OFFSET8 } else { B::OFFSET };
-    let mut acc = i.splat(0.0);
-    let pieces: &[[u8; 16]] = bytemuck::cast_slice(x.qs);
-    let sums: &[[u8; 16]] = bytemuck::cast_slice(x.sums);
-    let blocks = pieces.as_chunks::<16>().0.iter().zip(x.scales).zip(sums.as_chunks::<2>().0).take(band.n_blocks());
-    for (b, ((pieces, &scale), [sums_low, sums_high])) in blocks.enumerate() {
-        let rows = band.blocks(b);
-        let (sums_low, sums_high) = (i.repeat(sums_low), i.repeat(sums_high));
-        let mut dots = [i.zero(); 4];
-        let mut mins = [i.zero(); 4];
+    // Hidden from the compiler, which would make two shuffles with constants in them of one that reads its indices.
+    let spread = black_box(&SPREAD);
+    let mut acc = [i.splat(0.0); T];
+    let mut following = band.following::<I>();
+    for b in 0..band.n_blocks() {
+        let (qs, x_scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
+        let mut scales = [(i.zero(), i.zero()); 4];
+        let mut dots = [[i.zero(); 4]; T];
+        let mut mins = [[i.zero(); 4]; T];
         for q in 0..4 {
-            band.prefetch_next(i, b, q);
-            let rows = four(&rows, q);
-            let scales = i.widen(B::scales(i, rows));
-            let mut acc = i.zero();
-            for half in 0..2 {
-                let weights = B::weights(i, rows, half);
-                let scales = if half == 0 { scales.0 } else { scales.1 };
-                for (g, w) in weights.into_iter().enumerate() {
-                    let lane = 2 * g as u8;
-                    let pair = [lane, lane + 1];
-                    let mut twice = [0; 16];
-                    twice.as_chunks_mut::<2>().0.fill(pair);
-                    let scale = i.shuffle(scales, i.repeat(&twice));
-                    acc = i.dot_scaled(B::BITS, acc, w, i.repeat(&pieces[8 * half + g]), scale);
+            let rows = band.four(b, q);
+            scales[q] = i.widen(B::scales(i, rows));
+            for t in 0..T {
+                let [low, high]: &[[u8; 16]; 2] = bytemuck::cast_ref(sums[t]);
+                let (low, high) = (i.repeat(low), i.repeat(high));
+                if offset != 0 {
+                    let sum = i.dot16(i.dot16(i.zero(), scales[q].0, low), scales[q].1, high);
+                    dots[t][q] = i.sub32(i.zero(), i.shl32(sum, offset.ilog2() as i32));
+                }
+                if B::HAS_MIN {
+                    let mins_of = i.widen(B::mins(i, rows));
+                    mins[t][q] = i.dot16(i.dot16(i.zero(), mins_of.0, low), mins_of.1, high);
                 }
             }
-            if offset != 0 {
-                let sum = i.dot16(i.dot16(i.zero(), scales.0, sums_low), scales.1, sums_high);
-                acc = i.sub32(acc, i.shl32(sum, offset.ilog2() as i32));
+        }
+        for half in 0..2 {
+            let mut pieces = [[i.zero(); 8]; T];
+            for t in 0..T {
+                let x: &[[u8; 16]; 16] = bytemuck::cast_ref(qs[t]);
+                for g in 0..8 {
+                    pieces[t][g] = i.repeat(&x[8 * half + g]);
+                }
             }
-            dots[q] = acc;
-            if B::HAS_MIN {
-                let (low, high) = i.widen(B::mins(i, rows));
-                mins[q] = i.dot16(i.dot16(i.zero(), low, sums_low), high, sums_high);
+            for q in 0..4 {
+                following.prefetch(i, const { lines::<B>(I::ROWS, 8) });
+                let w = B::weights(i, band.four(b, q), half);
+                let scales = if half == 0 { scales[q].0 } else { scales[q].1 };
+                for g in (0..8).step_by(B::GROUP / 16) {
+                    let scale = i.shuffle(scales, i.repeat(&spread[g]));
+                    for t in 0..T {
+                        dots[t][q] = if B::GROUP == 32 {
+                            let x = [pieces[t][g], pieces[t][g + 1]];
+                            i.dot_scaled_pair(B::BITS, dots[t][q], [w[g], w[g + 1]], x, scale)
+                        } else {
+                            i.dot_scaled(B::BITS, dots[t][q], w[g], pieces[t][g], scale)
+                        };
+                    }
+                }
             }
         }
-        let scale = i.splat(scale);
-        let isum = i.to_f32(i.transpose_add(dots));
-        acc = i.fma(isum, i.mul(B::d(i, &rows), scale), acc);
-        if B::HAS_MIN {
-            let msum = i.to_f32(i.transpose_add(mins));
-            acc = i.fnma(msum, i.mul(B::dmin(i, &rows), scale), acc);
+        let rows = band.blocks(b);
+        let (d, dmin) = (B::d(i, &rows), B::dmin(i, &rows));
+        for t in 0..T {
+            let scale = i.splat(x_scales[t]);
+            acc[t] = i.fma(i.to_f32(i.transpose_add(dots[t])), i.mul(d, scale), acc[t]);
+            if B::HAS_MIN {
+                acc[t] = i.fnma(i.to_f32(i.transpose_add(mins[t])), i.mul(dmin, scale), acc[t]);
+            }
         }
     }
     acc
