@@ -112,14 +112,7 @@ impl Int for Avx2 {
     }
 
     #[inline(always)]
-    fn dot_scaled_pair(
-        self,
-        bits: u32,
-        acc: __m256i,
-        w: [__m256i; 2],
-        x: [__m256i; 2],
-        scales: __m256i,
-    ) -> __m256i {
+    fn dot_scaled_pair(self, bits: u32, acc: __m256i, w: [__m256i; 2], x: [__m256i; 2], scales: __m256i) -> __m256i {
         let [a, b] = [self.pairs(bits == 8, w[0], x[0]), self.pairs(bits == 8, w[1], x[1])];
         if bits < 8 {
             // SAFETY: as in `ops!`. Four products of at most 63 * 127 stay below 2^15.

@@ -125,14 +125,7 @@ impl Int for Avx512 {
     }
 
     #[inline(always)]
-    fn dot_scaled_pair(
-        self,
-        bits: u32,
-        acc: __m512i,
-        w: [__m512i; 2],
-        x: [__m512i; 2],
-        scales: __m512i,
-    ) -> __m512i {
+    fn dot_scaled_pair(self, bits: u32, acc: __m512i, w: [__m512i; 2], x: [__m512i; 2], scales: __m512i) -> __m512i {
         // SAFETY: as in `ops!`.
         unsafe {
             if bits < 8 {
