@@ -44,6 +44,7 @@ impl Int for Avx2 {
         fn and(a: __m256i, b: __m256i) -> __m256i { _mm256_and_si256(a, b) }
         fn or(a: __m256i, b: __m256i) -> __m256i { _mm256_or_si256(a, b) }
         fn xor(a: __m256i, b: __m256i) -> __m256i { _mm256_xor_si256(a, b) }
+        fn add16(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi16(a, b) }
         fn add32(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi32(a, b) }
         fn sub32(a: __m256i, b: __m256i) -> __m256i { _mm256_sub_epi32(a, b) }
         fn mul32(a: __m256i, b: __m256i) -> __m256i { _mm256_mullo_epi32(a, b) }
@@ -115,9 +116,8 @@ impl Int for Avx2 {
     fn dot_scaled_pair(self, bits: u32, acc: __m256i, w: [__m256i; 2], x: [__m256i; 2], scales: __m256i) -> __m256i {
         let [a, b] = [self.pairs(bits == 8, w[0], x[0]), self.pairs(bits == 8, w[1], x[1])];
         if bits < 8 {
-            // SAFETY: as in `ops!`. Four products of at most 63 * 127 stay below 2^15.
-            let sums = unsafe { _mm256_add_epi16(a, b) };
-            self.dot16(acc, sums, scales)
+            // Four products of at most 63 * 127 stay below 2^15.
+            self.dot16(acc, self.add16(a, b), scales)
         } else {
             self.dot16(self.dot16(acc, a, scales), b, scales)
         }

@@ -40,6 +40,8 @@ pub(super) trait Int: Copy {
     fn or(self, a: Self::I, b: Self::I) -> Self::I;
     /// Bitwise exclusive or.
     fn xor(self, a: Self::I, b: Self::I) -> Self::I;
+    /// 16-bit sums.
+    fn add16(self, a: Self::I, b: Self::I) -> Self::I;
     /// 32-bit sums.
     fn add32(self, a: Self::I, b: Self::I) -> Self::I;
     /// 32-bit differences.
