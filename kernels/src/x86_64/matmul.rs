@@ -3,10 +3,10 @@
 use super::band::Band;
 use super::gemm::Weights;
 use super::int::Int;
+use super::matvec;
 use super::panel::{VECTORS_32, VECTORS_256, pack32, pack256};
 use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
-use super::{gemm, matvec};
 use crate::activations::{Activations, QuantizedRows};
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
@@ -16,7 +16,7 @@ use core::marker::PhantomData;
 
 /// From this many tokens on packing pays; fewer read the rows as they lie, at most two at a time.
 const MIN_PACKED_TOKENS: usize = 4;
-/// Panels are to stay in a level-2 cache.
+/// Panels are to stay in a level-2 cache, except where rows are so long that a tile's do not.
 const PANEL_BYTES: usize = 640 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
 pub(super) const MAX_ROWS: usize = 64;
@@ -68,8 +68,7 @@ impl<B: Unpack32> Format for Blocks32<B> {
         panels: [&[I::Bytes]; R],
         x: &Tokens<'_, T>,
     ) -> [[I::F; T]; R] {
-        let format = Weights { bits: B::BITS, offset: offset::<I, Self>(), has_min: B::HAS_MIN };
-        gemm::tile32(i, format, panels, x)
+        i.tile32(Weights { bits: B::BITS, offset: offset::<I, Self>(), has_min: B::HAS_MIN }, panels, x)
     }
 }
 
@@ -100,11 +99,7 @@ impl<B: Unpack256> Format for Blocks256<B> {
         x: &Tokens<'_, T>,
     ) -> [[I::F; T]; R] {
         let format = Weights { bits: B::BITS, offset: offset::<I, Self>(), has_min: B::HAS_MIN };
-        if B::GROUP == 32 {
-            gemm::tile256::<I, R, T, 2>(i, format, panels, x)
-        } else {
-            gemm::tile256::<I, R, T, 1>(i, format, panels, x)
-        }
+        i.tile256(format, B::GROUP, panels, x)
     }
 }
 
@@ -120,10 +115,10 @@ const fn panel_vectors(n_cols: usize) -> usize {
     n_cols / 32 * VECTORS_32
 }
 
-/// How many panels are packed together.
+/// How many panels are packed together: never fewer than a tile has.
 fn n_panels<I: Int>(n_cols: usize) -> usize {
     let bytes = panel_vectors(n_cols) * size_of::<I::Bytes>();
-    (PANEL_BYTES / bytes.max(1)).clamp(1, MAX_ROWS / I::ROWS)
+    (PANEL_BYTES / bytes.max(1)).clamp(4, MAX_ROWS / I::ROWS)
 }
 
 /// Bytes of scratch for rows of `n_cols` weights.
@@ -227,19 +222,13 @@ fn tiles<I: Int, F: Format, const R: usize, const T: usize>(
 ) {
     for t in (0..x.n_rows).step_by(T) {
         let tokens = Tokens::<T>::new(x, t);
-        let mut p = 0;
-        while p + R <= panels.n {
+        for p in (0..panels.n).step_by(R) {
             tile::<I, F, R, T>(i, w, panels, p, &tokens, out, t);
-            p += R;
-        }
-        while p < panels.n {
-            tile::<I, F, 1, T>(i, w, panels, p, &tokens, out, t);
-            p += 1;
         }
     }
 }
 
-/// Panels `p .. p + R` against the tokens from `first_token`.
+/// Panels `p .. p + R`, or as many of them as there are, against the tokens from `first_token`.
 #[inline(always)]
 fn tile<I: Int, F: Format, const R: usize, const T: usize>(
     i: I,
@@ -252,10 +241,10 @@ fn tile<I: Int, F: Format, const R: usize, const T: usize>(
 ) {
     let mut rows: [&[I::Bytes]; R] = [&[]; R];
     for (r, row) in rows.iter_mut().enumerate() {
-        *row = &panels.vectors[(p + r) * panels.each..][..panels.each];
+        *row = &panels.vectors[(p + r).min(panels.n - 1) * panels.each..][..panels.each];
     }
     let tile = F::tile(i, rows, tokens);
-    for (r, values) in tile.into_iter().enumerate() {
+    for (r, values) in tile.into_iter().enumerate().take(panels.n - p) {
         let row = panels.first + (p + r) * I::ROWS;
         for (t, v) in (first_token..out.n_rows()).zip(values) {
             put(i, out, t, row, I::ROWS.min(w.n_rows() - row), v);
