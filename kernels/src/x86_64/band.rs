@@ -91,9 +91,3 @@ impl Following {
 pub(super) const fn lines<B>(rows: usize, n: usize) -> usize {
     (rows * size_of::<B>()).div_ceil(64).div_ceil(n)
 }
-
-/// The rows of vector `q` of a quad: piece `j` is row `4 j + q`.
-#[inline(always)]
-pub(super) fn four<'a, B>(blocks: &[&'a B; 16], q: usize) -> Four<'a, B> {
-    [blocks[q], blocks[4 + q], blocks[8 + q], blocks[12 + q]]
-}

@@ -4,7 +4,7 @@
 //! that is repeated for every row; the partial sums of a quad are added while they are transposed to one lane per row,
 //! so that a block costs one fused multiply-add for all rows, in the order of the blocks.
 
-use super::band::{Band, four, lines};
+use super::band::{Band, lines};
 use super::int::Int;
 use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
@@ -22,7 +22,7 @@ pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(i: I, band: &Band<'_, 
         let mut quad = [[i.zero(); 4]; T];
         following.prefetch(i, const { lines::<B>(I::ROWS, 1) });
         for q in 0..4 {
-            let [w_low, w_high] = B::weights(i, four(&rows, q));
+            let [w_low, w_high] = B::weights(i, band.four(b, q));
             for t in 0..T {
                 let [low, high]: &[[u8; 16]; 2] = bytemuck::cast_ref(qs[t]);
                 quad[t][q] = i.dot(B::BITS, quad[t][q], w_low, i.repeat(low));

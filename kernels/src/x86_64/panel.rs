@@ -11,7 +11,7 @@
 //! | | | 4 | signed bytes: the scales of four groups each |
 //! | | | 8 | 16-bit integers: the minima of two groups each, or unused |
 
-use super::band::{Band, four};
+use super::band::Band;
 use super::int::Int;
 use super::unpack::{Unpack32, Unpack256};
 
@@ -33,7 +33,7 @@ pub(super) fn pack32<I: Int, B: Unpack32>(i: I, band: &Band<'_, B>, panel: &mut 
         let mut low = [i.zero(); 4];
         let mut high = [i.zero(); 4];
         for q in 0..4 {
-            [low[q], high[q]] = B::weights(i, four(&rows, q));
+            [low[q], high[q]] = B::weights(i, band.four(b, q));
         }
         let (low, high) = (i.transpose(low), i.transpose(high));
         for k in 0..4 {
@@ -55,7 +55,7 @@ pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mu
         for half in 0..2 {
             let mut quads = [[i.zero(); 4]; 8];
             for q in 0..4 {
-                let weights = B::weights(i, four(&rows, q), half);
+                let weights = B::weights(i, band.four(b, q), half);
                 for g in 0..8 {
                     quads[g][q] = weights[g];
                 }
@@ -69,7 +69,7 @@ pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mu
         i.store_f(B::d(i, &rows), &mut panel[D]);
         let mut quad = [i.zero(); 4];
         for q in 0..4 {
-            quad[q] = B::scales(i, four(&rows, q));
+            quad[q] = B::scales(i, band.four(b, q));
         }
         for (k, v) in i.transpose(quad).into_iter().enumerate() {
             i.store(v, &mut panel[SCALES + k]);
@@ -79,7 +79,7 @@ pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mu
             let mut low = [i.zero(); 4];
             let mut high = [i.zero(); 4];
             for q in 0..4 {
-                (low[q], high[q]) = i.widen(B::mins(i, four(&rows, q)));
+                (low[q], high[q]) = i.widen(B::mins(i, band.four(b, q)));
             }
             let (low, high) = (i.transpose(low), i.transpose(high));
             for k in 0..4 {
