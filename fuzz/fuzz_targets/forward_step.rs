@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| nanocamelid_fuzz::forward_step(data));
+nanocamelid_fuzz::file_target!(nanocamelid_fuzz::forward_step);

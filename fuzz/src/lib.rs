@@ -1,10 +1,12 @@
 //! The fuzz targets, as functions: each takes bytes, and whatever they are it returns.
 //!
-//! `cargo +nightly fuzz run NAME` feeds them for as long as one likes; `cargo test --no-default-features` feeds them a
-//! fixed stream on any compiler.
+//! `cargo +nightly fuzz run NAME` feeds them for as long as one likes; `cargo test --no-default-features` feeds them the
+//! seeds and a fixed stream on any compiler. `gguf_parse`, `model_build` and `forward_step` take model files, so that
+//! `nanocamelid inspect` reads what a run leaves behind; the others take decisions ([`choices::Choices`]).
 
 pub mod choices;
 pub mod mutator;
+pub mod seeds;
 
 use choices::Choices;
 use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest, Role};
@@ -16,54 +18,73 @@ use nanocamelid_kernels::{
     ActivationType, Activations, F32Rows, Features, Kernels, KvType, Matrix, QuantizedRows, QuantizedRowsMut, TileMut,
     WeightType,
 };
-use nanocamelid_tests::features::detect;
 use nanocamelid_tests::gguf_invariants;
+use nanocamelid_tests::random::Random;
+use nanocamelid_tests::tables::{assert_same_bits, tables};
 
-/// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
-    ("gguf_parse", gguf_parse),
-    ("model_build", model_build),
-    ("tokenizer", tokenizer),
-    ("chat_template", chat_template),
-    ("forward_step", forward_step),
-    ("kernels_differential", kernels_differential),
+/// A fuzz target.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: &'static str,
+    /// The target itself; whether the input got past everything that refuses.
+    pub run: fn(&[u8]) -> bool,
+    /// Whether its inputs are model files.
+    pub takes_files: bool,
+}
+
+/// Every target.
+pub const TARGETS: [Target; 6] = [
+    Target { name: "gguf_parse", run: gguf_parse, takes_files: true },
+    Target { name: "model_build", run: model_build, takes_files: true },
+    Target { name: "forward_step", run: forward_step, takes_files: true },
+    Target { name: "tokenizer", run: tokenizer, takes_files: false },
+    Target { name: "chat_template", run: chat_template, takes_files: false },
+    Target { name: "kernels_differential", run: kernels_differential, takes_files: false },
 ];
 
 /// Sessions larger than this are planned, not run.
 const MAX_ARENA_BYTES: usize = 4 << 20;
 
-/// The header: raw bytes, or a bent model.
-pub fn gguf_parse(data: &[u8]) {
-    let mut choices = Choices::new(data);
-    let bytes = if choices.byte() % 2 == 0 { choices.rest().to_vec() } else { mutator::bent_model(&mut choices) };
-    match Gguf::parse(&bytes) {
-        Ok(gguf) => gguf_invariants::check(&gguf, &bytes),
-        Err(error) => assert!(!error.to_string().is_empty()),
+/// The header.
+pub fn gguf_parse(bytes: &[u8]) -> bool {
+    match Gguf::parse(bytes) {
+        Ok(gguf) => {
+            gguf_invariants::check(&gguf, bytes);
+            true
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty(), "a refusal says why");
+            false
+        }
     }
 }
 
 /// Configuration, shapes, and the plan of a session.
-pub fn model_build(data: &[u8]) {
-    let bytes = mutator::bent_model(&mut Choices::new(data));
-    let Ok(gguf) = Gguf::parse(&bytes) else { return };
+pub fn model_build(bytes: &[u8]) -> bool {
+    let Ok(gguf) = Gguf::parse(bytes) else { return false };
     match Model::new(&gguf) {
         Ok(model) => {
             let _ = (model.bytes_per_token(), model.quantization(), model.n_experts());
-            for kv_type in [KvType::F32, KvType::F16, KvType::Q8_0] {
+            let plans = [KvType::F32, KvType::F16, KvType::Q8_0].map(|kv_type| {
                 let options = SessionOptions { kv_type, ..SessionOptions::default() };
-                let _ = SessionPlan::new(&model, Kernels::select(Features::NONE), options);
-            }
+                SessionPlan::new(&model, Kernels::select(Features::NONE), options)
+            });
+            plans.iter().any(Result::is_ok)
         }
-        Err(error) => assert!(!error.to_string().is_empty(), "a refusal says why"),
+        Err(error) => {
+            assert!(!error.to_string().is_empty(), "a refusal says why");
+            false
+        }
     }
 }
 
-/// Loading, encoding and decoding.
-pub fn tokenizer(data: &[u8]) {
+/// Loading a bent model's vocabulary, encoding and decoding.
+pub fn tokenizer(data: &[u8]) -> bool {
     let mut choices = Choices::new(data);
     let bytes = mutator::bent_model(&mut choices);
-    let Ok(gguf) = Gguf::parse(&bytes) else { return };
-    let Ok(tokenizer) = Tokenizer::new(&gguf) else { return };
+    let Ok(gguf) = Gguf::parse(&bytes) else { return false };
+    let Ok(tokenizer) = Tokenizer::new(&gguf) else { return false };
     let text = String::from_utf8_lossy(choices.rest());
     for parse_special in [false, true] {
         let mut ids = Vec::new();
@@ -75,48 +96,46 @@ pub fn tokenizer(data: &[u8]) {
         }
         let _ = decoder.finish();
     }
+    true
 }
 
 /// A template as a file might carry it, and the chat format of a bent model.
-pub fn chat_template(data: &[u8]) {
+pub fn chat_template(data: &[u8]) -> bool {
     let mut choices = Choices::new(data);
     let messages = [
         Message { role: Role::System, content: "Be brief." },
         Message { role: Role::User, content: "<|end|>{{ 1 }}" },
         Message { role: Role::Assistant, content: "" },
     ];
-    if choices.byte() % 4 == 0 {
+    if choices.byte() % 4 == 1 {
         let bytes = mutator::bent_model(&mut choices);
-        let Ok(gguf) = Gguf::parse(&bytes) else { return };
-        let Ok(tokenizer) = Tokenizer::new(&gguf) else { return };
-        if let Some(format) = ChatFormat::new(&gguf, &tokenizer) {
-            let _ = format.tokens(&tokenizer, &messages, RenderRequest { add_generation_prompt: true, date: None });
-        }
-        return;
+        let Ok(gguf) = Gguf::parse(&bytes) else { return false };
+        let Ok(tokenizer) = Tokenizer::new(&gguf) else { return false };
+        let request = RenderRequest { add_generation_prompt: true, date: None };
+        let format = ChatFormat::new(&gguf, &tokenizer);
+        return format.is_some_and(|format| format.tokens(&tokenizer, &messages, request).is_ok());
     }
     let source = String::from_utf8_lossy(choices.rest());
-    if let Ok(template) = Template::compile(&source, Some("<s>"), None) {
-        let context = Context {
-            messages: Value::messages(&messages),
-            add_generation_prompt: true,
-            date: Date::new(2026, 7, 26).ok(),
-            variables: &[],
-        };
-        let _ = template.render(&context);
-    }
+    let Ok(template) = Template::compile(&source, Some("<s>"), None) else { return false };
+    let context = Context {
+        messages: Value::messages(&messages),
+        add_generation_prompt: true,
+        date: Date::new(2026, 7, 26).ok(),
+        variables: &[],
+    };
+    template.render(&context).is_ok()
 }
 
-/// A few tokens through a bent model, with every table of this machine; all must return the same bits.
-pub fn forward_step(data: &[u8]) {
-    let bytes = mutator::bent_model(&mut Choices::new(data));
-    let Ok(gguf) = Gguf::parse(&bytes) else { return };
-    let Ok(model) = Model::new(&gguf) else { return };
+/// A few tokens through a model, with every table of this machine; all must return the same bits.
+pub fn forward_step(bytes: &[u8]) -> bool {
+    let Ok(gguf) = Gguf::parse(bytes) else { return false };
+    let Ok(model) = Model::new(&gguf) else { return false };
     let mut expected: Option<Vec<f32>> = None;
-    for kernels in Kernels::all(detect()) {
+    for kernels in tables() {
         let options = SessionOptions { n_ctx: 16, n_batch: 4, kv_type: KvType::F16, n_workers: 1 };
-        let Ok(plan) = SessionPlan::new(&model, kernels, options) else { return };
+        let Ok(plan) = SessionPlan::new(&model, kernels, options) else { return false };
         if plan.required_bytes() > MAX_ARENA_BYTES {
-            return;
+            return false;
         }
         let mut arena = vec![0xa5; plan.required_bytes()];
         let mut session = Session::new(&model, kernels, plan, &mut arena).expect("an arena of the planned size");
@@ -124,28 +143,36 @@ pub fn forward_step(data: &[u8]) {
         session.prefill(&SingleThread, &[0, last, 0, 0, last]).expect("tokens of the vocabulary, and room");
         let logits = session.decode(&SingleThread, last).expect("room");
         match &expected {
-            Some(expected) => assert_same(expected, logits, kernels.name()),
+            Some(expected) => assert_same_bits(logits, expected, || kernels.name().into()),
             None => expected = Some(logits.to_vec()),
         }
     }
+    true
 }
 
 /// One product of any format with any weights and activations, on every table against the reference.
-pub fn kernels_differential(data: &[u8]) {
+///
+/// The data decides the shapes, a few values of its own, and the noise that the rest is.
+pub fn kernels_differential(data: &[u8]) -> bool {
     let mut choices = Choices::new(data);
     let weight_type = WeightType::ALL[choices.below(WeightType::COUNT)];
     let n_cols = weight_type.block_len().max(16) * (1 + choices.below(3));
     let (n_rows, n_tokens) = (1 + choices.below(20), 1 + choices.below(9));
     let activation = weight_type.activation();
-    let x: Vec<f32> = (0..n_tokens * n_cols).map(|_| choices.float()).collect();
+    let mut random = Random(u64::from(choices.byte()));
+    let mut x = random.values(n_tokens * n_cols, 8.0);
+    for _ in 0..choices.below(8) {
+        x[random.below(n_tokens * n_cols)] = choices.float();
+    }
     let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");
-    let seed = choices.rest();
-    let noise = |i: usize| seed.get(i % seed.len().max(1)).map_or(0x3c, |byte| byte.wrapping_add((i / 251) as u8));
-    let weights: Vec<u8> = (0..n_rows * row_bytes).map(noise).collect();
+    let mut weights = random.bytes(n_rows * row_bytes);
+    for &byte in choices.rest() {
+        weights[random.below(n_rows * row_bytes)] = byte;
+    }
     let matrix = Matrix::new(weight_type, &weights, n_rows, n_cols).expect("the right length");
 
     let mut expected: Option<Vec<f32>> = None;
-    for kernels in Kernels::all(detect()) {
+    for kernels in tables() {
         let mut qs = vec![0i8; x.len()];
         let mut scales = vec![0.0; x.len() / activation.block_len()];
         let mut sums = vec![0i16; x.len() / activation.sum_len()];
@@ -162,15 +189,29 @@ pub fn kernels_differential(data: &[u8]) {
         let mut scratch = vec![0; kernels.scratch_bytes(n_cols)];
         kernels.matmul(&matrix, &activations, &mut TileMut::whole(&mut out, n_tokens, n_rows), &mut scratch);
         match &expected {
-            Some(expected) => assert_same(expected, &out, kernels.name()),
+            Some(expected) => assert_same_bits(&out, expected, || format!("{} {}", kernels.name(), weight_type.name())),
             None => expected = Some(out),
         }
     }
+    expected.is_some_and(|out| out.iter().any(|value| value.is_finite()))
 }
 
-/// Equal bits; NaN need only be NaN.
-fn assert_same(expected: &[f32], found: &[f32], name: &str) {
-    for (i, (a, b)) in expected.iter().zip(found).enumerate() {
-        assert!(a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()), "{name} at {i}: {a:e} expected, {b:e} found");
-    }
+/// A libFuzzer target whose inputs are model files, with [`mutator::mutated_file`] as every second mutation.
+#[macro_export]
+macro_rules! file_target {
+    ($target:path) => {
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+            $target(data);
+        });
+
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            match $crate::mutator::mutated_file(&data[..size], seed).filter(|file| file.len() <= max_size) {
+                Some(file) => {
+                    data[..file.len()].copy_from_slice(&file);
+                    file.len()
+                }
+                None => libfuzzer_sys::fuzzer_mutate(data, size, max_size),
+            }
+        });
+    };
 }

@@ -2,7 +2,10 @@
 //! header and reaches what lies behind it.
 
 use crate::choices::Choices;
+use nanocamelid_engine::gguf::Gguf;
+use nanocamelid_tests::gguf_copy;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Tensor, Value};
+use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tiny_model::{KINDS, tiny_model};
 
 /// Keys that the tiny models leave out and some architecture reads.
@@ -21,23 +24,65 @@ const MORE_KEYS: [&str; 12] = [
     "expert_feed_forward_length",
 ];
 
-/// A tiny model of some kind after as many changes as the bytes ask for (at most 16), and then, perhaps, with single
-/// bytes of the file overwritten.
+/// A tiny model of some kind after as many changes as the bytes ask for (at most 16), and then, perhaps, with figures
+/// and single bytes of the file overwritten.
 pub fn bent_model(choices: &mut Choices<'_>) -> Vec<u8> {
-    let kind = KINDS[choices.below(KINDS.len())];
-    let mut file = tiny_model(kind);
-    for _ in 0..choices.below(17) {
-        bend(&mut file, kind, choices);
-    }
-    let mut bytes = file.finish().bytes;
-    for _ in 0..choices.below(4) {
-        let at = choices.below(bytes.len().min(1 << 16));
-        bytes[at] = choices.byte();
-    }
-    bytes
+    let mut file = tiny_model(KINDS[choices.below(KINDS.len())]);
+    let n_changes = choices.below(17);
+    spoiled(&mut file, n_changes, choices)
 }
 
-fn bend(file: &mut GgufWriter, kind: &str, choices: &mut Choices<'_>) {
+/// A model file with a few changes, as libFuzzer's custom mutators make them: the same `seed` makes the same changes.
+///
+/// A file that parses is changed as what it is, or becomes a tiny model of another kind; `None` if it does not parse, and
+/// for every second seed: bytes then change as bytes.
+pub fn mutated_file(bytes: &[u8], seed: u32) -> Option<Vec<u8>> {
+    if seed.is_multiple_of(2) {
+        return None;
+    }
+    let decisions = Random(seed.into()).bytes(128);
+    let mut choices = Choices::new(&decisions);
+    let mut file = match choices.byte() {
+        0..8 => tiny_model(KINDS[choices.below(KINDS.len())]),
+        _ => gguf_copy::copy(&Gguf::parse(bytes).ok().filter(|gguf| gguf.alignment() <= 4096)?),
+    };
+    let n_changes = 1 + choices.below(4) / 2;
+    Some(spoiled(&mut file, n_changes, &mut choices))
+}
+
+/// The file's bytes after some changes to its parts, as long as there are decisions left, and then to its bytes.
+fn spoiled(file: &mut GgufWriter, n_changes: usize, choices: &mut Choices<'_>) -> Vec<u8> {
+    for _ in 0..n_changes {
+        if choices.is_spent() {
+            break;
+        }
+        bend(file, choices);
+    }
+    let mut written = file.finish();
+    match choices.byte() % 16 {
+        1 => {
+            let figure = written.figures[choices.below(written.figures.len())];
+            figure.patch(&mut written.bytes, choices.integer());
+        }
+        2 => {
+            let at = choices.below(written.bytes.len().min(1 << 16));
+            written.bytes[at] = choices.byte();
+        }
+        3 => written.bytes.truncate(choices.below(written.bytes.len().min(1 << 16))),
+        _ => {}
+    }
+    written.bytes
+}
+
+/// What stands before the dot in the keys of the file's architecture.
+fn architecture(file: &GgufWriter) -> String {
+    let keys = file.entries.iter().map(|(key, _)| String::from_utf8_lossy(key));
+    let count = keys.into_iter().find_map(|key| Some(key.strip_suffix(".block_count")?.to_owned()));
+    count.unwrap_or_else(|| "llama".to_owned())
+}
+
+/// One change to one part of a file.
+fn bend(file: &mut GgufWriter, choices: &mut Choices<'_>) {
     match choices.byte() % 12 {
         0 | 1 => {
             let at = choices.below(file.entries.len());
@@ -47,8 +92,7 @@ fn bend(file: &mut GgufWriter, kind: &str, choices: &mut Choices<'_>) {
             }
         }
         2 => {
-            let arch = if kind == "mixtral" { "llama" } else { kind };
-            let key = format!("{arch}.{}", MORE_KEYS[choices.below(MORE_KEYS.len())]);
+            let key = format!("{}.{}", architecture(file), MORE_KEYS[choices.below(MORE_KEYS.len())]);
             file.set(&key, value(choices));
         }
         3 => {
@@ -57,7 +101,7 @@ fn bend(file: &mut GgufWriter, kind: &str, choices: &mut Choices<'_>) {
                 file.entries.remove(at);
             }
         }
-        4 => bend_array(file, choices),
+        4 => bend_value(file, choices),
         5 => file.n_tensors = Some(choices.integer()),
         6 => file.n_entries = Some(choices.integer()),
         7 => {
@@ -103,7 +147,7 @@ fn bend_tensor(tensor: &mut Tensor, choices: &mut Choices<'_>) {
 }
 
 /// Overwrites bytes inside a value: elements, strings and their lengths.
-fn bend_array(file: &mut GgufWriter, choices: &mut Choices<'_>) {
+fn bend_value(file: &mut GgufWriter, choices: &mut Choices<'_>) {
     let at = choices.below(file.entries.len());
     if let Some((_, value)) = file.entries.get_mut(at) {
         let start = choices.below(value.payload.len());

@@ -1,6 +1,9 @@
-//! Every target over a fixed stream of inputs, in bounded memory, on any compiler.
+//! Every target over its seeds and a fixed stream of inputs, in bounded memory, on any compiler.
 
-use nanocamelid_fuzz::TARGETS;
+use nanocamelid_fuzz::choices::Choices;
+use nanocamelid_fuzz::mutator::{bent_model, mutated_file};
+use nanocamelid_fuzz::seeds::{folder, seeds};
+use nanocamelid_fuzz::{TARGETS, Target};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use nanocamelid_tests::random::Random;
 
@@ -10,17 +13,55 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 /// The bound of every target: 64 MiB and four times the input.
 const MEMORY: i64 = 64 << 20;
 const N_INPUTS: usize = 4000;
+/// What has grown beyond this is not changed further.
+const MAX_PARENT_BYTES: usize = 1 << 16;
+
+/// Runs a target; whether the input got past everything that refuses.
+fn run(target: &Target, input: &[u8]) -> bool {
+    let (accepted, used) = measure(|| (target.run)(input));
+    let bound = MEMORY + 4 * input.len() as i64;
+    assert!(used.peak_bytes <= bound, "{} bytes for {} of input to {}", used.peak_bytes, input.len(), target.name);
+    accepted
+}
+
+/// An input of the stream: mostly a mutant of one accepted before, else a model bent by random bytes, or random bytes.
+fn next_input(target: &Target, parent: &[u8], random: &mut Random) -> Vec<u8> {
+    let longest = if random.below(16) == 0 { 2000 } else { 160 };
+    let len = 1 + random.below(longest);
+    let bytes = random.bytes(len);
+    match (target.takes_files, random.below(8)) {
+        (true, 0) => bent_model(&mut Choices::new(&bytes)),
+        (true, 1..7) => mutated_file(parent, random.bits() as u32 | 1).unwrap_or(bytes),
+        (false, 0..4) => {
+            let at = random.below(parent.len());
+            let new = &bytes[..bytes.len().min(4)];
+            [&parent[..at], new, &parent[(at + new.len() - 1).min(parent.len())..]].concat()
+        }
+        _ => bytes,
+    }
+}
 
 fn feed(name: &str) {
-    let (_, target) = TARGETS.iter().find(|(n, _)| *n == name).expect("a target of that name");
-    let mut random = Random(name.len() as u64);
-    for i in 0..N_INPUTS {
-        let len = 1 + random.below(if i % 16 == 0 { 2000 } else { 160 });
-        let input = random.bytes(len);
-        let ((), used) = measure(|| target(&input));
-        let bound = MEMORY + 4 * input.len() as i64;
-        assert!(used.peak_bytes <= bound, "{} bytes for input {i} of {name}", used.peak_bytes);
+    let target = TARGETS.iter().find(|target| target.name == name).expect("a target of that name");
+    let mut pool: Vec<Vec<u8>> =
+        seeds().into_iter().filter(|seed| seed.target == name).map(|seed| seed.bytes).collect();
+    for seed in &pool {
+        assert!(run(target, seed), "a seed of {name} is refused: {:?}", String::from_utf8_lossy(seed));
     }
+    let mut random = Random(name.len() as u64);
+    let mut n_accepted = 0;
+    for _ in 0..N_INPUTS {
+        let slot = random.below(pool.len());
+        let input = next_input(target, &pool[slot], &mut random);
+        if run(target, &input) {
+            n_accepted += 1;
+            if input.len() <= MAX_PARENT_BYTES {
+                pool[slot] = input;
+            }
+        }
+    }
+    println!("{name}: {n_accepted} of {N_INPUTS} inputs get to the end");
+    assert!(n_accepted >= N_INPUTS / 20, "only {n_accepted} of {N_INPUTS} inputs get to the end of {name}");
 }
 
 #[test]
@@ -34,6 +75,11 @@ fn model_build() {
 }
 
 #[test]
+fn forward_step() {
+    feed("forward_step");
+}
+
+#[test]
 fn tokenizer() {
     feed("tokenizer");
 }
@@ -44,11 +90,19 @@ fn chat_template() {
 }
 
 #[test]
-fn forward_step() {
-    feed("forward_step");
+fn kernels_differential() {
+    feed("kernels_differential");
 }
 
 #[test]
-fn kernels_differential() {
-    feed("kernels_differential");
+fn the_seeds_in_git_are_those_of_the_generators() {
+    let mut found = 0;
+    for target in std::fs::read_dir(folder()).unwrap() {
+        found += std::fs::read_dir(target.unwrap().path()).unwrap().count();
+    }
+    assert_eq!(found, seeds().len(), "files under fuzz/seeds; the example write_seeds writes them anew");
+    for seed in seeds() {
+        let bytes = std::fs::read(seed.path()).unwrap_or_else(|e| panic!("{}: {e}", seed.path().display()));
+        assert!(bytes == seed.bytes, "{}: the example write_seeds writes it anew", seed.path().display());
+    }
 }

@@ -13,7 +13,13 @@ pub fn copy(gguf: &Gguf<'_>) -> GgufWriter {
         data: info.data().to_vec(),
         ..Tensor::default()
     });
-    GgufWriter { entries, tensors: tensors.collect(), ..GgufWriter::default() }
+    GgufWriter {
+        version: gguf.version(),
+        alignment: gguf.alignment() as usize,
+        entries,
+        tensors: tensors.collect(),
+        ..GgufWriter::default()
+    }
 }
 
 fn value(v: &gguf::Value<'_>) -> Value {

@@ -5,11 +5,13 @@ pub mod counting_allocator;
 pub mod features;
 pub mod gguf_copy;
 pub mod gguf_invariants;
+pub mod gguf_sample;
 pub mod gguf_writer;
 pub mod random;
 pub mod rust_source;
 pub mod tables;
 pub mod tiny_model;
+pub mod vocabularies;
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +49,15 @@ mod fixture;
 
 pub use executor::ScopedThreads;
 pub use fixture::{Fixture, fixtures};
+
+/// The first of the largest logits.
+///
+/// # Panics
+/// If there are none.
+pub fn argmax(logits: &[f32]) -> u32 {
+    let best = (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+    best.expect("a vocabulary has tokens") as u32
+}
 
 /// Whether the tests run under an emulator, where minutes stand for seconds. `.ci/run` says so.
 pub fn is_emulated() -> bool {

@@ -4,7 +4,7 @@
 use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::features::detect;
-use nanocamelid_tests::{Fixture, ScopedThreads, fixtures, is_emulated};
+use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures, is_emulated};
 
 const BOUND: f32 = 2e-3;
 
@@ -76,15 +76,4 @@ fn batches_threads_and_tables_do_not_move_a_bit() {
             }
         }
     }
-}
-
-/// First of the largest.
-fn argmax(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (i, l) in logits.iter().enumerate() {
-        if *l > logits[best] {
-            best = i;
-        }
-    }
-    best as u32
 }

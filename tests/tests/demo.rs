@@ -2,6 +2,7 @@
 
 use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread, Tokenizer};
 use nanocamelid_kernels::Kernels;
+use nanocamelid_tests::argmax;
 use nanocamelid_tests::features::detect;
 use std::path::Path;
 
@@ -37,15 +38,4 @@ fn documented_prompts_have_the_recorded_answers() {
         let ended = answer.last().is_some_and(|&id| tokenizer.is_end_of_generation(id));
         assert!(ended || answer.len() >= 16, "an answer ends: {line}");
     }
-}
-
-/// First of the largest.
-fn argmax(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (i, l) in logits.iter().enumerate() {
-        if *l > logits[best] {
-            best = i;
-        }
-    }
-    best as u32
 }

@@ -1,5 +1,7 @@
-//! The house rules that a compiler does not hold: layering, where `unsafe` may stand, which packages come in.
+//! The house rules that a compiler does not hold: layering, where `unsafe` may stand, which packages come in, and which
+//! tables of the documentation repeat the code.
 
+use nanocamelid_kernels::{Kernels, WeightType};
 use nanocamelid_tests::rust_source::{SourceFile, code_only, files_under, has_word, workspace_root};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -208,11 +210,125 @@ fn every_direct_dependency_has_a_reason() {
 /// The lower crates stay small: what they may bring in is written here and nowhere else.
 #[test]
 fn the_lower_crates_bring_in_little() {
-    let external = |manifest| -> BTreeSet<String> {
-        dependencies(manifest).into_iter().filter(|name| !name.starts_with("nanocamelid")).collect()
+    for manifest in ["kernels/Cargo.toml", "engine/Cargo.toml"] {
+        let mut external = dependencies(manifest);
+        external.retain(|name| !name.starts_with("nanocamelid"));
+        assert!(external.is_subset(&set(["bytemuck", "half", "libm"])), "{manifest}: {external:?}");
+    }
+}
+
+/// Every package that Cargo.lock brings in for the binary, for any system, is named in the last table of
+/// docs/DEPENDENCIES.md, and no other.
+#[test]
+fn the_whole_tree_of_the_binary_is_listed() {
+    let lock = read("Cargo.lock");
+    let mut packages: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for package in lock.split("[[package]]").skip(1) {
+        let quoted = |line: &'static str| package.split_once(line).and_then(|(_, rest)| rest.split('"').next());
+        let name = quoted("name = \"").expect("a package has a name");
+        let list = package.split_once("dependencies = [").map_or("", |(_, list)| list);
+        // `name`, or `name version` where there are several.
+        let names = list.split('"').skip(1).step_by(2).filter_map(|entry| entry.split(' ').next());
+        packages.entry(name).or_default().extend(names);
+    }
+    let mut found = BTreeSet::new();
+    let mut open = vec!["nanocamelid"];
+    while let Some(name) = open.pop() {
+        // loom is for tests only, which the lock file does not say.
+        if name != "loom" && found.insert(name) {
+            open.extend(&packages[name]);
+        }
+    }
+    found.retain(|name| !name.starts_with("nanocamelid"));
+
+    let reasons = read("docs/DEPENDENCIES.md");
+    let (_, table) = reasons.split_once("## The whole tree").expect("a section on the whole tree");
+    let rows = table.split("\n## ").next().unwrap_or_default().lines().filter(|line| line.starts_with("| `"));
+    let first_cells = rows.filter_map(|row| row.split('|').nth(1));
+    let listed: BTreeSet<&str> = first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert_eq!(found, listed, "left: Cargo.lock; right: docs/DEPENDENCIES.md");
+}
+
+/// The instruction sets mirror each other: whoever knows one folder finds its way in the next.
+#[test]
+fn instruction_sets_have_the_same_roles() {
+    let has = |path: &str| workspace_root().join("kernels/src").join(path).is_file();
+    let mut offences = Vec::new();
+    for isa in ["aarch64", "x86_64"] {
+        // The tables, the intrinsics, packed panels, the loops over them, and the loops over tokens.
+        for role in ["mod", "ops", "panel", "gemm", "tokens"] {
+            let path = format!("{isa}/{role}.rs");
+            if !has(&path) {
+                offences.push(format!("kernels/src/{path} is missing"));
+            }
+        }
+    }
+    // The lanes compute what the reference specifies, file by file.
+    for operation in ["attention", "elementwise", "norm", "quantize", "rope"] {
+        for side in ["reference", "lanes"] {
+            let path = format!("{side}/{operation}.rs");
+            if !has(&path) {
+                offences.push(format!("kernels/src/{path} is missing"));
+            }
+        }
+    }
+    for format in WeightType::ALL.map(|weight_type| weight_type.name().to_lowercase()) {
+        let is_float = ["f32", "f16", "bf16"].contains(&format.as_str());
+        let path = format!("formats/{}.rs", if is_float { "float" } else { &format });
+        if !has(&path) {
+            offences.push(format!("kernels/src/{path} is missing"));
+        }
+    }
+    assert_none(offences, "the tree of kernels is not regular");
+}
+
+/// Every table that exists is made in one place and stands in docs/KERNELS.md, and so does every format.
+#[test]
+fn every_table_and_format_is_documented() {
+    let tables = read("docs/KERNELS.md");
+    let makers: Vec<String> = ["aarch64", "x86_64"].map(|isa| read(&format!("kernels/src/{isa}/mod.rs"))).into();
+    let mut offences = Vec::new();
+    for name in Kernels::NAMES {
+        if !tables.contains(&format!("\n| `{name}` | ")) {
+            offences.push(format!("no row for {name} in docs/KERNELS.md"));
+        }
+        let made = makers.iter().filter(|source| source.contains(&format!("fn {name}_table("))).count();
+        if made != usize::from(name != "scalar") {
+            offences.push(format!("{made} functions {name}_table under kernels/src"));
+        }
+    }
+    for weight_type in WeightType::ALL {
+        if !has_word(&tables, weight_type.name()) {
+            offences.push(format!("{} is not in docs/KERNELS.md", weight_type.name()));
+        }
+    }
+    assert_none(offences, "tables of kernels");
+}
+
+/// One place of the program reads the environment, and docs/CLI.md lists exactly what it reads.
+#[test]
+fn the_environment_is_read_in_one_place_and_documented() {
+    const PLACE: &str = "host/src/cli/environment.rs";
+    let offences = sources(&["kernels/src", "engine/src", "host/src"])
+        .into_iter()
+        .filter(|file| file.path != PLACE && ["env::var", "env::vars"].iter().any(|call| file.code.contains(call)))
+        .map(|file| file.path);
+    assert_none(offences.collect(), "the environment is read elsewhere");
+
+    let is_name = |word: &&str| {
+        let own = word.strip_prefix("NANOCAMELID_");
+        own.is_some_and(|rest| !rest.is_empty()) || ["NO_COLOR", "TERM"].contains(word)
     };
-    let kernels = external("kernels/Cargo.toml");
-    assert!(kernels.is_subset(&set(["bytemuck", "half", "libm"])), "{kernels:?}");
+    let source = read(PLACE);
+    let read_by_code: BTreeSet<&str> = source.split('"').filter(is_name).collect();
+    let manual = read("docs/CLI.md");
+    let (_, section) = manual.split_once("\nEnvironment:\n").expect("the help's section on the environment");
+    let section = section.split("\n\n").next().unwrap_or_default();
+    let first_words = section.lines().filter_map(|line| line.split_whitespace().next());
+    let mut documented: BTreeSet<&str> = first_words.filter(is_name).collect();
+    // Not a setting of this program: it stands in the text on colours.
+    documented.extend(manual.contains("`TERM`").then_some("TERM"));
+    assert_eq!(read_by_code, documented, "left: {PLACE}; right: docs/CLI.md");
 }
 
 #[test]

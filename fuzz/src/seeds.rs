@@ -1,0 +1,107 @@
+//! The seeds in `fuzz/seeds`: what the generators of the test suite make, so that a run starts from inputs that get past
+//! every check.
+//!
+//! `cargo run --manifest-path fuzz/Cargo.toml --no-default-features --example write_seeds` writes them.
+
+use nanocamelid_kernels::WeightType;
+use nanocamelid_tests::gguf_sample::sample;
+use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
+use nanocamelid_tests::tiny_model::{KINDS, tiny_model};
+use std::path::{Path, PathBuf};
+
+/// An input to begin with.
+#[derive(Debug)]
+pub struct Seed {
+    /// The target it is for.
+    pub target: &'static str,
+    /// Its file name.
+    pub name: String,
+    /// The input.
+    pub bytes: Vec<u8>,
+}
+
+impl Seed {
+    /// Where it lies.
+    pub fn path(&self) -> PathBuf {
+        folder().join(self.target).join(&self.name)
+    }
+}
+
+/// `fuzz/seeds`.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")
+}
+
+/// Templates that use every kind of statement, and most filters, tests and methods between them.
+const TEMPLATES: [(&str, &str); 5] = [
+    (
+        "roles",
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[{{ m['content'] | trim }}]\
+         {% elif m.role in ('system', 'assistant') %}{{ m.content ~ '\\n' }}{% else %}\
+         {{ raise_exception('role ' + m.role) }}{% endif %}{% endfor %}\
+         {% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
+    ),
+    (
+        "namespace",
+        "{%- set ns = namespace(n=0, last='') -%}{%- for m in messages[1:] if m.content -%}{%- set ns.n = ns.n + 1 -%}\
+         {%- set ns.last = m.role | upper -%}{{ loop.index0 }}{{ ',' if not loop.last }}{%- else -%}none{%- endfor -%}\
+         {{ ns.n }}{{ ns.last[::-1] }}",
+    ),
+    (
+        "macro",
+        "{% macro tag(name, body='') %}<{{ name }}>{{ body | replace('<', '&lt;') }}</{{ name }}>{% endmacro %}\
+         {{ tag('a', messages | map(attribute='role') | join('-')) }}{% set x %}{{ tag('b') }}{% endset %}{{ x | length }}",
+    ),
+    (
+        "values",
+        "{{ {'a': [1, 2.5, none], 'b': {'c': true}} | tojson(indent=2) }}{% for k, v in {'x': 1}.items() %}{{ k }}={{ v }}\
+         {% endfor %}{{ range(3, 0, -1) | list }}{{ 'a,b'.split(',') | last }}{{ '%s-%d' | format('x', 7) }}{{ 7 // 2 ** 2 % 3 }}",
+    ),
+    (
+        "tests",
+        "{# a comment #}{% if messages is iterable and date_string is not defined %}{{ strftime_now('%d %b %Y') }}{% endif %}\
+         {% filter upper %}{{ messages | selectattr('role', 'equalto', 'user') | first }}{% endfilter %}\
+         {% raw %}{{ x }}{% endraw %}{{ 'é中'.startswith('é') }}{{ messages[-1].content | default('empty', true) }}",
+    ),
+];
+
+const TEXTS: [(&str, &str); 3] = [
+    ("words", "The quick brown fox, it's 12345 km away!\n\n  \tno"),
+    ("scripts", "é e\u{301} 中文 हिन्दी עברית 😀👩\u{200d}👩\u{200d}👧 \u{feff}\u{0}"),
+    ("control", "<s></s><|end|><0x0A><unk> the<s the"),
+];
+
+/// All seeds.
+pub fn seeds() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    let mut add = |target, name: &str, bytes| seeds.push(Seed { target, name: name.to_owned(), bytes });
+
+    add("gguf_parse", "sample.gguf", sample().finish().bytes);
+    add("gguf_parse", "empty.gguf", GgufWriter::new().finish().bytes);
+    let mut other = GgufWriter { version: 2, alignment: 64, ..sample() };
+    other.set("general.alignment", Value::u32(64));
+    add("gguf_parse", "version-2-alignment-64.gguf", other.finish().bytes);
+
+    for kind in ["llama", "gemma3"] {
+        add("model_build", &format!("{kind}.gguf"), tiny_model(kind).finish().bytes);
+    }
+    for kind in ["qwen2", "lfm2"] {
+        add("forward_step", &format!("{kind}.gguf"), tiny_model(kind).finish().bytes);
+    }
+
+    // A kind of model, no changes to it, and a text.
+    for (i, kind) in (0u8..).zip(KINDS) {
+        let (name, text) = TEXTS[usize::from(i) % TEXTS.len()];
+        add("tokenizer", &format!("{kind}-{name}"), [&[i, 0, 0, 0][..], text.as_bytes()].concat());
+        add("chat_template", kind, vec![1, i, 0, 0, 0]);
+    }
+    for (name, source) in TEMPLATES {
+        add("chat_template", name, [&[0], source.as_bytes()].concat());
+    }
+
+    // A format, three blocks, twenty rows and nine tokens; no values of its own and one that is no number.
+    for (i, weight_type) in (0u8..).zip(WeightType::ALL) {
+        add("kernels_differential", weight_type.name(), vec![i, 0, 2, 0, 19, 0, 8, 0, i, 1, 0, 0, 0x7e, 0xff]);
+    }
+    seeds
+}
