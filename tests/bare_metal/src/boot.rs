@@ -5,9 +5,6 @@
 
 use core::arch::global_asm;
 
-/// One stack per core, 64 KiB each. The engine's deepest call needs far less: its buffers live in the arena.
-pub const STACK_BYTES: usize = 64 << 10;
-
 /// Level 1 of the translation tables, 1 GiB per entry, identity: the devices below 1 GiB, then 3 GiB of RAM.
 ///
 /// A constant in read-only data: no code builds it, so no order of boot steps can get it wrong.
@@ -101,8 +98,8 @@ vectors:
     .balign 128
 .endr
 "#,
-    first_stack = sym crate::cores::STACKS,
-    stack_bytes = const STACK_BYTES,
+    first_stack = sym crate::stack::STACKS,
+    stack_bytes = const crate::stack::STACK_BYTES,
     main = sym crate::main,
     secondary_main = sym crate::cores::secondary_main,
     exception = sym exception,

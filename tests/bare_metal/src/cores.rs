@@ -4,25 +4,14 @@
 //! waiting core sees it (acquire), runs the job, and counts itself done (release). `wfe` and `sev` spare the bus
 //! between jobs.
 
-use crate::boot::STACK_BYTES;
+use crate::stack;
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use nanocamelid_engine::{Executor, Phase};
 
 /// Cores of this build.
 pub const N_CORES: usize = if cfg!(feature = "smp") { 2 } else { 1 };
-
-#[repr(C, align(64))]
-pub struct Stack(UnsafeCell<MaybeUninit<[u8; STACK_BYTES]>>);
-
-// SAFETY: each stack is used by its own core only.
-unsafe impl Sync for Stack {}
-
-/// Stack `i` belongs to core `i`.
-#[unsafe(link_section = ".noinit.stacks")]
-pub static STACKS: [Stack; N_CORES] = [const { Stack(UnsafeCell::new(MaybeUninit::uninit())) }; N_CORES];
 
 struct Board {
     job: UnsafeCell<Option<*const (dyn Fn() + Sync)>>,
@@ -52,8 +41,8 @@ impl Cores {
     /// Calls the other cores up and waits for them. To be called once, by the first core.
     pub fn start() -> Self {
         for core in 1..N_CORES {
-            let stack_top = STACKS[core].0.get() as u64 + STACK_BYTES as u64;
-            let status = psci_cpu_on(core as u64, stack_top);
+            stack::paint(core);
+            let status = psci_cpu_on(core as u64, stack::top(core));
             assert_eq!(status, 0, "PSCI refuses to start core {core}");
         }
         while BOARD.n_up.load(Ordering::Acquire) < N_CORES - 1 {

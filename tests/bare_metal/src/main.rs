@@ -15,6 +15,7 @@ mod digest;
 mod features;
 mod heap;
 mod semihosting;
+mod stack;
 
 use alloc::vec::Vec;
 use console::line;
@@ -37,6 +38,7 @@ const N_PREDICT: usize = 48;
 
 /// Where boot.rs hands over, on the first core.
 extern "C" fn main() -> ! {
+    stack::paint(0);
     console::start();
     line(format_args!("nanocamelid on bare metal, {} core(s)", cores::N_CORES));
     line(format_args!("prompt (empty: {PROMPT:?}):"));
@@ -69,6 +71,8 @@ fn answer(cores: &cores::Cores, prompt: &str) {
     let arena_bytes = arena.len();
     let mut session = Session::new(&model, kernels, plan, arena).unwrap_or_else(|error| panic!("the session: {error}"));
     heap::seal();
+    let loading_stack = stack::used(0);
+    stack::paint(0);
 
     line(format_args!("kernel: {}", kernels.name()));
     line(format_args!("model_bytes: {}", MODEL.0.len()));
@@ -98,6 +102,10 @@ fn answer(cores: &cores::Cores, prompt: &str) {
         console::text(format_args!("{}{id}", if i == 0 { "" } else { "," }));
     }
     line(format_args!("\ndigest: {:016x}", digest.value()));
+    line(format_args!("stack_bytes, loading: {loading_stack}"));
+    for core in 0..cores::N_CORES {
+        line(format_args!("stack_bytes, answering, core {core}: {}", stack::used(core)));
+    }
 }
 
 /// The prompt as one turn of a chat, or as plain text for a model that knows no chat.
