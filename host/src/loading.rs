@@ -106,7 +106,7 @@ pub(crate) fn with_plan<R>(
             mib(parsed.gguf.file_bytes()),
         ));
     }
-    let result = body(parsed, Runtime::new(session, pool, settings.trace), report)?;
+    let result = body(parsed, Runtime::new(session, n_bytes, pool, settings.trace), report)?;
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     Ok(result)
 }

@@ -24,12 +24,19 @@ mod trace;
 
 use cli::table;
 use error::Error;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let invocation = match cli::parse(std::env::args_os().skip(1)) {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let wants_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let invocation = match cli::parse(words) {
         Ok(invocation) => invocation,
-        Err(error) => return end(None, Err(error.into())),
+        Err(error) => {
+            let error = Error::from(error);
+            output::fail(None, wants_json, &error);
+            return ExitCode::from(error.exit_code());
+        }
     };
     for (given, meant) in cli::environment::misspelled() {
         output::note(format_args!("warning: environment variable {given} is unknown; did you mean {meant}?"));
@@ -38,14 +45,10 @@ fn main() -> ExitCode {
         true => output::answer(&cli::help::of(invocation.command)),
         false => (invocation.command.run)(&invocation),
     };
-    end(Some(&invocation), result)
-}
-
-fn end(invocation: Option<&cli::Invocation>, result: Result<(), Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::fail(invocation, &error);
+            output::fail(Some(invocation.command), wants_json, &error);
             ExitCode::from(error.exit_code())
         }
     }

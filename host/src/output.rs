@@ -3,6 +3,7 @@
 use crate::cli::{Invocation, table};
 use crate::error::Error;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
@@ -18,14 +19,22 @@ pub(crate) fn answer(text: &str) -> Result<(), Error> {
     })
 }
 
-/// Writes a part of a model's answer. A terminal does not get control sequences that the model may have made up.
+/// A model's text without the control sequences that it may have made up: they are not for a terminal.
+pub(crate) fn without_controls(text: &str) -> Cow<'_, str> {
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    match text.contains(is_odd) {
+        true => text.replace(is_odd, "\u{fffd}").into(),
+        false => text.into(),
+    }
+}
+
+/// Writes a part of a model's answer; to a file as it is.
 ///
 /// # Errors
 /// As [`answer`].
 pub(crate) fn model_text(text: &str) -> Result<(), Error> {
-    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    match io::stdout().is_terminal() && text.contains(is_odd) {
-        true => answer(&text.replace(is_odd, "\u{fffd}")),
+    match io::stdout().is_terminal() {
+        true => answer(&without_controls(text)),
         false => answer(text),
     }
 }
@@ -151,32 +160,34 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// Ends a command that failed: a line on stderr, and the one object that `--json` promises.
-pub(crate) fn fail(invocation: Option<&Invocation>, error: &Error) {
-    if matches!(error, Error::OutputClosed) {
-        return;
-    }
-    let Some(invocation) = invocation else { return note(format_args!("error: {error}")) };
-    let name = invocation.command.name;
-    if let Error::Reported { status, report } = error {
-        let mut report = report.clone();
-        report.values.insert("status".into(), json!(status));
-        note(format_args!("{name}_status: {status}"));
-        if invocation.has(&table::JSON) {
-            let _ = answer(&format!("{}\n", report.to_json()));
-        } else {
-            note(format_args!("json: {}", report.to_json()));
-        }
-        return;
-    }
-    note(format_args!("error: {error}"));
+/// Ends a command that failed: a line on stderr, and the one object that `--json` promises. Words that are no command
+/// end without a marker.
+pub(crate) fn fail(command: Option<&table::Command>, wants_json: bool, error: &Error) {
     let status = match error {
+        Error::OutputClosed => return,
+        Error::Reported { status, .. } => status,
         Error::Audit { .. } => "mismatch",
         Error::Unsupported { .. } => "unsupported",
         _ => "error",
     };
-    note(format_args!("{name}_status: {status}"));
-    if invocation.has(&table::JSON) {
-        let _ = answer(&format!("{}\n", json!({"command": name, "status": status, "error": error.to_string()})));
+    let name = command.map(|command| command.name);
+    let object = match error {
+        Error::Reported { report, .. } => {
+            let mut report = report.clone();
+            report.values.insert("status".into(), json!(status));
+            report.to_json()
+        }
+        _ => {
+            note(format_args!("error: {error}"));
+            json!({"command": name, "status": status, "error": error.to_string()})
+        }
+    };
+    if let Some(name) = name {
+        note(format_args!("{name}_status: {status}"));
+    }
+    match (wants_json, error) {
+        (true, _) => drop(answer(&format!("{object}\n"))),
+        (false, Error::Reported { .. }) => note(format_args!("json: {object}")),
+        (false, _) => {}
     }
 }

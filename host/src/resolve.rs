@@ -6,8 +6,6 @@ use crate::profile::{self, Profile};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-const DEFAULT_WORKSPACE: &str = "/mnt/nanocamelid";
-
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -65,8 +63,8 @@ fn resolve_with(
     match (model, profile) {
         (Some(path), None) => Ok(Resolved::file(path, "argument")),
         (_, Some(profile)) => Ok(from(SMOKE_GGUF).or_else(|| from(MODEL_GGUF)).unwrap_or_else(|| {
-            let workspace = variable(WORKSPACE).unwrap_or_else(|| DEFAULT_WORKSPACE.into());
-            let files = profile.files.map(|name| Path::new(&workspace).join("models").join(name));
+            let models = environment::workspace(variable(WORKSPACE)).join("models");
+            let files = profile.files.map(|name| models.join(name));
             let first_there = files.iter().find(|path| exists(path)).unwrap_or(&files[0]).clone();
             Resolved { profile: Some(profile), ..Resolved::file(first_there, "workspace") }
         })),

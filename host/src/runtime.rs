@@ -8,11 +8,15 @@ use nanocamelid_engine::tokenizer::StreamDecoder;
 use nanocamelid_engine::{Phase, Sampler, Session, Tokenizer};
 use std::time::{Duration, Instant};
 
+/// Tokens of a paced prompt's first batch: nobody knows yet how fast it goes. Fewer at a time would cost speed.
+const FIRST_PACED_BATCH: usize = 32;
+
 /// A session, its workers, and the tokens whose keys and values it holds.
 pub(crate) struct Runtime<'a> {
     session: Session<'a>,
     pool: Pool,
     cached: Vec<u32>,
+    arena_bytes: usize,
     trace: Option<Trace>,
 }
 
@@ -24,8 +28,6 @@ pub(crate) struct Prefilled {
     /// How many of them were still in the cache.
     pub(crate) n_reused: usize,
     pub(crate) time: Duration,
-    /// Whether it was given up half way.
-    pub(crate) interrupted: bool,
 }
 
 impl Prefilled {
@@ -95,14 +97,19 @@ pub(crate) struct Turn<'t> {
     pub(crate) decoder: StreamDecoder,
     /// Takes the text as it comes.
     pub(crate) emit: &'t mut dyn FnMut(&str) -> Result<(), Error>,
-    /// Asked after every token.
+    /// Asked before every token.
     pub(crate) interrupted: &'t dyn Fn() -> bool,
 }
 
 impl<'a> Runtime<'a> {
     /// An empty session with its workers.
-    pub(crate) fn new(session: Session<'a>, pool: Pool, trace: bool) -> Self {
-        Self { session, pool, cached: Vec::new(), trace: trace.then(Trace::default) }
+    pub(crate) fn new(session: Session<'a>, arena_bytes: usize, pool: Pool, trace: bool) -> Self {
+        Self { session, pool, cached: Vec::new(), arena_bytes, trace: trace.then(Trace::default) }
+    }
+
+    /// Bytes of the session when its context is full.
+    pub(crate) fn arena_bytes(&self) -> usize {
+        self.arena_bytes
     }
 
     /// Tokens in the context.
@@ -132,14 +139,15 @@ impl<'a> Runtime<'a> {
     }
 
     /// Makes `tokens` the context. What the cache shares with them is kept: splitting a prompt never moves a bit, so
-    /// the result is that of a fresh session. `progress` is told how many tokens of how many are done, and goes on
-    /// with true.
+    /// the result is that of a fresh session. `progress` is told how many tokens of how many are done; with
+    /// false the rest is left, and the logits with it. With a `pace` batches are made to take about that long.
     ///
     /// # Errors
     /// [`Error::PromptTooLong`] if there is no room for an answer.
     pub(crate) fn prefill(
         &mut self,
         tokens: &[u32],
+        pace: Option<Duration>,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Prefilled, Error> {
         if tokens.is_empty() {
@@ -153,15 +161,23 @@ impl<'a> Runtime<'a> {
         // At least one token is computed: its logits are what is wanted.
         let n_reused = self.session.truncate(common.min(tokens.len() - 1));
         self.cached.truncate(n_reused);
-        let mut interrupted = false;
-        for batch in tokens[n_reused..].chunks(self.session.n_batch()) {
+        let most = self.session.n_batch();
+        let mut n_batch = pace.map_or(most, |_| most.min(FIRST_PACED_BATCH));
+        let mut rest = &tokens[n_reused..];
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(n_batch.min(rest.len()));
+            let begun = Instant::now();
             self.forward(batch)?;
-            if !progress(self.cached.len(), tokens.len()) && self.cached.len() < tokens.len() {
-                interrupted = true;
+            if let Some(pace) = pace {
+                let fitting = batch.len() as f64 * pace.as_secs_f64() / begun.elapsed().as_secs_f64();
+                n_batch = (fitting as usize).max(FIRST_PACED_BATCH).min(most);
+            }
+            rest = others;
+            if !progress(self.cached.len(), tokens.len()) {
                 break;
             }
         }
-        Ok(Prefilled { n_prompt: tokens.len(), n_reused, time: started.elapsed(), interrupted })
+        Ok(Prefilled { n_prompt: tokens.len(), n_reused, time: started.elapsed() })
     }
 
     /// Samples and computes token after token.
@@ -181,6 +197,10 @@ impl<'a> Runtime<'a> {
         };
         let mut ready = String::new();
         while done.ids.len() < limit {
+            if interrupted() {
+                done.finish = Finish::Interrupted;
+                break;
+            }
             let token = sampler.sample(self.session.logits())?;
             sampler.accept(token);
             done.first_token.get_or_insert_with(Instant::now);
@@ -197,8 +217,8 @@ impl<'a> Runtime<'a> {
             }
             self.forward(&[token])?;
             done.n_forwards += 1;
-            if stopped || interrupted() {
-                done.finish = if stopped { Finish::StopString } else { Finish::Interrupted };
+            if stopped {
+                done.finish = Finish::StopString;
                 break;
             }
         }

@@ -47,29 +47,34 @@ pub(crate) fn release_map(map: &[u8]) {
     }
 }
 
-/// Ctrl-C from now on only sets the flag that [`take_interrupt`] reads.
+/// SIGINT from now on only sets the flag that [`take_interrupt`] reads.
 pub(crate) fn catch_interrupts() {
     imp::catch_interrupts();
 }
 
-/// Whether Ctrl-C was pressed since the last call.
+/// Sets the flag, as SIGINT does.
+pub(crate) fn interrupt() {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+/// Whether the flag was set; clears it.
 pub(crate) fn take_interrupt() -> bool {
     INTERRUPTED.swap(false, Ordering::Relaxed)
 }
 
-/// Whether Ctrl-C was pressed; leaves the flag.
+/// Whether the flag is set.
 pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// SIGTERM and SIGHUP put the terminal back as it is now before they end the program.
+/// SIGTERM, SIGHUP and SIGQUIT put the terminal back as it is now before they end the program.
 pub(crate) fn restore_terminal_at_end() {
     imp::restore_terminal_at_end();
 }
 
 #[cfg(unix)]
 mod imp {
-    use super::{INTERRUPTED, MAPS, Ordering};
+    use super::{MAPS, Ordering};
     use std::sync::OnceLock;
 
     fn install(signal: i32, handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void), flags: i32) {
@@ -121,7 +126,7 @@ mod imp {
     }
 
     extern "C" fn on_interrupt(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        INTERRUPTED.store(true, Ordering::Relaxed);
+        super::interrupt();
     }
 
     static TERMINAL: OnceLock<libc::termios> = OnceLock::new();
@@ -136,6 +141,7 @@ mod imp {
         }
         install(libc::SIGTERM, on_end, 0);
         install(libc::SIGHUP, on_end, 0);
+        install(libc::SIGQUIT, on_end, 0);
     }
 
     extern "C" fn on_end(signal: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {

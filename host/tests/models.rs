@@ -112,6 +112,24 @@ fn sizes_that_do_not_fit() {
     run(&["generate", &model]).assert_fails(2, &["prompt is empty"]);
 }
 
+/// A context that memory cannot hold: what it needs, what is free, and what would fit.
+#[test]
+fn a_context_larger_than_memory() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/nanocamelid-demo.gguf");
+    let n_ctx = 1 << 24;
+    let cache =
+        n_ctx * run(&["inspect", model, "--kv", "f32", "--json"]).json()["kv_bytes_per_token"].as_u64().unwrap();
+    match run(&["probe", "--json"]).json()["ram_available_bytes"].as_u64() {
+        Some(available) if available < cache => {}
+        _ => return eprintln!("skipped: {cache} bytes of memory are free here, or nobody knows"),
+    }
+    let refused = run(&["generate", model, "hi", "-c", &n_ctx.to_string(), "--kv", "f32"]);
+    refused.assert_fails(2, &["the session needs ", " are free; what fits: --ctx "]);
+    // What it says would fit does.
+    let fits = refused.stderr.split("--ctx ").nth(1).unwrap().split_whitespace().next().unwrap();
+    run(&["generate", model, "hi", "-n", "1", "-c", fits, "--kv", "f32"]).assert_ok("generate");
+}
+
 #[test]
 fn prompt_files() {
     let dir = TempDir::new("prompts");

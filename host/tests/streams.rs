@@ -115,6 +115,20 @@ fn the_terminal_chat_on_a_pipe() {
     assert_eq!(json.json()["turns"], 1);
 }
 
+/// `~/` is the home directory, and a file that cannot be written leaves nothing behind.
+#[test]
+fn saving_at_home() {
+    let dir = TempDir::new("home");
+    let home = dir.0.to_str().unwrap();
+    let script = b"Hello\n/save ~/talk.md\n/save ~/none/talk.md\n/model ~/none.gguf\n";
+    let chat = run_with(&["tui", &arch("qwen2"), "--temp", "0", "-n", "2"], &[("HOME", home)], script);
+    chat.assert_ok("tui");
+    assert!(std::fs::read_to_string(dir.path("talk.md")).unwrap().contains("## User\n\nHello\n"), "{chat:?}");
+    assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 1, "no parts of files");
+    assert!(chat.stderr.contains(&format!("{home}/none/talk.md: No such file")), "{chat:?}");
+    assert!(chat.stderr.contains(&format!("{home}/none.gguf: no such file; still using")), "{chat:?}");
+}
+
 /// What is kept of earlier turns changes nothing: a trimmed conversation answers as a new one with the same words.
 #[test]
 fn prefix_reuse_and_trimming_keep_the_answers() {

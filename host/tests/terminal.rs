@@ -71,6 +71,28 @@ impl Terminal {
         }
     }
 
+    /// Waits until something has been said behind a question.
+    fn wait_for_answer(&self, question: &str) {
+        self.wait_for(question, 1);
+        let started = Instant::now();
+        while self.shown().rsplit(question).next().unwrap_or_default().trim().len() < 20 {
+            assert!(started.elapsed() < PATIENCE, "no answer in {:?}", self.shown());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: plain numbers; the child is ours and has not been waited for.
+        unsafe { libc::kill(self.child.id() as i32, signal) };
+    }
+
+    fn resize(&self, columns: u16) {
+        use std::os::fd::AsRawFd;
+        let size = libc::winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: the descriptor is open and the structure is only read.
+        assert_eq!(unsafe { libc::ioctl(self.keys.as_raw_fd(), libc::TIOCSWINSZ, &size) }, 0);
+    }
+
     fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
@@ -128,32 +150,131 @@ fn a_conversation() {
     assert!(talk.contains("## User\n\nHello,\nwho are you?\n"), "{talk}");
 }
 
+/// A chat with a model that says the same thing over and over.
+fn endless(variables: &[(&str, &str)]) -> Terminal {
+    let terminal = Terminal::start(&["tui", &support::arch("gemma3"), "--temp", "0", "-c", "100000"], variables);
+    terminal.wait_for("> ", 1);
+    terminal
+}
+
 #[test]
 fn ctrl_c_stops_the_answer_and_not_the_program() {
-    let mut terminal =
-        Terminal::start(&["tui", "--temp", "5", "--kernel", "scalar", "-t", "1", "-c", "100000"], &[("NO_COLOR", "1")]);
-    terminal.wait_for("> ", 1);
+    let mut terminal = endless(&[("NO_COLOR", "1")]);
+    // Right behind Enter, before the answer can have begun.
+    terminal.press("Tell me a story.\r\x03");
+    terminal.wait_for("ended by interrupted", 1);
+    assert!(terminal.shown().contains("0 out |"), "{}", terminal.shown());
+    // While the answer streams.
+    terminal.press("And another one?\r");
+    terminal.wait_for_answer("And another one?");
+    terminal.press("\x03");
+    terminal.wait_for("ended by interrupted", 2);
+    // From outside.
+    terminal.press("The last one!\r");
+    terminal.wait_for_answer("The last one!");
+    terminal.signal(libc::SIGINT);
+    terminal.wait_for("ended by interrupted", 3);
+    // Nothing runs: a line is thrown away.
+    terminal.press("half a line\x03");
+    terminal.wait_for("Ctrl-D or /exit leaves", 1);
+    terminal.signal(libc::SIGINT);
+    terminal.wait_for("Ctrl-D or /exit leaves", 2);
+    terminal.press("/exit\r");
+    let (code, shown) = terminal.end();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains("\x1b[2m"), "NO_COLOR: {shown}");
+}
+
+#[test]
+fn what_is_typed_during_an_answer_waits_for_its_end() {
+    let mut terminal = endless(&[]);
     terminal.press("Tell me a story.\r");
-    terminal.wait_for("Tell me a story.", 1);
-    // On a busy machine a key may come before the answer has begun, so it is pressed until the answer stops.
-    let started = Instant::now();
-    while !terminal.shown().contains("tokens/s") {
-        assert!(started.elapsed() < PATIENCE, "not stopped: {}", terminal.shown());
-        std::thread::sleep(Duration::from_millis(300));
-        terminal.press("\x03");
-    }
-    // Keys typed while the terminal changes its mode are lost, so they are typed again until they are answered.
-    while terminal.shown().matches("tokens/s").count() < 2 {
-        assert!(started.elapsed() < PATIENCE, "no second answer: {}", terminal.shown());
-        for keys in ["/tokens 3\r", "Hi\r", "\x03"] {
-            terminal.press(keys);
-            std::thread::sleep(Duration::from_millis(300));
+    terminal.wait_for_answer("Tell me a story.");
+    // Commands, a pasted question of two lines and the start of a line, all before the answer is stopped.
+    terminal.press("/tokens 3\r\x1b[200~Hi,\nyou.\x1b[201~\r/exi\x03");
+    terminal.wait_for("ended by interrupted", 1);
+    terminal.wait_for("3 out", 1);
+    terminal.press("t\x7ft\r");
+    let (code, shown) = terminal.end();
+    assert_eq!(code, Some(0), "{shown}");
+    let (before, after) = shown.split_once("ended by interrupted").unwrap();
+    assert!(!before.contains("/tokens"), "not in the middle of an answer: {shown}");
+    assert!(after.contains("Hi,\r\nyou.") && after.contains("ended by length"), "{shown}");
+}
+
+#[test]
+fn ctrl_c_at_any_moment_stops_its_answer_and_never_the_program() {
+    let mut terminal = endless(&[]);
+    // All at once: each belongs to the question in front of it.
+    terminal.press(&"Go on.\r\x03".repeat(20));
+    terminal.wait_for("ended by interrupted", 20);
+    // From before the answer to well within it or behind its end; more than one is none too many.
+    for round in 1..=40 {
+        terminal.press("Go on.\r");
+        std::thread::sleep(Duration::from_micros(round * 300));
+        terminal.press(if round % 3 == 0 { "\x03\x03\x03" } else { "\x03" });
+        if round % 8 == 0 {
+            terminal.wait_for("tokens/s", 20 + round as usize);
+            terminal.press("/clear\r");
         }
     }
     terminal.press("/exit\r");
     let (code, shown) = terminal.end();
     assert_eq!(code, Some(0), "{shown}");
-    assert!(!shown.contains("\x1b[2m"), "NO_COLOR: {shown}");
+    assert_eq!(shown.matches("tokens/s").count(), 60, "{shown}");
+}
+
+/// A long prompt shows how far it is, and need not be waited for.
+#[test]
+fn a_long_prompt_shows_progress_and_can_be_stopped() {
+    let model = support::arch("gemma3");
+    let mut terminal = Terminal::start(&["tui", &model, "--kernel", "scalar", "-t", "1", "-c", "400000"], &[]);
+    terminal.wait_for("> ", 1);
+    terminal.press(&format!("\x1b[200~{}\x1b[201~\r", "all the words of a book ".repeat(10_000)));
+    terminal.wait_for("\rreading the prompt: ", 3);
+    terminal.press("\x03");
+    terminal.wait_for("ended by interrupted", 1);
+    terminal.press("/exit\r");
+    let (code, shown) = terminal.end();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("tokens\r\x1b[K\r\n") && shown.contains(" 0 out |"), "progress is wiped: {shown}");
+}
+
+/// A model of random weights says anything, backspaces too: a file gets them, a terminal does not.
+#[test]
+fn what_a_model_says_controls_no_terminal() {
+    let model = support::arch("qwen2");
+    let args = ["tui", &model, "--temp", "0", "-n", "200"];
+    let piped = support::run_with(&args, &[], b"Tell me a story.\n");
+    assert!(piped.stdout.contains('\x08') && piped.stdout.contains('\x7f'), "{piped:?}");
+    let mut terminal = Terminal::start(&args, &[]);
+    terminal.wait_for("> ", 1);
+    terminal.press("Tell me a story.\r");
+    terminal.wait_for("tokens/s", 1);
+    terminal.press("/history\r");
+    terminal.wait_for("assistant: ", 1);
+    terminal.press("\x04");
+    let (code, shown) = terminal.end();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains(['\x08', '\x7f', '\x05', '\x1c']), "{shown:?}");
+}
+
+#[test]
+fn editing_across_rows_and_sizes() {
+    let mut terminal = Terminal::start(&["tui"], &[]);
+    terminal.wait_for("> ", 1);
+    let long = "/temp ".to_owned() + &"7".repeat(200);
+    terminal.press(&long);
+    terminal.resize(33);
+    // Back to the second character of the number, the rest away; the line before, and the draft again.
+    terminal.press(&"\x1b[D".repeat(199));
+    terminal.press("\x0b\x1b[A\x1b[B\r/temp\r");
+    terminal.wait_for("temperature 7\r\n", 1);
+    // Wide and combined characters go as a whole; what Ctrl-W took comes back with Ctrl-Y.
+    terminal.press("/system x🦙\x7f日本\x1b[D\x1b[3~e\u{301}\x7f word\x17\x19!\r/system\r");
+    terminal.wait_for("\r\nx日 word!\r\n", 1);
+    terminal.press("\x04");
+    assert_eq!(terminal.end().0, Some(0));
 }
 
 #[test]
@@ -174,8 +295,7 @@ fn sigterm_gives_the_terminal_back() {
         assert!(started.elapsed() < PATIENCE, "the editor sets the terminal raw");
         std::thread::sleep(Duration::from_millis(5));
     }
-    // SAFETY: plain numbers; the child is ours and has not been waited for.
-    unsafe { libc::kill(terminal.child.id() as i32, libc::SIGTERM) };
+    terminal.signal(libc::SIGTERM);
     let keys = terminal.keys.try_clone().unwrap();
     let screen = Arc::clone(&terminal.screen);
     let (code, shown) = terminal.end();

@@ -136,7 +136,7 @@ fn mistakes_on_the_command_line() {
         (&["chat", "--kernel", "dotprd"], "did you mean dotprod?"),
         (&["chat", "--cores", "3-1"], "backwards"),
         (&["chat", "--stop", "", "hi"], "stop string is empty"),
-        (&["chat", "--json", "--json"], "given twice"),
+        (&["chat", "-v", "-v"], "given twice"),
         (&["chat", "--dry-run=yes"], "takes no value"),
         (&["chat", &model, "hi", "warm"], "TEMP: 'warm'"),
         (&["chat", &model, "hi", "0.5", "0"], "MAX_TOKENS: '0'"),
@@ -155,6 +155,25 @@ fn mistakes_on_the_command_line() {
     ] {
         run(words).assert_fails(2, &[expected]);
     }
+}
+
+/// `--json` promises one object, whatever happens.
+#[test]
+fn mistakes_as_json() {
+    for (words, expected) in [
+        (&["chat", "--json", "--json"][..], "given twice"),
+        (&["chat", "--threads", "0", "--json"], "--threads: '0'"),
+        (&["caht", "--json"], "did you mean chat?"),
+        (&["probe", "--kernel", "scalr", "--json"], "did you mean scalar?"),
+    ] {
+        let run = run(words);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let object = run.json();
+        assert_eq!(object["status"], "error");
+        assert!(object["error"].as_str().unwrap().contains(expected), "{run:?}");
+    }
+    // Behind `--` it is a word.
+    run(&["inspect", "--", "a", "--json"]).assert_fails(2, &["unexpected argument '--json'"]);
 }
 
 /// Numbers are refused before the model is looked at.

@@ -4,6 +4,7 @@
 
 use super::table::{self, Flag};
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 /// One variable.
 #[derive(Debug)]
@@ -33,7 +34,9 @@ pub(crate) enum Twin {
 pub(crate) const MODEL_GGUF: &str = "NANOCAMELID_MODEL_GGUF";
 pub(crate) const SMOKE_GGUF: &str = "NANOCAMELID_SMOKE_GGUF";
 pub(crate) const WORKSPACE: &str = "NANOCAMELID_WORKSPACE";
+const DEFAULT_WORKSPACE: &str = "/mnt/nanocamelid";
 const NO_COLOR: &str = "NO_COLOR";
+const HOME: &str = "HOME";
 
 /// The table.
 pub(crate) static VARIABLES: &[Variable] = &[
@@ -50,6 +53,7 @@ pub(crate) static VARIABLES: &[Variable] = &[
     variable("NANOCAMELID_Q8_DOT_KERNEL", Twin::Flag(&table::KERNEL), "as --kernel"),
     variable("NANOCAMELID_KV_CACHE_F16", Twin::Toggle(&table::KV, "f16", "f32"), "on: --kv f16, off: --kv f32"),
     variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE), "as --trace"),
+    variable(HOME, Twin::Convention, "what ~/ means in /model and /save"),
     variable(NO_COLOR, Twin::Convention, "set to anything: no colours (https://no-color.org)"),
 ];
 
@@ -77,7 +81,25 @@ pub(crate) fn read_variable(variable: &'static Variable) -> Option<(&'static str
 
 /// Whether the user does not want colours.
 pub(crate) fn no_color() -> bool {
-    read(NO_COLOR).is_some() || read("TERM").as_deref() == Some(OsStr::new("dumb"))
+    read(NO_COLOR).is_some() || is_dumb_terminal()
+}
+
+/// A path as a shell would read it: `~/` is the home directory.
+pub(crate) fn expand_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), read(HOME)) {
+        (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => path,
+    }
+}
+
+/// Where the aliases' files lie.
+pub(crate) fn workspace(given: Option<OsString>) -> PathBuf {
+    given.map_or_else(|| DEFAULT_WORKSPACE.into(), PathBuf::from)
+}
+
+/// Whether the terminal knows no escape sequences.
+pub(crate) fn is_dumb_terminal() -> bool {
+    read("TERM").as_deref() == Some(OsStr::new("dumb"))
 }
 
 /// Variables that look like ours, are not, and were probably meant to be: given name and meant name.

@@ -25,8 +25,16 @@ pub(crate) fn flag_line(flag: &Flag) -> String {
     line
 }
 
+/// What a flag does, and in brackets its variable.
+pub(crate) fn flag_help(flag: &Flag) -> String {
+    match variable_of(flag) {
+        Some(variable) => format!("{} [{variable}]", flag.help),
+        None => flag.help.to_owned(),
+    }
+}
+
 /// The variable that sets a flag.
-pub(crate) fn variable_of(flag: &Flag) -> Option<&'static str> {
+fn variable_of(flag: &Flag) -> Option<&'static str> {
     environment::VARIABLES.iter().find_map(|variable| match variable.twin {
         Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin) if twin.long == flag.long => Some(variable.name),
         _ => None,
@@ -77,11 +85,7 @@ pub(crate) fn of(command: &Command) -> String {
     }
     out += "\nFlags:\n";
     for flag in command.all_flags() {
-        let help = match variable_of(flag) {
-            Some(variable) => format!("{} [{variable}]", flag.help),
-            None => flag.help.to_owned(),
-        };
-        row(&mut out, &flag_line(flag), &help);
+        row(&mut out, &flag_line(flag), &flag_help(flag));
     }
     out
 }

@@ -32,7 +32,7 @@ pub(crate) fn page() -> String {
             item(&mut page, argument.name, argument.help);
         }
         for flag in command.all_flags() {
-            item(&mut page, help::flag_line(flag).trim_start(), flag.help);
+            item(&mut page, help::flag_line(flag).trim_start(), &help::flag_help(flag));
         }
     }
     page += ".SH ENVIRONMENT\n";

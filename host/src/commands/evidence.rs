@@ -102,7 +102,7 @@ fn with_batch(file: &ModelFile, settings: &Settings, n_batch: usize) -> Result<V
     loading::with_model(file, &settings, &mut ignored, |parsed, mut runtime, _| {
         let ids = filler(parsed, SWEEP_TOKENS.min(runtime.n_ctx() - 1));
         let started = Instant::now();
-        runtime.prefill(&ids, &mut |_, _| true)?;
+        runtime.prefill(&ids, None, &mut |_, _| true)?;
         let seconds = started.elapsed().as_secs_f64();
         Ok(json!({
             "prefill_batch": n_batch,

@@ -80,7 +80,7 @@ fn chat(file: &ModelFile, settings: &Settings, ids: &[u32]) -> Result<Value, Err
     loading::with_model(file, settings, &mut report, |parsed, mut runtime, report| {
         let stop = nanocamelid_engine::chat::StopMatcher::new(parsed.format.as_ref().and_then(|f| f.stop_string()))?;
         let mut emit = |text: &str| {
-            output::progress(text);
+            output::progress(output::without_controls(text));
             Ok(())
         };
         let turn = turn::one(&mut runtime, parsed, ids, SamplerParams::GREEDY, stop, CHAT_LIMIT, &mut emit, &|| false)?;

@@ -14,10 +14,12 @@ use crate::settings::Settings;
 use nanocamelid_engine::tokenizer::StreamDecoder;
 use nanocamelid_engine::{Sampler, SamplerParams};
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Prompts shorter than this many tokens are done before progress could be read.
-const PROGRESS_FROM: usize = 1024;
+/// Prompts that take less are done before progress could be read.
+const PROGRESS_AFTER: Duration = Duration::from_millis(500);
+/// How long somebody at a terminal waits for progress, and for Ctrl-C, at most.
+const PACE: Duration = Duration::from_secs(1);
 
 /// Tokens of a prompt's text.
 pub(crate) type MakeTokens<'p> = dyn Fn(&Parsed<'_>, &ModelFile, &str) -> Result<Vec<u32>, Error> + 'p;
@@ -96,7 +98,7 @@ impl OneTurn {
     }
 }
 
-/// Computes a prompt and an answer to it.
+/// Computes a prompt and an answer to it, unless `interrupted`, which stays true once it is.
 #[allow(clippy::too_many_arguments)] // what a turn is made of
 pub(crate) fn one(
     runtime: &mut Runtime<'_>,
@@ -112,18 +114,20 @@ pub(crate) fn one(
     let mut sampler = Sampler::new(params, parsed.model.config.n_vocab).map_err(|e| Error::Failed(e.to_string()))?;
     tokens.iter().for_each(|&token| sampler.accept(token));
     let started = Instant::now();
-    let shows_progress = tokens.len() >= PROGRESS_FROM && output::stderr_is_terminal();
-    let prefilled = runtime.prefill(tokens, &mut |done, all| {
-        if shows_progress {
-            let end =
-                if done == all { "\r\x1b[K".into() } else { format!("\rreading the prompt: {done} of {all} tokens") };
-            output::progress(end);
+    let pace = output::stderr_is_terminal().then_some(PACE);
+    let mut shows_progress = false;
+    let prefilled = runtime.prefill(tokens, pace, &mut |done, all| {
+        if pace.is_some() && started.elapsed() > PROGRESS_AFTER {
+            output::progress(format_args!("\rreading the prompt: {done} of {all} tokens"));
+            shows_progress = true;
         }
         !interrupted()
     })?;
-    let limit = if prefilled.interrupted { 0 } else { limit };
+    if shows_progress {
+        output::progress("\r\x1b[K");
+    }
     let decoder = StreamDecoder::continuing(false);
-    let mut generated = runtime.generate(Turn {
+    let generated = runtime.generate(Turn {
         tokenizer,
         sampler: &mut sampler,
         stop: &mut stop,
@@ -132,9 +136,6 @@ pub(crate) fn one(
         emit,
         interrupted,
     })?;
-    if prefilled.interrupted {
-        generated.finish = crate::runtime::Finish::Interrupted;
-    }
     let ttft = generated.first_token.map(|at| (at - started).as_secs_f64());
     Ok(OneTurn { prefilled, generated, ttft })
 }

@@ -1,11 +1,13 @@
 //! Lines from a person at a terminal, or from a pipe.
 
+#[cfg(unix)]
+use super::editor::Editor;
 use crate::error::Error;
-use rustyline::error::ReadlineError;
-use rustyline::history::MemHistory;
-use rustyline::{Behavior, Config, Editor};
+use crate::{output, signals};
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
+
+const PROMPT: &str = "> ";
 
 /// What was entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +22,10 @@ pub(super) enum Line {
 /// Where lines come from.
 pub(super) enum Input {
     /// Line editing, history of this session, pasted lines as one; all on the terminal itself.
-    Terminal(Box<Editor<(), MemHistory>>),
+    #[cfg(unix)]
+    Terminal(Box<Editor>),
+    /// A terminal that knows no escape sequences: it edits its lines itself.
+    Plain,
     /// Line after line.
     Pipe,
 }
@@ -34,11 +39,43 @@ impl Input {
         if !std::io::stdin().is_terminal() {
             return Ok(Self::Pipe);
         }
-        // Prompt and echo go to the terminal, not to a stdout that may be a file.
-        let config =
-            Config::builder().behavior(Behavior::PreferTerm).auto_add_history(true).bracketed_paste(true).build();
-        let editor = Editor::with_history(config, MemHistory::new()).map_err(terminal_error)?;
-        Ok(Self::Terminal(Box::new(editor)))
+        #[cfg(unix)]
+        if !crate::cli::environment::is_dumb_terminal() {
+            return Ok(Self::Terminal(Box::new(Editor::new().map_err(Error::io("terminal"))?)));
+        }
+        Ok(Self::Plain)
+    }
+
+    /// A model is there: from now on Ctrl-C at a terminal no longer ends the program.
+    ///
+    /// # Errors
+    /// If the terminal cannot be set.
+    pub(super) fn start(&mut self) -> Result<(), Error> {
+        match self {
+            #[cfg(unix)]
+            Self::Terminal(editor) => {
+                signals::catch_interrupts();
+                editor.start().map_err(Error::io("terminal"))
+            }
+            Self::Plain => {
+                signals::catch_interrupts();
+                Ok(())
+            }
+            Self::Pipe => Ok(()),
+        }
+    }
+
+    /// Whether the answer to the last line is no longer wanted. It stays so until the next line: a prompt's last batch
+    /// and the answer behind it both ask, and one Ctrl-C stops one answer.
+    pub(super) fn interrupted(&self) -> bool {
+        #[cfg(unix)]
+        if let Self::Terminal(editor) = self
+            && !signals::interrupted()
+            && editor.interrupted()
+        {
+            signals::interrupt();
+        }
+        signals::interrupted()
     }
 
     /// The next line.
@@ -46,32 +83,27 @@ impl Input {
     /// # Errors
     /// If it cannot be read or is not UTF-8.
     pub(super) fn line(&mut self) -> Result<Line, Error> {
+        signals::take_interrupt();
         match self {
-            Self::Terminal(editor) => match editor.readline("> ") {
-                Ok(text) => Ok(Line::Text(text)),
-                Err(ReadlineError::Interrupted) => Ok(Line::Interrupted),
-                Err(ReadlineError::Eof) => Ok(Line::End),
-                Err(error) => Err(terminal_error(error)),
-            },
-            Self::Pipe => {
-                let mut text = String::new();
-                match std::io::stdin().lock().read_line(&mut text) {
-                    Ok(0) => Ok(Line::End),
-                    Ok(_) => Ok(Line::Text(text)),
-                    Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                        Err(Error::Input { path: PathBuf::from("standard input"), problem: "not UTF-8".into() })
-                    }
-                    Err(source) => Err(Error::Io { what: "standard input".into(), source }),
-                }
+            #[cfg(unix)]
+            Self::Terminal(editor) => editor.line(PROMPT).map_err(Error::io("terminal")),
+            Self::Plain => {
+                output::progress(PROMPT);
+                read_line()
             }
+            Self::Pipe => read_line(),
         }
     }
 }
 
-fn terminal_error(error: ReadlineError) -> Error {
-    let source = match error {
-        ReadlineError::Io(source) => source,
-        other => std::io::Error::other(other),
-    };
-    Error::Io { what: "terminal".into(), source }
+fn read_line() -> Result<Line, Error> {
+    let mut text = String::new();
+    match std::io::stdin().lock().read_line(&mut text) {
+        Ok(0) => Ok(Line::End),
+        Ok(_) => Ok(Line::Text(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(Error::Input { path: PathBuf::from("standard input"), problem: "not UTF-8".into() })
+        }
+        Err(source) => Err(Error::Io { what: "standard input".into(), source }),
+    }
 }

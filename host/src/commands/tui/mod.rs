@@ -1,6 +1,8 @@
 //! `tui`: terminal chat. The model stays loaded; what a prompt shares with the cache is not computed again.
 
 mod conversation;
+#[cfg(unix)]
+mod editor;
 mod input;
 mod screen;
 mod slash;
@@ -79,6 +81,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         let settings = talk.settings.clone();
         let next = loading::with_model(&file, &settings, &mut report, |parsed, mut runtime, report| {
             parsed.chat_format(&file)?;
+            talk.input.start()?;
             talk.screen.banner(&file, parsed, &runtime, &talk.settings, report);
             talk.with(&file, parsed, &mut runtime)
         })?;
@@ -174,11 +177,8 @@ impl Talk<'_> {
         text: String,
     ) -> Result<(), Error> {
         self.conversation.ask(text);
-        signals::take_interrupt();
-        signals::catch_interrupts();
         let before = Snapshot::take();
         let result = self.answer(file, parsed, runtime);
-        signals::take_interrupt();
         match result {
             Ok(turn) => {
                 self.totals.add(&turn);
@@ -212,13 +212,13 @@ impl Talk<'_> {
         // With --json, stdout is for the one object; the conversation is on stderr.
         let mut emit = |text: &str| {
             if json {
-                output::progress(text);
+                output::progress(output::without_controls(text));
                 Ok(())
             } else {
                 output::model_text(text)
             }
         };
-        let turn = turn::one(runtime, parsed, &tokens, params, stop, limit, &mut emit, &signals::interrupted)?;
+        let turn = turn::one(runtime, parsed, &tokens, params, stop, limit, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
         Ok(turn)
     }
@@ -229,22 +229,32 @@ impl Talk<'_> {
         match command {
             Slash::Model(_) => screen.say(format_args!("{} ({})", file.resolved.name(), file.resolved.source)),
             Slash::Models => self.models(file),
-            Slash::Temp(Some(t)) => self.sampling.set_temperature(t),
-            Slash::Temp(None) => {
-                screen.say(format_args!("temperature {}", self.sampling.chat(file.is_demo()).temperature))
+            Slash::Temp(t) => {
+                if let Some(t) = t {
+                    self.sampling.set_temperature(t);
+                }
+                screen.say(format_args!("temperature {}", self.sampling.chat(file.is_demo()).temperature));
             }
-            Slash::Tokens(Some(n)) => self.sampling.n_predict = Some(n),
-            Slash::Tokens(None) => match self.sampling.n_predict {
-                Some(n) => screen.say(format_args!("at most {n} tokens an answer")),
-                None => screen.say("answers end by themselves, or with the context"),
-            },
-            Slash::System(Some(text)) => self.conversation.system = Some(text),
+            Slash::Tokens(n) => {
+                self.sampling.n_predict = n.or(self.sampling.n_predict);
+                match self.sampling.n_predict {
+                    Some(n) => screen.say(format_args!("at most {n} tokens an answer")),
+                    None => screen.say("answers end by themselves, or with the context"),
+                }
+            }
+            Slash::System(Some(text)) => {
+                self.conversation.system = Some(text);
+                screen.say("the next answer follows it");
+            }
             Slash::System(None) => screen.say(self.conversation.system.as_deref().unwrap_or("no system prompt")),
-            Slash::SystemClear => self.conversation.system = None,
+            Slash::SystemClear => {
+                self.conversation.system = None;
+                screen.say("no system prompt");
+            }
             Slash::Status => screen.status(file, parsed, runtime, &self.settings, &self.totals),
             Slash::History => {
                 for message in self.conversation.messages() {
-                    screen.say(format_args!("{}: {}", message.role, message.content));
+                    screen.say(format_args!("{}: {}", message.role, output::without_controls(message.content)));
                 }
             }
             Slash::Trim(n) => {
@@ -278,7 +288,7 @@ impl Talk<'_> {
         if let Place::File(path) = &file.resolved.place {
             places.extend(path.parent().map(Path::to_owned));
         }
-        places.extend(environment::read(environment::WORKSPACE).map(|w| PathBuf::from(w).join("models")));
+        places.push(environment::workspace(environment::read(environment::WORKSPACE)).join("models"));
         places.dedup();
         let mut found: Vec<PathBuf> = places
             .iter()

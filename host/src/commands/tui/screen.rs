@@ -65,6 +65,15 @@ impl Screen {
             runtime.n_ctx(),
             plain(report.value("load_sec")),
         ));
+        let (weights, session) = (mib(parsed.gguf.file_bytes()), mib(runtime.arena_bytes() as u64));
+        let mut facts = format!("weights {weights} | session {session} when full");
+        if let Some(available) = memory::memory().available {
+            facts += &format!(" | {} of memory free", mib(available));
+        }
+        if let Some(celsius) = throttling::temperature() {
+            facts += &format!(" | {celsius:.0} C");
+        }
+        self.dim(facts);
         let cpu = cpu::cpu();
         if let (Some(governor), Some(advice)) = (&cpu.governor, cpu.governor.as_deref().and_then(cpu::governor_advice))
         {

@@ -1,6 +1,6 @@
 //! Slash commands.
 
-use crate::cli::nearest;
+use crate::cli::{environment, nearest};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ pub(super) fn parse(line: &str) -> Result<Slash, SlashError> {
     let given = (!rest.is_empty()).then_some(rest);
     let bad = |usage, problem| Err(SlashError::Argument { usage, problem });
     Ok(match (name, given) {
-        ("/model", path) => Slash::Model(path.map(PathBuf::from)),
+        ("/model", path) => Slash::Model(path.map(|path| environment::expand_home(path.into()))),
         ("/models", None) => Slash::Models,
         ("/temp", None) => Slash::Temp(None),
         ("/temp", Some(text)) => match text.parse::<f32>() {
@@ -83,7 +83,7 @@ pub(super) fn parse(line: &str) -> Result<Slash, SlashError> {
             Ok(n) => Slash::Trim(n),
             Err(_) => return bad("/trim N", "N is the number of turns to keep"),
         },
-        ("/save", Some(path)) => Slash::Save(PathBuf::from(path)),
+        ("/save", Some(path)) => Slash::Save(environment::expand_home(path.into())),
         ("/save", None) => return bad("/save PATH", "where to?"),
         ("/clear", None) => Slash::Clear,
         ("/help", _) => Slash::Help,

@@ -1,0 +1,201 @@
+//! A line editor that never loses a key: every byte the terminal sends is read in order, in one mode, by one owner,
+//! whether a line is being edited or an answer is streaming.
+
+mod keys;
+mod layout;
+mod text;
+mod tty;
+
+use super::input::Line;
+use crate::signals;
+use keys::{CTRL_C, CTRL_Z, Key, Keys};
+use layout::{Shown, printable};
+use std::cell::RefCell;
+use std::io;
+use std::time::Duration;
+use text::Text;
+use tty::Tty;
+
+/// The rest of an escape sequence comes at once; if not, it was the key Escape.
+const ESCAPE_TIME: Duration = Duration::from_millis(50);
+
+/// Line editing with history, on the terminal of standard input.
+#[derive(Debug)]
+pub(super) struct Editor {
+    /// Also read while an answer borrows everything else.
+    source: RefCell<Source>,
+    history: Vec<String>,
+    /// What Ctrl-Y puts back.
+    killed: String,
+}
+
+#[derive(Debug)]
+struct Source {
+    tty: Tty,
+    keys: Keys,
+}
+
+impl Source {
+    /// Reads what the terminal has; false if it has gone.
+    fn read(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; 1024];
+        let bytes = self.tty.read(&mut buffer)?;
+        self.keys.push(bytes);
+        Ok(!bytes.is_empty())
+    }
+
+    /// The next key; `None` if the terminal has gone.
+    fn next(&mut self) -> io::Result<Option<Key>> {
+        loop {
+            if let Some(key) = self.keys.next() {
+                return Ok(Some(key));
+            }
+            let is_part = !self.keys.is_empty();
+            match self.tty.wait(is_part.then_some(ESCAPE_TIME)) {
+                Ok(true) if !self.read()? => return Ok(None),
+                Ok(true) => {}
+                Ok(false) => self.keys.give_up(),
+                // SIGINT from outside; the terminal's own Ctrl-C is a key.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    if signals::take_interrupt() {
+                        return Ok(Some(Key::Interrupt));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether Ctrl-C is among the keys that have come; the others stay for the next line.
+    fn interrupted(&mut self) -> io::Result<bool> {
+        while self.tty.wait(Some(Duration::ZERO))? && self.read()? {}
+        if self.keys.take(CTRL_Z) {
+            self.tty.suspend()?;
+        }
+        Ok(self.keys.take(CTRL_C))
+    }
+}
+
+/// One line while it is edited.
+struct Edit<'e> {
+    text: Text,
+    /// The line of the history that is shown; behind the last, the new one.
+    place: usize,
+    /// The new line while the history is looked at.
+    draft: String,
+    history: &'e [String],
+    killed: &'e mut String,
+}
+
+impl Editor {
+    /// An editor; the terminal stays as it is until [`start`](Self::start).
+    ///
+    /// # Errors
+    /// If standard input is no terminal that can be used.
+    pub(super) fn new() -> io::Result<Self> {
+        let source = Source { tty: Tty::open()?, keys: Keys::default() };
+        Ok(Self { source: RefCell::new(source), history: Vec::new(), killed: String::new() })
+    }
+
+    /// From now on keys are this editor's, until it is dropped.
+    ///
+    /// # Errors
+    /// If the terminal cannot be set.
+    pub(super) fn start(&mut self) -> io::Result<()> {
+        self.source.get_mut().tty.enter()
+    }
+
+    /// Whether Ctrl-C was pressed since the last line was entered. Everything else that was typed waits for the next
+    /// line. A terminal that has gone is found out when that line is read.
+    pub(super) fn interrupted(&self) -> bool {
+        self.source.borrow_mut().interrupted().unwrap_or(false)
+    }
+
+    /// Lets a line be edited.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read or written.
+    pub(super) fn line(&mut self, prompt: &str) -> io::Result<Line> {
+        let Self { source, history, killed } = self;
+        let source = source.get_mut();
+        let mut edit = Edit { text: Text::default(), place: history.len(), draft: String::new(), history, killed };
+        let mut shown = Shown::default();
+        let line = loop {
+            // Keys that are there already are used before anything is drawn.
+            let key = match source.keys.next() {
+                Some(key) => key,
+                None => {
+                    let all = printable(edit.text.as_str());
+                    let next = Shown::new(prompt, &printable(edit.text.before_cursor()), &all);
+                    source.tty.write(&shown.turn_into(&next, source.tty.columns()))?;
+                    shown = next;
+                    match source.next()? {
+                        Some(key) => key,
+                        None => break Line::End,
+                    }
+                }
+            };
+            match key {
+                Key::Enter => break Line::Text(edit.text.as_str().to_owned()),
+                Key::Interrupt => break Line::Interrupted,
+                Key::EndOrDelete if edit.text.as_str().is_empty() => break Line::End,
+                Key::Suspend => {
+                    source.tty.write(&(shown.leave(source.tty.columns()) + "\n"))?;
+                    source.tty.suspend()?;
+                    shown = Shown::default();
+                }
+                Key::ClearScreen => {
+                    source.tty.write("\x1b[H\x1b[2J")?;
+                    shown = Shown::default();
+                }
+                key => edit.apply(key),
+            }
+        };
+        let all = Shown::new(prompt, &printable(edit.text.as_str()), &printable(edit.text.as_str()));
+        let columns = source.tty.columns();
+        source.tty.write(&(shown.turn_into(&all, columns) + "\n"))?;
+        if let Line::Text(text) = &line
+            && !text.trim().is_empty()
+            && self.history.last() != Some(text)
+        {
+            self.history.push(text.clone());
+        }
+        Ok(line)
+    }
+}
+
+impl Edit<'_> {
+    fn apply(&mut self, key: Key) {
+        let text = &mut self.text;
+        match key {
+            Key::Char(c) => text.insert(c.encode_utf8(&mut [0; 4])),
+            Key::Backspace => drop(text.kill(Text::left)),
+            Key::Delete | Key::EndOrDelete => drop(text.kill(Text::right)),
+            Key::Left => text.left(),
+            Key::Right => text.right(),
+            Key::WordLeft => text.word_left(),
+            Key::WordRight => text.word_right(),
+            Key::Home => text.home(),
+            Key::End => text.end(),
+            Key::KillToStart => *self.killed = text.kill(Text::home),
+            Key::KillToEnd => *self.killed = text.kill(Text::end),
+            Key::KillWordLeft => *self.killed = text.kill(Text::blank_left),
+            Key::KillWordRight => *self.killed = text.kill(Text::word_right),
+            Key::Yank => text.insert(self.killed),
+            Key::Up if !text.up() => self.recall(self.place.checked_sub(1)),
+            Key::Down if !text.down() => self.recall(self.place.checked_add(1)),
+            // Moved within the text, or dealt with by the caller.
+            Key::Up | Key::Down | Key::Enter | Key::Interrupt | Key::Suspend | Key::ClearScreen => {}
+        }
+    }
+
+    /// Shows another line of the history, or the new one again.
+    fn recall(&mut self, place: Option<usize>) {
+        let Some(place) = place.filter(|place| *place <= self.history.len()) else { return };
+        if self.place == self.history.len() {
+            self.draft = self.text.as_str().to_owned();
+        }
+        self.place = place;
+        self.text = Text::new(self.history.get(place).unwrap_or(&self.draft).clone());
+    }
+}

@@ -1,0 +1,117 @@
+//! The terminal: its modes, its keys as bytes, its width.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+/// Pasted text comes between brackets, so that its line ends are no Enter.
+const PASTE_BRACKETS_ON: &str = "\x1b[?2004h";
+const PASTE_BRACKETS_OFF: &str = "\x1b[?2004l";
+
+/// A terminal that hands over every key as it is pressed.
+///
+/// One mode for the whole session, also while an answer streams: switching between modes is where keys get lost. Nothing
+/// is echoed, Ctrl-C and Ctrl-Z are bytes in the order in which they were pressed, Ctrl-\ is still a signal.
+#[derive(Debug)]
+pub(super) struct Tty {
+    keys: File,
+    screen: File,
+    before: libc::termios,
+}
+
+impl Tty {
+    /// Standard input's terminal, its modes unchanged. Prompt and echo go to the terminal, not to a stdout that may be a file.
+    pub(super) fn open() -> io::Result<Self> {
+        let keys = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let screen = match OpenOptions::new().write(true).open("/dev/tty") {
+            Ok(screen) => screen,
+            Err(_) if io::stderr().is_terminal() => File::from(io::stderr().as_fd().try_clone_to_owned()?),
+            Err(error) => return Err(error),
+        };
+        // SAFETY: an all-zero termios is a valid value; tcgetattr overwrites it, the descriptor is open.
+        let before = unsafe {
+            let mut modes: libc::termios = std::mem::zeroed();
+            checked(libc::tcgetattr(keys.as_raw_fd(), &mut modes))?;
+            modes
+        };
+        Ok(Self { keys, screen, before })
+    }
+
+    /// Every key by itself and unechoed. Output keeps its line ends. Keys that wait stay.
+    pub(super) fn enter(&mut self) -> io::Result<()> {
+        let mut modes = self.before;
+        modes.c_iflag &= !(libc::BRKINT | libc::ICRNL | libc::INPCK | libc::ISTRIP | libc::IXON);
+        modes.c_lflag &= !(libc::ECHO | libc::ICANON | libc::IEXTEN);
+        modes.c_cc[libc::VINTR] = libc::_POSIX_VDISABLE;
+        modes.c_cc[libc::VSUSP] = libc::_POSIX_VDISABLE;
+        modes.c_cc[libc::VMIN] = 1;
+        modes.c_cc[libc::VTIME] = 0;
+        self.set(&modes)?;
+        self.write(PASTE_BRACKETS_ON)
+    }
+
+    /// As it was found.
+    pub(super) fn leave(&mut self) -> io::Result<()> {
+        self.write(PASTE_BRACKETS_OFF)?;
+        self.set(&self.before)
+    }
+
+    fn set(&self, modes: &libc::termios) -> io::Result<()> {
+        // SAFETY: the descriptor is open and the structure complete. TCSANOW throws no waiting key away.
+        checked(unsafe { libc::tcsetattr(self.keys.as_raw_fd(), libc::TCSANOW, modes) })
+    }
+
+    /// Stops the job as Ctrl-Z does elsewhere; returns when it goes on.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
+        self.leave()?;
+        // SAFETY: plain numbers: the signal to our own process group.
+        unsafe { libc::kill(0, libc::SIGTSTP) };
+        self.enter()
+    }
+
+    /// Characters in a row.
+    pub(super) fn columns(&self) -> usize {
+        // SAFETY: an all-zero winsize is a valid value; the call writes one at most, the descriptor is open.
+        let columns = unsafe {
+            let mut size: libc::winsize = std::mem::zeroed();
+            match libc::ioctl(self.keys.as_raw_fd(), libc::TIOCGWINSZ, &mut size) {
+                0 => size.ws_col,
+                _ => 0,
+            }
+        };
+        if columns == 0 { 80 } else { usize::from(columns) }
+    }
+
+    /// Whether keys wait, after that time at the latest; without one, whenever the first comes. A signal that this
+    /// program handles ends the wait with [`io::ErrorKind::Interrupted`].
+    pub(super) fn wait(&self, time: Option<Duration>) -> io::Result<bool> {
+        let mut keys = libc::pollfd { fd: self.keys.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let milliseconds = time.map_or(-1, |time| i32::try_from(time.as_millis()).unwrap_or(i32::MAX));
+        // SAFETY: one pollfd is lent for the call.
+        let n_ready = unsafe { libc::poll(&mut keys, 1, milliseconds) };
+        checked(n_ready.min(0))?;
+        Ok(n_ready > 0)
+    }
+
+    /// The keys that wait; none at all means that the terminal has gone.
+    pub(super) fn read<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+        let n = self.keys.read(buffer)?;
+        Ok(&buffer[..n])
+    }
+
+    /// Writes on the screen.
+    pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
+        self.screen.write_all(text.as_bytes())
+    }
+}
+
+impl Drop for Tty {
+    fn drop(&mut self) {
+        let _ = self.leave();
+    }
+}
+
+fn checked(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
