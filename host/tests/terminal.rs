@@ -259,6 +259,21 @@ fn what_a_model_says_controls_no_terminal() {
     assert!(!shown.contains(['\x08', '\x7f', '\x05', '\x1c']), "{shown:?}");
 }
 
+/// A terminal without escape sequences edits its lines itself; Ctrl-C is a signal there.
+#[test]
+fn a_dumb_terminal() {
+    let mut terminal = endless(&[("TERM", "dumb")]);
+    terminal.press("Tell me a story.\r");
+    terminal.wait_for_answer("Tell me a story.");
+    terminal.press("\x03");
+    terminal.wait_for("ended by interrupted", 1);
+    terminal.wait_for("\n> ", 2);
+    terminal.press("/exit\r");
+    let (code, shown) = terminal.end();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains('\x1b'), "{shown}");
+}
+
 #[test]
 fn editing_across_rows_and_sizes() {
     let mut terminal = Terminal::start(&["tui"], &[]);
