@@ -62,9 +62,14 @@ impl Keys {
         self.bytes.extend(bytes);
     }
 
-    /// Whether all have been used.
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+    /// Whether all that waits is an escape that may be a key by itself.
+    pub(super) fn is_lone_escape(&self) -> bool {
+        !self.pasting && self.bytes.len() == 1 && self.bytes[0] == ESC
+    }
+
+    /// Whether the rest of a pasted text is still to come.
+    pub(super) fn is_pasting(&self) -> bool {
+        self.pasting
     }
 
     /// The next key, if it has come whole.
@@ -89,7 +94,7 @@ impl Keys {
         }
     }
 
-    /// Nothing more came: the byte in front was a key by itself, which none here is.
+    /// Nothing more came: the escape was a key by itself, which means nothing here.
     pub(super) fn give_up(&mut self) {
         self.bytes.pop_front();
     }
@@ -259,7 +264,7 @@ mod tests {
                 found.extend(all(&mut keys));
             }
             assert_eq!(found, expected, "in parts of {n}");
-            assert!(keys.is_empty());
+            assert!(keys.bytes.is_empty());
         }
     }
 
@@ -270,8 +275,9 @@ mod tests {
         assert_eq!(all(&mut keys), [Key::Char('a'), Key::Char('('), Key::Char('b'), Key::Left, Key::Char('c')]);
         keys.push(b"\x1b");
         assert_eq!(keys.next(), None);
+        assert!(keys.is_lone_escape());
         keys.give_up();
-        assert!(keys.is_empty());
+        assert!(keys.bytes.is_empty() && !keys.is_lone_escape());
         // A sequence that never ends.
         keys.push(b"\x1b[");
         keys.push(&[b'1'; MAX_SEQUENCE]);

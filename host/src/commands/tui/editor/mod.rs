@@ -50,8 +50,7 @@ impl Source {
             if let Some(key) = self.keys.next() {
                 return Ok(Some(key));
             }
-            let is_part = !self.keys.is_empty();
-            match self.tty.wait(is_part.then_some(ESCAPE_TIME)) {
+            match self.tty.wait(self.keys.is_lone_escape().then_some(ESCAPE_TIME)) {
                 Ok(true) if !self.read()? => return Ok(None),
                 Ok(true) => {}
                 Ok(false) => self.keys.give_up(),
@@ -121,20 +120,20 @@ impl Editor {
         let mut edit = Edit { text: Text::default(), place: history.len(), draft: String::new(), history, killed };
         let mut shown = Shown::default();
         let line = loop {
-            // Keys that are there already are used before anything is drawn.
+            // Keys that are there already are used before anything is drawn, and a paste is drawn as a whole.
             let key = match source.keys.next() {
-                Some(key) => key,
+                Some(key) => Some(key),
                 None => {
-                    let all = printable(edit.text.as_str());
-                    let next = Shown::new(prompt, &printable(edit.text.before_cursor()), &all);
-                    source.tty.write(&shown.turn_into(&next, source.tty.columns()))?;
-                    shown = next;
-                    match source.next()? {
-                        Some(key) => key,
-                        None => break Line::End,
+                    if !source.keys.is_pasting() {
+                        let all = printable(edit.text.as_str());
+                        let next = Shown::new(prompt, &printable(edit.text.before_cursor()), &all);
+                        source.tty.write(&shown.turn_into(&next, source.tty.columns()))?;
+                        shown = next;
                     }
+                    source.next()?
                 }
             };
+            let Some(key) = key else { break Line::End };
             match key {
                 Key::Enter => break Line::Text(edit.text.as_str().to_owned()),
                 Key::Interrupt => break Line::Interrupted,
