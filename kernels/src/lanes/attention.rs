@@ -14,22 +14,17 @@ use crate::reference::attention::Q8_0_BYTES;
 pub(crate) fn attend<L: Lanes>(l: L, chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
     let n = chunk.ranges.len() * chunk.n_heads;
     let mut q = 0;
-    if L::QUERIES == 8 {
-        while q + 8 <= n {
-            tile::<L, 8>(l, chunk, state, q);
-            q += 8;
-        }
-    }
-    while q + 4 <= n {
-        tile::<L, 4>(l, chunk, state, q);
-        q += 4;
-    }
-    while q + 2 <= n {
-        tile::<L, 2>(l, chunk, state, q);
-        q += 2;
-    }
-    if q < n {
-        tile::<L, 1>(l, chunk, state, q);
+    while q < n {
+        // A tile with an empty place or two costs less than two tiles that each read the chunk.
+        q += match n - q {
+            5.. if L::QUERIES == 8 => tile::<L, 8, 1>(l, chunk, state, q),
+            3.. if L::QUERIES == 8 => tile::<L, 4, 2>(l, chunk, state, q),
+            2.. if L::QUERIES == 8 => tile::<L, 2, 4>(l, chunk, state, q),
+            _ if L::QUERIES == 8 => tile::<L, 1, 8>(l, chunk, state, q),
+            3.. => tile::<L, 4, 1>(l, chunk, state, q),
+            2.. => tile::<L, 2, 2>(l, chunk, state, q),
+            _ => tile::<L, 1, 4>(l, chunk, state, q),
+        };
     }
 }
 
@@ -44,10 +39,10 @@ struct Seen<const Q: usize> {
 }
 
 #[inline(always)]
-fn seen<const Q: usize>(chunk: &Attend<'_>, first_query: usize) -> Option<Seen<Q>> {
+fn seen<const Q: usize>(chunk: &Attend<'_>, first_query: usize, n: usize) -> Option<Seen<Q>> {
     let mut each = [(0, 0); Q];
     let (mut any, mut all) = ((CHUNK, 0), (0, CHUNK));
-    for i in 0..Q {
+    for i in 0..n {
         let (first, end) = chunk.ranges[(first_query + i) / chunk.n_heads];
         let (first, end) = (first as usize, end as usize);
         if first < end {
@@ -60,14 +55,34 @@ fn seen<const Q: usize>(chunk: &Attend<'_>, first_query: usize) -> Option<Seen<Q
     (any.0 < any.1).then_some(Seen { each, any, all })
 }
 
-/// `Q` queries from `first_query`.
+/// `Q` queries from `first_query`, or as many as there are: their number. `N` vectors of keys or of values advance
+/// together, so that `Q * N` sums hide the latency of adding to one.
 #[inline(always)]
-fn tile<L: Lanes, const Q: usize>(l: L, chunk: &Attend<'_>, state: &mut AttentionState<'_>, first_query: usize) {
-    let Some(seen) = seen::<Q>(chunk, first_query) else {
-        return;
+fn tile<L: Lanes, const Q: usize, const N: usize>(
+    l: L,
+    chunk: &Attend<'_>,
+    state: &mut AttentionState<'_>,
+    first_query: usize,
+) -> usize {
+    let n_queries = (chunk.ranges.len() * chunk.n_heads - first_query).min(Q);
+    let Some(seen) = seen::<Q>(chunk, first_query, n_queries) else {
+        return n_queries;
     };
     let mut p = [[f32::NEG_INFINITY; CHUNK]; Q];
-    scores(l, chunk, first_query, seen.any, &mut p);
+    let mut queries: [&[f32]; Q] = [&[]; Q];
+    for (i, query) in queries.iter_mut().enumerate() {
+        *query = &chunk.queries[(first_query + i.min(n_queries - 1)) * chunk.key_dim..][..chunk.key_dim];
+    }
+    let end = seen.any.1.div_ceil(GROUP);
+    let mut group = seen.any.0 / GROUP;
+    while group + N <= end {
+        scores::<L, Q, N>(l, chunk, &queries, group, &mut p);
+        group += N;
+    }
+    while group < end {
+        scores::<L, Q, 1>(l, chunk, &queries, group, &mut p);
+        group += 1;
+    }
     // What remains of the old state, and what the chunk's counts.
     let mut factors = [(0.0, 0.0); Q];
     for i in 0..Q {
@@ -77,65 +92,66 @@ fn tile<L: Lanes, const Q: usize>(l: L, chunk: &Attend<'_>, state: &mut Attentio
         }
     }
     let mut c = 0;
+    while c + 16 * N <= chunk.value_dim {
+        weighted_values::<L, Q, N>(l, chunk, &seen, &p, &factors, state, first_query, c);
+        c += 16 * N;
+    }
     while c < chunk.value_dim {
-        let n = (chunk.value_dim - c).min(16);
-        let o = weighted_values(l, chunk, &seen, &p, c);
-        for i in 0..Q {
-            if seen.each[i].0 < seen.each[i].1 {
-                let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
-                let out = &mut state.out[(first_query + i) * chunk.value_dim + c..][..n];
-                if let Some(out) = out.as_mut_array::<16>() {
-                    l.store(l.fma(o[i], b, l.mul(l.load(out), a)), out);
-                } else {
-                    store_tail(l, l.fma(o[i], b, l.mul(load_tail(l, out, 0.0), a)), out);
+        weighted_values::<L, Q, 1>(l, chunk, &seen, &p, &factors, state, first_query, c);
+        c += 16;
+    }
+    n_queries
+}
+
+/// `score = q . k` for all slots of `N` groups from `group`.
+#[inline(always)]
+fn scores<L: Lanes, const Q: usize, const N: usize>(
+    l: L,
+    chunk: &Attend<'_>,
+    queries: &[&[f32]; Q],
+    group: usize,
+    p: &mut [[f32; CHUNK]; Q],
+) {
+    let group_bytes = chunk.keys.len() / (CHUNK / GROUP);
+    let mut keys: [&[u8]; N] = [&[]; N];
+    for (i, keys) in keys.iter_mut().enumerate() {
+        *keys = &chunk.keys[(group + i) * group_bytes..][..group_bytes];
+    }
+    let mut acc = [[l.splat(0.0); Q]; N];
+    match chunk.kv_type {
+        KvType::F32 => {
+            let keys = keys.map(|keys| keys.as_chunks::<64>().0);
+            for c in 0..chunk.key_dim {
+                for i in 0..N {
+                    add_component(l, l.load_f32(&keys[i][c]), queries, c, &mut acc[i]);
                 }
             }
         }
-        c += 16;
-    }
-}
-
-/// `score = q . k` for all slots of the groups that reach into `any`.
-#[inline(always)]
-fn scores<L: Lanes, const Q: usize>(
-    l: L,
-    chunk: &Attend<'_>,
-    first_query: usize,
-    any: (usize, usize),
-    p: &mut [[f32; CHUNK]; Q],
-) {
-    let dim = chunk.key_dim;
-    let mut queries: [&[f32]; Q] = [&[]; Q];
-    for i in 0..Q {
-        queries[i] = &chunk.queries[(first_query + i) * dim..][..dim];
-    }
-    let group_bytes = chunk.keys.len() / (CHUNK / GROUP);
-    for group in any.0 / GROUP..any.1.div_ceil(GROUP) {
-        let keys = &chunk.keys[group * group_bytes..][..group_bytes];
-        let mut acc = [l.splat(0.0); Q];
-        match chunk.kv_type {
-            KvType::F32 => {
-                for (c, k) in keys.as_chunks::<64>().0.iter().enumerate() {
-                    add_component(l, l.load_f32(k), &queries, c, &mut acc);
+        KvType::F16 => {
+            let keys = keys.map(|keys| keys.as_chunks::<32>().0);
+            for c in 0..chunk.key_dim {
+                for i in 0..N {
+                    add_component(l, l.load_f16(&keys[i][c]), queries, c, &mut acc[i]);
                 }
             }
-            KvType::F16 => {
-                for (c, k) in keys.as_chunks::<32>().0.iter().enumerate() {
-                    add_component(l, l.load_f16(k), &queries, c, &mut acc);
-                }
-            }
-            KvType::Q8_0 => {
-                for (b, block) in keys.as_chunks::<{ GROUP * Q8_0_BYTES }>().0.iter().enumerate() {
-                    let (scales, qs) = block.split_at(2 * GROUP);
-                    let scales = l.load_f16(&scales.as_chunks::<32>().0[0]);
-                    for (i, k) in qs.as_chunks::<16>().0.iter().enumerate() {
-                        add_component(l, l.mul(scales, l.load_i8(k)), &queries, 32 * b + i, &mut acc);
+        }
+        KvType::Q8_0 => {
+            let keys = keys.map(|keys| keys.as_chunks::<{ GROUP * Q8_0_BYTES }>().0);
+            for b in 0..keys[0].len() {
+                let blocks = keys.map(|keys| keys[b].split_at(2 * GROUP));
+                let scales = blocks.map(|(scales, _)| l.load_f16(&scales.as_chunks::<32>().0[0]));
+                for c in 0..32 {
+                    for i in 0..N {
+                        let k = l.mul(scales[i], l.load_i8(&blocks[i].1.as_chunks::<16>().0[c]));
+                        add_component(l, k, queries, 32 * b + c, &mut acc[i]);
                     }
                 }
             }
         }
-        for i in 0..Q {
-            l.store(acc[i], &mut p[i].as_chunks_mut::<16>().0[group]);
+    }
+    for (i, acc) in acc.into_iter().enumerate() {
+        for (p, acc) in p.iter_mut().zip(acc) {
+            l.store(acc, &mut p.as_chunks_mut::<16>().0[group + i]);
         }
     }
 }
@@ -185,33 +201,55 @@ fn softmax<L: Lanes>(
     (a, b)
 }
 
-/// `sum over seen slots of p * v`, components `c ..` of 16.
+/// `sum over seen slots of p * v`, `N` times 16 components from `c`, joined to the state.
 #[inline(always)]
-fn weighted_values<L: Lanes, const Q: usize>(
+#[allow(clippy::too_many_arguments)]
+fn weighted_values<L: Lanes, const Q: usize, const N: usize>(
     l: L,
     chunk: &Attend<'_>,
     seen: &Seen<Q>,
     p: &[[f32; CHUNK]; Q],
+    factors: &[(f32, f32); Q],
+    state: &mut AttentionState<'_>,
+    first_query: usize,
     c: usize,
-) -> [L::V; Q] {
-    let mut acc = [l.splat(0.0); Q];
+) {
+    let mut acc = [[l.splat(0.0); Q]; N];
     for i in 0..Q {
         for j in seen.each[i].0..seen.each[i].1.min(seen.all.0) {
-            acc[i] = l.fma(l.splat(p[i][j]), load_value(l, chunk, j, c), acc[i]);
+            for (n, acc) in acc.iter_mut().enumerate() {
+                acc[i] = l.fma(l.splat(p[i][j]), load_value(l, chunk, j, c + 16 * n), acc[i]);
+            }
         }
     }
     for j in seen.all.0..seen.all.1 {
-        let v = load_value(l, chunk, j, c);
-        for i in 0..Q {
-            acc[i] = l.fma(l.splat(p[i][j]), v, acc[i]);
+        for (n, acc) in acc.iter_mut().enumerate() {
+            let v = load_value(l, chunk, j, c + 16 * n);
+            for i in 0..Q {
+                acc[i] = l.fma(l.splat(p[i][j]), v, acc[i]);
+            }
         }
     }
     for i in 0..Q {
         for j in seen.all.1..seen.each[i].1 {
-            acc[i] = l.fma(l.splat(p[i][j]), load_value(l, chunk, j, c), acc[i]);
+            for (n, acc) in acc.iter_mut().enumerate() {
+                acc[i] = l.fma(l.splat(p[i][j]), load_value(l, chunk, j, c + 16 * n), acc[i]);
+            }
         }
     }
-    acc
+    for (n, acc) in acc.into_iter().enumerate() {
+        let c = c + 16 * n;
+        for i in (0..Q).filter(|&i| seen.each[i].0 < seen.each[i].1) {
+            let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
+            let width = (chunk.value_dim - c).min(16);
+            let out = &mut state.out[(first_query + i) * chunk.value_dim + c..][..width];
+            if let Some(out) = out.as_mut_array::<16>() {
+                l.store(l.fma(acc[i], b, l.mul(l.load(out), a)), out);
+            } else {
+                store_tail(l, l.fma(acc[i], b, l.mul(load_tail(l, out, 0.0), a)), out);
+            }
+        }
+    }
 }
 
 /// Components `c ..` of 16 of the value at slot `j`, zeros beyond its end.
