@@ -1,10 +1,8 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
 use super::Avx512;
-use super::gemm::{self, Weights};
 use super::int::Int;
-use super::ops::ops;
-use super::tokens::Tokens;
+use super::ops::{ops, tiles};
 use core::arch::asm;
 use core::arch::x86_64::*;
 
@@ -142,68 +140,5 @@ impl Int for Avx512 {
         }
     }
 
-    #[inline(always)]
-    fn tile32<const R: usize, const T: usize>(
-        self,
-        format: Weights,
-        panels: [&[[u8; 64]]; R],
-        x: &Tokens<'_, T>,
-    ) -> [[__m512; T]; R] {
-        // SAFETY: the value proves the features.
-        unsafe {
-            match (format.bits == 8, format.has_min) {
-                (false, false) => tile32::<R, T, 6, false>(self, format.offset, panels, x),
-                (false, true) => tile32::<R, T, 6, true>(self, format.offset, panels, x),
-                (true, false) => tile32::<R, T, 8, false>(self, format.offset, panels, x),
-                (true, true) => tile32::<R, T, 8, true>(self, format.offset, panels, x),
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn tile256<const R: usize, const T: usize>(
-        self,
-        format: Weights,
-        group: usize,
-        panels: [&[[u8; 64]]; R],
-        x: &Tokens<'_, T>,
-    ) -> [[__m512; T]; R] {
-        // SAFETY: the value proves the features.
-        unsafe {
-            match (group, format.bits == 8, format.has_min) {
-                (16, false, false) => tile256::<R, T, 1, 6, false>(self, format.offset, panels, x),
-                (16, false, true) => tile256::<R, T, 1, 6, true>(self, format.offset, panels, x),
-                (16, true, false) => tile256::<R, T, 1, 8, false>(self, format.offset, panels, x),
-                (16, true, true) => tile256::<R, T, 1, 8, true>(self, format.offset, panels, x),
-                (_, false, false) => tile256::<R, T, 2, 6, false>(self, format.offset, panels, x),
-                (_, false, true) => tile256::<R, T, 2, 6, true>(self, format.offset, panels, x),
-                (_, true, false) => tile256::<R, T, 2, 8, false>(self, format.offset, panels, x),
-                (_, true, true) => tile256::<R, T, 2, 8, true>(self, format.offset, panels, x),
-            }
-        }
-    }
-}
-
-/// [`gemm::tile32`] for weights of at most `BITS` bits.
-#[inline(never)]
-#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn tile32<const R: usize, const T: usize, const BITS: u32, const HAS_MIN: bool>(
-    i: Avx512,
-    offset: i32,
-    panels: [&[[u8; 64]]; R],
-    x: &Tokens<'_, T>,
-) -> [[__m512; T]; R] {
-    gemm::tile32(i, Weights { bits: BITS, offset, has_min: HAS_MIN }, panels, x)
-}
-
-/// [`gemm::tile256`] for weights of at most `BITS` bits.
-#[inline(never)]
-#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn tile256<const R: usize, const T: usize, const PIECES: usize, const BITS: u32, const HAS_MIN: bool>(
-    i: Avx512,
-    offset: i32,
-    panels: [&[[u8; 64]]; R],
-    x: &Tokens<'_, T>,
-) -> [[__m512; T]; R] {
-    gemm::tile256::<_, R, T, PIECES>(i, Weights { bits: BITS, offset, has_min: HAS_MIN }, panels, x)
+    tiles!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 }

@@ -73,7 +73,7 @@ pub(super) struct Following {
 }
 
 impl Following {
-    /// Asks for the next `N` lines, if any are left.
+    /// Asks for the next `n` lines, if any are left.
     #[inline(always)]
     pub(super) fn prefetch<I: Int>(&mut self, i: I, n: usize) {
         if self.n_lines == 0 {

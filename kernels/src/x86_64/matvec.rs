@@ -29,13 +29,13 @@ pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(i: I, band: &Band<'_, 
                 quad[t][q] = i.dot(B::BITS, quad[t][q], w_high, i.repeat(high));
             }
         }
-        let d = B::scales(i, &rows);
+        let (d, m) = (B::scales(i, &rows), B::mins(i, &rows));
         for t in 0..T {
             let dot = i.sub32(i.transpose_add(quad[t]), i.splat32(offset * i32::from(sums[t][0])));
             let scale = i.splat(scales[t]);
             acc[t] = i.fma(i.to_f32(dot), i.mul(d, scale), acc[t]);
             if B::HAS_MIN {
-                acc[t] = i.fma(i.splat(f32::from(sums[t][0])), i.mul(B::mins(i, &rows), scale), acc[t]);
+                acc[t] = i.fma(i.splat(f32::from(sums[t][0])), i.mul(m, scale), acc[t]);
             }
         }
     }
@@ -69,6 +69,7 @@ pub(super) fn rows256<I: Int, B: Unpack256, const T: usize>(i: I, band: &Band<'_
         for q in 0..4 {
             let rows = band.four(b, q);
             scales[q] = i.widen(B::scales(i, rows));
+            let sub_mins = i.widen(B::mins(i, rows));
             for t in 0..T {
                 let [low, high]: &[[u8; 16]; 2] = bytemuck::cast_ref(sums[t]);
                 let (low, high) = (i.repeat(low), i.repeat(high));
@@ -77,8 +78,7 @@ pub(super) fn rows256<I: Int, B: Unpack256, const T: usize>(i: I, band: &Band<'_
                     dots[t][q] = i.sub32(i.zero(), i.shl32(sum, offset.ilog2() as i32));
                 }
                 if B::HAS_MIN {
-                    let mins_of = i.widen(B::mins(i, rows));
-                    mins[t][q] = i.dot16(i.dot16(i.zero(), mins_of.0, low), mins_of.1, high);
+                    mins[t][q] = i.dot16(i.dot16(i.zero(), sub_mins.0, low), sub_mins.1, high);
                 }
             }
         }
