@@ -70,11 +70,13 @@ impl<'a> QuantizedRows<'a> {
     }
 
     /// Token `r` alone.
+    #[inline]
     pub fn row(&self, r: usize) -> QuantizedRows<'a> {
         self.rows(r, 1)
     }
 
     /// Tokens `first .. first + n`.
+    #[inline]
     pub fn rows(&self, first: usize, n: usize) -> QuantizedRows<'a> {
         let per_scale = self.n_cols / self.kind.block_len();
         let per_sum = self.n_cols / self.kind.sum_len();

@@ -117,9 +117,8 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
                     }
                 }
             }
-            let first = g * PIECES;
             for r in 0..R {
-                let scale = i.byte_of_lane(i.load(&panels[r][SCALES + first / 4]), (first % 4) as i32);
+                let scale = i.load(&panels[r][SCALES + g]);
                 for t in 0..T {
                     isums[r][t] = i.add32(isums[r][t], i.mul32(dots[r][t], scale));
                 }
@@ -133,7 +132,8 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
         }
         if format.has_min {
             let mut msums = [[i.zero(); T]; R];
-            for p in 0..8 {
+            let sums = sums.map(group_sums::<PIECES>);
+            for p in 0..n_groups / 2 {
                 for t in 0..T {
                     let x = i.splat32(bytemuck::cast([sums[t][2 * p], sums[t][2 * p + 1]]));
                     for r in 0..R {
@@ -151,4 +151,14 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
         }
     }
     acc
+}
+
+/// The sums of groups of `16 * PIECES` values, of which there are at most as many.
+#[inline(always)]
+fn group_sums<const PIECES: usize>(sums: &[i16; 16]) -> [i16; 16] {
+    let mut groups = [0; 16];
+    for (group, pieces) in groups.iter_mut().zip(sums.as_chunks::<PIECES>().0) {
+        *group = pieces.iter().sum();
+    }
+    groups
 }

@@ -111,8 +111,8 @@ fn offset<I: Int, F: Format>() -> i32 {
 
 /// Vectors of a panel for rows of `n_cols` weights, whatever the format.
 const fn panel_vectors(n_cols: usize) -> usize {
-    // 78 vectors per super-block are fewer than 10 per 32 weights.
-    n_cols / 32 * VECTORS_32
+    let (of_32, of_256) = (n_cols / 32 * VECTORS_32, n_cols / 256 * VECTORS_256);
+    if of_32 > of_256 { of_32 } else { of_256 }
 }
 
 /// How many panels are packed together: never fewer than a tile has.
@@ -244,10 +244,11 @@ fn tile<I: Int, F: Format, const R: usize, const T: usize>(
         *row = &panels.vectors[(p + r).min(panels.n - 1) * panels.each..][..panels.each];
     }
     let tile = F::tile(i, rows, tokens);
-    for (r, values) in tile.into_iter().enumerate().take(panels.n - p) {
-        let row = panels.first + (p + r) * I::ROWS;
-        for (t, v) in (first_token..out.n_rows()).zip(values) {
-            put(i, out, t, row, I::ROWS.min(w.n_rows() - row), v);
+    // Indexed, for an iterator by value would copy the tile.
+    for t in 0..T.min(out.n_rows() - first_token) {
+        for r in 0..R.min(panels.n - p) {
+            let row = panels.first + (p + r) * I::ROWS;
+            put(i, out, first_token + t, row, I::ROWS.min(w.n_rows() - row), tile[r][t]);
         }
     }
 }

@@ -8,8 +8,8 @@
 //! | 8 | weights | 64 | weights |
 //! | 1 | f32 scale `d` | 1 | f32 scale `d` |
 //! | 1 | f32 minimum, or unused | 1 | f32 `dmin`, or unused |
-//! | | | 4 | signed bytes: the scales of four groups each |
-//! | | | 8 | 16-bit integers: the minima of two groups each, or unused |
+//! | | | 16 | 32-bit integers: the scale of a group each; groups of 32 use eight |
+//! | | | 8 | 16-bit integers: the minima of two groups each; groups of 32 use four, formats without minima none |
 
 use super::band::Band;
 use super::int::Int;
@@ -18,12 +18,12 @@ use super::unpack::{Unpack32, Unpack256};
 /// Vectors per 32-weight block.
 pub(super) const VECTORS_32: usize = 10;
 /// Vectors per super-block.
-pub(super) const VECTORS_256: usize = 78;
+pub(super) const VECTORS_256: usize = 90;
 /// Where things lie in a panel's super-block.
 pub(super) const D: usize = 64;
 pub(super) const DMIN: usize = 65;
 pub(super) const SCALES: usize = 66;
-pub(super) const MINS: usize = 70;
+pub(super) const MINS: usize = 82;
 
 /// Packs the rows of a band of 32-weight blocks.
 #[inline(always)]
@@ -71,20 +71,29 @@ pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mu
         for q in 0..4 {
             quad[q] = B::scales(i, band.four(b, q));
         }
-        for (k, v) in i.transpose(quad).into_iter().enumerate() {
-            i.store(v, &mut panel[SCALES + k]);
+        let pieces = B::GROUP / 16;
+        for (k, four) in i.transpose(quad).into_iter().enumerate() {
+            for j in (0..4).step_by(pieces) {
+                i.store(i.byte_of_lane(four, j as i32), &mut panel[SCALES + (4 * k + j) / pieces]);
+            }
         }
         if B::HAS_MIN {
             i.store_f(B::dmin(i, &rows), &mut panel[DMIN]);
             let mut low = [i.zero(); 4];
             let mut high = [i.zero(); 4];
             for q in 0..4 {
-                (low[q], high[q]) = i.widen(B::mins(i, band.four(b, q)));
+                let mins = B::mins(i, band.four(b, q));
+                // Both pieces of a group of 32 have its minimum, which is not negative: the first, and 0 above it.
+                let of_32 = i.and(mins, i.splat32(0x00ff_00ff));
+                (low[q], high[q]) = if B::GROUP == 32 { (of_32, of_32) } else { i.widen(mins) };
             }
-            let (low, high) = (i.transpose(low), i.transpose(high));
-            for k in 0..4 {
-                i.store(low[k], &mut panel[MINS + k]);
-                i.store(high[k], &mut panel[MINS + 4 + k]);
+            for (k, v) in i.transpose(low).into_iter().enumerate() {
+                i.store(v, &mut panel[MINS + k]);
+            }
+            if B::GROUP == 16 {
+                for (k, v) in i.transpose(high).into_iter().enumerate() {
+                    i.store(v, &mut panel[MINS + 4 + k]);
+                }
             }
         }
     }
