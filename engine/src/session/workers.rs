@@ -6,6 +6,9 @@ use nanocamelid_kernels::{Activations, Kernels, Matrix, Queue, TileMut, TilesMut
 
 /// Bands per worker that a product is split into, so that uneven cores end together.
 const BANDS_PER_WORKER: usize = 4;
+/// Rows of a band at most when there are many tokens: what a band makes, of the gate and of the rows to be joined with it,
+/// is still in a level-2 cache when it is joined.
+const MAX_BAND_ROWS: usize = 128;
 
 /// An executor, what it is about to do, and the kernels to do it with.
 #[derive(Clone, Copy)]
@@ -130,7 +133,10 @@ impl<'w> Workers<'w> {
 
     fn bands<'o>(&self, out: &'o mut [f32], n_tokens: usize, n_out: usize) -> TilesMut<'o> {
         let unit = self.kernels.band_rows(n_tokens);
-        let share = n_out.div_ceil(BANDS_PER_WORKER * self.executor.n_workers(self.phase).max(1));
+        let mut share = n_out.div_ceil(BANDS_PER_WORKER * self.executor.n_workers(self.phase).max(1));
+        if self.phase == Phase::Prefill {
+            share = share.min(MAX_BAND_ROWS);
+        }
         TilesMut::new(&mut out[..n_tokens * n_out], n_tokens, n_out, n_tokens, share.next_multiple_of(unit))
     }
 }

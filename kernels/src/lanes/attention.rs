@@ -8,6 +8,7 @@ use super::{Lanes, load_tail, reduce_max, store_tail};
 use crate::attention::{Attend, AttentionState, CHUNK, GROUP, KvType};
 use crate::formats::f16;
 use crate::reference::attention::Q8_0_BYTES;
+use crate::reference::math;
 
 /// Scores, softmax and weighted values of every query, merged into its state.
 #[inline(always)]
@@ -18,7 +19,7 @@ pub(crate) fn attend<L: Lanes>(l: L, chunk: &Attend<'_>, state: &mut AttentionSt
         // A tile with an empty place or two costs less than two tiles that each read the chunk.
         q += match n - q {
             5.. if L::QUERIES == 8 => tile::<L, 8, 1>(l, chunk, state, q),
-            3.. if L::QUERIES == 8 => tile::<L, 4, 2>(l, chunk, state, q),
+            3.. if L::QUERIES == 8 => tile::<L, 4, 4>(l, chunk, state, q),
             2.. if L::QUERIES == 8 => tile::<L, 2, 4>(l, chunk, state, q),
             _ if L::QUERIES == 8 => tile::<L, 1, 8>(l, chunk, state, q),
             3.. => tile::<L, 4, 1>(l, chunk, state, q),
@@ -56,7 +57,7 @@ fn seen<const Q: usize>(chunk: &Attend<'_>, first_query: usize, n: usize) -> Opt
 }
 
 /// `Q` queries from `first_query`, or as many as there are: their number. `N` vectors of keys or of values advance
-/// together, so that `Q * N` sums hide the latency of adding to one.
+/// together, so that `Q * N` sums hide the latency of adding to one; `N` divides the groups of a chunk.
 #[inline(always)]
 fn tile<L: Lanes, const Q: usize, const N: usize>(
     l: L,
@@ -68,35 +69,22 @@ fn tile<L: Lanes, const Q: usize, const N: usize>(
     let Some(seen) = seen::<Q>(chunk, first_query, n_queries) else {
         return n_queries;
     };
-    let mut p = [[f32::NEG_INFINITY; CHUNK]; Q];
+    let mut p = [[0.0; CHUNK]; Q];
     let mut queries: [&[f32]; Q] = [&[]; Q];
     for (i, query) in queries.iter_mut().enumerate() {
         *query = &chunk.queries[(first_query + i.min(n_queries - 1)) * chunk.key_dim..][..chunk.key_dim];
     }
-    let end = seen.any.1.div_ceil(GROUP);
-    let mut group = seen.any.0 / GROUP;
-    while group + N <= end {
+    // Whole steps of `N` groups: scores of slots that nobody sees are computed for nothing, and cleared.
+    for group in (seen.any.0 / GROUP / N * N..seen.any.1.div_ceil(GROUP)).step_by(N) {
         scores::<L, Q, N>(l, chunk, &queries, group, &mut p);
-        group += N;
     }
-    while group < end {
-        scores::<L, Q, 1>(l, chunk, &queries, group, &mut p);
-        group += 1;
-    }
-    // What remains of the old state, and what the chunk's counts.
-    let mut factors = [(0.0, 0.0); Q];
-    for i in 0..Q {
-        let (first, end) = seen.each[i];
-        if first < end {
-            factors[i] = softmax(l, &mut p[i], first, end, chunk.softcap, state, first_query + i);
-        }
-    }
+    let factors = softmax(l, &mut p, &seen.each, chunk.softcap, state, first_query);
     let mut c = 0;
     while c + 16 * N <= chunk.value_dim {
         weighted_values::<L, Q, N>(l, chunk, &seen, &p, &factors, state, first_query, c);
         c += 16 * N;
     }
-    while c < chunk.value_dim {
+    while N > 1 && c < chunk.value_dim {
         weighted_values::<L, Q, 1>(l, chunk, &seen, &p, &factors, state, first_query, c);
         c += 16;
     }
@@ -117,22 +105,26 @@ fn scores<L: Lanes, const Q: usize, const N: usize>(
     for (i, keys) in keys.iter_mut().enumerate() {
         *keys = &chunk.keys[(group + i) * group_bytes..][..group_bytes];
     }
-    let mut acc = [[l.splat(0.0); Q]; N];
+    let mut acc = [[l.splat(0.0); N]; Q];
     match chunk.kv_type {
         KvType::F32 => {
             let keys = keys.map(|keys| keys.as_chunks::<64>().0);
             for c in 0..chunk.key_dim {
+                let mut k = [l.splat(0.0); N];
                 for i in 0..N {
-                    add_component(l, l.load_f32(&keys[i][c]), queries, c, &mut acc[i]);
+                    k[i] = l.load_f32(&keys[i][c]);
                 }
+                add_component(l, &k, queries, c, &mut acc);
             }
         }
         KvType::F16 => {
             let keys = keys.map(|keys| keys.as_chunks::<32>().0);
             for c in 0..chunk.key_dim {
+                let mut k = [l.splat(0.0); N];
                 for i in 0..N {
-                    add_component(l, l.load_f16(&keys[i][c]), queries, c, &mut acc[i]);
+                    k[i] = l.load_f16(&keys[i][c]);
                 }
+                add_component(l, &k, queries, c, &mut acc);
             }
         }
         KvType::Q8_0 => {
@@ -141,64 +133,122 @@ fn scores<L: Lanes, const Q: usize, const N: usize>(
                 let blocks = keys.map(|keys| keys[b].split_at(2 * GROUP));
                 let scales = blocks.map(|(scales, _)| l.load_f16(&scales.as_chunks::<32>().0[0]));
                 for c in 0..32 {
+                    let mut k = [l.splat(0.0); N];
                     for i in 0..N {
-                        let k = l.mul(scales[i], l.load_i8(&blocks[i].1.as_chunks::<16>().0[c]));
-                        add_component(l, k, queries, 32 * b + c, &mut acc[i]);
+                        k[i] = l.mul(scales[i], l.load_i8(&blocks[i].1.as_chunks::<16>().0[c]));
                     }
+                    add_component(l, &k, queries, 32 * b + c, &mut acc);
                 }
             }
         }
     }
-    for (i, acc) in acc.into_iter().enumerate() {
-        for (p, acc) in p.iter_mut().zip(acc) {
+    for (p, acc) in p.iter_mut().zip(acc) {
+        for (i, acc) in acc.into_iter().enumerate() {
             l.store(acc, &mut p.as_chunks_mut::<16>().0[group + i]);
         }
     }
 }
 
 #[inline(always)]
-fn add_component<L: Lanes, const Q: usize>(l: L, k: L::V, queries: &[&[f32]; Q], c: usize, acc: &mut [L::V; Q]) {
-    for i in 0..Q {
-        acc[i] = l.fma(l.splat(queries[i][c]), k, acc[i]);
+fn add_component<L: Lanes, const Q: usize, const N: usize>(
+    l: L,
+    keys: &[L::V; N],
+    queries: &[&[f32]; Q],
+    c: usize,
+    acc: &mut [[L::V; N]; Q],
+) {
+    for q in 0..Q {
+        let x = l.splat(queries[q][c]);
+        for i in 0..N {
+            acc[q][i] = l.fma(x, keys[i], acc[q][i]);
+        }
     }
 }
 
-/// Turns scores into weights and merges maximum and sum into the state: the factors of the old output and of the new.
+/// Turns scores into weights and merges maxima and sums into the state: for each query, the factors of the old output
+/// and of the new.
 #[inline(always)]
-fn softmax<L: Lanes>(
+fn softmax<L: Lanes, const Q: usize>(
     l: L,
-    p: &mut [f32; CHUNK],
-    first: usize,
-    end: usize,
+    p: &mut [[f32; CHUNK]; Q],
+    each: &[(usize, usize); Q],
     cap: Option<f32>,
     state: &mut AttentionState<'_>,
-    query: usize,
-) -> (f32, f32) {
-    let groups = p.as_chunks_mut::<16>().0;
-    if let Some(cap) = cap {
-        for group in &mut groups[first / GROUP..end.div_ceil(GROUP)] {
-            l.store(softcap(l, l.load(group), l.splat(cap)), group);
+    first_query: usize,
+) -> [(f32, f32); Q] {
+    let mut old_sums = [0.0; 16];
+    let mut sums = [0.0; 16];
+    let mut maxima = Maxima::new();
+    for i in 0..Q {
+        let (first, end) = each[i];
+        if first == end {
+            continue;
+        }
+        let p = &mut p[i];
+        if let Some(cap) = cap {
+            for group in &mut p.as_chunks_mut::<16>().0[first / GROUP..end.div_ceil(GROUP)] {
+                l.store(softcap(l, l.load(group), l.splat(cap)), group);
+            }
+        }
+        // exp(-inf - m) is the 0 of a slot that is not seen.
+        p[..first].fill(f32::NEG_INFINITY);
+        p[end..].fill(f32::NEG_INFINITY);
+        let groups = p.as_chunks_mut::<16>().0;
+        let mut max = l.splat(f32::NEG_INFINITY);
+        for group in groups.iter() {
+            max = l.max(l.load(group), max);
+        }
+        let m = reduce_max(l, max);
+        let max = l.splat(m);
+        let mut sum = l.splat(0.0);
+        for group in groups {
+            let weights = exp(l, l.sub(l.load(group), max));
+            l.store(weights, group);
+            sum = l.add(sum, weights);
+        }
+        sums[i] = l.tree(sum);
+        old_sums[i] = state.sum[first_query + i];
+        maxima.raise(i, &mut state.max[first_query + i], m);
+    }
+    let (a, b) = maxima.factors(l);
+    let mut new_sums = [0.0; 16];
+    l.store(l.fma(l.load(&sums), l.load(&b), l.mul(l.load(&old_sums), l.load(&a))), &mut new_sums);
+    let mut factors = [(0.0, 0.0); Q];
+    for i in 0..Q {
+        if each[i].0 < each[i].1 {
+            state.sum[first_query + i] = new_sums[i];
+            factors[i] = (a[i], b[i]);
         }
     }
-    // exp(-inf - m) is the 0 of a slot that is not seen.
-    p[..first].fill(f32::NEG_INFINITY);
-    p[end..].fill(f32::NEG_INFINITY);
-    let groups = p.as_chunks_mut::<16>().0;
-    let mut max = l.splat(f32::NEG_INFINITY);
-    for group in groups.iter() {
-        max = l.max(l.load(group), max);
+    factors
+}
+
+/// Running maxima of up to eight queries that later ones raise, [`rescale`](crate::reference::attention::rescale) for
+/// all of them at once.
+struct Maxima([f32; 16]);
+
+impl Maxima {
+    #[inline(always)]
+    fn new() -> Self {
+        Self([0.0; 16])
     }
-    let m = reduce_max(l, max);
-    let max = l.splat(m);
-    let mut sum = l.splat(0.0);
-    for group in groups {
-        let weights = exp(l, l.sub(l.load(group), max));
-        l.store(weights, group);
-        sum = l.add(sum, weights);
+
+    /// Raises the maximum of query `i`.
+    #[inline(always)]
+    fn raise(&mut self, i: usize, max: &mut f32, later: f32) {
+        let new = math::max(*max, later);
+        (self.0[i], self.0[8 + i]) = (*max - new, later - new);
+        *max = new;
     }
-    let (a, b) = crate::reference::attention::rescale(&mut state.max[query], m);
-    state.sum[query] = crate::reference::math::fma(l.tree(sum), b, state.sum[query] * a);
-    (a, b)
+
+    /// The factors of what was and of what comes, in the first eight places.
+    #[inline(always)]
+    fn factors<L: Lanes>(self, l: L) -> ([f32; 16], [f32; 16]) {
+        let (mut was, mut comes) = ([0.0; 16], [0.0; 16]);
+        l.store(exp(l, l.load(&self.0)), &mut was);
+        comes[..8].copy_from_slice(&was[8..]);
+        (was, comes)
+    }
 }
 
 /// `sum over seen slots of p * v`, `N` times 16 components from `c`, joined to the state.
@@ -214,70 +264,125 @@ fn weighted_values<L: Lanes, const Q: usize, const N: usize>(
     first_query: usize,
     c: usize,
 ) {
-    let mut acc = [[l.splat(0.0); Q]; N];
+    // What only some of the queries see comes before and after what all of them see. These sums are indexed, and so in
+    // memory; those of the loop that matters are not.
+    let mut edges = [[l.splat(0.0); N]; Q];
     for i in 0..Q {
-        for j in seen.each[i].0..seen.each[i].1.min(seen.all.0) {
-            for (n, acc) in acc.iter_mut().enumerate() {
-                acc[i] = l.fma(l.splat(p[i][j]), load_value(l, chunk, j, c + 16 * n), acc[i]);
+        let (first, end) = seen.each[i];
+        add_values(l, chunk, first..end.min(seen.all.0), c, &p[i], &mut edges[i]);
+    }
+    let mut acc = edges;
+    // The type is decided outside of the loop.
+    match chunk.kv_type {
+        KvType::F32 => {
+            for j in seen.all.0..seen.all.1 {
+                add_value(l, &load_values(l, KvType::F32, chunk, j, c), p, j, &mut acc);
+            }
+        }
+        KvType::F16 => {
+            for j in seen.all.0..seen.all.1 {
+                add_value(l, &load_values(l, KvType::F16, chunk, j, c), p, j, &mut acc);
+            }
+        }
+        KvType::Q8_0 => {
+            for j in seen.all.0..seen.all.1 {
+                add_value(l, &load_values(l, KvType::Q8_0, chunk, j, c), p, j, &mut acc);
             }
         }
     }
-    for j in seen.all.0..seen.all.1 {
-        for (n, acc) in acc.iter_mut().enumerate() {
-            let v = load_value(l, chunk, j, c + 16 * n);
-            for i in 0..Q {
-                acc[i] = l.fma(l.splat(p[i][j]), v, acc[i]);
-            }
-        }
-    }
+    edges = acc;
     for i in 0..Q {
-        for j in seen.all.1..seen.each[i].1 {
-            for (n, acc) in acc.iter_mut().enumerate() {
-                acc[i] = l.fma(l.splat(p[i][j]), load_value(l, chunk, j, c + 16 * n), acc[i]);
-            }
-        }
+        add_values(l, chunk, seen.all.1..seen.each[i].1, c, &p[i], &mut edges[i]);
     }
-    for (n, acc) in acc.into_iter().enumerate() {
-        let c = c + 16 * n;
-        for i in (0..Q).filter(|&i| seen.each[i].0 < seen.each[i].1) {
-            let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
-            let width = (chunk.value_dim - c).min(16);
-            let out = &mut state.out[(first_query + i) * chunk.value_dim + c..][..width];
-            if let Some(out) = out.as_mut_array::<16>() {
-                l.store(l.fma(acc[i], b, l.mul(l.load(out), a)), out);
-            } else {
-                store_tail(l, l.fma(acc[i], b, l.mul(load_tail(l, out, 0.0), a)), out);
-            }
+    for i in (0..Q).filter(|&i| seen.each[i].0 < seen.each[i].1) {
+        let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
+        let out = &mut state.out[(first_query + i) * chunk.value_dim..][..chunk.value_dim][c..];
+        let width = out.len().min(16 * N);
+        let (whole, tail) = out[..width].as_chunks_mut::<16>();
+        for (out, sum) in whole.iter_mut().zip(edges[i]) {
+            l.store(l.fma(sum, b, l.mul(l.load(out), a)), out);
+        }
+        if !tail.is_empty() {
+            store_tail(l, l.fma(edges[i][0], b, l.mul(load_tail(l, tail, 0.0), a)), tail);
         }
     }
 }
 
-/// Components `c ..` of 16 of the value at slot `j`, zeros beyond its end.
+/// Adds the value at slot `j`, weighted, for every query.
 #[inline(always)]
-fn load_value<L: Lanes>(l: L, chunk: &Attend<'_>, j: usize, c: usize) -> L::V {
+fn add_value<L: Lanes, const Q: usize, const N: usize>(
+    l: L,
+    values: &[L::V; N],
+    p: &[[f32; CHUNK]; Q],
+    j: usize,
+    acc: &mut [[L::V; N]; Q],
+) {
+    for q in 0..Q {
+        let weight = l.splat(p[q][j]);
+        for n in 0..N {
+            acc[q][n] = l.fma(weight, values[n], acc[q][n]);
+        }
+    }
+}
+
+/// Adds the values at some slots, weighted, for one query.
+#[inline(always)]
+fn add_values<L: Lanes, const N: usize>(
+    l: L,
+    chunk: &Attend<'_>,
+    slots: core::ops::Range<usize>,
+    c: usize,
+    p: &[f32; CHUNK],
+    sums: &mut [L::V; N],
+) {
+    for j in slots {
+        let values = load_values::<L, N>(l, chunk.kv_type, chunk, j, c);
+        let weight = l.splat(p[j]);
+        for n in 0..N {
+            sums[n] = l.fma(weight, values[n], sums[n]);
+        }
+    }
+}
+
+/// `N` times 16 components from `c` of the value at slot `j`; a single vector may reach past its end, where it is 0.
+#[inline(always)]
+fn load_values<L: Lanes, const N: usize>(l: L, kv_type: KvType, chunk: &Attend<'_>, j: usize, c: usize) -> [L::V; N] {
     let row_bytes = chunk.values.len() / CHUNK;
     let row = &chunk.values[j * row_bytes..][..row_bytes];
-    match chunk.kv_type {
+    let mut values = [l.splat(0.0); N];
+    match kv_type {
         KvType::F32 => {
             let bytes = &row[4 * c..];
-            match bytes.first_chunk() {
-                Some(bytes) => l.load_f32(bytes),
-                None => l.load_f32(&padded(bytes)),
+            if N == 1 && bytes.len() < 64 {
+                values[0] = l.load_f32(&padded(bytes));
+            } else {
+                let bytes = &bytes[..64 * N];
+                for (v, bytes) in values.iter_mut().zip(bytes.as_chunks().0) {
+                    *v = l.load_f32(bytes);
+                }
             }
         }
         KvType::F16 => {
             let bytes = &row[2 * c..];
-            match bytes.first_chunk() {
-                Some(bytes) => l.load_f16(bytes),
-                None => l.load_f16(&padded(bytes)),
+            if N == 1 && bytes.len() < 32 {
+                values[0] = l.load_f16(&padded(bytes));
+            } else {
+                let bytes = &bytes[..32 * N];
+                for (v, bytes) in values.iter_mut().zip(bytes.as_chunks().0) {
+                    *v = l.load_f16(bytes);
+                }
             }
         }
         KvType::Q8_0 => {
-            let block = &row.as_chunks::<Q8_0_BYTES>().0[c / 32];
-            let scale = l.splat(f16([block[0], block[1]]));
-            l.mul(scale, l.load_i8(&block[2..].as_chunks::<16>().0[c % 32 / 16]))
+            for n in 0..N {
+                let c = c + 16 * n;
+                let block = &row.as_chunks::<Q8_0_BYTES>().0[c / 32];
+                let scale = l.splat(f16([block[0], block[1]]));
+                values[n] = l.mul(scale, l.load_i8(&block[2..].as_chunks::<16>().0[c % 32 / 16]));
+            }
         }
     }
+    values
 }
 
 #[inline(always)]
@@ -295,17 +400,23 @@ pub(crate) fn merge<L: Lanes>(l: L, state: &mut AttentionState<'_>, later: &Atte
         return;
     }
     let dim = state.out.len() / n;
-    for q in 0..n {
-        if later.max[q] == f32::NEG_INFINITY && later.sum[q] == 0.0 {
-            continue;
+    for first in (0..n).step_by(8) {
+        let queries = first..(first + 8).min(n);
+        let nothing_later = |q: usize| later.max[q] == f32::NEG_INFINITY && later.sum[q] == 0.0;
+        let mut maxima = Maxima::new();
+        for q in queries.clone().filter(|&q| !nothing_later(q)) {
+            maxima.raise(q - first, &mut state.max[q], later.max[q]);
         }
-        let (a, b) = crate::reference::attention::rescale(&mut state.max[q], later.max[q]);
-        state.sum[q] = crate::reference::math::fma(later.sum[q], b, state.sum[q] * a);
-        super::elementwise::zip(
-            l,
-            super::elementwise::Merge(a, b),
-            &mut state.out[q * dim..][..dim],
-            &later.out[q * dim..][..dim],
-        );
+        let (a, b) = maxima.factors(l);
+        for q in queries.filter(|&q| !nothing_later(q)) {
+            let (a, b) = (a[q - first], b[q - first]);
+            state.sum[q] = math::fma(later.sum[q], b, state.sum[q] * a);
+            super::elementwise::zip(
+                l,
+                super::elementwise::Merge(a, b),
+                &mut state.out[q * dim..][..dim],
+                &later.out[q * dim..][..dim],
+            );
+        }
     }
 }

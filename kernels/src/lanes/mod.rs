@@ -96,14 +96,15 @@ pub(crate) fn store_tail<L: Lanes>(l: L, v: L::V, x: &mut [f32]) {
     x.copy_from_slice(&padded[..x.len()]);
 }
 
-/// The greatest lane, by `if a > b { a } else { b }`.
+/// The greatest lane.
 #[inline(always)]
 pub(crate) fn reduce_max<L: Lanes>(l: L, v: L::V) -> f32 {
     let mut lanes = [0.0; 16];
     l.store(v, &mut lanes);
-    let mut max = lanes[0];
-    for i in 1..16 {
-        max = crate::reference::math::max(lanes[i], max);
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] = crate::reference::math::max(lanes[i + half], lanes[i]);
+        }
     }
-    max
+    lanes[0]
 }
