@@ -80,11 +80,11 @@ fn tile<L: Lanes, const Q: usize, const N: usize>(
     }
     let factors = softmax(l, &mut p, &seen.each, chunk.softcap, state, first_query);
     let mut c = 0;
-    while c + 16 * N <= chunk.value_dim {
+    while N > 1 && c + 16 * N <= chunk.value_dim {
         weighted_values::<L, Q, N>(l, chunk, &seen, &p, &factors, state, first_query, c);
         c += 16 * N;
     }
-    while N > 1 && c < chunk.value_dim {
+    while c < chunk.value_dim {
         weighted_values::<L, Q, 1>(l, chunk, &seen, &p, &factors, state, first_query, c);
         c += 16;
     }
