@@ -23,10 +23,8 @@ pub(super) struct Buffers<'a> {
     pub v: &'a mut [f32],
     /// What the mixer made, `[n][n_heads * value_dim]`.
     pub mixed: &'a mut [f32],
-    /// `[n][n_ff]`.
-    pub gate: &'a mut [f32],
-    /// `[n][n_ff]`.
-    pub up: &'a mut [f32],
+    /// Gate and up projection joined, `[n][n_ff]`.
+    pub gated: &'a mut [f32],
     /// Of the last token, and what the remainder of the head's input had to add, `[2][n_vocab]`.
     pub outputs: &'a mut [f32],
     /// Per RoPE setting: cosines and sines, `[n][n_rot / 2]`.
@@ -109,8 +107,7 @@ impl<'a> Buffers<'a> {
             k: arena.take(n * s.k_width),
             v: arena.take(n * s.v_width),
             mixed: arena.take(n * s.mixed_width),
-            gate: arena.take(n * s.n_ff),
-            up: arena.take(n * s.n_ff),
+            gated: arena.take(n * s.n_ff),
             outputs: arena.take(2 * s.n_logits),
             angles: s
                 .n_rot

@@ -58,8 +58,8 @@ pub(super) fn experts(pass: &Pass<'_>, b: &mut Buffers<'_>, experts: &Experts<'_
         }
         let wanted = ActivationKinds::of(&[gated.gate.weight, gated.up.weight]);
         b.experts.acts.gather(&b.acts, wanted, tokens, n_embd);
-        pass.gate_up(&gated, rows, &b.experts.acts, [b.gate, b.up], n_tokens, b.scratch);
-        let hidden = &b.gate[..n_tokens * s.n_ff];
+        pass.gate_up(&gated, rows, &b.experts.acts, b.gated, n_tokens, b.scratch);
+        let hidden = &b.gated[..n_tokens * s.n_ff];
         pass.quantize(hidden, s.n_ff, &mut b.experts.acts, ActivationKinds::of(&[gated.down.weight]));
         pass.project(gated.down, hidden, &b.experts.acts, rows, b.scratch);
         for ((row, &t), &weight) in rows.chunks(n_embd).zip(tokens).zip(weights) {

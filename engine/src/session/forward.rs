@@ -150,10 +150,10 @@ impl<'p> Pass<'p> {
                 experts::experts(self, b, e, &experts::Sizes { n_ff, n_experts, n_used });
             }
             (Ffn::Dense(f), _) => {
-                self.gate_up(f, b.h, &b.acts, [b.gate, b.up], n, b.scratch);
+                self.gate_up(f, b.h, &b.acts, b.gated, n, b.scratch);
                 let n_ff = f.down.weight.n_cols();
-                self.quantize(&b.gate[..n * n_ff], n_ff, &mut b.acts, ActivationKinds::of(&[f.down.weight]));
-                self.project(f.down, b.gate, &b.acts, &mut b.h[..n * n_embd], b.scratch);
+                self.quantize(&b.gated[..n * n_ff], n_ff, &mut b.acts, ActivationKinds::of(&[f.down.weight]));
+                self.project(f.down, b.gated, &b.acts, &mut b.h[..n * n_embd], b.scratch);
             }
             _ => unreachable!("model and configuration agree on experts"),
         }
@@ -243,13 +243,13 @@ impl<'p> Pass<'p> {
         self.workers.products([Product { linear, x, out }], scratch);
     }
 
-    /// The gated half of a feed-forward network; the result is in the first output.
+    /// The gated half of a feed-forward network.
     pub(super) fn gate_up(
         &self,
         gated: &Gated<'_>,
         f32s: &[f32],
         acts: &QuantizedBuffers<'_>,
-        [gate, up]: [&mut [f32]; 2],
+        out: &mut [f32],
         n_tokens: usize,
         scratch: &mut [u8],
     ) {
@@ -261,7 +261,7 @@ impl<'p> Pass<'p> {
             Activation::Gelu => Kernels::gelu_mul,
         };
         let inputs = [view(&gated.gate), view(&gated.up)];
-        self.workers.gated([gated.gate, gated.up], inputs, [gate, up], scratch, activate);
+        self.workers.gated([gated.gate, gated.up], inputs, out, scratch, activate);
     }
 
     /// `x += residual_scale * post_norm(h)`.

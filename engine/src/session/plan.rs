@@ -3,6 +3,7 @@
 use super::SessionError;
 use super::arena::Arena;
 use super::buffers::Buffers;
+use super::workers::max_band;
 use crate::config::{AttentionConfig, FfnConfig, MixerConfig};
 use crate::model::{ActivationKinds, Model};
 use alloc::vec::Vec;
@@ -134,7 +135,8 @@ impl Shape {
         }
         shape.max_input = shape.max_input.max(shape.mixed_width).max(shape.n_ff);
         // Never nothing: having a scratch is a worker's licence to work.
-        let scratch_bytes = shape.scratch_bytes.max(kernels.scratch_bytes(shape.max_input)).max(1);
+        let band = max_band(n_batch, shape.n_ff) * size_of::<f32>();
+        let scratch_bytes = shape.scratch_bytes.max(band + kernels.scratch_bytes(shape.max_input)).max(1);
         shape.scratch_bytes = scratch_bytes.next_multiple_of(64);
         Ok(shape)
     }

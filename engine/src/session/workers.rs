@@ -6,9 +6,14 @@ use nanocamelid_kernels::{Activations, Kernels, Matrix, Queue, TileMut, TilesMut
 
 /// Bands per worker that a product is split into, so that uneven cores end together.
 const BANDS_PER_WORKER: usize = 4;
-/// Rows of a band at most when there are many tokens: what a band makes, of the gate and of the rows to be joined with it,
-/// is still in a level-2 cache when it is joined.
+/// Rows of a band at most when there are many tokens, a multiple of every [`Kernels::band_rows`]: what a band makes stays
+/// in a level-2 cache until it is used.
 const MAX_BAND_ROWS: usize = 128;
+
+/// Values of a band of `n_out` outputs at most, in any batch of up to `n_batch` tokens.
+pub(super) fn max_band(n_batch: usize, n_out: usize) -> usize {
+    n_out.max(n_batch * n_out.min(MAX_BAND_ROWS))
+}
 
 /// An executor, what it is about to do, and the kernels to do it with.
 #[derive(Clone, Copy)]
@@ -87,29 +92,31 @@ impl<'w> Workers<'w> {
             let Some(scratch) = scratches.next() else { return };
             for (linear, x, tiles) in &products {
                 while let Some(mut tile) = tiles.next() {
-                    fill(kernels, linear, x, &mut tile, scratch);
+                    fill(kernels, linear, tile.first_col(), x, &mut tile, scratch);
                 }
             }
         });
     }
 
-    /// `gate(x)` and `up(x)`, joined by `activate` while they are warm; the result is in `gate_out`.
+    /// `activate(gate(x), up(x))`, band by band: what `up` makes of a band never leaves the worker's scratch.
     pub(super) fn gated(
         &self,
         [gate, up]: [Linear<'_>; 2],
         [gate_x, up_x]: [Activations<'_>; 2],
-        [gate_out, up_out]: [&mut [f32]; 2],
+        out: &mut [f32],
         scratch: &mut [u8],
         activate: fn(&Kernels, &mut [f32], &[f32]),
     ) {
         let (n_tokens, n_out) = (gate_x.n_rows(), gate.weight.n_rows());
         let kernels = self.kernels;
-        let pairs = self.bands(gate_out, n_tokens, n_out).zip(self.bands(up_out, n_tokens, n_out));
-        self.share(pairs, scratch, |(mut gate_tile, mut up_tile), scratch| {
-            fill(kernels, &gate, &gate_x, &mut gate_tile, scratch);
-            fill(kernels, &up, &up_x, &mut up_tile, scratch);
-            for t in 0..n_tokens {
-                activate(kernels, gate_tile.row_mut(t), up_tile.row(t));
+        self.share(self.bands(out, n_tokens, n_out), scratch, |mut tile, scratch| {
+            let (first, n) = (tile.first_col(), tile.n_cols());
+            let (band, scratch) = scratch.split_at_mut(n_tokens * n * size_of::<f32>());
+            let band: &mut [f32] = bytemuck::cast_slice_mut(band);
+            fill(kernels, &gate, first, &gate_x, &mut tile, scratch);
+            fill(kernels, &up, first, &up_x, &mut TileMut::whole(band, n_tokens, n), scratch);
+            for (gate, up) in tile.rows_mut().zip(band.chunks(n)) {
+                activate(kernels, gate, up);
             }
         });
     }
@@ -141,13 +148,20 @@ impl<'w> Workers<'w> {
     }
 }
 
-/// One tile of a product: the columns it covers are rows of the weight.
-fn fill(kernels: &Kernels, linear: &Linear<'_>, x: &Activations<'_>, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
-    let (first, n) = (tile.first_col(), tile.n_cols());
+/// One tile of a product, for as many rows of the weight from `first` as it has columns.
+fn fill(
+    kernels: &Kernels,
+    linear: &Linear<'_>,
+    first: usize,
+    x: &Activations<'_>,
+    tile: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    let n = tile.n_cols();
     kernels.matmul(&linear.weight.rows(first, n), x, tile, scratch);
     if let Some(bias) = linear.bias {
-        for t in 0..tile.n_rows() {
-            add_vector(tile.row_mut(t), &bias[first..first + n]);
+        for row in tile.rows_mut() {
+            add_vector(row, &bias[first..first + n]);
         }
     }
 }

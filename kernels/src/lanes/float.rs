@@ -13,18 +13,17 @@ use crate::tiles::TileMut;
 pub(crate) fn matmul<L: Lanes, W: Float>(l: L, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
     let x = f32_rows(x);
     let mut r = 0;
-    if L::WIDE {
-        while r + 4 <= w.n_rows() {
-            tokens::<L, W, 4>(l, w, &x, out, r);
-            r += 4;
-        }
+    while L::WIDE && r + 4 <= w.n_rows() {
+        tokens::<L, W, 4>(l, w, &x, out, r);
+        r += 4;
     }
-    while r + 2 <= w.n_rows() {
+    while !L::WIDE && r + 2 <= w.n_rows() {
         tokens::<L, W, 2>(l, w, &x, out, r);
         r += 2;
     }
-    if r < w.n_rows() {
+    while r < w.n_rows() {
         tokens::<L, W, 1>(l, w, &x, out, r);
+        r += 1;
     }
 }
 
@@ -32,18 +31,17 @@ pub(crate) fn matmul<L: Lanes, W: Float>(l: L, w: &Matrix<'_>, x: &Activations<'
 #[inline(always)]
 fn tokens<L: Lanes, W: Float, const R: usize>(l: L, w: &Matrix<'_>, x: &F32Rows<'_>, out: &mut TileMut<'_>, r: usize) {
     let mut t = 0;
-    if L::WIDE {
-        while t + 4 <= x.n_rows {
-            tile::<L, W, R, 4>(l, w, x, out, r, t);
-            t += 4;
-        }
+    while L::WIDE && t + 4 <= x.n_rows {
+        tile::<L, W, R, 4>(l, w, x, out, r, t);
+        t += 4;
     }
-    while t + 2 <= x.n_rows {
+    while !L::WIDE && t + 2 <= x.n_rows {
         tile::<L, W, R, 2>(l, w, x, out, r, t);
         t += 2;
     }
-    if t < x.n_rows {
+    while t < x.n_rows {
         tile::<L, W, R, 1>(l, w, x, out, r, t);
+        t += 1;
     }
 }
 

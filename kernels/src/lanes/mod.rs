@@ -20,7 +20,7 @@ pub(crate) trait Lanes: Copy {
     type V: Copy;
     /// Queries that share each load of a key or value: 8 or 4.
     const QUERIES: usize;
-    /// Whether a 4 x 4 tile of accumulators fits the registers; else 2 x 2.
+    /// Whether a 4 x 4 tile of accumulators fits the registers; else it is 2 x 2.
     const WIDE: bool;
 
     /// `x` in every lane.

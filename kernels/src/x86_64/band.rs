@@ -18,14 +18,19 @@ impl<'a, B: Pod> Band<'a, B> {
     /// Up to [`Int::ROWS`] rows from `first`, which the matrix has.
     #[inline(always)]
     pub(super) fn new<I: Int>(w: &Matrix<'a>, first: usize) -> Self {
+        Self::with_rows(w, first, I::ROWS)
+    }
+
+    /// Out of line, for 16 checked rows are many instructions, and the same ones for every instruction set.
+    #[inline(never)]
+    fn with_rows(w: &Matrix<'a>, first: usize, n_rows: usize) -> Self {
         let mut rows: [&[B]; 16] = [&[]; 16];
         for (i, row) in rows.iter_mut().enumerate() {
             *row = bytemuck::cast_slice(w.row((first + i).min(w.n_rows() - 1)));
         }
-        let n_rows = I::ROWS.min(w.n_rows() - first);
         // Only ever a hint: the address may lie past the end.
-        let next = w.row(first).as_ptr().wrapping_add(I::ROWS * w.row_bytes());
-        Self { rows, n_blocks: w.row_bytes() / size_of::<B>(), n_rows, next }
+        let next = w.row(first).as_ptr().wrapping_add(n_rows * w.row_bytes());
+        Self { rows, n_blocks: w.row_bytes() / size_of::<B>(), n_rows: n_rows.min(w.n_rows() - first), next }
     }
 
     /// Blocks per row.

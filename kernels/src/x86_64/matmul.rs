@@ -154,15 +154,16 @@ pub(super) fn matmul256<I: Int, B: Unpack256>(
 
 #[inline(always)]
 fn matmul<I: Int, F: Format>(i: I, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
-    match x.n_rows {
-        0 => return,
-        1 => return matvec::<I, F, 1>(i, w, x, 0, out),
-        2 => return matvec::<I, F, 2>(i, w, x, 0, out),
-        3 => {
-            matvec::<I, F, 2>(i, w, x, 0, out);
-            return matvec::<I, F, 1>(i, w, x, 2, out);
+    if x.n_rows < MIN_PACKED_TOKENS {
+        let mut token = 0;
+        while token < x.n_rows {
+            token += if x.n_rows - token == 1 {
+                matvec::<I, F, 1>(i, w, x, token, out)
+            } else {
+                matvec::<I, F, 2>(i, w, x, token, out)
+            };
         }
-        MIN_PACKED_TOKENS.. => {}
+        return;
     }
     let n_panels = n_panels::<I>(w.n_cols());
     let vectors = w.n_cols() / F::BLOCK_LEN * F::VECTORS;
@@ -183,7 +184,7 @@ fn matmul<I: Int, F: Format>(i: I, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &
     }
 }
 
-/// All rows, as they lie in the file, against tokens `first_token .. first_token + T`.
+/// All rows, as they lie in the file, against tokens `first_token .. first_token + T`: `T`.
 #[inline(always)]
 fn matvec<I: Int, F: Format, const T: usize>(
     i: I,
@@ -191,7 +192,7 @@ fn matvec<I: Int, F: Format, const T: usize>(
     x: &QuantizedRows<'_>,
     first_token: usize,
     out: &mut TileMut<'_>,
-) {
+) -> usize {
     let tokens = Tokens::<T>::new(x, first_token);
     for first in (0..w.n_rows()).step_by(I::ROWS) {
         let band = Band::new::<I>(w, first);
@@ -199,6 +200,7 @@ fn matvec<I: Int, F: Format, const T: usize>(
             put(i, out, first_token + t, first, band.n_rows, v);
         }
     }
+    T
 }
 
 /// Packed rows.
@@ -243,11 +245,19 @@ fn tile<I: Int, F: Format, const R: usize, const T: usize>(
     for (r, row) in rows.iter_mut().enumerate() {
         *row = &panels.vectors[(p + r).min(panels.n - 1) * panels.each..][..panels.each];
     }
+    let (n_tokens, first_row) = (T.min(out.n_rows() - first_token), panels.first + p * I::ROWS);
+    // Stores that miss would pile up and stop the tile that follows.
+    for t in 0..n_tokens {
+        let line = out.row(first_token + t)[first_row..].as_ptr();
+        for r in 0..R {
+            i.prefetch(line.wrapping_add(r * I::ROWS).cast());
+        }
+    }
     let tile = F::tile(i, rows, tokens);
     // Indexed, for an iterator by value would copy the tile.
-    for t in 0..T.min(out.n_rows() - first_token) {
+    for t in 0..n_tokens {
         for r in 0..R.min(panels.n - p) {
-            let row = panels.first + (p + r) * I::ROWS;
+            let row = first_row + r * I::ROWS;
             put(i, out, first_token + t, row, I::ROWS.min(w.n_rows() - row), tile[r][t]);
         }
     }

@@ -78,18 +78,6 @@ macro_rules! table {
                 store::dequantize_half::<_, W>($token(()), row, out);
             }
 
-            /// The reference's loop, compiled for these features.
-            #[target_feature(enable = $features)]
-            fn dequantize32<B: Unpack32>(row: &[u8], out: &mut [f32]) {
-                reference::matmul::dequantize32::<B>(row, out);
-            }
-
-            /// The reference's loop, compiled for these features.
-            #[target_feature(enable = $features)]
-            fn dequantize256<B: Unpack256>(row: &[u8], out: &mut [f32]) {
-                reference::matmul::dequantize256::<B>(row, out);
-            }
-
             #[target_feature(enable = $features)]
             fn quantize_q8(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
                 quantize::quantize_q8($token(()), x, out);
@@ -187,7 +175,7 @@ macro_rules! table {
                         matmul256::<BlockQ4K>,
                         matmul256::<BlockQ5K>,
                         matmul256::<BlockQ6K>,
-                        matmul256::<BlockQ8K>,
+                        reference::matmul::block256::<BlockQ8K>,
                         matmul32::<BlockIq4Nl>,
                         matmul256::<BlockIq4Xs>,
                         matmul32::<BlockMxfp4>,
@@ -196,20 +184,20 @@ macro_rules! table {
                         reference::matmul::dequantize_float::<F32>,
                         dequantize_half::<F16>,
                         dequantize_half::<Bf16>,
-                        dequantize32::<BlockQ4_0>,
-                        dequantize32::<BlockQ4_1>,
-                        dequantize32::<BlockQ5_0>,
-                        dequantize32::<BlockQ5_1>,
-                        dequantize32::<BlockQ8_0>,
-                        dequantize256::<BlockQ2K>,
-                        dequantize256::<BlockQ3K>,
-                        dequantize256::<BlockQ4K>,
-                        dequantize256::<BlockQ5K>,
-                        dequantize256::<BlockQ6K>,
-                        dequantize256::<BlockQ8K>,
-                        dequantize32::<BlockIq4Nl>,
-                        dequantize256::<BlockIq4Xs>,
-                        dequantize32::<BlockMxfp4>,
+                        reference::matmul::dequantize32::<BlockQ4_0>,
+                        reference::matmul::dequantize32::<BlockQ4_1>,
+                        reference::matmul::dequantize32::<BlockQ5_0>,
+                        reference::matmul::dequantize32::<BlockQ5_1>,
+                        reference::matmul::dequantize32::<BlockQ8_0>,
+                        reference::matmul::dequantize256::<BlockQ2K>,
+                        reference::matmul::dequantize256::<BlockQ3K>,
+                        reference::matmul::dequantize256::<BlockQ4K>,
+                        reference::matmul::dequantize256::<BlockQ5K>,
+                        reference::matmul::dequantize256::<BlockQ6K>,
+                        reference::matmul::dequantize256::<BlockQ8K>,
+                        reference::matmul::dequantize32::<BlockIq4Nl>,
+                        reference::matmul::dequantize256::<BlockIq4Xs>,
+                        reference::matmul::dequantize32::<BlockMxfp4>,
                     ],
                     quantize_q8,
                     quantize_q8k,

@@ -15,7 +15,7 @@ pub(super) struct Tokens<'a, const T: usize> {
 
 impl<'a, const T: usize> Tokens<'a, T> {
     /// Tokens `first ..` of `x`, which has that one.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn new(x: &QuantizedRows<'a>, first: usize) -> Self {
         let mut tokens = Self { qs: [&[]; T], scales: [&[]; T], sums: [&[]; T], n_cols: x.n_cols };
         for t in 0..T {

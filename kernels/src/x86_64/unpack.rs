@@ -17,7 +17,6 @@ use crate::formats::q5_1::BlockQ5_1;
 use crate::formats::q5_k::BlockQ5K;
 use crate::formats::q6_k::BlockQ6K;
 use crate::formats::q8_0::BlockQ8_0;
-use crate::formats::q8_k::BlockQ8K;
 use crate::formats::{Block32, Block256};
 
 /// The same block of four rows.
@@ -494,35 +493,6 @@ impl Unpack256 for BlockQ6K {
     #[inline(always)]
     fn d<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
         i.f16s(&field!(rows.d))
-    }
-}
-
-impl Unpack256 for BlockQ8K {
-    const BITS: u32 = 8;
-    const OFFSET: i32 = 128;
-    const GROUP: usize = 32;
-
-    #[inline(always)]
-    fn weights<I: Int>(i: I, rows: Four<'_, Self>, half: usize) -> [I::I; 8] {
-        let mut groups = [i.zero(); 8];
-        for (g, group) in groups.iter_mut().enumerate() {
-            *group = i.xor(gather!(i, rows.qs, 128 * half + 16 * g), i.splat8(128));
-        }
-        groups
-    }
-
-    #[inline(always)]
-    fn scales<I: Int>(i: I, _: Four<'_, Self>) -> I::I {
-        i.splat8(1)
-    }
-
-    #[inline(always)]
-    fn d<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
-        let mut d = [0.0; 16];
-        for (d, row) in d.iter_mut().zip(rows) {
-            *d = f32::from_le_bytes(row.d);
-        }
-        i.f32s(&d)
     }
 }
 
