@@ -28,6 +28,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    signals::name_traps();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let wants_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let invocation = match cli::parse(words) {

@@ -49,6 +49,29 @@ fn an_output_that_cannot_be_made() {
         .assert_fails(1, &["/nonexistent/x.f32"]);
 }
 
+/// Static binaries trap where others panic; here the trap comes from outside.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_trap_says_where_it_is() {
+    use std::os::unix::process::ExitStatusExt;
+    for signal in [libc::SIGILL, libc::SIGTRAP] {
+        let mut child = command(&["tokenize", &arch("qwen2")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It has begun once it reads: a pipe takes more than fits into it only when somebody empties it.
+        child.stdin.as_mut().unwrap().write_all(&vec![b'a'; 1 << 20]).unwrap();
+        // SAFETY: the child is ours and not yet waited for.
+        unsafe { libc::kill(child.id() as i32, signal) };
+        let mut text = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal), "{text}");
+        assert!(text.contains("error: a bug in nanocamelid") && text.contains("at 0x"), "{text}");
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_file_cut_short_while_it_is_used() {

@@ -32,7 +32,8 @@ fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>
             matvec32::matvec::<_, F, 2>(token(), w, &x, 0, out);
             matvec32::matvec::<_, F, 1>(token(), w, &x, 2, out);
         }
-        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Sdot32<F>>(token(), w, &x, out, scratch),
+        MIN_PACKED_TOKENS.. if F::HAS_MIN => gemm::matmul::<F, gemm::Sdot32<true>>(token(), w, &x, out, scratch),
+        MIN_PACKED_TOKENS.. => gemm::matmul::<F, gemm::Sdot32<false>>(token(), w, &x, out, scratch),
     }
 }
 
@@ -47,6 +48,11 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
             matvec256::matvec::<_, F, 2>(token(), w, &x, 0, out);
             matvec256::matvec::<_, F, 1>(token(), w, &x, 2, out);
         }
-        MIN_PACKED_TOKENS.. => gemm::matmul::<gemm::Sdot256<F>>(token(), w, &x, out, scratch),
+        MIN_PACKED_TOKENS.. => match (F::SUBS, F::HAS_MIN) {
+            (8, false) => gemm::matmul::<F, gemm::Sdot256<8, false>>(token(), w, &x, out, scratch),
+            (8, true) => gemm::matmul::<F, gemm::Sdot256<8, true>>(token(), w, &x, out, scratch),
+            (_, false) => gemm::matmul::<F, gemm::Sdot256<16, false>>(token(), w, &x, out, scratch),
+            (_, true) => gemm::matmul::<F, gemm::Sdot256<16, true>>(token(), w, &x, out, scratch),
+        },
     }
 }

@@ -19,12 +19,10 @@ use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32}
 use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
 use super::{Dotprod, I8mm, Neon, tile_dotprod, tile_i8mm};
 use crate::activations::QuantizedRows;
-use crate::formats::{Block32, Block256};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
 use bytemuck::Pod;
 use core::arch::aarch64::*;
-use core::marker::PhantomData;
 
 /// Rows that are packed together.
 const ROWS: usize = 128;
@@ -52,12 +50,12 @@ type Sums = [[f32; PANEL_ROWS]; TILE];
 /// Four tokens.
 type Four<'a> = [QuantizedRows<'a>; TILE];
 
-/// What differs between block shapes and instructions. A token of type `Proof` proves what a method is compiled for.
+/// What differs between panels and instructions. A token of type `Proof` proves what a method is compiled for.
+///
+/// Formats with one kind of panel share everything but [`Pack`].
 pub(super) trait Shape {
     /// Proof that the instructions exist.
     type Proof: Copy;
-    /// The block as it lies in the file.
-    type Block: Pod;
     /// A block of a panel.
     type Panel: Pod;
     /// A block of four tokens, rearranged.
@@ -65,8 +63,6 @@ pub(super) trait Shape {
     /// Weights per block.
     const BLOCK_LEN: usize;
 
-    /// Packs blocks `first ..` of sixteen rows.
-    fn pack(proof: Self::Proof, rows: &[&[Self::Block]; PANEL_ROWS], first: usize, panel: &mut [Self::Panel]);
     /// Rearranges blocks `first ..` of four tokens.
     fn rearrange(proof: Self::Proof, x: &Four<'_>, first: usize, out: &mut [Self::Tokens]);
     /// Adds the products of a panel, whose first block is block `first` of the rows, to the sums of four tokens.
@@ -80,21 +76,20 @@ pub(super) trait Shape {
     );
 }
 
-/// 32-weight blocks with `sdot`.
-pub(super) struct Sdot32<F>(PhantomData<F>);
+/// How blocks `F`, as they lie in the file, get into panels.
+pub(super) trait Pack<F>: Shape {
+    /// Packs blocks `first ..` of sixteen rows.
+    fn pack(proof: Self::Proof, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Self::Panel]);
+}
 
-impl<F: Simd32> Shape for Sdot32<F> {
+/// 32-weight blocks with `sdot`.
+pub(super) struct Sdot32<const HAS_MIN: bool>;
+
+impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
     type Proof = Dotprod;
-    type Block = F;
     type Panel = Panel32;
     type Tokens = Quad32;
     const BLOCK_LEN: usize = 32;
-
-    #[inline(always)]
-    fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack32(proof.0, rows, first, panel) }
-    }
 
     #[inline(always)]
     fn rearrange(_: Dotprod, x: &Four<'_>, first: usize, out: &mut [Quad32]) {
@@ -106,7 +101,7 @@ impl<F: Simd32> Shape for Sdot32<F> {
         let qs = x.map(|x| &x.qs.as_chunks::<32>().0[first..first + panel.len()]);
         // SAFETY: the token proves dotprod.
         unsafe {
-            if <F as Block32>::HAS_MIN {
+            if HAS_MIN {
                 tile_dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
             } else {
                 tile_dotprod::tile32::<false>(proof, panel, qs, tokens, sums);
@@ -115,21 +110,22 @@ impl<F: Simd32> Shape for Sdot32<F> {
     }
 }
 
-/// 32-weight blocks with `smmla`.
-pub(super) struct Smmla32<F>(PhantomData<F>);
+impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Sdot32<HAS_MIN> {
+    #[inline(always)]
+    fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32]) {
+        // SAFETY: the token proves NEON.
+        unsafe { pack32(proof.0, rows, first, panel) }
+    }
+}
 
-impl<F: Simd32> Shape for Smmla32<F> {
+/// 32-weight blocks with `smmla`.
+pub(super) struct Smmla32<const HAS_MIN: bool>;
+
+impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
     type Proof = I8mm;
-    type Block = F;
     type Panel = Panel32Pairs;
     type Tokens = Pairs32;
     const BLOCK_LEN: usize = 32;
-
-    #[inline(always)]
-    fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32Pairs]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack32_pairs(proof.0.0, rows, first, panel) }
-    }
 
     #[inline(always)]
     fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs32]) {
@@ -142,7 +138,7 @@ impl<F: Simd32> Shape for Smmla32<F> {
         // SAFETY: the token proves i8mm.
         unsafe {
             let mut pairs = bytemuck::cast(by_pair(&bytemuck::cast(*sums)));
-            if <F as Block32>::HAS_MIN {
+            if HAS_MIN {
                 tile_i8mm::tile32::<true>(proof, panel, tokens, &mut pairs);
             } else {
                 tile_i8mm::tile32::<false>(proof, panel, tokens, &mut pairs);
@@ -152,21 +148,22 @@ impl<F: Simd32> Shape for Smmla32<F> {
     }
 }
 
-/// Super-blocks with `sdot`.
-pub(super) struct Sdot256<F>(PhantomData<F>);
+impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Smmla32<HAS_MIN> {
+    #[inline(always)]
+    fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32Pairs]) {
+        // SAFETY: the token proves NEON.
+        unsafe { pack32_pairs(proof.0.0, rows, first, panel) }
+    }
+}
 
-impl<F: Simd256> Shape for Sdot256<F> {
+/// Super-blocks of `SUBS` sub-blocks with `sdot`.
+pub(super) struct Sdot256<const SUBS: usize, const HAS_MIN: bool>;
+
+impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
     type Proof = Dotprod;
-    type Block = F;
     type Panel = Panel256;
     type Tokens = [f32; TILE];
     const BLOCK_LEN: usize = 256;
-
-    #[inline(always)]
-    fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack256::<F, false>(proof.0, rows, first, panel) }
-    }
 
     #[inline(always)]
     fn rearrange(_: Dotprod, x: &Four<'_>, first: usize, out: &mut [[f32; TILE]]) {
@@ -181,12 +178,12 @@ impl<F: Simd256> Shape for Sdot256<F> {
             let qs = x.map(|x| &x.qs.as_chunks::<256>().0[first + b]);
             // SAFETY: the token proves dotprod.
             unsafe {
-                let isums = if F::SUBS == 8 {
+                let isums = if SUBS == 8 {
                     tile_dotprod::isums256::<8>(proof, panel, qs)
                 } else {
                     tile_dotprod::isums256::<16>(proof, panel, qs)
                 };
-                add_superblock::<F>(
+                add_superblock::<SUBS, HAS_MIN>(
                     proof.0,
                     panel,
                     &isums,
@@ -199,21 +196,22 @@ impl<F: Simd256> Shape for Sdot256<F> {
     }
 }
 
-/// Super-blocks with `smmla`.
-pub(super) struct Smmla256<F>(PhantomData<F>);
+impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Sdot256<SUBS, HAS_MIN> {
+    #[inline(always)]
+    fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
+        // SAFETY: the token proves NEON.
+        unsafe { pack256::<F, false>(proof.0, rows, first, panel) }
+    }
+}
 
-impl<F: Simd256> Shape for Smmla256<F> {
+/// Super-blocks of `SUBS` sub-blocks with `smmla`.
+pub(super) struct Smmla256<const SUBS: usize, const HAS_MIN: bool>;
+
+impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
     type Proof = I8mm;
-    type Block = F;
     type Panel = Panel256;
     type Tokens = Pairs256;
     const BLOCK_LEN: usize = 256;
-
-    #[inline(always)]
-    fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack256::<F, true>(proof.0.0, rows, first, panel) }
-    }
 
     #[inline(always)]
     fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs256]) {
@@ -227,12 +225,12 @@ impl<F: Simd256> Shape for Smmla256<F> {
             let scales = x.map(|x| x.scales[first + b]);
             // SAFETY: the token proves i8mm.
             unsafe {
-                let isums = by_token(&if F::SUBS == 8 {
+                let isums = by_token(&if SUBS == 8 {
                     tile_i8mm::isums256::<8>(proof, panel, qs)
                 } else {
                     tile_i8mm::isums256::<16>(proof, panel, qs)
                 });
-                add_superblock::<F>(
+                add_superblock::<SUBS, HAS_MIN>(
                     proof.0.0,
                     panel,
                     &isums,
@@ -242,6 +240,14 @@ impl<F: Simd256> Shape for Smmla256<F> {
                 );
             }
         }
+    }
+}
+
+impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Smmla256<SUBS, HAS_MIN> {
+    #[inline(always)]
+    fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
+        // SAFETY: the token proves NEON.
+        unsafe { pack256::<F, true>(proof.0.0, rows, first, panel) }
     }
 }
 
@@ -280,7 +286,7 @@ fn by_token(pairs: &[[i32; PANEL_ROWS]; TILE]) -> [[i32; PANEL_ROWS]; TILE] {
 /// Scales a super-block's integer sums and adds them to the tile's, less the minima.
 #[inline]
 #[target_feature(enable = "neon")]
-fn add_superblock<F: Simd256>(
+fn add_superblock<const SUBS: usize, const HAS_MIN: bool>(
     _: Neon,
     panel: &Panel256,
     isums: &[[i32; PANEL_ROWS]; TILE],
@@ -288,14 +294,14 @@ fn add_superblock<F: Simd256>(
     x_sums: &[&[i16; 16]; TILE],
     sums: &mut Sums,
 ) {
-    let msums = if <F as Block256>::HAS_MIN { minima::<F>(panel, x_sums) } else { [[vdupq_n_s32(0); 4]; TILE] };
+    let msums = if HAS_MIN { minima::<SUBS>(panel, x_sums) } else { [[vdupq_n_s32(0); 4]; TILE] };
     for t in 0..TILE {
         for g in 0..4 {
             let isum = vcvtq_f32_s32(load_i32(&isums[t].as_chunks::<4>().0[g]));
             let d = load_f32(&panel.d.as_chunks::<4>().0[g]);
             let sum = &mut sums[t].as_chunks_mut::<4>().0[g];
             let mut acc = vfmaq_f32(load_f32(sum), isum, vmulq_n_f32(d, scales[t]));
-            if <F as Block256>::HAS_MIN {
+            if HAS_MIN {
                 let dmin = load_f32(&panel.dmin.as_chunks::<4>().0[g]);
                 acc = vfmsq_f32(acc, vcvtq_f32_s32(msums[t][g]), vmulq_n_f32(dmin, scales[t]));
             }
@@ -307,14 +313,14 @@ fn add_superblock<F: Simd256>(
 /// The sub-blocks' sums of activations, weighted by the minima.
 #[inline]
 #[target_feature(enable = "neon")]
-fn minima<F: Simd256>(panel: &Panel256, x_sums: &[&[i16; 16]; TILE]) -> [[int32x4_t; 4]; TILE] {
+fn minima<const SUBS: usize>(panel: &Panel256, x_sums: &[&[i16; 16]; TILE]) -> [[int32x4_t; 4]; TILE] {
     let mut msums = [[vdupq_n_s32(0); 4]; TILE];
     let halves = x_sums.map(|sums| {
         let (low, high) = sums.split_first_chunk::<8>().expect("sixteen sums");
         (load_i16(low), load_i16(high.first_chunk().expect("sixteen sums")))
     });
     let [first, second] = panel.mins.as_chunks::<8>().0 else { unreachable!("sixteen sub-blocks") };
-    if F::SUBS == 8 {
+    if SUBS == 8 {
         eight_minima(first, &halves.map(|(low, high)| vpaddq_s16(low, high)), &mut msums);
     } else {
         eight_minima(first, &halves.map(|(low, _)| low), &mut msums);
@@ -346,7 +352,7 @@ fn eight_minima(mins: &[[i16; 16]; 8], x_sums: &[int16x8_t; TILE], msums: &mut [
 
 /// All rows against all tokens.
 #[inline(always)]
-pub(super) fn matmul<S: Shape>(
+pub(super) fn matmul<F: Pod, S: Pack<F>>(
     proof: S::Proof,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
@@ -366,7 +372,7 @@ pub(super) fn matmul<S: Shape>(
             for (p, panel) in panels.chunks_exact_mut(n).enumerate() {
                 // Rows beyond the end are the last one again.
                 let row = |i: usize| band.row((PANEL_ROWS * p + i).min(band.n_rows() - 1));
-                let rows: [&[S::Block]; PANEL_ROWS] = core::array::from_fn(|i| bytemuck::cast_slice(row(i)));
+                let rows: [&[F]; PANEL_ROWS] = core::array::from_fn(|i| bytemuck::cast_slice(row(i)));
                 S::pack(proof, &rows, first, panel);
             }
             let columns = Columns { first, n, first_row, n_rows: band.n_rows() };
@@ -389,8 +395,9 @@ struct Columns {
     n_rows: usize,
 }
 
-/// All panels against up to [`TOKENS`] tokens, of which the first is `first_token` of the output.
-#[inline(always)]
+/// All panels against up to [`TOKENS`] tokens, of which the first is `first_token` of the output. Out of line: one copy
+/// for all formats of a shape.
+#[inline(never)]
 fn pass<S: Shape>(
     proof: S::Proof,
     columns: &Columns,
