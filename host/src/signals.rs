@@ -48,7 +48,7 @@ pub(crate) fn release_map(map: &[u8]) {
 }
 
 /// A trap says where it is. Static binaries trap where others panic with a message, which is a fifth of their size; the
-/// address finds the line in an unstripped copy (`addr2line`).
+/// address finds the line in a copy with debug information (`addr2line`).
 pub(crate) fn name_traps() {
     imp::name_traps();
 }

@@ -29,7 +29,7 @@ pub struct BlockQ3K {
 }
 
 impl BlockQ3K {
-    /// The sixteen scales, `-32..=31`, four at a time in general registers: a product cannot wait for sixteen of anything.
+    /// The sixteen scales, `-32..=31`, four at a time in general registers.
     pub(crate) fn unpack_scales(&self) -> [i8; 16] {
         let [a, b, c] = [0, 4, 8].map(|i| u32::from_le_bytes(*self.scales[i..].first_chunk().expect("twelve bytes")));
         let mut scales = [[0; 4]; 4];

@@ -272,23 +272,11 @@ fn weighted_values<L: Lanes, const Q: usize, const N: usize>(
         add_values(l, chunk, first..end.min(seen.all.0), c, &p[i], &mut edges[i]);
     }
     let mut acc = edges;
-    // The type is decided outside of the loop.
+    // The type is decided outside of the loop, of which each arm gets its own.
     match chunk.kv_type {
-        KvType::F32 => {
-            for j in seen.all.0..seen.all.1 {
-                add_value(l, &load_values(l, KvType::F32, chunk, j, c), p, j, &mut acc);
-            }
-        }
-        KvType::F16 => {
-            for j in seen.all.0..seen.all.1 {
-                add_value(l, &load_values(l, KvType::F16, chunk, j, c), p, j, &mut acc);
-            }
-        }
-        KvType::Q8_0 => {
-            for j in seen.all.0..seen.all.1 {
-                add_value(l, &load_values(l, KvType::Q8_0, chunk, j, c), p, j, &mut acc);
-            }
-        }
+        KvType::F32 => add_values_of_all(l, KvType::F32, chunk, seen, c, p, &mut acc),
+        KvType::F16 => add_values_of_all(l, KvType::F16, chunk, seen, c, p, &mut acc),
+        KvType::Q8_0 => add_values_of_all(l, KvType::Q8_0, chunk, seen, c, p, &mut acc),
     }
     edges = acc;
     for i in 0..Q {
@@ -308,19 +296,24 @@ fn weighted_values<L: Lanes, const Q: usize, const N: usize>(
     }
 }
 
-/// Adds the value at slot `j`, weighted, for every query.
+/// Adds the values that all queries see, weighted; `kv_type` is the chunk's.
 #[inline(always)]
-fn add_value<L: Lanes, const Q: usize, const N: usize>(
+fn add_values_of_all<L: Lanes, const Q: usize, const N: usize>(
     l: L,
-    values: &[L::V; N],
+    kv_type: KvType,
+    chunk: &Attend<'_>,
+    seen: &Seen<Q>,
+    c: usize,
     p: &[[f32; CHUNK]; Q],
-    j: usize,
     acc: &mut [[L::V; N]; Q],
 ) {
-    for q in 0..Q {
-        let weight = l.splat(p[q][j]);
-        for n in 0..N {
-            acc[q][n] = l.fma(weight, values[n], acc[q][n]);
+    for j in seen.all.0..seen.all.1 {
+        let values = load_values::<L, N>(l, kv_type, chunk, j, c);
+        for q in 0..Q {
+            let weight = l.splat(p[q][j]);
+            for n in 0..N {
+                acc[q][n] = l.fma(weight, values[n], acc[q][n]);
+            }
         }
     }
 }

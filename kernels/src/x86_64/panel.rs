@@ -83,9 +83,12 @@ pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mu
             let mut high = [i.zero(); 4];
             for q in 0..4 {
                 let mins = B::mins(i, band.four(b, q));
-                // Both pieces of a group of 32 have its minimum, which is not negative: the first, and 0 above it.
-                let of_32 = i.and(mins, i.splat32(0x00ff_00ff));
-                (low[q], high[q]) = if B::GROUP == 32 { (of_32, of_32) } else { i.widen(mins) };
+                if B::GROUP == 32 {
+                    // Both pieces of a group have its minimum, which is not negative: the first, and 0 above it.
+                    low[q] = i.and(mins, i.splat32(0x00ff_00ff));
+                } else {
+                    (low[q], high[q]) = i.widen(mins);
+                }
             }
             for (k, v) in i.transpose(low).into_iter().enumerate() {
                 i.store(v, &mut panel[MINS + k]);
