@@ -2,7 +2,7 @@
 
 use super::Avx2;
 use super::int::Int;
-use super::ops::{ops, tiles};
+use super::ops::{multiply, ops};
 use core::arch::x86_64::*;
 
 impl Avx2 {
@@ -123,5 +123,5 @@ impl Int for Avx2 {
         }
     }
 
-    tiles!(Avx2, "avx2,fma,f16c");
+    multiply!(Avx2, 2 panels, 2 tokens, "avx2,fma,f16c");
 }

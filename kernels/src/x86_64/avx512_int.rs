@@ -2,7 +2,7 @@
 
 use super::Avx512;
 use super::int::Int;
-use super::ops::{ops, tiles};
+use super::ops::{multiply, ops};
 use core::arch::asm;
 use core::arch::x86_64::*;
 
@@ -140,5 +140,5 @@ impl Int for Avx512 {
         }
     }
 
-    tiles!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
+    multiply!(Avx512, 4 panels, 3 tokens, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 }

@@ -4,33 +4,60 @@ use super::int::Int;
 use super::unpack::Four;
 use crate::matrix::Matrix;
 use bytemuck::Pod;
+use core::marker::PhantomData;
 
 /// The next rows of a matrix, straight from the file's bytes.
 pub(super) struct Band<'a, B> {
-    rows: [&'a [B]; 16],
+    rows: Rows<'a>,
     n_blocks: usize,
+    blocks: PhantomData<&'a B>,
+}
+
+/// The bytes of a band's rows.
+struct Rows<'a> {
+    rows: [&'a [u8]; 16],
     /// How many of the lanes are rows of the matrix; the others repeat its last row.
-    pub(super) n_rows: usize,
+    n_rows: usize,
     next: *const u8,
+}
+
+impl<'a> Rows<'a> {
+    /// Out of line, for 16 checked rows are many instructions, and the same ones for all.
+    #[inline(never)]
+    fn new(w: &Matrix<'a>, first: usize, n_rows: usize) -> Self {
+        let mut rows: [&[u8]; 16] = [&[]; 16];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = w.row((first + i).min(w.n_rows() - 1));
+        }
+        // Only ever a hint: the address may lie past the end.
+        let next = w.row(first).as_ptr().wrapping_add(n_rows * w.row_bytes());
+        Self { rows, n_rows: n_rows.min(w.n_rows() - first), next }
+    }
 }
 
 impl<'a, B: Pod> Band<'a, B> {
     /// Up to [`Int::ROWS`] rows from `first`, which the matrix has.
     #[inline(always)]
     pub(super) fn new<I: Int>(w: &Matrix<'a>, first: usize) -> Self {
-        Self::with_rows(w, first, I::ROWS)
+        let rows = Rows::new(w, first, I::ROWS);
+        Self { rows, n_blocks: w.row_bytes() / size_of::<B>(), blocks: PhantomData }
     }
 
-    /// Out of line, for 16 checked rows are many instructions, and the same ones for every instruction set.
-    #[inline(never)]
-    fn with_rows(w: &Matrix<'a>, first: usize, n_rows: usize) -> Self {
-        let mut rows: [&[B]; 16] = [&[]; 16];
-        for (i, row) in rows.iter_mut().enumerate() {
-            *row = bytemuck::cast_slice(w.row((first + i).min(w.n_rows() - 1)));
-        }
-        // Only ever a hint: the address may lie past the end.
-        let next = w.row(first).as_ptr().wrapping_add(n_rows * w.row_bytes());
-        Self { rows, n_blocks: w.row_bytes() / size_of::<B>(), n_rows: n_rows.min(w.n_rows() - first), next }
+    /// How many of the lanes are rows of the matrix; the others repeat its last row.
+    #[inline(always)]
+    pub(super) fn n_rows(&self) -> usize {
+        self.rows.n_rows
+    }
+
+    /// Block `b` of row `row`.
+    ///
+    /// # Safety
+    /// `b` is less than [`Band::n_blocks`] and `row` less than 16.
+    #[inline(always)]
+    unsafe fn block(&self, b: usize, row: usize) -> &'a B {
+        const { assert!(align_of::<B>() == 1) };
+        // SAFETY: every row has `row_bytes`, so `n_blocks` blocks of a type that any bytes are a value of.
+        unsafe { &*self.rows.rows.get_unchecked(row).as_ptr().cast::<B>().add(b) }
     }
 
     /// Blocks per row.
@@ -43,27 +70,24 @@ impl<'a, B: Pod> Band<'a, B> {
     #[inline(always)]
     pub(super) fn blocks(&self, b: usize) -> [&'a B; 16] {
         assert!(b < self.n_blocks);
-        let mut blocks: [&B; 16] = [&self.rows[0][0]; 16];
-        for (block, row) in blocks.iter_mut().zip(self.rows) {
-            // SAFETY: `new` made every row of `n_blocks` blocks, and `b` is less.
-            *block = unsafe { row.get_unchecked(b) };
-        }
-        blocks
+        // SAFETY: just checked.
+        core::array::from_fn(|row| unsafe { self.block(b, row) })
     }
 
     /// Block `b` of the rows of vector `q` of a quad: piece `j` is row `4 j + q`.
     #[inline(always)]
     pub(super) fn four(&self, b: usize, q: usize) -> Four<'a, B> {
         assert!(b < self.n_blocks);
-        // SAFETY: as in `blocks`.
-        [q, 4 + q, 8 + q, 12 + q].map(|row| unsafe { self.rows[row].get_unchecked(b) })
+        assert!(q < 4);
+        // SAFETY: just checked.
+        [q, 4 + q, 8 + q, 12 + q].map(|row| unsafe { self.block(b, row) })
     }
 
     /// The following band's lines, to be asked for while this one is read.
     #[inline(always)]
     pub(super) fn following<I: Int>(&self) -> Following {
         let n_lines = (I::ROWS * self.n_blocks * size_of::<B>()).div_ceil(64);
-        Following { line: self.next, n_lines }
+        Following { line: self.rows.next, n_lines }
     }
 }
 

@@ -14,18 +14,89 @@
 //! load is as dear as a product on some cores (Zen 4), so `R` is larger than `T`.
 
 use super::int::Int;
+use super::matmul::put;
 use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
 use super::tokens::Tokens;
+use crate::activations::QuantizedRows;
+use crate::tiles::TileMut;
+
+/// Blocks of a panel, by their scales.
+#[derive(Clone, Copy)]
+pub(super) enum Blocks {
+    /// 32 weights and a scale.
+    Of32,
+    /// 256 weights, a scale for each 16.
+    Of256By16,
+    /// 256 weights, a scale for each 32.
+    Of256By32,
+}
 
 /// What the micro-kernels know of a format.
 #[derive(Clone, Copy)]
 pub(super) struct Weights {
+    pub(super) blocks: Blocks,
     /// Bits of a weight with its offset.
     pub(super) bits: u32,
     /// What dot products still have too much, times the sum of their activations.
     pub(super) offset: i32,
     /// Whether there are minima.
     pub(super) has_min: bool,
+}
+
+/// Packed rows.
+pub(super) struct Panels<'a, B> {
+    pub(super) vectors: &'a [B],
+    /// Vectors per panel.
+    pub(super) each: usize,
+    /// How many there are.
+    pub(super) n: usize,
+    /// The matrix row of the first, and how many rows of the matrix there are from it on.
+    pub(super) first_row: usize,
+    pub(super) n_rows: usize,
+}
+
+/// A micro-kernel with its format's offset as second argument. To be called where the token's features exist, that is,
+/// with the token.
+pub(super) type MicroKernel<I, const R: usize, const T: usize> =
+    unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>) -> [[<I as Int>::F; T]; R];
+
+/// Every panel against every token, `R` panels and `T` tokens at a time.
+#[inline(always)]
+pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
+    i: I,
+    kernel: MicroKernel<I, R, T>,
+    offset: i32,
+    panels: &Panels<'_, I::Bytes>,
+    x: &QuantizedRows<'_>,
+    out: &mut TileMut<'_>,
+) {
+    for first_token in (0..x.n_rows).step_by(T) {
+        let tokens = Tokens::<T>::new(x, first_token);
+        let n_tokens = T.min(x.n_rows - first_token);
+        for p in (0..panels.n).step_by(R) {
+            let mut rows: [&[I::Bytes]; R] = [&[]; R];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = &panels.vectors[(p + r).min(panels.n - 1) * panels.each..][..panels.each];
+            }
+            let first_row = panels.first_row + p * I::ROWS;
+            // Stores that miss would pile up and stop the tile that follows.
+            for t in 0..n_tokens {
+                let line = out.row(first_token + t)[first_row..].as_ptr();
+                for r in 0..R {
+                    i.prefetch(line.wrapping_add(r * I::ROWS).cast());
+                }
+            }
+            // SAFETY: `i` proves the features.
+            let tile = unsafe { kernel(i, offset, rows, &tokens) };
+            // Indexed, for an iterator by value would copy the tile.
+            for t in 0..n_tokens {
+                for r in 0..R.min(panels.n - p) {
+                    let n_rows = I::ROWS.min(panels.n_rows - (p + r) * I::ROWS);
+                    put(i, out, first_token + t, first_row + r * I::ROWS, n_rows, tile[r][t]);
+                }
+            }
+        }
+    }
 }
 
 /// 32-weight blocks.

@@ -1,7 +1,8 @@
 //! What the integer products need of an instruction set.
 
-use super::gemm::Weights;
-use super::tokens::Tokens;
+use super::gemm::{Panels, Weights};
+use crate::activations::QuantizedRows;
+use crate::tiles::TileMut;
 use bytemuck::Pod;
 
 /// Integer vectors of [`Int::ROWS`] 32-bit lanes, seen either as one lane per weight row or as 128-bit pieces that hold
@@ -103,19 +104,7 @@ pub(super) trait Int: Copy {
     /// Asks the level-2 cache for a line that will be read soon; any address will do.
     fn prefetch(self, line: *const u8);
 
-    /// [`gemm::tile32`](super::gemm::tile32) out of line: one copy for all formats that are alike to it.
-    fn tile32<const R: usize, const T: usize>(
-        self,
-        format: Weights,
-        panels: [&[Self::Bytes]; R],
-        x: &Tokens<'_, T>,
-    ) -> [[Self::F; T]; R];
-    /// [`gemm::tile256`](super::gemm::tile256) out of line, for `group` weights that share a scale, 16 or 32.
-    fn tile256<const R: usize, const T: usize>(
-        self,
-        format: Weights,
-        group: usize,
-        panels: [&[Self::Bytes]; R],
-        x: &Tokens<'_, T>,
-    ) -> [[Self::F; T]; R];
+    /// [`gemm::tiles`](super::gemm::tiles) with the micro-kernel for these weights, out of line: one copy for all formats
+    /// that are alike to it.
+    fn multiply(self, weights: Weights, panels: &Panels<'_, Self::Bytes>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>);
 }

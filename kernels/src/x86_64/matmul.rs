@@ -1,7 +1,7 @@
 //! The integer matrix products of a table: which loop runs when, and how scratch is used.
 
 use super::band::Band;
-use super::gemm::Weights;
+use super::gemm::{Blocks, Panels, Weights};
 use super::int::Int;
 use super::matvec;
 use super::panel::{VECTORS_32, VECTORS_256, pack32, pack256};
@@ -28,18 +28,10 @@ trait Format {
     const BLOCK_LEN: usize;
     /// Vectors of a panel per block.
     const VECTORS: usize;
-    /// Bits of a weight with its offset.
-    const BITS: u32;
-    /// Offset of a weight.
-    const OFFSET: i32;
 
+    fn weights<I: Int>() -> Weights;
     fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, Self::Block>, x: &Tokens<'_, T>) -> [I::F; T];
     fn pack<I: Int>(i: I, band: &Band<'_, Self::Block>, panel: &mut [I::Bytes]);
-    fn tile<I: Int, const R: usize, const T: usize>(
-        i: I,
-        panels: [&[I::Bytes]; R],
-        x: &Tokens<'_, T>,
-    ) -> [[I::F; T]; R];
 }
 
 /// A format of 32-weight blocks.
@@ -49,8 +41,11 @@ impl<B: Unpack32> Format for Blocks32<B> {
     type Block = B;
     const BLOCK_LEN: usize = 32;
     const VECTORS: usize = VECTORS_32;
-    const BITS: u32 = B::BITS;
-    const OFFSET: i32 = B::OFFSET;
+
+    #[inline(always)]
+    fn weights<I: Int>() -> Weights {
+        Weights { blocks: Blocks::Of32, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
+    }
 
     #[inline(always)]
     fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
@@ -61,15 +56,6 @@ impl<B: Unpack32> Format for Blocks32<B> {
     fn pack<I: Int>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
         pack32(i, band, panel);
     }
-
-    #[inline(always)]
-    fn tile<I: Int, const R: usize, const T: usize>(
-        i: I,
-        panels: [&[I::Bytes]; R],
-        x: &Tokens<'_, T>,
-    ) -> [[I::F; T]; R] {
-        i.tile32(Weights { bits: B::BITS, offset: offset::<I, Self>(), has_min: B::HAS_MIN }, panels, x)
-    }
 }
 
 /// A format of super-blocks.
@@ -79,8 +65,12 @@ impl<B: Unpack256> Format for Blocks256<B> {
     type Block = B;
     const BLOCK_LEN: usize = 256;
     const VECTORS: usize = VECTORS_256;
-    const BITS: u32 = B::BITS;
-    const OFFSET: i32 = B::OFFSET;
+
+    #[inline(always)]
+    fn weights<I: Int>() -> Weights {
+        let blocks = if B::GROUP == 16 { Blocks::Of256By16 } else { Blocks::Of256By32 };
+        Weights { blocks, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
+    }
 
     #[inline(always)]
     fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
@@ -91,22 +81,12 @@ impl<B: Unpack256> Format for Blocks256<B> {
     fn pack<I: Int>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
         pack256(i, band, panel);
     }
-
-    #[inline(always)]
-    fn tile<I: Int, const R: usize, const T: usize>(
-        i: I,
-        panels: [&[I::Bytes]; R],
-        x: &Tokens<'_, T>,
-    ) -> [[I::F; T]; R] {
-        let format = Weights { bits: B::BITS, offset: offset::<I, Self>(), has_min: B::HAS_MIN };
-        i.tile256(format, B::GROUP, panels, x)
-    }
 }
 
 /// The part of a format's offset that [`Int::dot`] leaves in.
 #[inline(always)]
-fn offset<I: Int, F: Format>() -> i32 {
-    if F::BITS == 8 { I::OFFSET8 } else { F::OFFSET }
+fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
+    if bits == 8 { I::OFFSET8 } else { offset }
 }
 
 /// Vectors of a panel for rows of `n_cols` weights, whatever the format.
@@ -175,12 +155,9 @@ fn matmul<I: Int, F: Format>(i: I, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &
         for p in 0..n {
             F::pack(i, &Band::new::<I>(w, first + p * I::ROWS), &mut panels[p * vectors..][..vectors]);
         }
-        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first };
-        if I::ROWS == 16 {
-            tiles::<I, F, 4, 3>(i, w, &panels, x, out);
-        } else {
-            tiles::<I, F, 2, 2>(i, w, &panels, x, out);
-        }
+        let n_rows = (w.n_rows() - first).min(n * I::ROWS);
+        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first_row: first, n_rows };
+        i.multiply(F::weights::<I>(), &panels, x, out);
     }
 }
 
@@ -197,75 +174,15 @@ fn matvec<I: Int, F: Format, const T: usize>(
     for first in (0..w.n_rows()).step_by(I::ROWS) {
         let band = Band::new::<I>(w, first);
         for (t, v) in F::matvec(i, &band, &tokens).into_iter().enumerate() {
-            put(i, out, first_token + t, first, band.n_rows, v);
+            put(i, out, first_token + t, first, band.n_rows(), v);
         }
     }
     T
 }
 
-/// Packed rows.
-struct Panels<'a, B> {
-    vectors: &'a [B],
-    /// Vectors per panel.
-    each: usize,
-    n: usize,
-    /// The first panel's first row.
-    first: usize,
-}
-
-/// Every panel against every token, `R` panels and `T` tokens at a time.
-#[inline(always)]
-fn tiles<I: Int, F: Format, const R: usize, const T: usize>(
-    i: I,
-    w: &Matrix<'_>,
-    panels: &Panels<'_, I::Bytes>,
-    x: &QuantizedRows<'_>,
-    out: &mut TileMut<'_>,
-) {
-    for t in (0..x.n_rows).step_by(T) {
-        let tokens = Tokens::<T>::new(x, t);
-        for p in (0..panels.n).step_by(R) {
-            tile::<I, F, R, T>(i, w, panels, p, &tokens, out, t);
-        }
-    }
-}
-
-/// Panels `p .. p + R`, or as many of them as there are, against the tokens from `first_token`.
-#[inline(always)]
-fn tile<I: Int, F: Format, const R: usize, const T: usize>(
-    i: I,
-    w: &Matrix<'_>,
-    panels: &Panels<'_, I::Bytes>,
-    p: usize,
-    tokens: &Tokens<'_, T>,
-    out: &mut TileMut<'_>,
-    first_token: usize,
-) {
-    let mut rows: [&[I::Bytes]; R] = [&[]; R];
-    for (r, row) in rows.iter_mut().enumerate() {
-        *row = &panels.vectors[(p + r).min(panels.n - 1) * panels.each..][..panels.each];
-    }
-    let (n_tokens, first_row) = (T.min(out.n_rows() - first_token), panels.first + p * I::ROWS);
-    // Stores that miss would pile up and stop the tile that follows.
-    for t in 0..n_tokens {
-        let line = out.row(first_token + t)[first_row..].as_ptr();
-        for r in 0..R {
-            i.prefetch(line.wrapping_add(r * I::ROWS).cast());
-        }
-    }
-    let tile = F::tile(i, rows, tokens);
-    // Indexed, for an iterator by value would copy the tile.
-    for t in 0..n_tokens {
-        for r in 0..R.min(panels.n - p) {
-            let row = first_row + r * I::ROWS;
-            put(i, out, first_token + t, row, I::ROWS.min(w.n_rows() - row), tile[r][t]);
-        }
-    }
-}
-
 /// Writes a vector of rows to its place in a token's outputs.
 #[inline(always)]
-fn put<I: Int>(i: I, out: &mut TileMut<'_>, token: usize, first_row: usize, n_rows: usize, v: I::F) {
+pub(super) fn put<I: Int>(i: I, out: &mut TileMut<'_>, token: usize, first_row: usize, n_rows: usize, v: I::F) {
     let values = i.to_array(v);
     let out = &mut out.row_mut(token)[first_row..first_row + n_rows];
     match out.as_mut_array::<16>() {

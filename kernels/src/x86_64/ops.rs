@@ -15,73 +15,84 @@ macro_rules! ops {
     };
 }
 
-/// [`Int::tile32`](super::int::Int::tile32) and [`Int::tile256`](super::int::Int::tile256): one function compiled for the
-/// features per kind of weights, which are of at most `BITS` bits.
-macro_rules! tiles {
-    ($token:ident, $features:literal) => {
+/// [`Int::multiply`](super::int::Int::multiply) by tiles of `$r` panels and `$t` tokens: one micro-kernel compiled for the
+/// features per kind of weights, which have 8 bits or at most 6, and one loop around all of them.
+macro_rules! multiply {
+    ($token:ident, $r:literal panels, $t:literal tokens, $features:literal) => {
         #[inline(always)]
-        fn tile32<const R: usize, const T: usize>(
+        fn multiply(
             self,
-            format: $crate::x86_64::gemm::Weights,
-            panels: [&[Self::Bytes]; R],
-            x: &$crate::x86_64::tokens::Tokens<'_, T>,
-        ) -> [[Self::F; T]; R] {
-            use $crate::x86_64::gemm::{self, Weights};
-            #[inline(never)]
-            #[target_feature(enable = $features)]
-            fn tile<const R: usize, const T: usize, const BITS: u32, const HAS_MIN: bool>(
-                i: $token,
-                offset: i32,
-                panels: [&[<$token as Int>::Bytes]; R],
-                x: &$crate::x86_64::tokens::Tokens<'_, T>,
-            ) -> [[<$token as Int>::F; T]; R] {
-                gemm::tile32(i, Weights { bits: BITS, offset, has_min: HAS_MIN }, panels, x)
-            }
-            // SAFETY: the value proves the features.
-            unsafe {
-                match (format.bits == 8, format.has_min) {
-                    (false, false) => tile::<R, T, 6, false>(self, format.offset, panels, x),
-                    (false, true) => tile::<R, T, 6, true>(self, format.offset, panels, x),
-                    (true, false) => tile::<R, T, 8, false>(self, format.offset, panels, x),
-                    (true, true) => tile::<R, T, 8, true>(self, format.offset, panels, x),
-                }
-            }
-        }
+            weights: $crate::x86_64::gemm::Weights,
+            panels: &$crate::x86_64::gemm::Panels<'_, Self::Bytes>,
+            x: &$crate::activations::QuantizedRows<'_>,
+            out: &mut $crate::tiles::TileMut<'_>,
+        ) {
+            use $crate::x86_64::gemm::{self, Blocks, MicroKernel, Panels, Weights};
+            use $crate::x86_64::tokens::Tokens;
+            type Bytes = <$token as Int>::Bytes;
+            type Tile = [[<$token as Int>::F; $t]; $r];
 
-        #[inline(always)]
-        fn tile256<const R: usize, const T: usize>(
-            self,
-            format: $crate::x86_64::gemm::Weights,
-            group: usize,
-            panels: [&[Self::Bytes]; R],
-            x: &$crate::x86_64::tokens::Tokens<'_, T>,
-        ) -> [[Self::F; T]; R] {
-            use $crate::x86_64::gemm::{self, Weights};
-            #[inline(never)]
             #[target_feature(enable = $features)]
-            fn tile<const R: usize, const T: usize, const PIECES: usize, const BITS: u32, const HAS_MIN: bool>(
+            fn tile32<const BITS: u32, const HAS_MIN: bool>(
                 i: $token,
                 offset: i32,
-                panels: [&[<$token as Int>::Bytes]; R],
-                x: &$crate::x86_64::tokens::Tokens<'_, T>,
-            ) -> [[<$token as Int>::F; T]; R] {
-                gemm::tile256::<_, R, T, PIECES>(i, Weights { bits: BITS, offset, has_min: HAS_MIN }, panels, x)
+                panels: [&[Bytes]; $r],
+                x: &Tokens<'_, $t>,
+            ) -> Tile {
+                let weights = Weights { blocks: Blocks::Of32, bits: BITS, offset, has_min: HAS_MIN };
+                gemm::tile32(i, weights, panels, x)
             }
+            #[target_feature(enable = $features)]
+            fn tile16<const BITS: u32, const HAS_MIN: bool>(
+                i: $token,
+                offset: i32,
+                panels: [&[Bytes]; $r],
+                x: &Tokens<'_, $t>,
+            ) -> Tile {
+                let weights = Weights { blocks: Blocks::Of256By16, bits: BITS, offset, has_min: HAS_MIN };
+                gemm::tile256::<_, $r, $t, 1>(i, weights, panels, x)
+            }
+            #[target_feature(enable = $features)]
+            fn tile2x16<const BITS: u32, const HAS_MIN: bool>(
+                i: $token,
+                offset: i32,
+                panels: [&[Bytes]; $r],
+                x: &Tokens<'_, $t>,
+            ) -> Tile {
+                let weights = Weights { blocks: Blocks::Of256By32, bits: BITS, offset, has_min: HAS_MIN };
+                gemm::tile256::<_, $r, $t, 2>(i, weights, panels, x)
+            }
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn tiles(
+                i: $token,
+                kernel: MicroKernel<$token, $r, $t>,
+                offset: i32,
+                panels: &Panels<'_, Bytes>,
+                x: &$crate::activations::QuantizedRows<'_>,
+                out: &mut $crate::tiles::TileMut<'_>,
+            ) {
+                gemm::tiles(i, kernel, offset, panels, x, out);
+            }
+
+            let kernel: MicroKernel<$token, $r, $t> = match (weights.blocks, weights.bits == 8, weights.has_min) {
+                (Blocks::Of32, false, false) => tile32::<6, false>,
+                (Blocks::Of32, false, true) => tile32::<6, true>,
+                (Blocks::Of32, true, false) => tile32::<8, false>,
+                (Blocks::Of32, true, true) => tile32::<8, true>,
+                (Blocks::Of256By16, false, false) => tile16::<6, false>,
+                (Blocks::Of256By16, false, true) => tile16::<6, true>,
+                (Blocks::Of256By16, true, false) => tile16::<8, false>,
+                (Blocks::Of256By16, true, true) => tile16::<8, true>,
+                (Blocks::Of256By32, false, false) => tile2x16::<6, false>,
+                (Blocks::Of256By32, false, true) => tile2x16::<6, true>,
+                (Blocks::Of256By32, true, false) => tile2x16::<8, false>,
+                (Blocks::Of256By32, true, true) => tile2x16::<8, true>,
+            };
             // SAFETY: the value proves the features.
-            unsafe {
-                match (group, format.bits == 8, format.has_min) {
-                    (16, false, false) => tile::<R, T, 1, 6, false>(self, format.offset, panels, x),
-                    (16, false, true) => tile::<R, T, 1, 6, true>(self, format.offset, panels, x),
-                    (16, true, false) => tile::<R, T, 1, 8, false>(self, format.offset, panels, x),
-                    (16, true, true) => tile::<R, T, 1, 8, true>(self, format.offset, panels, x),
-                    (_, false, false) => tile::<R, T, 2, 6, false>(self, format.offset, panels, x),
-                    (_, false, true) => tile::<R, T, 2, 6, true>(self, format.offset, panels, x),
-                    (_, true, false) => tile::<R, T, 2, 8, false>(self, format.offset, panels, x),
-                    (_, true, true) => tile::<R, T, 2, 8, true>(self, format.offset, panels, x),
-                }
-            }
+            unsafe { tiles(self, kernel, weights.offset, panels, x, out) }
         }
     };
 }
 
-pub(super) use {ops, tiles};
+pub(super) use {multiply, ops};
