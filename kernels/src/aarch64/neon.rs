@@ -6,7 +6,7 @@ use super::{Neon, dequantize, matvec32, matvec256, table};
 use crate::activations::{Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
 use crate::formats::float::Float;
-use crate::lanes::{attention, elementwise, float, norm, quantize, rope, store};
+use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
 use crate::table::{Kernels, RopeStyle};
@@ -134,7 +134,7 @@ pub(super) fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
 
 #[target_feature(enable = "neon")]
 pub(super) fn merge(state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
-    attention::merge(token(), state, later);
+    online_softmax::merge(token(), state, later);
 }
 
 #[target_feature(enable = "neon")]

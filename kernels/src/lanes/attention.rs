@@ -3,36 +3,57 @@
 //! Queries that share a KV head (the heads of its group, for every token of the tile) come in a row; each group of
 //! keys and each piece of a value row is loaded and widened once for [`Lanes::QUERIES`] of them.
 
-use super::exp::{exp, softcap};
-use super::{Lanes, load_tail, reduce_max, store_tail};
+use super::online_softmax::softmax;
+use super::{Lanes, load_tail, store_tail};
 use crate::attention::{Attend, AttentionState, CHUNK, GROUP, KvType};
 use crate::formats::f16;
 use crate::reference::attention::Q8_0_BYTES;
-use crate::reference::math;
+use core::ops::Range;
+
+/// Most queries of a tile.
+pub(super) const MAX_QUERIES: usize = 8;
+/// Most sums of a tile, in vectors.
+const MAX_SUMS: usize = 16;
 
 /// Scores, softmax and weighted values of every query, merged into its state.
+///
+/// Only the two loops that matter know how many queries a tile has; what is around them is one copy for all.
 #[inline(always)]
 pub(crate) fn attend<L: Lanes>(l: L, chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
     let n = chunk.ranges.len() * chunk.n_heads;
-    let mut q = 0;
-    while q < n {
+    let mut p = [[0.0; CHUNK]; MAX_QUERIES];
+    let mut first_query = 0;
+    while first_query < n {
         // A tile with an empty place or two costs less than two tiles that each read the chunk.
-        q += match n - q {
-            5.. if L::QUERIES == 8 => tile::<L, 8, 1>(l, chunk, state, q),
-            3.. if L::QUERIES == 8 => tile::<L, 4, 4>(l, chunk, state, q),
-            2.. if L::QUERIES == 8 => tile::<L, 2, 4>(l, chunk, state, q),
-            _ if L::QUERIES == 8 => tile::<L, 1, 8>(l, chunk, state, q),
-            3.. => tile::<L, 4, 1>(l, chunk, state, q),
-            2.. => tile::<L, 2, 2>(l, chunk, state, q),
-            _ => tile::<L, 1, 4>(l, chunk, state, q),
+        let width = match n - first_query {
+            5.. if L::QUERIES == 8 => 8,
+            3.. => 4,
+            2.. => 2,
+            _ => 1,
         };
+        let n_queries = width.min(n - first_query);
+        if let Some(seen) = seen(chunk, first_query, n_queries) {
+            let queries = &chunk.queries[first_query * chunk.key_dim..][..n_queries * chunk.key_dim];
+            match width {
+                8 => scores::<L, 8, 1>(l, chunk, queries, seen.any, &mut p),
+                4 if L::QUERIES == 8 => scores::<L, 4, 4>(l, chunk, queries, seen.any, &mut p),
+                2 if L::QUERIES == 8 => scores::<L, 2, 4>(l, chunk, queries, seen.any, &mut p),
+                1 if L::QUERIES == 8 => scores::<L, 1, 8>(l, chunk, queries, seen.any, &mut p),
+                4 => scores::<L, 4, 1>(l, chunk, queries, seen.any, &mut p),
+                2 => scores::<L, 2, 2>(l, chunk, queries, seen.any, &mut p),
+                _ => scores::<L, 1, 4>(l, chunk, queries, seen.any, &mut p),
+            }
+            let factors = softmax(l, &mut p, &seen.each[..n_queries], chunk.softcap, state, first_query);
+            weighted_values(l, chunk, &seen, &p, &factors, width, state, first_query, n_queries);
+        }
+        first_query += n_queries;
     }
 }
 
 /// What a tile of queries sees of a chunk.
-struct Seen<const Q: usize> {
+struct Seen {
     /// Slots of each query, empty ones as `0..0`.
-    each: [(usize, usize); Q],
+    each: [(usize, usize); MAX_QUERIES],
     /// From the first slot that any query sees to the end of the last.
     any: (usize, usize),
     /// Slots that all of them see that see something.
@@ -40,8 +61,8 @@ struct Seen<const Q: usize> {
 }
 
 #[inline(always)]
-fn seen<const Q: usize>(chunk: &Attend<'_>, first_query: usize, n: usize) -> Option<Seen<Q>> {
-    let mut each = [(0, 0); Q];
+fn seen(chunk: &Attend<'_>, first_query: usize, n: usize) -> Option<Seen> {
+    let mut each = [(0, 0); MAX_QUERIES];
     let (mut any, mut all) = ((CHUNK, 0), (0, CHUNK));
     for i in 0..n {
         let (first, end) = chunk.ranges[(first_query + i) / chunk.n_heads];
@@ -56,95 +77,69 @@ fn seen<const Q: usize>(chunk: &Attend<'_>, first_query: usize, n: usize) -> Opt
     (any.0 < any.1).then_some(Seen { each, any, all })
 }
 
-/// `Q` queries from `first_query`, or as many as there are: their number. `N` vectors of keys or of values advance
-/// together, so that `Q * N` sums hide the latency of adding to one; `N` divides the groups of a chunk.
-#[inline(always)]
-fn tile<L: Lanes, const Q: usize, const N: usize>(
-    l: L,
-    chunk: &Attend<'_>,
-    state: &mut AttentionState<'_>,
-    first_query: usize,
-) -> usize {
-    let n_queries = (chunk.ranges.len() * chunk.n_heads - first_query).min(Q);
-    let Some(seen) = seen::<Q>(chunk, first_query, n_queries) else {
-        return n_queries;
-    };
-    let mut p = [[0.0; CHUNK]; Q];
-    let mut queries: [&[f32]; Q] = [&[]; Q];
-    for (i, query) in queries.iter_mut().enumerate() {
-        *query = &chunk.queries[(first_query + i.min(n_queries - 1)) * chunk.key_dim..][..chunk.key_dim];
-    }
-    // Whole steps of `N` groups: scores of slots that nobody sees are computed for nothing, and cleared.
-    for group in (seen.any.0 / GROUP / N * N..seen.any.1.div_ceil(GROUP)).step_by(N) {
-        scores::<L, Q, N>(l, chunk, &queries, group, &mut p);
-    }
-    let factors = softmax(l, &mut p, &seen.each, chunk.softcap, state, first_query);
-    let mut c = 0;
-    while N > 1 && c + 16 * N <= chunk.value_dim {
-        weighted_values::<L, Q, N>(l, chunk, &seen, &p, &factors, state, first_query, c);
-        c += 16 * N;
-    }
-    while c < chunk.value_dim {
-        weighted_values::<L, Q, 1>(l, chunk, &seen, &p, &factors, state, first_query, c);
-        c += 16;
-    }
-    n_queries
-}
-
-/// `score = q . k` for all slots of `N` groups from `group`.
+/// `score = q . k` of up to `Q` queries and at least the slots `seen`. `N` groups of keys advance together, so that
+/// `Q * N` sums hide the latency of adding to one; `N` divides the groups of a chunk.
 #[inline(always)]
 fn scores<L: Lanes, const Q: usize, const N: usize>(
     l: L,
     chunk: &Attend<'_>,
-    queries: &[&[f32]; Q],
-    group: usize,
-    p: &mut [[f32; CHUNK]; Q],
+    queries: &[f32],
+    seen: (usize, usize),
+    p: &mut [[f32; CHUNK]; MAX_QUERIES],
 ) {
-    let group_bytes = chunk.keys.len() / (CHUNK / GROUP);
-    let mut keys: [&[u8]; N] = [&[]; N];
-    for (i, keys) in keys.iter_mut().enumerate() {
-        *keys = &chunk.keys[(group + i) * group_bytes..][..group_bytes];
+    let n_queries = queries.len() / chunk.key_dim;
+    let mut each: [&[f32]; Q] = [&[]; Q];
+    for (i, query) in each.iter_mut().enumerate() {
+        *query = &queries[i.min(n_queries - 1) * chunk.key_dim..][..chunk.key_dim];
     }
-    let mut acc = [[l.splat(0.0); N]; Q];
-    match chunk.kv_type {
-        KvType::F32 => {
-            let keys = keys.map(|keys| keys.as_chunks::<64>().0);
-            for c in 0..chunk.key_dim {
-                let mut k = [l.splat(0.0); N];
-                for i in 0..N {
-                    k[i] = l.load_f32(&keys[i][c]);
-                }
-                add_component(l, &k, queries, c, &mut acc);
-            }
+    let group_bytes = chunk.keys.len() / (CHUNK / GROUP);
+    // Whole steps of `N` groups: scores of slots that nobody sees are computed for nothing, and cleared.
+    for group in (seen.0 / GROUP / N * N..seen.1.div_ceil(GROUP)).step_by(N) {
+        let mut keys: [&[u8]; N] = [&[]; N];
+        for (i, keys) in keys.iter_mut().enumerate() {
+            *keys = &chunk.keys[(group + i) * group_bytes..][..group_bytes];
         }
-        KvType::F16 => {
-            let keys = keys.map(|keys| keys.as_chunks::<32>().0);
-            for c in 0..chunk.key_dim {
-                let mut k = [l.splat(0.0); N];
-                for i in 0..N {
-                    k[i] = l.load_f16(&keys[i][c]);
-                }
-                add_component(l, &k, queries, c, &mut acc);
-            }
-        }
-        KvType::Q8_0 => {
-            let keys = keys.map(|keys| keys.as_chunks::<{ GROUP * Q8_0_BYTES }>().0);
-            for b in 0..keys[0].len() {
-                let blocks = keys.map(|keys| keys[b].split_at(2 * GROUP));
-                let scales = blocks.map(|(scales, _)| l.load_f16(&scales.as_chunks::<32>().0[0]));
-                for c in 0..32 {
+        let mut acc = [[l.splat(0.0); N]; Q];
+        match chunk.kv_type {
+            KvType::F32 => {
+                let keys = keys.map(|keys| keys.as_chunks::<64>().0);
+                for c in 0..chunk.key_dim {
                     let mut k = [l.splat(0.0); N];
                     for i in 0..N {
-                        k[i] = l.mul(scales[i], l.load_i8(&blocks[i].1.as_chunks::<16>().0[c]));
+                        k[i] = l.load_f32(&keys[i][c]);
                     }
-                    add_component(l, &k, queries, 32 * b + c, &mut acc);
+                    add_component(l, &k, &each, c, &mut acc);
+                }
+            }
+            KvType::F16 => {
+                let keys = keys.map(|keys| keys.as_chunks::<32>().0);
+                for c in 0..chunk.key_dim {
+                    let mut k = [l.splat(0.0); N];
+                    for i in 0..N {
+                        k[i] = l.load_f16(&keys[i][c]);
+                    }
+                    add_component(l, &k, &each, c, &mut acc);
+                }
+            }
+            KvType::Q8_0 => {
+                let keys = keys.map(|keys| keys.as_chunks::<{ GROUP * Q8_0_BYTES }>().0);
+                for b in 0..keys[0].len() {
+                    let blocks = keys.map(|keys| keys[b].split_at(2 * GROUP));
+                    let scales = blocks.map(|(scales, _)| l.load_f16(&scales.as_chunks::<32>().0[0]));
+                    for c in 0..32 {
+                        let mut k = [l.splat(0.0); N];
+                        for i in 0..N {
+                            k[i] = l.mul(scales[i], l.load_i8(&blocks[i].1.as_chunks::<16>().0[c]));
+                        }
+                        add_component(l, &k, &each, 32 * b + c, &mut acc);
+                    }
                 }
             }
         }
-    }
-    for (p, acc) in p.iter_mut().zip(acc) {
-        for (i, acc) in acc.into_iter().enumerate() {
-            l.store(acc, &mut p.as_chunks_mut::<16>().0[group + i]);
+        for (p, acc) in p.iter_mut().zip(acc) {
+            for (i, acc) in acc.into_iter().enumerate() {
+                l.store(acc, &mut p.as_chunks_mut::<16>().0[group + i]);
+            }
         }
     }
 }
@@ -165,146 +160,94 @@ fn add_component<L: Lanes, const Q: usize, const N: usize>(
     }
 }
 
-/// Turns scores into weights and merges maxima and sums into the state: for each query, the factors of the old output
-/// and of the new.
-#[inline(always)]
-fn softmax<L: Lanes, const Q: usize>(
-    l: L,
-    p: &mut [[f32; CHUNK]; Q],
-    each: &[(usize, usize); Q],
-    cap: Option<f32>,
-    state: &mut AttentionState<'_>,
-    first_query: usize,
-) -> [(f32, f32); Q] {
-    let mut old_sums = [0.0; 16];
-    let mut sums = [0.0; 16];
-    let mut maxima = Maxima::new();
-    for i in 0..Q {
-        let (first, end) = each[i];
-        if first == end {
-            continue;
-        }
-        let p = &mut p[i];
-        if let Some(cap) = cap {
-            for group in &mut p.as_chunks_mut::<16>().0[first / GROUP..end.div_ceil(GROUP)] {
-                l.store(softcap(l, l.load(group), l.splat(cap)), group);
-            }
-        }
-        // exp(-inf - m) is the 0 of a slot that is not seen.
-        p[..first].fill(f32::NEG_INFINITY);
-        p[end..].fill(f32::NEG_INFINITY);
-        let groups = p.as_chunks_mut::<16>().0;
-        let mut max = l.splat(f32::NEG_INFINITY);
-        for group in groups.iter() {
-            max = l.max(l.load(group), max);
-        }
-        let m = reduce_max(l, max);
-        let max = l.splat(m);
-        let mut sum = l.splat(0.0);
-        for group in groups {
-            let weights = exp(l, l.sub(l.load(group), max));
-            l.store(weights, group);
-            sum = l.add(sum, weights);
-        }
-        sums[i] = l.tree(sum);
-        old_sums[i] = state.sum[first_query + i];
-        maxima.raise(i, &mut state.max[first_query + i], m);
-    }
-    let (a, b) = maxima.factors(l);
-    let mut new_sums = [0.0; 16];
-    l.store(l.fma(l.load(&sums), l.load(&b), l.mul(l.load(&old_sums), l.load(&a))), &mut new_sums);
-    let mut factors = [(0.0, 0.0); Q];
-    for i in 0..Q {
-        if each[i].0 < each[i].1 {
-            state.sum[first_query + i] = new_sums[i];
-            factors[i] = (a[i], b[i]);
-        }
-    }
-    factors
-}
-
-/// Running maxima of up to eight queries that later ones raise, [`rescale`](crate::reference::attention::rescale) for
-/// all of them at once.
-struct Maxima([f32; 16]);
-
-impl Maxima {
-    #[inline(always)]
-    fn new() -> Self {
-        Self([0.0; 16])
-    }
-
-    /// Raises the maximum of query `i`.
-    #[inline(always)]
-    fn raise(&mut self, i: usize, max: &mut f32, later: f32) {
-        let new = math::max(*max, later);
-        (self.0[i], self.0[8 + i]) = (*max - new, later - new);
-        *max = new;
-    }
-
-    /// The factors of what was and of what comes, in the first eight places.
-    #[inline(always)]
-    fn factors<L: Lanes>(self, l: L) -> ([f32; 16], [f32; 16]) {
-        let (mut was, mut comes) = ([0.0; 16], [0.0; 16]);
-        l.store(exp(l, l.load(&self.0)), &mut was);
-        comes[..8].copy_from_slice(&was[8..]);
-        (was, comes)
-    }
-}
-
-/// `sum over seen slots of p * v`, `N` times 16 components from `c`, joined to the state.
+/// `sum over seen slots of p * v`, joined to the state.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn weighted_values<L: Lanes, const Q: usize, const N: usize>(
+fn weighted_values<L: Lanes>(
     l: L,
     chunk: &Attend<'_>,
-    seen: &Seen<Q>,
-    p: &[[f32; CHUNK]; Q],
-    factors: &[(f32, f32); Q],
+    seen: &Seen,
+    p: &[[f32; CHUNK]; MAX_QUERIES],
+    factors: &[(f32, f32); MAX_QUERIES],
+    width: usize,
     state: &mut AttentionState<'_>,
     first_query: usize,
-    c: usize,
+    n_queries: usize,
 ) {
-    // What only some of the queries see comes before and after what all of them see. These sums are indexed, and so in
-    // memory; those of the loop that matters are not.
-    let mut edges = [[l.splat(0.0); N]; Q];
-    for i in 0..Q {
-        let (first, end) = seen.each[i];
-        add_values(l, chunk, first..end.min(seen.all.0), c, &p[i], &mut edges[i]);
+    let mut c = 0;
+    while c < chunk.value_dim {
+        // As in `scores`, some vectors of a value at a time, for as long as there are so many.
+        let together = match width {
+            1 | 2 => 4,
+            4 if L::QUERIES == 8 => 4,
+            _ => 1,
+        };
+        let together = if c + 16 * together <= chunk.value_dim { together } else { 1 };
+        // Sum `n` of query `q` is `q * together + n`.
+        let mut sums = [l.splat(0.0); MAX_SUMS];
+        add_values_of_some(l, chunk, seen, seen.any.0..seen.all.0, c, together, p, &mut sums);
+        match (width, together) {
+            (8, _) => add_values::<L, 8, 1>(l, chunk, seen, c, p, &mut sums),
+            (4, 1) => add_values::<L, 4, 1>(l, chunk, seen, c, p, &mut sums),
+            (4, _) => add_values::<L, 4, 4>(l, chunk, seen, c, p, &mut sums),
+            (2, 1) => add_values::<L, 2, 1>(l, chunk, seen, c, p, &mut sums),
+            (2, _) => add_values::<L, 2, 4>(l, chunk, seen, c, p, &mut sums),
+            (_, 1) => add_values::<L, 1, 1>(l, chunk, seen, c, p, &mut sums),
+            (_, _) => add_values::<L, 1, 4>(l, chunk, seen, c, p, &mut sums),
+        }
+        add_values_of_some(l, chunk, seen, seen.all.1..seen.any.1, c, together, p, &mut sums);
+        for i in (0..n_queries).filter(|&i| seen.each[i].0 < seen.each[i].1) {
+            let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
+            let out = &mut state.out[(first_query + i) * chunk.value_dim..][..chunk.value_dim][c..];
+            for (out, &sum) in out.chunks_mut(16).zip(&sums[i * together..][..together]) {
+                match out.as_mut_array() {
+                    Some(out) => l.store(l.fma(sum, b, l.mul(l.load(out), a)), out),
+                    None => store_tail(l, l.fma(sum, b, l.mul(load_tail(l, out, 0.0), a)), out),
+                }
+            }
+        }
+        c += 16 * together;
     }
-    let mut acc = edges;
+}
+
+/// Adds the values at the slots that all queries see, weighted, `N` vectors from component `c`.
+#[inline(always)]
+fn add_values<L: Lanes, const Q: usize, const N: usize>(
+    l: L,
+    chunk: &Attend<'_>,
+    seen: &Seen,
+    c: usize,
+    p: &[[f32; CHUNK]; MAX_QUERIES],
+    sums: &mut [L::V; MAX_SUMS],
+) {
+    let mut acc = [[l.splat(0.0); N]; Q];
+    for q in 0..Q {
+        for n in 0..N {
+            acc[q][n] = sums[q * N + n];
+        }
+    }
     // The type is decided outside of the loop, of which each arm gets its own.
     match chunk.kv_type {
-        KvType::F32 => add_values_of_all(l, KvType::F32, chunk, seen, c, p, &mut acc),
-        KvType::F16 => add_values_of_all(l, KvType::F16, chunk, seen, c, p, &mut acc),
-        KvType::Q8_0 => add_values_of_all(l, KvType::Q8_0, chunk, seen, c, p, &mut acc),
+        KvType::F32 => add_values_of_type(l, KvType::F32, chunk, seen, c, p, &mut acc),
+        KvType::F16 => add_values_of_type(l, KvType::F16, chunk, seen, c, p, &mut acc),
+        KvType::Q8_0 => add_values_of_type(l, KvType::Q8_0, chunk, seen, c, p, &mut acc),
     }
-    edges = acc;
-    for i in 0..Q {
-        add_values(l, chunk, seen.all.1..seen.each[i].1, c, &p[i], &mut edges[i]);
-    }
-    for i in (0..Q).filter(|&i| seen.each[i].0 < seen.each[i].1) {
-        let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
-        let out = &mut state.out[(first_query + i) * chunk.value_dim..][..chunk.value_dim][c..];
-        let width = out.len().min(16 * N);
-        let (whole, tail) = out[..width].as_chunks_mut::<16>();
-        for (out, sum) in whole.iter_mut().zip(edges[i]) {
-            l.store(l.fma(sum, b, l.mul(l.load(out), a)), out);
-        }
-        if !tail.is_empty() {
-            store_tail(l, l.fma(edges[i][0], b, l.mul(load_tail(l, tail, 0.0), a)), tail);
+    for q in 0..Q {
+        for n in 0..N {
+            sums[q * N + n] = acc[q][n];
         }
     }
 }
 
-/// Adds the values that all queries see, weighted; `kv_type` is the chunk's.
+/// [`add_values`] where `kv_type` is the chunk's.
 #[inline(always)]
-fn add_values_of_all<L: Lanes, const Q: usize, const N: usize>(
+fn add_values_of_type<L: Lanes, const Q: usize, const N: usize>(
     l: L,
     kv_type: KvType,
     chunk: &Attend<'_>,
-    seen: &Seen<Q>,
+    seen: &Seen,
     c: usize,
-    p: &[[f32; CHUNK]; Q],
+    p: &[[f32; CHUNK]; MAX_QUERIES],
     acc: &mut [[L::V; N]; Q],
 ) {
     for j in seen.all.0..seen.all.1 {
@@ -318,21 +261,27 @@ fn add_values_of_all<L: Lanes, const Q: usize, const N: usize>(
     }
 }
 
-/// Adds the values at some slots, weighted, for one query.
+/// Adds the values at slots that not all queries see, weighted, for those that do.
 #[inline(always)]
-fn add_values<L: Lanes, const N: usize>(
+#[allow(clippy::too_many_arguments)]
+fn add_values_of_some<L: Lanes>(
     l: L,
     chunk: &Attend<'_>,
-    slots: core::ops::Range<usize>,
+    seen: &Seen,
+    slots: Range<usize>,
     c: usize,
-    p: &[f32; CHUNK],
-    sums: &mut [L::V; N],
+    together: usize,
+    p: &[[f32; CHUNK]; MAX_QUERIES],
+    sums: &mut [L::V; MAX_SUMS],
 ) {
     for j in slots {
-        let values = load_values::<L, N>(l, chunk.kv_type, chunk, j, c);
-        let weight = l.splat(p[j]);
-        for n in 0..N {
-            sums[n] = l.fma(weight, values[n], sums[n]);
+        for n in 0..together {
+            let [value] = load_values::<L, 1>(l, chunk.kv_type, chunk, j, c + 16 * n);
+            for (q, &(first, end)) in seen.each.iter().enumerate() {
+                if first <= j && j < end {
+                    sums[q * together + n] = l.fma(l.splat(p[q][j]), value, sums[q * together + n]);
+                }
+            }
         }
     }
 }
@@ -383,33 +332,4 @@ fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut padded = [0; N];
     padded[..bytes.len()].copy_from_slice(bytes);
     padded
-}
-
-/// Merges the state of later chunks into that of earlier ones.
-#[inline(always)]
-pub(crate) fn merge<L: Lanes>(l: L, state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
-    let n = state.max.len();
-    if n == 0 {
-        return;
-    }
-    let dim = state.out.len() / n;
-    for first in (0..n).step_by(8) {
-        let queries = first..(first + 8).min(n);
-        let nothing_later = |q: usize| later.max[q] == f32::NEG_INFINITY && later.sum[q] == 0.0;
-        let mut maxima = Maxima::new();
-        for q in queries.clone().filter(|&q| !nothing_later(q)) {
-            maxima.raise(q - first, &mut state.max[q], later.max[q]);
-        }
-        let (a, b) = maxima.factors(l);
-        for q in queries.filter(|&q| !nothing_later(q)) {
-            let (a, b) = (a[q - first], b[q - first]);
-            state.sum[q] = math::fma(later.sum[q], b, state.sum[q] * a);
-            super::elementwise::zip(
-                l,
-                super::elementwise::Merge(a, b),
-                &mut state.out[q * dim..][..dim],
-                &later.out[q * dim..][..dim],
-            );
-        }
-    }
 }

@@ -12,40 +12,21 @@ use crate::tiles::TileMut;
 #[inline(always)]
 pub(crate) fn matmul<L: Lanes, W: Float>(l: L, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
     let x = f32_rows(x);
-    let mut r = 0;
-    while L::WIDE && r + 4 <= w.n_rows() {
-        tokens::<L, W, 4>(l, w, &x, out, r);
-        r += 4;
-    }
-    while !L::WIDE && r + 2 <= w.n_rows() {
-        tokens::<L, W, 2>(l, w, &x, out, r);
-        r += 2;
-    }
-    while r < w.n_rows() {
-        tokens::<L, W, 1>(l, w, &x, out, r);
-        r += 1;
+    for r in (0..w.n_rows()).step_by(if L::WIDE { 4 } else { 2 }) {
+        let mut t = 0;
+        while t < x.n_rows {
+            t += match x.n_rows - t {
+                1 if L::WIDE => tile::<L, W, 4, 1>(l, w, &x, out, r, t),
+                1 => tile::<L, W, 2, 1>(l, w, &x, out, r, t),
+                _ if L::WIDE => tile::<L, W, 4, 4>(l, w, &x, out, r, t),
+                _ => tile::<L, W, 2, 2>(l, w, &x, out, r, t),
+            };
+        }
     }
 }
 
-/// `R` rows against every token.
-#[inline(always)]
-fn tokens<L: Lanes, W: Float, const R: usize>(l: L, w: &Matrix<'_>, x: &F32Rows<'_>, out: &mut TileMut<'_>, r: usize) {
-    let mut t = 0;
-    while L::WIDE && t + 4 <= x.n_rows {
-        tile::<L, W, R, 4>(l, w, x, out, r, t);
-        t += 4;
-    }
-    while !L::WIDE && t + 2 <= x.n_rows {
-        tile::<L, W, R, 2>(l, w, x, out, r, t);
-        t += 2;
-    }
-    while t < x.n_rows {
-        tile::<L, W, R, 1>(l, w, x, out, r, t);
-        t += 1;
-    }
-}
-
-/// `R` rows from `r` against `T` tokens from `t`.
+/// `R` rows from `r` against `T` tokens from `t`, or as many as there are of each: `T`. Empty places of a tile repeat the
+/// last row or token.
 #[inline(always)]
 fn tile<L: Lanes, W: Float, const R: usize, const T: usize>(
     l: L,
@@ -54,15 +35,15 @@ fn tile<L: Lanes, W: Float, const R: usize, const T: usize>(
     out: &mut TileMut<'_>,
     r: usize,
     t: usize,
-) {
+) -> usize {
     let n_chunks = x.n_cols / 16;
     let mut rows: [&[u8]; R] = [&[]; R];
     for i in 0..R {
-        rows[i] = w.row(r + i);
+        rows[i] = w.row((r + i).min(w.n_rows() - 1));
     }
     let mut values: [&[f32]; T] = [&[]; T];
     for i in 0..T {
-        values[i] = x.row(t + i);
+        values[i] = x.row((t + i).min(x.n_rows - 1));
     }
     let mut acc = [[l.splat(0.0); T]; R];
     for k in 0..n_chunks {
@@ -79,21 +60,27 @@ fn tile<L: Lanes, W: Float, const R: usize, const T: usize>(
     }
     let n = n_chunks * 16;
     if n < x.n_cols {
+        let mut xs = [l.splat(0.0); T];
+        for j in 0..T {
+            xs[j] = load_tail(l, &values[j][n..], 0.0);
+        }
         for i in 0..R {
-            let mut padded = [0.0; 16];
-            crate::reference::matmul::dequantize_float::<W>(&rows[i][n * size_of::<W>()..], &mut padded);
-            let ws = l.load(&padded);
+            let mut padded = [0; 64];
+            let tail = &rows[i][n * size_of::<W>()..];
+            padded[..tail.len()].copy_from_slice(tail);
+            let ws = load_weights::<L, W>(l, &padded, 0);
             for j in 0..T {
-                acc[i][j] = l.fma(ws, load_tail(l, &values[j][n..], 0.0), acc[i][j]);
+                acc[i][j] = l.fma(ws, xs[j], acc[i][j]);
             }
         }
     }
-    for j in 0..T {
-        let out = out.row_mut(t + j);
-        for i in 0..R {
-            out[r + i] = l.tree(acc[i][j]);
+    for j in 0..T.min(x.n_rows - t) {
+        let out = &mut out.row_mut(t + j)[r..];
+        for (i, out) in out.iter_mut().take(R).enumerate() {
+            *out = l.tree(acc[i][j]);
         }
     }
+    T
 }
 
 /// Weights `16 k ..` of a row.

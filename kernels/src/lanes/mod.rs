@@ -10,6 +10,7 @@ pub(crate) mod elementwise;
 pub(crate) mod exp;
 pub(crate) mod float;
 pub(crate) mod norm;
+pub(crate) mod online_softmax;
 pub(crate) mod quantize;
 pub(crate) mod rope;
 pub(crate) mod store;

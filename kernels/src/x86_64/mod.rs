@@ -52,7 +52,7 @@ macro_rules! table {
             use crate::formats::q6_k::BlockQ6K;
             use crate::formats::q8_0::BlockQ8_0;
             use crate::formats::q8_k::BlockQ8K;
-            use crate::lanes::{attention, elementwise, float, norm, quantize, rope, store};
+            use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
             use crate::matrix::Matrix;
             use crate::reference;
             use crate::table::{Kernels, RopeStyle};
@@ -145,7 +145,7 @@ macro_rules! table {
 
             #[target_feature(enable = $features)]
             fn merge(state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
-                attention::merge($token(()), state, later);
+                online_softmax::merge($token(()), state, later);
             }
 
             #[target_feature(enable = $features)]
