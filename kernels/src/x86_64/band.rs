@@ -6,47 +6,43 @@ use crate::matrix::Matrix;
 use bytemuck::Pod;
 use core::marker::PhantomData;
 
-/// The next rows of a matrix, straight from the file's bytes.
-pub(super) struct Band<'a, B> {
-    rows: Rows<'a>,
-    n_blocks: usize,
-    blocks: PhantomData<&'a B>,
-}
-
-/// The bytes of a band's rows.
-struct Rows<'a> {
-    rows: [&'a [u8]; 16],
+/// The next rows of a matrix, straight from the file's bytes: 16, or as many as an instruction set takes.
+pub(super) struct Rows<'a> {
+    rows: [*const u8; 16],
+    /// Bytes behind each of the pointers.
+    row_bytes: usize,
     /// How many of the lanes are rows of the matrix; the others repeat its last row.
-    n_rows: usize,
+    pub(super) n_rows: usize,
     next: *const u8,
+    bytes: PhantomData<&'a [u8]>,
 }
 
 impl<'a> Rows<'a> {
-    /// Out of line, for 16 checked rows are many instructions, and the same ones for all.
+    /// Up to `n_rows` rows from `first`, which the matrix has.
     #[inline(never)]
-    fn new(w: &Matrix<'a>, first: usize, n_rows: usize) -> Self {
-        let mut rows: [&[u8]; 16] = [&[]; 16];
+    pub(super) fn new(w: &Matrix<'a>, first: usize, n_rows: usize) -> Self {
+        let mut rows = [core::ptr::null(); 16];
         for (i, row) in rows.iter_mut().enumerate() {
-            *row = w.row((first + i).min(w.n_rows() - 1));
+            *row = w.row((first + i).min(w.n_rows() - 1)).as_ptr();
         }
         // Only ever a hint: the address may lie past the end.
         let next = w.row(first).as_ptr().wrapping_add(n_rows * w.row_bytes());
-        Self { rows, n_rows: n_rows.min(w.n_rows() - first), next }
+        let n_rows = n_rows.min(w.n_rows() - first);
+        Self { rows, row_bytes: w.row_bytes(), n_rows, next, bytes: PhantomData }
     }
 }
 
-impl<'a, B: Pod> Band<'a, B> {
-    /// Up to [`Int::ROWS`] rows from `first`, which the matrix has.
-    #[inline(always)]
-    pub(super) fn new<I: Int>(w: &Matrix<'a>, first: usize) -> Self {
-        let rows = Rows::new(w, first, I::ROWS);
-        Self { rows, n_blocks: w.row_bytes() / size_of::<B>(), blocks: PhantomData }
-    }
+/// Rows as blocks.
+pub(super) struct Band<'a, B> {
+    rows: &'a Rows<'a>,
+    n_blocks: usize,
+    blocks: PhantomData<B>,
+}
 
-    /// How many of the lanes are rows of the matrix; the others repeat its last row.
+impl<'a, B: Pod> Band<'a, B> {
     #[inline(always)]
-    pub(super) fn n_rows(&self) -> usize {
-        self.rows.n_rows
+    pub(super) fn new(rows: &'a Rows<'a>) -> Self {
+        Self { rows, n_blocks: rows.row_bytes / size_of::<B>(), blocks: PhantomData }
     }
 
     /// Block `b` of row `row`.
@@ -56,8 +52,8 @@ impl<'a, B: Pod> Band<'a, B> {
     #[inline(always)]
     unsafe fn block(&self, b: usize, row: usize) -> &'a B {
         const { assert!(align_of::<B>() == 1) };
-        // SAFETY: every row has `row_bytes`, so `n_blocks` blocks of a type that any bytes are a value of.
-        unsafe { &*self.rows.rows.get_unchecked(row).as_ptr().cast::<B>().add(b) }
+        // SAFETY: there are `row_bytes` behind the pointer, so `n_blocks` blocks of a type that any bytes are a value of.
+        unsafe { &*self.rows.rows.get_unchecked(row).cast::<B>().add(b) }
     }
 
     /// Blocks per row.

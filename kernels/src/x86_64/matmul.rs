@@ -1,18 +1,15 @@
 //! The integer matrix products of a table: which loop runs when, and how scratch is used.
 
-use super::band::Band;
+use super::band::Rows;
 use super::gemm::{Blocks, Panels, Weights};
 use super::int::Int;
-use super::matvec;
-use super::panel::{VECTORS_32, VECTORS_256, pack32, pack256};
+use super::panel::{VECTORS_32, VECTORS_256};
 use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
 use crate::activations::{Activations, QuantizedRows};
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
 use crate::tiles::TileMut;
-use bytemuck::Pod;
-use core::marker::PhantomData;
 
 /// From this many tokens on packing pays; fewer read the rows as they lie, at most two at a time.
 const MIN_PACKED_TOKENS: usize = 4;
@@ -21,71 +18,35 @@ const PANEL_BYTES: usize = 640 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
 pub(super) const MAX_ROWS: usize = 64;
 
-/// The loops of one format.
-trait Format {
-    type Block: Pod;
+/// What differs between formats. The functions want their token's features, that is, to be called with the token.
+pub(super) struct Format<I: Int> {
     /// Weights per block.
-    const BLOCK_LEN: usize;
+    pub(super) block_len: usize,
     /// Vectors of a panel per block.
-    const VECTORS: usize;
-
-    fn weights<I: Int>() -> Weights;
-    fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, Self::Block>, x: &Tokens<'_, T>) -> [I::F; T];
-    fn pack<I: Int>(i: I, band: &Band<'_, Self::Block>, panel: &mut [I::Bytes]);
+    pub(super) vectors: usize,
+    /// What the micro-kernels know.
+    pub(super) weights: Weights,
+    /// Unpacks rows to a panel.
+    pub(super) pack: unsafe fn(I, &Rows<'_>, &mut [I::Bytes]),
+    /// The product of raw rows with one token.
+    pub(super) one: unsafe fn(I, &Rows<'_>, &Tokens<'_, 1>) -> [I::F; 1],
+    /// With two.
+    pub(super) two: unsafe fn(I, &Rows<'_>, &Tokens<'_, 2>) -> [I::F; 2],
 }
 
-/// A format of 32-weight blocks.
-struct Blocks32<B>(PhantomData<B>);
-
-impl<B: Unpack32> Format for Blocks32<B> {
-    type Block = B;
-    const BLOCK_LEN: usize = 32;
-    const VECTORS: usize = VECTORS_32;
-
-    #[inline(always)]
-    fn weights<I: Int>() -> Weights {
-        Weights { blocks: Blocks::Of32, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
-    }
-
-    #[inline(always)]
-    fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
-        matvec::rows32(i, band, x)
-    }
-
-    #[inline(always)]
-    fn pack<I: Int>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
-        pack32(i, band, panel);
-    }
+/// What micro-kernels know of a format of 32-weight blocks.
+pub(super) const fn weights32<I: Int, B: Unpack32>() -> Weights {
+    Weights { blocks: Blocks::Of32, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
 }
 
-/// A format of super-blocks.
-struct Blocks256<B>(PhantomData<B>);
-
-impl<B: Unpack256> Format for Blocks256<B> {
-    type Block = B;
-    const BLOCK_LEN: usize = 256;
-    const VECTORS: usize = VECTORS_256;
-
-    #[inline(always)]
-    fn weights<I: Int>() -> Weights {
-        let blocks = if B::GROUP == 16 { Blocks::Of256By16 } else { Blocks::Of256By32 };
-        Weights { blocks, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
-    }
-
-    #[inline(always)]
-    fn matvec<I: Int, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
-        matvec::rows256(i, band, x)
-    }
-
-    #[inline(always)]
-    fn pack<I: Int>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
-        pack256(i, band, panel);
-    }
+/// What micro-kernels know of a format of super-blocks.
+pub(super) const fn weights256<I: Int, B: Unpack256>() -> Weights {
+    let blocks = if B::GROUP == 16 { Blocks::Of256By16 } else { Blocks::Of256By32 };
+    Weights { blocks, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
 }
 
 /// The part of a format's offset that [`Int::dot`] leaves in.
-#[inline(always)]
-fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
+const fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
     if bits == 8 { I::OFFSET8 } else { offset }
 }
 
@@ -108,63 +69,51 @@ pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
     63 + panels
 }
 
-/// Products with 32-weight blocks.
+/// Every row against every token.
 #[inline(always)]
-pub(super) fn matmul32<I: Int, B: Unpack32>(
+pub(super) fn matmul<I: Int>(
     i: I,
+    format: &Format<I>,
     w: &Matrix<'_>,
     x: &Activations<'_>,
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    matmul::<I, Blocks32<B>>(i, w, &quantized_rows(x), out, scratch);
-}
-
-/// Products with super-blocks.
-#[inline(always)]
-pub(super) fn matmul256<I: Int, B: Unpack256>(
-    i: I,
-    w: &Matrix<'_>,
-    x: &Activations<'_>,
-    out: &mut TileMut<'_>,
-    scratch: &mut [u8],
-) {
-    matmul::<I, Blocks256<B>>(i, w, &quantized_rows(x), out, scratch);
-}
-
-#[inline(always)]
-fn matmul<I: Int, F: Format>(i: I, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+    let x = &quantized_rows(x);
     if x.n_rows < MIN_PACKED_TOKENS {
         let mut token = 0;
         while token < x.n_rows {
             token += if x.n_rows - token == 1 {
-                matvec::<I, F, 1>(i, w, x, token, out)
+                matvec(i, format.one, w, x, token, out)
             } else {
-                matvec::<I, F, 2>(i, w, x, token, out)
+                matvec(i, format.two, w, x, token, out)
             };
         }
         return;
     }
     let n_panels = n_panels::<I>(w.n_cols());
-    let vectors = w.n_cols() / F::BLOCK_LEN * F::VECTORS;
+    let vectors = w.n_cols() / format.block_len * format.vectors;
     let aligned = scratch.as_ptr().align_offset(64);
     let panels = &mut scratch[aligned..][..n_panels * vectors * size_of::<I::Bytes>()];
     let panels: &mut [I::Bytes] = bytemuck::cast_slice_mut(panels);
-    for first in (0..w.n_rows()).step_by(n_panels * I::ROWS) {
-        let n = (w.n_rows() - first).div_ceil(I::ROWS).min(n_panels);
+    for first_row in (0..w.n_rows()).step_by(n_panels * I::ROWS) {
+        let n_rows = (w.n_rows() - first_row).min(n_panels * I::ROWS);
+        let n = n_rows.div_ceil(I::ROWS);
         for p in 0..n {
-            F::pack(i, &Band::new::<I>(w, first + p * I::ROWS), &mut panels[p * vectors..][..vectors]);
+            let rows = Rows::new(w, first_row + p * I::ROWS, I::ROWS);
+            // SAFETY: `i` proves the features.
+            unsafe { (format.pack)(i, &rows, &mut panels[p * vectors..][..vectors]) };
         }
-        let n_rows = (w.n_rows() - first).min(n * I::ROWS);
-        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first_row: first, n_rows };
-        i.multiply(F::weights::<I>(), &panels, x, out);
+        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first_row, n_rows };
+        i.multiply(format.weights, &panels, x, out);
     }
 }
 
 /// All rows, as they lie in the file, against tokens `first_token .. first_token + T`: `T`.
 #[inline(always)]
-fn matvec<I: Int, F: Format, const T: usize>(
+fn matvec<I: Int, const T: usize>(
     i: I,
+    kernel: unsafe fn(I, &Rows<'_>, &Tokens<'_, T>) -> [I::F; T],
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     first_token: usize,
@@ -172,9 +121,11 @@ fn matvec<I: Int, F: Format, const T: usize>(
 ) -> usize {
     let tokens = Tokens::<T>::new(x, first_token);
     for first in (0..w.n_rows()).step_by(I::ROWS) {
-        let band = Band::new::<I>(w, first);
-        for (t, v) in F::matvec(i, &band, &tokens).into_iter().enumerate() {
-            put(i, out, first_token + t, first, band.n_rows(), v);
+        let rows = Rows::new(w, first, I::ROWS);
+        // SAFETY: `i` proves the features.
+        let sums = unsafe { kernel(i, &rows, &tokens) };
+        for t in 0..T {
+            put(i, out, first_token + t, first, rows.n_rows, sums[t]);
         }
     }
     T

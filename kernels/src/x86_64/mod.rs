@@ -33,8 +33,12 @@ pub(crate) struct Avx512(());
 macro_rules! table {
     ($module:ident, $token:ident, $features:literal, $name:literal) => {
         mod $module {
+            use super::band::{Band, Rows};
+            use super::int::Int;
+            use super::matmul::Format;
+            use super::tokens::Tokens;
             use super::unpack::{Unpack32, Unpack256};
-            use super::{matmul, $token};
+            use super::{matmul, matvec, panel, $token};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
             use crate::formats::float::{Bf16, F16, F32, Float};
@@ -63,14 +67,66 @@ macro_rules! table {
                 float::matmul::<_, W>($token(()), w, x, out);
             }
 
+            type Bytes = <$token as Int>::Bytes;
+            type Sums<const T: usize> = [<$token as Int>::F; T];
+
+            #[target_feature(enable = $features)]
+            fn pack32<B: Unpack32>(i: $token, rows: &Rows<'_>, panel: &mut [Bytes]) {
+                panel::pack32(i, &Band::<B>::new(rows), panel);
+            }
+
+            #[target_feature(enable = $features)]
+            fn pack256<B: Unpack256>(i: $token, rows: &Rows<'_>, panel: &mut [Bytes]) {
+                panel::pack256(i, &Band::<B>::new(rows), panel);
+            }
+
+            #[target_feature(enable = $features)]
+            fn rows32<B: Unpack32, const T: usize>(i: $token, rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
+                matvec::rows32(i, &Band::<B>::new(rows), x)
+            }
+
+            #[target_feature(enable = $features)]
+            fn rows256<B: Unpack256, const T: usize>(i: $token, rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
+                matvec::rows256(i, &Band::<B>::new(rows), x)
+            }
+
             #[target_feature(enable = $features)]
             fn matmul32<B: Unpack32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
-                matmul::matmul32::<_, B>($token(()), w, x, out, scratch);
+                let format = &Format {
+                    block_len: 32,
+                    vectors: panel::VECTORS_32,
+                    weights: matmul::weights32::<$token, B>(),
+                    pack: pack32::<B>,
+                    one: rows32::<B, 1>,
+                    two: rows32::<B, 2>,
+                };
+                matmul($token(()), format, w, x, out, scratch);
             }
 
             #[target_feature(enable = $features)]
             fn matmul256<B: Unpack256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
-                matmul::matmul256::<_, B>($token(()), w, x, out, scratch);
+                let format = &Format {
+                    block_len: 256,
+                    vectors: panel::VECTORS_256,
+                    weights: matmul::weights256::<$token, B>(),
+                    pack: pack256::<B>,
+                    one: rows256::<B, 1>,
+                    two: rows256::<B, 2>,
+                };
+                matmul($token(()), format, w, x, out, scratch);
+            }
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn matmul(
+                i: $token,
+                format: &Format<$token>,
+                w: &Matrix<'_>,
+                x: &Activations<'_>,
+                out: &mut TileMut<'_>,
+                scratch: &mut [u8],
+            ) {
+                matmul::matmul(i, format, w, x, out, scratch);
             }
 
             #[target_feature(enable = $features)]

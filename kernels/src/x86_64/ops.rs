@@ -79,15 +79,11 @@ macro_rules! multiply {
                 (Blocks::Of32, false, false) => tile32::<6, false>,
                 (Blocks::Of32, false, true) => tile32::<6, true>,
                 (Blocks::Of32, true, false) => tile32::<8, false>,
-                (Blocks::Of32, true, true) => tile32::<8, true>,
                 (Blocks::Of256By16, false, false) => tile16::<6, false>,
                 (Blocks::Of256By16, false, true) => tile16::<6, true>,
-                (Blocks::Of256By16, true, false) => tile16::<8, false>,
-                (Blocks::Of256By16, true, true) => tile16::<8, true>,
-                (Blocks::Of256By32, false, false) => tile2x16::<6, false>,
                 (Blocks::Of256By32, false, true) => tile2x16::<6, true>,
                 (Blocks::Of256By32, true, false) => tile2x16::<8, false>,
-                (Blocks::Of256By32, true, true) => tile2x16::<8, true>,
+                _ => unreachable!("no format has such weights"),
             };
             // SAFETY: the value proves the features.
             unsafe { tiles(self, kernel, weights.offset, panels, x, out) }
