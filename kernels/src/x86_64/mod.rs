@@ -9,6 +9,8 @@ mod avx2_lanes;
 mod avx512_int;
 mod avx512_lanes;
 mod band;
+mod blocks256;
+mod blocks32;
 mod gemm;
 mod int;
 mod matmul;
