@@ -102,6 +102,10 @@ impl Lanes for Neon {
         fn max_abs_bits(a: V, b: V) -> V {
             each!(|a, b| vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(vabsq_f32(b)))))
         }
+        fn reduce_max_bits(v: V) -> u32 {
+            let [a, b, c, d] = v.map(|v| vreinterpretq_u32_f32(v));
+            vmaxvq_u32(vmaxq_u32(vmaxq_u32(a, b), vmaxq_u32(c, d)))
+        }
         fn scale_by_power(y: V, t: V) -> V {
             each!(|y, t| {
                 let power = vshlq_n_u32::<23>(vreinterpretq_u32_f32(t));

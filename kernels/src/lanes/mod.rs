@@ -65,6 +65,8 @@ pub(crate) trait Lanes: Copy {
     fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
     /// Maximum of the bit patterns of `a` and `|b|`, taken as integers; `a` has no negative lane.
     fn max_abs_bits(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The greatest bit pattern of a lane; none is negative.
+    fn reduce_max_bits(self, v: Self::V) -> u32;
     /// Adds the low bits of `t`, shifted left by 23, to the bits of `y`: `y * 2^n`.
     fn scale_by_power(self, y: Self::V, t: Self::V) -> Self::V;
     /// `x` where `x` is NaN, 0 where `x < limit`, else `y`.

@@ -28,14 +28,8 @@ fn quantize<L: Lanes, const BLOCK: usize, const SUM: usize>(l: L, x: &[f32], out
         for x in x {
             amax = l.max_abs_bits(amax, l.load(x));
         }
-        let mut lanes = [0.0; 16];
-        l.store(amax, &mut lanes);
-        let mut bits = 0;
-        for lane in lanes {
-            bits = bits.max(lane.to_bits());
-        }
         let inverse;
-        (*scale, inverse) = scale_of(f32::from_bits(bits));
+        (*scale, inverse) = scale_of(f32::from_bits(l.reduce_max_bits(amax)));
         *scale = kept_scale(out.kind, *scale);
         if inverse == 0.0 {
             *qs = [[0; 16]; BLOCK];

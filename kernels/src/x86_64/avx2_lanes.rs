@@ -79,6 +79,12 @@ impl Lanes for Avx2 {
                 _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a.1), high)),
             )
         }
+        fn reduce_max_bits(v: V) -> u32 {
+            let v = _mm256_max_epi32(_mm256_castps_si256(v.0), _mm256_castps_si256(v.1));
+            let v = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+            let v = _mm_max_epi32(v, _mm_shuffle_epi32::<0b01_00_11_10>(v));
+            _mm_cvtsi128_si32(_mm_max_epi32(v, _mm_shuffle_epi32::<0b10_11_00_01>(v))) as u32
+        }
         fn scale_by_power(y: V, t: V) -> V {
             let low = _mm256_slli_epi32::<23>(_mm256_castps_si256(t.0));
             let high = _mm256_slli_epi32::<23>(_mm256_castps_si256(t.1));

@@ -52,6 +52,7 @@ impl Lanes for Avx512 {
             let b = _mm512_andnot_ps(_mm512_set1_ps(-0.0), b);
             _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)))
         }
+        fn reduce_max_bits(v: __m512) -> u32 { _mm512_reduce_max_epu32(_mm512_castps_si512(v)) }
         fn scale_by_power(y: __m512, t: __m512) -> __m512 {
             let power = _mm512_slli_epi32::<23>(_mm512_castps_si512(t));
             _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y), power))
