@@ -102,6 +102,12 @@ impl Lanes for Neon {
         fn max_abs_bits(a: V, b: V) -> V {
             each!(|a, b| vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(vabsq_f32(b)))))
         }
+        fn reduce_max(v: V) -> f32 {
+            let max = |a, b| vbslq_f32(vcgtq_f32(a, b), a, b);
+            let v = max(max(v[3], v[1]), max(v[2], v[0]));
+            let v = max(vextq_f32::<2>(v, v), v);
+            vgetq_lane_f32::<0>(max(vextq_f32::<1>(v, v), v))
+        }
         fn reduce_max_bits(v: V) -> u32 {
             let [a, b, c, d] = v.map(|v| vreinterpretq_u32_f32(v));
             vmaxvq_u32(vmaxq_u32(vmaxq_u32(a, b), vmaxq_u32(c, d)))

@@ -65,6 +65,8 @@ pub(crate) trait Lanes: Copy {
     fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
     /// Maximum of the bit patterns of `a` and `|b|`, taken as integers; `a` has no negative lane.
     fn max_abs_bits(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The greatest lane: [`Lanes::max`] of the upper and the lower half, until one is left.
+    fn reduce_max(self, v: Self::V) -> f32;
     /// The greatest bit pattern of a lane; none is negative.
     fn reduce_max_bits(self, v: Self::V) -> u32;
     /// Adds the low bits of `t`, shifted left by 23, to the bits of `y`: `y * 2^n`.
@@ -97,17 +99,4 @@ pub(crate) fn store_tail<L: Lanes>(l: L, v: L::V, x: &mut [f32]) {
     let mut padded = [0.0; 16];
     l.store(v, &mut padded);
     x.copy_from_slice(&padded[..x.len()]);
-}
-
-/// The greatest lane.
-#[inline(always)]
-pub(crate) fn reduce_max<L: Lanes>(l: L, v: L::V) -> f32 {
-    let mut lanes = [0.0; 16];
-    l.store(v, &mut lanes);
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            lanes[i] = crate::reference::math::max(lanes[i + half], lanes[i]);
-        }
-    }
-    lanes[0]
 }

@@ -1,6 +1,6 @@
 //! RMS norm and softmax.
 
-use super::{Lanes, exp::exp, load_tail, reduce_max, store_tail};
+use super::{Lanes, exp::exp, load_tail, store_tail};
 
 /// `1 / sqrt(mean(x^2) + eps)`.
 #[inline(always)]
@@ -52,7 +52,7 @@ pub(crate) fn softmax<L: Lanes>(l: L, x: &mut [f32]) {
     for x in chunks.iter() {
         max = l.max(l.load(x), max);
     }
-    let max = l.splat(reduce_max(l, max));
+    let max = l.splat(l.reduce_max(max));
     let mut sum = l.splat(0.0);
     for x in chunks.iter_mut() {
         let e = exp(l, l.sub(l.load(x), max));

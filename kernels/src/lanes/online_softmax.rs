@@ -1,8 +1,8 @@
 //! The running softmax of attention: a chunk's scores become weights, and maxima and sums go on from chunk to chunk.
 
+use super::Lanes;
 use super::attention::MAX_QUERIES;
 use super::exp::{exp, softcap};
-use super::{Lanes, reduce_max};
 use crate::attention::{AttentionState, CHUNK, GROUP};
 use crate::reference::math;
 
@@ -37,7 +37,7 @@ pub(super) fn softmax<L: Lanes>(
         for group in groups.iter() {
             max = l.max(l.load(group), max);
         }
-        let m = reduce_max(l, max);
+        let m = l.reduce_max(max);
         let max = l.splat(m);
         let mut sum = l.splat(0.0);
         for group in groups {

@@ -79,6 +79,12 @@ impl Lanes for Avx2 {
                 _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a.1), high)),
             )
         }
+        fn reduce_max(v: V) -> f32 {
+            let v = _mm256_max_ps(v.1, v.0);
+            let v = _mm_max_ps(_mm256_extractf128_ps::<1>(v), _mm256_castps256_ps128(v));
+            let v = _mm_max_ps(_mm_movehl_ps(v, v), v);
+            _mm_cvtss_f32(_mm_max_ss(_mm_movehdup_ps(v), v))
+        }
         fn reduce_max_bits(v: V) -> u32 {
             let v = _mm256_max_epi32(_mm256_castps_si256(v.0), _mm256_castps_si256(v.1));
             let v = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));

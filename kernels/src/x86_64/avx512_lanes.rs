@@ -52,6 +52,12 @@ impl Lanes for Avx512 {
             let b = _mm512_andnot_ps(_mm512_set1_ps(-0.0), b);
             _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)))
         }
+        fn reduce_max(v: __m512) -> f32 {
+            let v = _mm256_max_ps(_mm512_extractf32x8_ps::<1>(v), _mm512_castps512_ps256(v));
+            let v = _mm_max_ps(_mm256_extractf128_ps::<1>(v), _mm256_castps256_ps128(v));
+            let v = _mm_max_ps(_mm_movehl_ps(v, v), v);
+            _mm_cvtss_f32(_mm_max_ss(_mm_movehdup_ps(v), v))
+        }
         fn reduce_max_bits(v: __m512) -> u32 { _mm512_reduce_max_epu32(_mm512_castps_si512(v)) }
         fn scale_by_power(y: __m512, t: __m512) -> __m512 {
             let power = _mm512_slli_epi32::<23>(_mm512_castps_si512(t));
