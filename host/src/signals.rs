@@ -3,7 +3,7 @@
 //! Handlers only touch atomics and call functions that POSIX lists as async-signal-safe.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// Model files mapped at the same time: the one in use and the one that `/model` is trying.
 const MAX_MAPS: usize = 4;
@@ -22,8 +22,6 @@ static MAPS: [GuardedMap; MAX_MAPS] = [const {
         message: AtomicPtr::new(std::ptr::null_mut()),
     }
 }; MAX_MAPS];
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on an unreadable page of this map ends the program with a message that names the file.
 pub(crate) fn guard_map(map: &[u8], path: &Path) {
@@ -53,24 +51,23 @@ pub(crate) fn name_traps() {
     imp::name_traps();
 }
 
-/// SIGINT from now on only sets the flag that [`take_interrupt`] reads.
-pub(crate) fn catch_interrupts() {
-    imp::catch_interrupts();
+/// SIGINT no longer ends the program: it waits until it is [taken](take_interrupt).
+///
+/// # Errors
+/// If there is no descriptor left for it.
+pub(crate) fn catch_interrupts() -> std::io::Result<()> {
+    imp::catch_interrupts()
 }
 
-/// Sets the flag, as SIGINT does.
-pub(crate) fn interrupt() {
-    INTERRUPTED.store(true, Ordering::Relaxed);
-}
-
-/// Whether the flag was set; clears it.
+/// Whether SIGINT came since this was last asked.
 pub(crate) fn take_interrupt() -> bool {
-    INTERRUPTED.swap(false, Ordering::Relaxed)
+    imp::take_interrupt()
 }
 
-/// Whether the flag is set.
-pub(crate) fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
+/// Readable while a SIGINT waits to be taken: for those who sleep until something comes.
+#[cfg(unix)]
+pub(crate) fn interrupts() -> Option<std::os::fd::BorrowedFd<'static>> {
+    imp::interrupts()
 }
 
 /// SIGTERM, SIGHUP and SIGQUIT put the terminal back as it is now before they end the program.
@@ -81,6 +78,8 @@ pub(crate) fn restore_terminal_at_end() {
 #[cfg(unix)]
 mod imp {
     use super::{MAPS, Ordering};
+    use std::io::{self, PipeReader, PipeWriter, Read};
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
     use std::sync::OnceLock;
 
     fn install(signal: i32, handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void), flags: i32) {
@@ -156,13 +155,42 @@ mod imp {
         die_of(signal);
     }
 
-    pub(super) fn catch_interrupts() {
+    /// What the handler of SIGINT writes to and whoever waits reads from. A flag would not do: a signal between looking
+    /// at it and falling asleep would be slept over.
+    static INTERRUPTS: OnceLock<(PipeReader, PipeWriter)> = OnceLock::new();
+
+    pub(super) fn catch_interrupts() -> io::Result<()> {
+        let (reader, writer) = io::pipe()?;
+        for end in [reader.as_raw_fd(), writer.as_raw_fd()] {
+            // SAFETY: plain numbers; the descriptor is open. A full pipe holds enough interrupts.
+            if unsafe { libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        let _ = INTERRUPTS.set((reader, writer));
         // Restarting: a blocked read of the terminal goes on.
         install(libc::SIGINT, on_interrupt, libc::SA_RESTART);
+        Ok(())
     }
 
     extern "C" fn on_interrupt(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        super::interrupt();
+        // Reading an initialized OnceLock is one atomic load.
+        if let Some((_, writer)) = INTERRUPTS.get() {
+            // SAFETY: write is async-signal-safe and borrows the array; it leaves errno to whatever was interrupted
+            // unless the pipe is full, of interrupts that nobody wants.
+            unsafe {
+                libc::write(writer.as_raw_fd(), [0_u8].as_ptr().cast(), 1);
+            }
+        }
+    }
+
+    pub(super) fn take_interrupt() -> bool {
+        // One read takes them all: nobody presses Ctrl-C that often.
+        INTERRUPTS.get().is_some_and(|(reader, _)| matches!((&*reader).read(&mut [0; 64]), Ok(1..)))
+    }
+
+    pub(super) fn interrupts() -> Option<BorrowedFd<'static>> {
+        INTERRUPTS.get().map(|(reader, _)| reader.as_fd())
     }
 
     static TERMINAL: OnceLock<libc::termios> = OnceLock::new();
@@ -198,6 +226,11 @@ mod imp {
 mod imp {
     pub(super) fn name_traps() {}
     pub(super) fn install_bus_handler() {}
-    pub(super) fn catch_interrupts() {}
+    pub(super) fn catch_interrupts() -> std::io::Result<()> {
+        Ok(())
+    }
+    pub(super) fn take_interrupt() -> bool {
+        false
+    }
     pub(super) fn restore_terminal_at_end() {}
 }

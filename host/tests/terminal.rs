@@ -186,6 +186,22 @@ fn ctrl_c_stops_the_answer_and_not_the_program() {
 }
 
 #[test]
+fn no_signal_is_slept_over() {
+    let terminal = endless(&[]);
+    // Each as soon as the one before has shown: some come while the next line is being set up, in front of the wait.
+    for n in 1..=300 {
+        terminal.signal(libc::SIGINT);
+        let started = Instant::now();
+        while terminal.shown().matches("Ctrl-D or /exit leaves").count() < n {
+            assert!(started.elapsed() < PATIENCE, "signal {n} of 300 was lost");
+            std::hint::spin_loop();
+        }
+    }
+    terminal.signal(libc::SIGTERM);
+    terminal.end();
+}
+
+#[test]
 fn what_is_typed_during_an_answer_waits_for_its_end() {
     let mut terminal = endless(&[]);
     terminal.press("Tell me a story.\r");

@@ -4,6 +4,7 @@
 use super::editor::Editor;
 use crate::error::Error;
 use crate::{output, signals};
+use std::cell::Cell;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 
@@ -19,8 +20,15 @@ pub(super) enum Line {
     End,
 }
 
+/// Lines, and whether somebody wants what they asked for to stop.
+pub(super) struct Input {
+    source: Source,
+    /// The answer to the last line is no longer wanted.
+    stopped: Cell<bool>,
+}
+
 /// Where lines come from.
-pub(super) enum Input {
+enum Source {
     /// Line editing, history of this session, pasted lines as one; all on the terminal itself.
     #[cfg(unix)]
     Terminal(Box<Editor>),
@@ -36,6 +44,56 @@ impl Input {
     /// # Errors
     /// If the terminal cannot be used.
     pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self { source: Source::new()?, stopped: Cell::new(false) })
+    }
+
+    /// A model is there: from now on Ctrl-C at a terminal no longer ends the program.
+    ///
+    /// # Errors
+    /// If the terminal cannot be set.
+    pub(super) fn start(&mut self) -> Result<(), Error> {
+        if !matches!(self.source, Source::Pipe) {
+            signals::catch_interrupts().map_err(Error::io("interrupts"))?;
+        }
+        #[cfg(unix)]
+        if let Source::Terminal(editor) = &mut self.source {
+            editor.start().map_err(Error::io("terminal"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the answer to the last line is no longer wanted. It stays so until the next line: a prompt's last batch
+    /// and the answer behind it both ask, and one Ctrl-C stops one answer.
+    pub(super) fn interrupted(&self) -> bool {
+        if !self.stopped.get() {
+            self.stopped.set(signals::take_interrupt() || self.source.interrupted());
+        }
+        self.stopped.get()
+    }
+
+    /// The next line.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not UTF-8.
+    pub(super) fn line(&mut self) -> Result<Line, Error> {
+        self.stopped.set(false);
+        match &mut self.source {
+            #[cfg(unix)]
+            Source::Terminal(editor) => editor.line(PROMPT).map_err(Error::io("terminal")),
+            Source::Plain => {
+                output::progress(PROMPT);
+                let line = read_line();
+                // The terminal itself threw away what was typed before Ctrl-C.
+                signals::take_interrupt();
+                line
+            }
+            Source::Pipe => read_line(),
+        }
+    }
+}
+
+impl Source {
+    fn new() -> Result<Self, Error> {
         if !std::io::stdin().is_terminal() {
             return Ok(Self::Pipe);
         }
@@ -46,52 +104,12 @@ impl Input {
         Ok(Self::Plain)
     }
 
-    /// A model is there: from now on Ctrl-C at a terminal no longer ends the program.
-    ///
-    /// # Errors
-    /// If the terminal cannot be set.
-    pub(super) fn start(&mut self) -> Result<(), Error> {
+    /// Whether Ctrl-C was pressed as a key, where it is one.
+    fn interrupted(&self) -> bool {
         match self {
             #[cfg(unix)]
-            Self::Terminal(editor) => {
-                signals::catch_interrupts();
-                editor.start().map_err(Error::io("terminal"))
-            }
-            Self::Plain => {
-                signals::catch_interrupts();
-                Ok(())
-            }
-            Self::Pipe => Ok(()),
-        }
-    }
-
-    /// Whether the answer to the last line is no longer wanted. It stays so until the next line: a prompt's last batch
-    /// and the answer behind it both ask, and one Ctrl-C stops one answer.
-    pub(super) fn interrupted(&self) -> bool {
-        #[cfg(unix)]
-        if let Self::Terminal(editor) = self
-            && !signals::interrupted()
-            && editor.interrupted()
-        {
-            signals::interrupt();
-        }
-        signals::interrupted()
-    }
-
-    /// The next line.
-    ///
-    /// # Errors
-    /// If it cannot be read or is not UTF-8.
-    pub(super) fn line(&mut self) -> Result<Line, Error> {
-        signals::take_interrupt();
-        match self {
-            #[cfg(unix)]
-            Self::Terminal(editor) => editor.line(PROMPT).map_err(Error::io("terminal")),
-            Self::Plain => {
-                output::progress(PROMPT);
-                read_line()
-            }
-            Self::Pipe => read_line(),
+            Self::Terminal(editor) => editor.interrupted(),
+            _ => false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The terminal: its modes, its keys as bytes, its width.
 
+use crate::signals;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -84,14 +85,19 @@ impl Tty {
     }
 
     /// Whether keys wait, after that time at the latest; without one, whenever the first comes. A signal that this
-    /// program handles ends the wait with [`io::ErrorKind::Interrupted`].
+    /// program handles ends the wait with [`io::ErrorKind::Interrupted`], also a SIGINT that came before it and has
+    /// not been taken.
     pub(super) fn wait(&self, time: Option<Duration>) -> io::Result<bool> {
-        let mut keys = libc::pollfd { fd: self.keys.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let milliseconds = time.map_or(-1, |time| i32::try_from(time.as_millis()).unwrap_or(i32::MAX));
-        // SAFETY: one pollfd is lent for the call.
-        let n_ready = unsafe { libc::poll(&mut keys, 1, milliseconds) };
+        // A negative descriptor is passed over.
+        let interrupts = signals::interrupts().map_or(-1, |pipe| pipe.as_raw_fd());
+        let mut sources =
+            [self.keys.as_raw_fd(), interrupts].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+        // SAFETY: the pollfds are lent for the call.
+        let n_ready = unsafe { libc::poll(sources.as_mut_ptr(), sources.len() as libc::nfds_t, milliseconds) };
         checked(n_ready.min(0))?;
-        Ok(n_ready > 0)
+        let [keys, interrupts] = sources.map(|source| source.revents != 0);
+        if interrupts { Err(io::ErrorKind::Interrupted.into()) } else { Ok(keys) }
     }
 
     /// The keys that wait; none at all means that the terminal has gone.
