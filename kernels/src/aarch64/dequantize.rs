@@ -2,9 +2,9 @@
 
 use super::Neon;
 use super::blocks32::{self, Simd32};
-use super::blocks256::{self, Simd256};
+use super::blocks256::{Simd256, weights};
 use super::vectors::store_f32;
-use crate::formats::{Block32, Block256};
+use crate::formats::Block32;
 use core::arch::aarch64::*;
 
 /// Sixteen integers as f32.
@@ -42,28 +42,47 @@ pub(super) fn dequantize32<F: Simd32>(neon: Neon, row: &[u8], out: &mut [f32]) {
 #[target_feature(enable = "neon")]
 pub(super) fn dequantize256<F: Simd256>(neon: Neon, row: &[u8], out: &mut [f32]) {
     for (block, out) in bytemuck::cast_slice::<u8, F>(row).iter().zip(out.as_chunks_mut::<256>().0) {
-        let d = F::scales([block; 4], neon);
-        let dmin = F::min_scales([block; 4], neon);
-        let (mut scales, mut mins) = ([0.0; 16], [0.0; 16]);
-        for (out, v) in scales.as_chunks_mut::<4>().0.iter_mut().zip(to_f32(block.sub_scales(neon))) {
-            store_f32(vmulq_f32(d, v), out);
+        let [d, dmin] = F::scales([block; 4], neon);
+        let scales = scaled(F::sub_scales([block; 4], neon), d);
+        let mins = scaled(F::sub_mins([block; 4], neon), dmin);
+        let out = out.as_chunks_mut::<16>().0;
+        for c in 0..4 {
+            quarter(block, c, &scales, &mins, neon, out);
         }
-        for (out, v) in mins.as_chunks_mut::<4>().0.iter_mut().zip(to_f32(block.sub_mins(neon))) {
-            store_f32(vmulq_f32(dmin, v), out);
-        }
-        let quarters = [
-            blocks256::weights::<F, 0>(block, neon),
-            blocks256::weights::<F, 1>(block, neon),
-            blocks256::weights::<F, 2>(block, neon),
-            blocks256::weights::<F, 3>(block, neon),
-        ];
-        for (g, (q, out)) in quarters.into_iter().flatten().zip(out.as_chunks_mut::<16>().0).enumerate() {
-            let sub = g * F::SUBS / 16;
-            let (scale, min) = (vdupq_n_f32(scales[sub]), vdupq_n_f32(mins[sub]));
-            for (q, out) in to_f32(q).into_iter().zip(out.as_chunks_mut::<4>().0) {
-                let w = vmulq_f32(scale, q);
-                store_f32(if <F as Block256>::HAS_MIN { vsubq_f32(w, min) } else { w }, out);
-            }
+    }
+}
+
+/// Integer scales of four times the same block times its own: `[sub-block]`, every lane the same.
+#[inline]
+#[target_feature(enable = "neon")]
+fn scaled(columns: [int16x8_t; 8], d: float32x4_t) -> [[float32x4_t; 2]; 8] {
+    let times_d = |v| vmulq_f32(d, vcvtq_f32_s32(v));
+    columns.map(|v| [times_d(vmovl_s16(vget_low_s16(v))), times_d(vmovl_high_s16(v))])
+}
+
+/// The weights of quarter `c`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn quarter<F: Simd256>(
+    block: &F,
+    c: usize,
+    scales: &[[float32x4_t; 2]; 8],
+    mins: &[[float32x4_t; 2]; 8],
+    neon: Neon,
+    out: &mut [[f32; 16]],
+) {
+    let w = [
+        weights::<F, 0>(block, c, neon),
+        weights::<F, 1>(block, c, neon),
+        weights::<F, 2>(block, c, neon),
+        weights::<F, 3>(block, c, neon),
+    ];
+    for (v, w) in w.into_iter().enumerate() {
+        let place = F::place(c, v);
+        let sub = place * F::SUBS / 16;
+        for (q, out) in to_f32(w).into_iter().zip(out[place].as_chunks_mut::<4>().0) {
+            let w = vmulq_f32(scales.as_flattened()[sub], q);
+            store_f32(if F::HAS_MIN { vsubq_f32(w, mins.as_flattened()[sub]) } else { w }, out);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Integer dot products of signed bytes.
 
+use super::vectors::sums;
 use super::{Dotprod, Neon};
 use crate::reference::math::ROUND_MAGIC;
 use core::arch::aarch64::*;
@@ -16,6 +17,13 @@ pub(super) trait Dot: Copy {
     fn dot(self, acc: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t;
     /// The dot product of 32 signed bytes and `start`, spread likewise.
     fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t;
+    /// [`Self::dot`] with the same `b` in each of four sums, and the sums of their lanes.
+    #[inline(always)]
+    fn dot_and_sums(self, acc: &mut [int32x4_t; 4], a: [int8x16_t; 4], b: int8x16_t) -> int32x4_t {
+        *acc = [0, 1, 2, 3].map(|i| self.dot(acc[i], a[i], b));
+        // SAFETY: the table proves NEON.
+        unsafe { sums(*acc) }
+    }
 }
 
 impl Dot for Neon {
@@ -76,5 +84,32 @@ impl Dot for Dotprod {
             );
         }
         acc
+    }
+
+    // In one piece: left to itself the compiler puts the tree of sums off until the next products have overwritten what it
+    // needs, and copies all sums.
+    #[inline(always)]
+    fn dot_and_sums(self, acc: &mut [int32x4_t; 4], a: [int8x16_t; 4], b: int8x16_t) -> int32x4_t {
+        let sums;
+        let [s0, s1, s2, s3] = acc;
+        // SAFETY: the token proves that `sdot` exists; these registers only are read and written, the late ones after
+        // every plain input has been read.
+        unsafe {
+            asm!(
+                ".arch_extension dotprod",
+                "sdot {s0:v}.4s, {a0:v}.16b, {b:v}.16b",
+                "sdot {s1:v}.4s, {a1:v}.16b, {b:v}.16b",
+                "sdot {s2:v}.4s, {a2:v}.16b, {b:v}.16b",
+                "sdot {s3:v}.4s, {a3:v}.16b, {b:v}.16b",
+                "addp {sums:v}.4s, {s0:v}.4s, {s1:v}.4s",
+                "addp {high:v}.4s, {s2:v}.4s, {s3:v}.4s",
+                "addp {sums:v}.4s, {sums:v}.4s, {high:v}.4s",
+                s0 = inout(vreg) *s0, s1 = inout(vreg) *s1, s2 = inout(vreg) *s2, s3 = inout(vreg) *s3,
+                a0 = in(vreg) a[0], a1 = in(vreg) a[1], a2 = in(vreg) a[2], a3 = in(vreg) a[3], b = in(vreg) b,
+                sums = lateout(vreg) sums, high = lateout(vreg) _,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        sums
     }
 }

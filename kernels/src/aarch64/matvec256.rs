@@ -5,9 +5,8 @@
 
 use super::blocks256::Simd256;
 use super::dot::Dot;
-use super::vectors::{columns, load_i8, store_f32, sums};
+use super::vectors::{load_i8, load_i16, load_widened, store_f32, store_i16};
 use crate::activations::QuantizedRows;
-use crate::formats::Block256;
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
 use core::arch::aarch64::*;
@@ -63,63 +62,85 @@ fn four_rows<D: Dot, F: Simd256, const T: usize>(
     let x_sums: [&[[i16; 16]]; T] = core::array::from_fn(|t| &x[t].sums.as_chunks::<16>().0[..n]);
     let zero = vdupq_n_s32(0);
     let mut acc = [vdupq_n_f32(0.0); T];
+    let mut stored = [[0; 4]; 16];
     let mut running = Running { lanes: [[zero; 4]; T], before: [zero; T], isum: [zero; T] };
     for b in 0..n {
         let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
         let x_qs: [&[i8; 256]; T] = core::array::from_fn(|t| &qs[t][b]);
-        let neon = d.neon();
-        let sub_scales = columns(blocks.map(|block| block.sub_scales(neon)));
-        running.isum = [zero; T];
-        quarter::<D, F, T, 0>(d, &blocks, &x_qs, &sub_scales, &mut running);
-        quarter::<D, F, T, 1>(d, &blocks, &x_qs, &sub_scales, &mut running);
-        quarter::<D, F, T, 2>(d, &blocks, &x_qs, &sub_scales, &mut running);
-        quarter::<D, F, T, 3>(d, &blocks, &x_qs, &sub_scales, &mut running);
-        let w_scales = F::scales(blocks, neon);
-        for t in 0..T {
-            let mut isum = running.isum[t];
-            if F::OFFSET != 0 {
-                let excess = weighted_sums::<F>(&sub_scales, &x_sums[t][b]);
-                isum = vmlsq_n_s32(isum, excess, i32::from(F::OFFSET));
-            }
-            acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(isum), vmulq_n_f32(w_scales, scales[t][b]));
+        let sub_scales = F::sub_scales(blocks, d.neon());
+        // What needs all scales or minima at once comes first: they do not stay in registers.
+        let mut msums = [zero; T];
+        if F::HAS_MIN {
+            let sub_mins = F::sub_mins(blocks, d.neon());
+            msums = core::array::from_fn(|t| weighted_sums::<F>(&sub_mins, &x_sums[t][b]));
         }
-        if <F as Block256>::HAS_MIN {
-            let sub_mins = columns(blocks.map(|block| block.sub_mins(neon)));
-            let min_scales = F::min_scales(blocks, neon);
+        running.isum = [zero; T];
+        if F::OFFSET != 0 {
             for t in 0..T {
-                let msum = vcvtq_f32_s32(weighted_sums::<F>(&sub_mins, &x_sums[t][b]));
-                acc[t] = vfmsq_f32(acc[t], msum, vmulq_n_f32(min_scales, scales[t][b]));
+                let excess = weighted_sums::<F>(&sub_scales, &x_sums[t][b]);
+                running.isum[t] = vmulq_n_s32(excess, -i32::from(F::OFFSET));
+            }
+        }
+        for (scales, stored) in sub_scales.into_iter().zip(stored.as_chunks_mut::<2>().0).take(F::SUBS / 2) {
+            store_i16(scales, stored.as_flattened_mut().as_mut_array().expect("two sub-blocks of four rows"));
+        }
+        // Not unrolled: the compiler would load everything first and then run out of registers.
+        for c in 0..4 {
+            quarter(d, &blocks, &x_qs, c, &stored, &mut running);
+        }
+        let [w_scales, min_scales] = F::scales(blocks, d.neon());
+        for t in 0..T {
+            let scale = scales[t][b];
+            acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(running.isum[t]), vmulq_n_f32(w_scales, scale));
+            if F::HAS_MIN {
+                acc[t] = vfmsq_f32(acc[t], vcvtq_f32_s32(msums[t]), vmulq_n_f32(min_scales, scale));
             }
         }
     }
     acc
 }
 
-/// The 64 weights from `64 C` on.
+/// The weights of quarter `c`.
 #[inline]
 #[target_feature(enable = "neon")]
-fn quarter<D: Dot, F: Simd256, const T: usize, const C: usize>(
+fn quarter<D: Dot, F: Simd256, const T: usize>(
     d: D,
     blocks: &[&F; 4],
     x: &[&[i8; 256]; T],
-    sub_scales: &[int16x4_t; 16],
+    c: usize,
+    sub_scales: &[[i16; 4]; 16],
     running: &mut Running<T>,
 ) {
-    let w = blocks.map(|block| block.stored::<C>(d.neon()));
-    // Vectors per sub-block.
-    let n = 16 / F::SUBS;
-    for sub in 0..4 / n {
-        let scale = vmovl_s16(sub_scales[C * (4 / n) + sub]);
-        for t in 0..T {
-            for v in sub * n..(sub + 1) * n {
-                let x = load_i8(&x[t].as_chunks::<16>().0[4 * C + v]);
-                for i in 0..4 {
-                    running.lanes[t][i] = d.dot(running.lanes[t][i], w[i][v], x);
-                }
-            }
-            let total = sums(running.lanes[t]);
+    vector::<D, F, T, 0>(d, blocks, x, c, sub_scales, running);
+    vector::<D, F, T, 1>(d, blocks, x, c, sub_scales, running);
+    vector::<D, F, T, 2>(d, blocks, x, c, sub_scales, running);
+    vector::<D, F, T, 3>(d, blocks, x, c, sub_scales, running);
+}
+
+/// Sixteen of them, and the end of the sub-block if it ends with them. One at a time, so that with two tokens, too,
+/// everything stays in registers.
+#[inline]
+#[target_feature(enable = "neon")]
+fn vector<D: Dot, F: Simd256, const T: usize, const V: usize>(
+    d: D,
+    blocks: &[&F; 4],
+    x: &[&[i8; 256]; T],
+    c: usize,
+    sub_scales: &[[i16; 4]; 16],
+    running: &mut Running<T>,
+) {
+    let place = F::place(c, V);
+    let w = blocks.map(|block| block.stored::<V>(c, d.neon()));
+    let ends_sub = F::SUBS == 16 || V % 2 == 1;
+    for t in 0..T {
+        let x = load_i8(&x[t].as_chunks::<16>().0[place]);
+        if ends_sub {
+            let scale = load_widened(&sub_scales[place * F::SUBS / 16]);
+            let total = d.dot_and_sums(&mut running.lanes[t], w, x);
             running.isum[t] = vmlaq_s32(running.isum[t], vsubq_s32(total, running.before[t]), scale);
             running.before[t] = total;
+        } else {
+            running.lanes[t] = [0, 1, 2, 3].map(|i| d.dot(running.lanes[t][i], w[i], x));
         }
     }
 }
@@ -127,11 +148,27 @@ fn quarter<D: Dot, F: Simd256, const T: usize, const C: usize>(
 /// The sub-blocks' sums of activations, weighted by four rows' scales or minima.
 #[inline]
 #[target_feature(enable = "neon")]
-fn weighted_sums<F: Simd256>(weights: &[int16x4_t; 16], sums: &[i16; 16]) -> int32x4_t {
-    let mut acc = vdupq_n_s32(0);
-    for s in 0..F::SUBS {
-        let sum = if F::SUBS == 8 { sums[2 * s] + sums[2 * s + 1] } else { sums[s] };
-        acc = vmlal_n_s16(acc, weights[s], sum);
+fn weighted_sums<F: Simd256>(weights: &[int16x8_t; 8], sums: &[i16; 16]) -> int32x4_t {
+    let zero = vdupq_n_s32(0);
+    let [first, last] = sums.as_chunks::<8>().0 else { unreachable!("two halves of 16") };
+    let (first, last) = (load_i16(first), load_i16(last));
+    let [low, high] = weights.as_chunks::<4>().0 else { unreachable!("two halves of 8") };
+    if F::SUBS == 8 {
+        weighted_eight(zero, low, vpaddq_s16(first, last))
+    } else {
+        weighted_eight(weighted_eight(zero, low, first), high, last)
     }
-    acc
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn weighted_eight(acc: int32x4_t, weights: &[int16x8_t; 4], sums: int16x8_t) -> int32x4_t {
+    let acc = vmlal_laneq_s16::<0>(acc, vget_low_s16(weights[0]), sums);
+    let acc = vmlal_high_laneq_s16::<1>(acc, weights[0], sums);
+    let acc = vmlal_laneq_s16::<2>(acc, vget_low_s16(weights[1]), sums);
+    let acc = vmlal_high_laneq_s16::<3>(acc, weights[1], sums);
+    let acc = vmlal_laneq_s16::<4>(acc, vget_low_s16(weights[2]), sums);
+    let acc = vmlal_high_laneq_s16::<5>(acc, weights[2], sums);
+    let acc = vmlal_laneq_s16::<6>(acc, vget_low_s16(weights[3]), sums);
+    vmlal_high_laneq_s16::<7>(acc, weights[3], sums)
 }

@@ -6,8 +6,8 @@
 
 use super::Neon;
 use super::blocks32::{self, Simd32};
-use super::blocks256::{self, Simd256};
-use super::vectors::{columns, store_f32, store_i8, store_i16, store_interleaved, store_pairs};
+use super::blocks256::{Simd256, weights};
+use super::vectors::{store_f32, store_i8, store_i16x4, store_interleaved, store_pairs};
 use bytemuck::{Pod, Zeroable};
 use core::arch::aarch64::*;
 
@@ -123,31 +123,37 @@ pub(super) fn pack256<F: Simd256, const PAIRS: bool>(
         let rows = rows.map(|row| &row[first..first + panel.len()]);
         for (b, out) in panel.iter_mut().enumerate() {
             let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
-            quarter::<F, PAIRS, 0>(neon, blocks, g, out);
-            quarter::<F, PAIRS, 1>(neon, blocks, g, out);
-            quarter::<F, PAIRS, 2>(neon, blocks, g, out);
-            quarter::<F, PAIRS, 3>(neon, blocks, g, out);
-            let scales = columns(blocks.map(|block| block.sub_scales(neon)));
-            for s in 0..F::SUBS {
-                let scales = vmovl_s16(scales[s]);
-                let at = group_at::<F, PAIRS>(s, g) + 4 * 256 / F::SUBS;
-                let out = out.subs.as_flattened_mut()[at..at + 32].as_chunks_mut::<16>().0;
-                if PAIRS {
-                    store_i8(vreinterpretq_s8_s32(vzip1q_s32(scales, scales)), &mut out[0]);
-                    store_i8(vreinterpretq_s8_s32(vzip2q_s32(scales, scales)), &mut out[1]);
-                } else {
-                    store_i8(vreinterpretq_s8_s32(scales), &mut out[0]);
-                }
+            for c in 0..4 {
+                quarter::<F, PAIRS>(neon, blocks, c, g, out);
             }
-            store_f32(F::scales(blocks, neon), &mut out.d.as_chunks_mut::<4>().0[g]);
+            for (s, scales) in F::sub_scales(blocks, neon).into_iter().take(F::SUBS / 2).enumerate() {
+                store_scales::<F, PAIRS>(vmovl_s16(vget_low_s16(scales)), 2 * s, g, out);
+                store_scales::<F, PAIRS>(vmovl_high_s16(scales), 2 * s + 1, g, out);
+            }
+            let [d, dmin] = F::scales(blocks, neon);
+            store_f32(d, &mut out.d.as_chunks_mut::<4>().0[g]);
             if F::HAS_MIN {
-                store_f32(F::min_scales(blocks, neon), &mut out.dmin.as_chunks_mut::<4>().0[g]);
-                let mins = columns(blocks.map(|block| block.sub_mins(neon)));
-                for s in 0..F::SUBS {
-                    store_i16(mins[s], &mut out.mins[s].as_chunks_mut::<4>().0[g]);
+                store_f32(dmin, &mut out.dmin.as_chunks_mut::<4>().0[g]);
+                for (s, mins) in F::sub_mins(blocks, neon).into_iter().take(F::SUBS / 2).enumerate() {
+                    store_i16x4(vget_low_s16(mins), &mut out.mins[2 * s].as_chunks_mut::<4>().0[g]);
+                    store_i16x4(vget_high_s16(mins), &mut out.mins[2 * s + 1].as_chunks_mut::<4>().0[g]);
                 }
             }
         }
+    }
+}
+
+/// Scales of four rows behind group `g` of sub-block `s`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn store_scales<F: Simd256, const PAIRS: bool>(scales: int32x4_t, s: usize, g: usize, out: &mut Panel256) {
+    let at = group_at::<F, PAIRS>(s, g) + 4 * 256 / F::SUBS;
+    let out = out.subs.as_flattened_mut()[at..at + 32].as_chunks_mut::<16>().0;
+    if PAIRS {
+        store_i8(vreinterpretq_s8_s32(vzip1q_s32(scales, scales)), &mut out[0]);
+        store_i8(vreinterpretq_s8_s32(vzip2q_s32(scales, scales)), &mut out[1]);
+    } else {
+        store_i8(vreinterpretq_s8_s32(scales), &mut out[0]);
     }
 }
 
@@ -157,17 +163,22 @@ fn group_at<F: Simd256, const PAIRS: bool>(s: usize, g: usize) -> usize {
     (4 * s + g) * (4 * 256 / F::SUBS + if PAIRS { 32 } else { 16 })
 }
 
-/// Weights `64 C ..` of four rows.
+/// The weights of quarter `c` of four rows.
 #[inline]
 #[target_feature(enable = "neon")]
-fn quarter<F: Simd256, const PAIRS: bool, const C: usize>(neon: Neon, blocks: [&F; 4], g: usize, out: &mut Panel256) {
-    let w = blocks.map(|block| blocks256::weights::<F, C>(block, neon));
+fn quarter<F: Simd256, const PAIRS: bool>(neon: Neon, blocks: [&F; 4], c: usize, g: usize, out: &mut Panel256) {
+    let w = [
+        blocks.map(|block| weights::<F, 0>(block, c, neon)),
+        blocks.map(|block| weights::<F, 1>(block, c, neon)),
+        blocks.map(|block| weights::<F, 2>(block, c, neon)),
+        blocks.map(|block| weights::<F, 3>(block, c, neon)),
+    ];
     // Vectors per sub-block.
     let n = 16 / F::SUBS;
-    for v in 0..4 {
-        let at = group_at::<F, PAIRS>((4 * C + v) / n, g) + (4 * C + v) % n * 64;
+    for (v, w) in w.into_iter().enumerate() {
+        let place = F::place(c, v);
+        let at = group_at::<F, PAIRS>(place / n, g) + place % n * 64;
         let out = &mut out.subs.as_flattened_mut()[at..at + 64].as_chunks_mut::<64>().0[0];
-        let w = [w[0][v], w[1][v], w[2][v], w[3][v]];
         if PAIRS { store_pairs(w, out) } else { store_interleaved(w, out) }
     }
 }

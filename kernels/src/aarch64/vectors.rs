@@ -97,12 +97,28 @@ pub(super) fn store_interleaved([a, b, c, d]: [int8x16_t; 4], out: &mut [i8; 64]
     unsafe { vst4q_s32(out.as_mut_ptr().cast(), v) }
 }
 
+/// Four 16-bit integers, widened.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_widened(x: &[i16; 4]) -> int32x4_t {
+    // SAFETY: the reference is to the integers that are read; any alignment will do.
+    vmovl_s16(unsafe { vld1_s16(x.as_ptr()) })
+}
+
 /// Writes four 16-bit integers.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn store_i16(v: int16x4_t, x: &mut [i16; 4]) {
+pub(super) fn store_i16x4(v: int16x4_t, x: &mut [i16; 4]) {
     // SAFETY: as above.
     unsafe { vst1_s16(x.as_mut_ptr(), v) }
+}
+
+/// Writes eight 16-bit integers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_i16(v: int16x8_t, x: &mut [i16; 8]) {
+    // SAFETY: as above.
+    unsafe { vst1q_s16(x.as_mut_ptr(), v) }
 }
 
 /// The sum of each vector in its lane, wrapping.
@@ -122,6 +138,17 @@ pub(super) fn widen_f16([a, b, c, d]: [[u8; 2]; 4]) -> float32x4_t {
     vcvt_f32_f16(vreinterpret_f16_u64(vcreate_u64(bits)))
 }
 
+/// Pairs of little-endian f16 as f32: the first ones, the second ones.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn widen_f16_pairs([a, b, c, d]: [[[u8; 2]; 2]; 4]) -> [float32x4_t; 2] {
+    let pair = |[x, y]: [[u8; 2]; 2]| u64::from(u32::from_le_bytes([x[0], x[1], y[0], y[1]]));
+    let two = |x, y| vreinterpret_u16_u64(vcreate_u64(pair(x) | pair(y) << 32));
+    let (ab, cd) = (two(a, b), two(c, d));
+    let widen = |v| vcvt_f32_f16(vreinterpret_f16_u16(v));
+    [widen(vuzp1_u16(ab, cd)), widen(vuzp2_u16(ab, cd))]
+}
+
 /// Nibbles of sixteen bytes: the low ones, the high ones.
 #[inline]
 #[target_feature(enable = "neon")]
@@ -138,18 +165,17 @@ pub(super) fn look_up(codebook: &[i8; 16], [low, high]: [int8x16_t; 2]) -> [int8
     [vqtbl1q_s8(codebook, vreinterpretq_u8_s8(low)), vqtbl1q_s8(codebook, vreinterpretq_u8_s8(high))]
 }
 
-/// Bytes of four rows by columns, widened: `[column][row]`.
+/// Bytes of four rows by columns, widened: two columns a vector.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn columns([a, b, c, d]: [int8x16_t; 4]) -> [int16x4_t; 16] {
+pub(super) fn columns([a, b, c, d]: [int8x16_t; 4]) -> [int16x8_t; 8] {
     let (ac, bd) = (vzip1q_s8(a, c), vzip1q_s8(b, d));
     let (ac_high, bd_high) = (vzip2q_s8(a, c), vzip2q_s8(b, d));
     let [w0, w1] = widen(vzip1q_s8(ac, bd));
     let [w2, w3] = widen(vzip2q_s8(ac, bd));
     let [w4, w5] = widen(vzip1q_s8(ac_high, bd_high));
     let [w6, w7] = widen(vzip2q_s8(ac_high, bd_high));
-    let (l, h) = (|v| vget_low_s16(v), |v| vget_high_s16(v));
-    [l(w0), h(w0), l(w1), h(w1), l(w2), h(w2), l(w3), h(w3), l(w4), h(w4), l(w5), h(w5), l(w6), h(w6), l(w7), h(w7)]
+    [w0, w1, w2, w3, w4, w5, w6, w7]
 }
 
 #[inline]
