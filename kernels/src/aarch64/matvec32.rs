@@ -43,26 +43,45 @@ pub(super) fn matvec<D: Dot, F: Simd32, const T: usize>(
 #[inline]
 #[target_feature(enable = "neon")]
 fn four_rows<D: Dot, F: Simd32, const T: usize>(d: D, rows: [&[F]; 4], x: &[QuantizedRows<'_>; T]) -> [float32x4_t; T] {
+    // Two blocks at a time: a tenth of the instructions are steps from block to block.
+    let acc = blocks::<D, F, T, 2>(d, rows, x, 0, [vdupq_n_f32(0.0); T]);
+    blocks::<D, F, T, 1>(d, rows, x, rows[0].len() & !1, acc)
+}
+
+/// Adds the blocks from `first` on, `N` at a time, as long as there are so many.
+#[inline]
+#[target_feature(enable = "neon")]
+fn blocks<D: Dot, F: Simd32, const T: usize, const N: usize>(
+    d: D,
+    rows: [&[F]; 4],
+    x: &[QuantizedRows<'_>; T],
+    first: usize,
+    mut acc: [float32x4_t; T],
+) -> [float32x4_t; T] {
+    let rows = rows.map(|row| row[first..].as_chunks::<N>().0);
     let n = rows[0].len();
     let rows = rows.map(|row| &row[..n]);
-    let qs: [&[[i8; 32]]; T] = core::array::from_fn(|t| &x[t].qs.as_chunks::<32>().0[..n]);
-    let scales: [&[f32]; T] = core::array::from_fn(|t| &x[t].scales[..n]);
-    let x_sums: [&[i16]; T] = core::array::from_fn(|t| &x[t].sums[..n]);
-    let mut acc = [vdupq_n_f32(0.0); T];
+    let qs: [&[[[i8; 32]; N]]; T] =
+        core::array::from_fn(|t| &x[t].qs.as_chunks::<32>().0[first..].as_chunks::<N>().0[..n]);
+    let scales: [&[[f32; N]]; T] = core::array::from_fn(|t| &x[t].scales[first..].as_chunks::<N>().0[..n]);
+    let x_sums: [&[[i16; N]]; T] = core::array::from_fn(|t| &x[t].sums[first..].as_chunks::<N>().0[..n]);
     for b in 0..n {
-        let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
-        let w = blocks.map(|block| block.stored(d.neon()));
-        let w_scales = F::scales(blocks, d.neon());
-        for t in 0..T {
-            let [low, high] = &qs[t][b].as_chunks::<16>().0 else { unreachable!("two halves of 32") };
-            let x = [load_i8(low), load_i8(high)];
-            let start = MAGIC.to_bits() as i32 - i32::from(F::OFFSET) * i32::from(x_sums[t][b]);
-            let dots = sums(w.map(|w| d.dot32(start, w, x)));
-            let dots = vsubq_f32(vreinterpretq_f32_s32(dots), vdupq_n_f32(MAGIC));
-            acc[t] = vfmaq_f32(acc[t], dots, vmulq_n_f32(w_scales, scales[t][b]));
-            if <F as Block32>::HAS_MIN {
-                let mins = vmulq_n_f32(F::mins(blocks, d.neon()), scales[t][b]);
-                acc[t] = vfmaq_n_f32(acc[t], mins, f32::from(x_sums[t][b]));
+        for i in 0..N {
+            let blocks = [&rows[0][b][i], &rows[1][b][i], &rows[2][b][i], &rows[3][b][i]];
+            let w = blocks.map(|block| block.stored(d.neon()));
+            let w_scales = F::scales(blocks, d.neon());
+            for t in 0..T {
+                let (scale, sum) = (scales[t][b][i], x_sums[t][b][i]);
+                let [low, high] = &qs[t][b][i].as_chunks::<16>().0 else { unreachable!("two halves of 32") };
+                let x = [load_i8(low), load_i8(high)];
+                let start = MAGIC.to_bits() as i32 - i32::from(F::OFFSET) * i32::from(sum);
+                let dots = sums(w.map(|w| d.dot32(start, w, x)));
+                let dots = vsubq_f32(vreinterpretq_f32_s32(dots), vdupq_n_f32(MAGIC));
+                acc[t] = vfmaq_f32(acc[t], dots, vmulq_n_f32(w_scales, scale));
+                if <F as Block32>::HAS_MIN {
+                    let mins = vmulq_n_f32(F::mins(blocks, d.neon()), scale);
+                    acc[t] = vfmaq_n_f32(acc[t], mins, f32::from(sum));
+                }
             }
         }
     }
