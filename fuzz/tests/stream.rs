@@ -1,4 +1,7 @@
-//! Every target over its seeds and a fixed stream of inputs, in bounded memory, on any compiler.
+//! Every target over its seeds and a stream of inputs, in bounded memory, on any compiler.
+//!
+//! The stream is the same every time. It ends after [`N_INPUTS`], or later, after as many seconds as
+//! `NANOCAMELID_FUZZ_SECONDS` says.
 
 use nanocamelid_fuzz::choices::Choices;
 use nanocamelid_fuzz::mutator::{bent_model, mutated_file};
@@ -6,6 +9,7 @@ use nanocamelid_fuzz::seeds::{folder, seeds};
 use nanocamelid_fuzz::{TARGETS, Target};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use nanocamelid_tests::random::Random;
+use std::time::{Duration, Instant};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -49,8 +53,11 @@ fn feed(name: &str) {
         assert!(run(target, seed), "a seed of {name} is refused: {:?}", String::from_utf8_lossy(seed));
     }
     let mut random = Random(name.len() as u64);
-    let mut n_accepted = 0;
-    for _ in 0..N_INPUTS {
+    let time =
+        Duration::from_secs(std::env::var("NANOCAMELID_FUZZ_SECONDS").map_or(0, |s| s.parse().expect("seconds")));
+    let (started, mut n_inputs, mut n_accepted) = (Instant::now(), 0, 0);
+    while n_inputs < N_INPUTS || started.elapsed() < time {
+        n_inputs += 1;
         let slot = random.below(pool.len());
         let input = next_input(target, &pool[slot], &mut random);
         if run(target, &input) {
@@ -60,8 +67,8 @@ fn feed(name: &str) {
             }
         }
     }
-    println!("{name}: {n_accepted} of {N_INPUTS} inputs get to the end");
-    assert!(n_accepted >= N_INPUTS / 20, "only {n_accepted} of {N_INPUTS} inputs get to the end of {name}");
+    println!("{name}: {n_accepted} of {n_inputs} inputs get to the end");
+    assert!(n_accepted >= n_inputs / 20, "only {n_accepted} of {n_inputs} inputs get to the end of {name}");
 }
 
 #[test]

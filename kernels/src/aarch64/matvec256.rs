@@ -62,7 +62,8 @@ fn four_rows<D: Dot, F: Simd256, const T: usize>(
     let x_sums: [&[[i16; 16]]; T] = core::array::from_fn(|t| &x[t].sums.as_chunks::<16>().0[..n]);
     let zero = vdupq_n_s32(0);
     let mut acc = [vdupq_n_f32(0.0); T];
-    let mut stored = [[0; 4]; 16];
+    // Scales as the loop over quarters reads them.
+    let mut spilled = [[0; 4]; 16];
     let mut running = Running { lanes: [[zero; 4]; T], before: [zero; T], isum: [zero; T] };
     for b in 0..n {
         let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
@@ -81,12 +82,15 @@ fn four_rows<D: Dot, F: Simd256, const T: usize>(
                 running.isum[t] = vmulq_n_s32(excess, -i32::from(F::OFFSET));
             }
         }
-        for (scales, stored) in sub_scales.into_iter().zip(stored.as_chunks_mut::<2>().0).take(F::SUBS / 2) {
-            store_i16(scales, stored.as_flattened_mut().as_mut_array().expect("two sub-blocks of four rows"));
+        for (scales, spilled) in sub_scales.into_iter().zip(spilled.as_chunks_mut::<2>().0).take(F::SUBS / 2) {
+            store_i16(scales, spilled.as_flattened_mut().as_mut_array().expect("two sub-blocks of four rows"));
         }
         // Not unrolled: the compiler would load everything first and then run out of registers.
         for c in 0..4 {
-            quarter(d, &blocks, &x_qs, c, &stored, &mut running);
+            vector::<D, F, T, 0>(d, &blocks, &x_qs, c, &spilled, &mut running);
+            vector::<D, F, T, 1>(d, &blocks, &x_qs, c, &spilled, &mut running);
+            vector::<D, F, T, 2>(d, &blocks, &x_qs, c, &spilled, &mut running);
+            vector::<D, F, T, 3>(d, &blocks, &x_qs, c, &spilled, &mut running);
         }
         let [w_scales, min_scales] = F::scales(blocks, d.neon());
         for t in 0..T {
@@ -100,24 +104,7 @@ fn four_rows<D: Dot, F: Simd256, const T: usize>(
     acc
 }
 
-/// The weights of quarter `c`.
-#[inline]
-#[target_feature(enable = "neon")]
-fn quarter<D: Dot, F: Simd256, const T: usize>(
-    d: D,
-    blocks: &[&F; 4],
-    x: &[&[i8; 256]; T],
-    c: usize,
-    sub_scales: &[[i16; 4]; 16],
-    running: &mut Running<T>,
-) {
-    vector::<D, F, T, 0>(d, blocks, x, c, sub_scales, running);
-    vector::<D, F, T, 1>(d, blocks, x, c, sub_scales, running);
-    vector::<D, F, T, 2>(d, blocks, x, c, sub_scales, running);
-    vector::<D, F, T, 3>(d, blocks, x, c, sub_scales, running);
-}
-
-/// Sixteen of them, and the end of the sub-block if it ends with them. One at a time, so that with two tokens, too,
+/// Vector `V` of quarter `c`, and the end of the sub-block if it ends with it. One at a time, so that with two tokens, too,
 /// everything stays in registers.
 #[inline]
 #[target_feature(enable = "neon")]
