@@ -103,7 +103,7 @@ fn bash_completes_commands_flags_and_choices() {
     let Ok(first) = complete("nanocamelid pro") else { return eprintln!("skipped: no bash here") };
     assert_eq!(first, "probe");
     assert_eq!(complete("nanocamelid chat --thr").unwrap(), "--threads --threads-batch");
-    assert_eq!(complete("nanocamelid chat --kernel avx").unwrap(), "avx2 avx512vnni");
+    assert_eq!(complete("nanocamelid chat --kernel avx").unwrap(), "avx2 avxvnni avx512vnni");
 }
 
 #[test]

@@ -23,10 +23,12 @@ pub(crate) type RmsNorm = fn(&[f32], Option<&[[u8; 4]]>, f32, &mut [f32]);
 /// Every inner loop for one instruction set. All tables return the same bits.
 pub struct Kernels {
     pub(crate) name: &'static str,
-    /// Preferred number of weight rows per claimed band when there is one token.
+    /// Weight rows that a band had better be a multiple of, when there is one token.
     pub(crate) matvec_rows: usize,
-    /// Preferred number of weight rows per claimed band when there are many tokens.
+    /// The same when there are many.
     pub(crate) matmul_rows: usize,
+    /// Weight rows that a band should have at most when there are many tokens, a multiple of `matmul_rows`.
+    pub(crate) max_matmul_rows: usize,
     /// Bytes of scratch that `matmul` wants for rows of `n_cols` weights.
     pub(crate) scratch_bytes: fn(usize) -> usize,
     pub(crate) matmul: [MatMul; WeightType::COUNT],
@@ -57,12 +59,15 @@ impl core::fmt::Debug for Kernels {
 
 impl Kernels {
     /// Names of all tables that exist on any machine, in the order of preference within an architecture.
-    pub const NAMES: [&'static str; 6] = ["scalar", "neon", "dotprod", "i8mm", "avx2", "avx512vnni"];
+    pub const NAMES: [&'static str; 7] = ["scalar", "neon", "dotprod", "i8mm", "avx2", "avxvnni", "avx512vnni"];
 
     /// Every table these features allow, slowest first; the scalar one always comes.
     pub fn all(features: Features) -> impl Iterator<Item = &'static Kernels> {
         #[cfg(target_arch = "x86_64")]
-        let special = [crate::x86_64::avx2_table(features), crate::x86_64::avx512vnni_table(features)];
+        let special = {
+            use crate::x86_64::{avx2_table, avx512vnni_table, avxvnni_table};
+            [avx2_table(features), avxvnni_table(features), avx512vnni_table(features)]
+        };
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         let special = {
             use crate::aarch64::{dotprod_table, i8mm_table, neon_table};
@@ -86,15 +91,20 @@ impl Kernels {
         Self::all(features).find(|table| table.name == name)
     }
 
-    /// `scalar`, `neon`, `dotprod`, `i8mm`, `avx2` or `avx512vnni`.
+    /// `scalar`, `neon`, `dotprod`, `i8mm`, `avx2`, `avxvnni` or `avx512vnni`.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// How many weight rows a worker should claim at a time for `n_tokens` tokens; a multiple of what the inner loop
-    /// does at once.
-    pub fn band_rows(&self, n_tokens: usize) -> usize {
+    /// The weight rows that a worker claims at a time for `n_tokens` tokens had better be a multiple of this.
+    pub fn band_unit(&self, n_tokens: usize) -> usize {
         if n_tokens == 1 { self.matvec_rows } else { self.matmul_rows }
+    }
+
+    /// The most weight rows that a worker should claim at a time when there are many tokens: what comes of more would
+    /// not stay in a level-2 cache. A multiple of [`Kernels::band_unit`].
+    pub fn max_band_rows(&self) -> usize {
+        self.max_matmul_rows
     }
 
     /// Bytes of scratch per worker that [`Kernels::matmul`] wants for rows of `n_cols` weights.

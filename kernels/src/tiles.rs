@@ -1,32 +1,32 @@
 //! Disjoint rectangular views of a row-major matrix.
 //!
 //! A matrix product writes `out[token][column]`; workers take rectangles of it, which are strided in memory and so
-//! beyond `chunks_mut`. [`TilesMut`] is `chunks_mut` for rectangles.
+//! beyond `chunks_mut`. [`TilesMut`] is `chunks_mut` for rectangles. Values are f32 where nothing else is said.
 
 use core::marker::PhantomData;
 
 /// Iterator over the tiles of an `n_rows x n_cols` matrix: for each band of rows, left to right.
 #[derive(Debug)]
-pub struct TilesMut<'a> {
-    base: *mut f32,
+pub struct TilesMut<'a, T = f32> {
+    base: *mut T,
     n_rows: usize,
     n_cols: usize,
     tile_rows: usize,
     tile_cols: usize,
     row: usize,
     col: usize,
-    borrow: PhantomData<&'a mut [f32]>,
+    borrow: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: an exclusive borrow of f32 values with a position; like `&mut [f32]` it may move to another thread.
-unsafe impl Send for TilesMut<'_> {}
+// SAFETY: an exclusive borrow of values with a position; like `&mut [T]` it may move to another thread.
+unsafe impl<T: Send> Send for TilesMut<'_, T> {}
 
-impl<'a> TilesMut<'a> {
+impl<'a, T> TilesMut<'a, T> {
     /// Tiles of at most `tile_rows x tile_cols`; the last ones of a row or column are smaller where it does not divide.
     ///
     /// # Panics
     /// If `out` is not `n_rows * n_cols` long, or a tile extent is 0.
-    pub fn new(out: &'a mut [f32], n_rows: usize, n_cols: usize, tile_rows: usize, tile_cols: usize) -> Self {
+    pub fn new(out: &'a mut [T], n_rows: usize, n_cols: usize, tile_rows: usize, tile_cols: usize) -> Self {
         assert_eq!(Some(out.len()), n_rows.checked_mul(n_cols), "the matrix is n_rows x n_cols values");
         assert!(tile_rows > 0 && tile_cols > 0, "a tile has at least one value");
         // Without columns there is no tile; start past the end.
@@ -36,10 +36,10 @@ impl<'a> TilesMut<'a> {
     }
 }
 
-impl<'a> Iterator for TilesMut<'a> {
-    type Item = TileMut<'a>;
+impl<'a, T> Iterator for TilesMut<'a, T> {
+    type Item = TileMut<'a, T>;
 
-    fn next(&mut self) -> Option<TileMut<'a>> {
+    fn next(&mut self) -> Option<TileMut<'a, T>> {
         if self.row >= self.n_rows {
             return None;
         }
@@ -67,25 +67,25 @@ impl<'a> Iterator for TilesMut<'a> {
 
 /// A rectangle of a matrix, exclusively borrowed.
 #[derive(Debug)]
-pub struct TileMut<'a> {
-    base: *mut f32,
+pub struct TileMut<'a, T = f32> {
+    base: *mut T,
     stride: usize,
     first_row: usize,
     first_col: usize,
     n_rows: usize,
     n_cols: usize,
-    borrow: PhantomData<&'a mut [f32]>,
+    borrow: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: an exclusive view of its values (see `TilesMut::next`), like `&mut [f32]`.
-unsafe impl Send for TileMut<'_> {}
+// SAFETY: an exclusive view of its values (see `TilesMut::next`), like `&mut [T]`.
+unsafe impl<T: Send> Send for TileMut<'_, T> {}
 
-impl<'a> TileMut<'a> {
+impl<'a, T> TileMut<'a, T> {
     /// A tile that is a whole `n_rows x n_cols` matrix.
     ///
     /// # Panics
     /// If `out` has another length.
-    pub fn whole(out: &'a mut [f32], n_rows: usize, n_cols: usize) -> Self {
+    pub fn whole(out: &'a mut [T], n_rows: usize, n_cols: usize) -> Self {
         assert_eq!(Some(out.len()), n_rows.checked_mul(n_cols), "the matrix is n_rows x n_cols values");
         let base = out.as_mut_ptr();
         Self { base, stride: n_cols, first_row: 0, first_col: 0, n_rows, n_cols, borrow: PhantomData }
@@ -115,15 +115,27 @@ impl<'a> TileMut<'a> {
     ///
     /// # Panics
     /// If there is no such row.
-    pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
+    pub fn row_mut(&mut self, row: usize) -> &mut [T] {
         assert!(row < self.n_rows, "row {row} of {}", self.n_rows);
         // SAFETY: row < n_rows, and the constructors placed n_rows rows of n_cols values, `stride` apart, inside the
         // exclusive borrow; no other tile has these values, and `&mut self` keeps this tile's own views apart.
         unsafe { core::slice::from_raw_parts_mut(self.base.add(row * self.stride), self.n_cols) }
     }
 
+    /// As [`TileMut::row_mut`], `N` rows from `first`.
+    ///
+    /// # Panics
+    /// If there are not that many.
+    pub fn rows_mut_at<const N: usize>(&mut self, first: usize) -> [&mut [T]; N] {
+        assert!(first <= self.n_rows && N <= self.n_rows - first, "rows {first}+{N} of {}", self.n_rows);
+        // SAFETY: as in `row_mut`, and every row comes once.
+        core::array::from_fn(|i| unsafe {
+            core::slice::from_raw_parts_mut(self.base.add((first + i) * self.stride), self.n_cols)
+        })
+    }
+
     /// The tile's parts of all its rows.
-    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
         // SAFETY: as in `row_mut`, and every row comes once.
         (0..self.n_rows)
             .map(|row| unsafe { core::slice::from_raw_parts_mut(self.base.add(row * self.stride), self.n_cols) })
@@ -133,7 +145,7 @@ impl<'a> TileMut<'a> {
     ///
     /// # Panics
     /// If there is no such row.
-    pub fn row(&self, row: usize) -> &[f32] {
+    pub fn row(&self, row: usize) -> &[T] {
         assert!(row < self.n_rows, "row {row} of {}", self.n_rows);
         // SAFETY: as in `row_mut`; `&self` allows reading only.
         unsafe { core::slice::from_raw_parts(self.base.add(row * self.stride), self.n_cols) }

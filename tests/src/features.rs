@@ -4,9 +4,12 @@ use nanocamelid_kernels::features::{Feature, Features};
 
 /// The features of the CPU the tests run on.
 pub fn detect() -> Features {
-    let found: Vec<Feature> = probe().into_iter().filter_map(|(feature, there)| there.then_some(feature)).collect();
+    let mut found: Vec<Feature> = probe().into_iter().filter_map(|(feature, there)| there.then_some(feature)).collect();
+    if std::env::var("NANOCAMELID_TRAPPED").is_ok_and(|name| name == "avxvnni") {
+        found.push(Feature::AvxVnni);
+    }
     // SAFETY: the standard library asked this CPU and its operating system for each of them, and a process does not
-    // leave its machine.
+    // leave its machine; or who set the variable says that something carries the instruction out when it traps.
     unsafe { Features::assume(&found) }
 }
 

@@ -91,7 +91,7 @@ fn tiles_refuse_what_does_not_fit() {
     assert!(catch_unwind(|| TilesMut::new(&mut [0.0; 5], 2, 3, 1, 1).count()).is_err());
     assert!(catch_unwind(|| TilesMut::new(&mut [0.0; 6], 2, 3, 0, 1).count()).is_err());
     assert!(catch_unwind(|| TilesMut::new(&mut [0.0; 6], 2, 3, 1, 0).count()).is_err());
-    assert!(catch_unwind(|| TilesMut::new(&mut [], usize::MAX, 2, 1, 1).count()).is_err());
+    assert!(catch_unwind(|| TilesMut::<f32>::new(&mut [], usize::MAX, 2, 1, 1).count()).is_err());
     assert!(catch_unwind(|| TileMut::whole(&mut [0.0; 5], 2, 3).n_rows()).is_err());
     assert!(catch_unwind(|| TileMut::whole(&mut [0.0; 6], 2, 3).row_mut(2).len()).is_err());
 }

@@ -274,6 +274,18 @@ impl<'a> Model<'a> {
         }
         kinds
     }
+
+    /// Kinds of activations that its down projections take.
+    pub(crate) fn down_kinds(&self) -> ActivationKinds {
+        let mut kinds = ActivationKinds::default();
+        for layer in &self.layers {
+            match &layer.ffn {
+                Ffn::Dense(f) => kinds.add(f.down.weight.weight_type()),
+                Ffn::Experts(e) => (0..self.n_experts()).for_each(|i| kinds.add(e.down.expert(i).weight_type())),
+            }
+        }
+        kinds
+    }
 }
 
 impl<'a> Layer<'a> {
@@ -290,9 +302,10 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// Which quantized forms of an activation are needed.
+/// Which forms of an activation are needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ActivationKinds {
+    pub f32: bool,
     pub q8: bool,
     pub q8k: bool,
 }
@@ -304,13 +317,18 @@ impl ActivationKinds {
         kinds
     }
 
+    /// Whether blocks of 32 values are all there is.
+    pub(crate) fn only_q8(self) -> bool {
+        self == Self { q8: true, ..Self::default() }
+    }
+
     pub(crate) fn union(self, other: Self) -> Self {
-        Self { q8: self.q8 || other.q8, q8k: self.q8k || other.q8k }
+        Self { f32: self.f32 || other.f32, q8: self.q8 || other.q8, q8k: self.q8k || other.q8k }
     }
 
     fn add(&mut self, weight_type: WeightType) {
         match weight_type.activation() {
-            ActivationType::F32 => {}
+            ActivationType::F32 => self.f32 = true,
             ActivationType::Q8 => self.q8 = true,
             ActivationType::Q8K => self.q8k = true,
         }

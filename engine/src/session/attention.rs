@@ -7,7 +7,7 @@ use super::workers::Product;
 use crate::config::AttentionConfig;
 use crate::model::Attention;
 use nanocamelid_kernels::attention::CHUNK;
-use nanocamelid_kernels::{Attend, AttentionState, KvType, TilesMut};
+use nanocamelid_kernels::{Attend, AttentionState, Kernels, KvType, TilesMut};
 
 /// Normed input (in `h` and `acts`) to what the heads made (in `mixed`).
 pub(super) fn attention(pass: &Pass<'_>, b: &mut Buffers<'_>, layer: usize, a: &Attention<'_>, c: &AttentionConfig) {
@@ -168,11 +168,9 @@ impl Cache {
                 kernels.attend(&attend, &mut state);
             }
             for t in 0..n_tokens {
-                let heads = tile.row_mut(t).chunks_mut(c.value_dim);
-                let out = state.out[t * group * c.value_dim..].chunks(c.value_dim);
-                for ((to, out), &sum) in heads.zip(out).zip(&state.sum[t * group..]) {
-                    finish(to, out, sum);
-                }
+                let queries = t * group..(t + 1) * group;
+                let out = &state.out[queries.start * c.value_dim..queries.end * c.value_dim];
+                finish(kernels, tile.row_mut(t), out, &state.sum[queries]);
             }
         });
     }
@@ -208,10 +206,7 @@ impl Cache {
             let mut state = AttentionState { max, sum, out };
             let mut later = Partials { max: later_max, sum: later_sum, out: later_out };
             split(&mut later, n_chunks - 1, group, width).for_each(|chunk| kernels.merge(&mut state, &chunk));
-            let heads = mixed.chunks_mut(c.value_dim).zip(state.out.chunks(c.value_dim));
-            for ((to, out), &sum) in heads.zip(&*state.sum) {
-                finish(to, out, sum);
-            }
+            finish(kernels, mixed, state.out, state.sum);
         };
         let heads = split(partials, c.n_kv_heads, n_chunks * group, n_chunks * width).zip(mixed.chunks_mut(width));
         if n_chunks > MERGE_INLINE {
@@ -238,10 +233,10 @@ fn split<'s>(
 /// Chunks up to which one core merges all heads faster than a dispatch is worth.
 const MERGE_INLINE: usize = 4;
 
-/// The head's output from its softmax state.
-fn finish(to: &mut [f32], out: &[f32], sum: f32) {
-    let inverse = 1.0 / sum;
-    for (to, out) in to.iter_mut().zip(out) {
-        *to = out * inverse;
+/// The outputs of some heads from their softmax states.
+fn finish(kernels: &Kernels, to: &mut [f32], out: &[f32], sums: &[f32]) {
+    to.copy_from_slice(out);
+    for (to, sum) in to.chunks_mut(out.len() / sums.len()).zip(sums) {
+        kernels.scale(to, 1.0 / sum);
     }
 }

@@ -2,10 +2,10 @@
 
 use super::arena::Arena;
 use super::plan::Shape;
+use super::quantized::QuantizedBuffers;
 use crate::config::{AttentionConfig, MixerConfig};
 use alloc::vec::Vec;
 use nanocamelid_kernels::attention::CHUNK;
-use nanocamelid_kernels::{ActivationType, Activations, F32Rows, QuantizedRows, QuantizedRowsMut};
 
 /// The buffers. `n` is the batch.
 pub(super) struct Buffers<'a> {
@@ -13,7 +13,7 @@ pub(super) struct Buffers<'a> {
     pub x: &'a mut [f32],
     /// A block's normed input, then its output, `[n][n_embd]`; the head's input and its remainder, `[2][n_embd]`.
     pub h: &'a mut [f32],
-    /// Quantized input of the next products, `[n][widest input]`.
+    /// Quantized input of the next products, `[n][widest input]`; that of down projections is in `hidden`.
     pub acts: QuantizedBuffers<'a>,
     /// Queries, `[n][n_heads * key_dim]`; in convolutions the gates and input, `[n][3 * n_embd]`.
     pub q: &'a mut [f32],
@@ -23,8 +23,8 @@ pub(super) struct Buffers<'a> {
     pub v: &'a mut [f32],
     /// What the mixer made, `[n][n_heads * value_dim]`.
     pub mixed: &'a mut [f32],
-    /// Gate and up projection joined, `[n][n_ff]`.
-    pub gated: &'a mut [f32],
+    /// What is between the projections of a feed-forward network.
+    pub hidden: Hidden<'a>,
     /// Of the last token, and what the remainder of the head's input had to add, `[2][n_vocab]`.
     pub outputs: &'a mut [f32],
     /// Per RoPE setting: cosines and sines, `[n][n_rot / 2]`.
@@ -37,6 +37,14 @@ pub(super) struct Buffers<'a> {
     pub experts: ExpertBuffers<'a>,
     /// One per layer of the model.
     pub layers: Vec<LayerCache<'a>>,
+}
+
+/// Gate and up projection joined, the input of the down projection.
+pub(super) struct Hidden<'a> {
+    /// As it is, `[n][n_ff]`; empty where every down projection takes blocks of 32 values, which never exist unquantized.
+    pub f32s: &'a mut [f32],
+    /// Quantized, `[n][n_ff]`.
+    pub acts: QuantizedBuffers<'a>,
 }
 
 /// Cosines and sines of one RoPE setting.
@@ -80,19 +88,6 @@ pub(super) enum LayerCache<'a> {
     ShortConv { state: &'a mut [f32] },
 }
 
-/// Both quantized forms of a batch of activations; the one that the model does not need is empty.
-pub(super) struct QuantizedBuffers<'a> {
-    q8: QuantizedBuffer<'a>,
-    q8k: QuantizedBuffer<'a>,
-}
-
-struct QuantizedBuffer<'a> {
-    kind: ActivationType,
-    qs: &'a mut [i8],
-    scales: &'a mut [f32],
-    sums: &'a mut [i16],
-}
-
 impl<'a> Buffers<'a> {
     /// The one list of buffers: run over a measuring arena it is the plan, over a real one the session.
     pub(super) fn carve(arena: &mut Arena<'a>, s: &Shape) -> Self {
@@ -102,12 +97,15 @@ impl<'a> Buffers<'a> {
         Self {
             x: arena.take(n * s.n_embd),
             h: arena.take(n_inputs * s.n_embd),
-            acts: QuantizedBuffers::carve(arena, s, n_inputs),
+            acts: QuantizedBuffers::carve(arena, s.kinds, n_inputs, s.max_input),
             q: arena.take(n * s.q_width),
             k: arena.take(n * s.k_width),
             v: arena.take(n * s.v_width),
             mixed: arena.take(n * s.mixed_width),
-            gated: arena.take(n * s.n_ff),
+            hidden: Hidden {
+                f32s: arena.take(if s.down_kinds.only_q8() { 0 } else { n * s.n_ff }),
+                acts: QuantizedBuffers::carve(arena, s.down_kinds, n, s.n_ff),
+            },
             outputs: arena.take(2 * s.n_logits),
             angles: s
                 .n_rot
@@ -145,7 +143,7 @@ impl<'a> ExpertBuffers<'a> {
             token_weights: arena.take(n),
             rows: arena.take(n * s.n_embd),
             sum: arena.take(n * s.n_embd),
-            acts: QuantizedBuffers::carve(arena, s, n),
+            acts: QuantizedBuffers::carve(arena, s.kinds, n, s.n_embd),
         }
     }
 }
@@ -173,107 +171,5 @@ impl Shape {
             Some(window) => self.n_chunks.min((window - 1 + self.n_batch).div_ceil(CHUNK) + 1),
             None => self.n_chunks,
         }
-    }
-}
-
-impl<'a> QuantizedBuffers<'a> {
-    /// For `n_rows` tokens.
-    fn carve(arena: &mut Arena<'a>, s: &Shape, n_rows: usize) -> Self {
-        let mut buffer = |wanted: bool, kind: ActivationType| {
-            // Rounded up, since the widest input need not be one this kind serves.
-            let n = if wanted { n_rows * s.max_input.next_multiple_of(256) } else { 0 };
-            QuantizedBuffer {
-                kind,
-                qs: arena.take(n),
-                scales: arena.take(n / kind.block_len()),
-                sums: arena.take(n / kind.sum_len()),
-            }
-        };
-        Self { q8: buffer(s.kinds.q8, ActivationType::Q8), q8k: buffer(s.kinds.q8k, ActivationType::Q8K) }
-    }
-
-    /// Rows to quantize into, for each of `n_rows` tokens in both forms; a form that is not wanted is `None`.
-    pub(super) fn rows_mut(
-        &mut self,
-        wanted: crate::model::ActivationKinds,
-        n_rows: usize,
-        n_cols: usize,
-    ) -> impl Iterator<Item = [Option<QuantizedRowsMut<'_>>; 2]> + Send {
-        let q8 = self.q8.rows_mut(wanted.q8, n_rows, n_cols);
-        let q8k = self.q8k.rows_mut(wanted.q8k, n_rows, n_cols);
-        q8.zip(q8k).map(|(q8, q8k)| [q8, q8k])
-    }
-
-    /// The activations that weights of `kind` multiply: `f32s` itself or its quantized form.
-    pub(super) fn view<'v>(
-        &'v self,
-        kind: ActivationType,
-        f32s: &'v [f32],
-        n_rows: usize,
-        n_cols: usize,
-    ) -> Activations<'v> {
-        match self.quantized(kind, n_rows, n_cols) {
-            Some(quantized) => Activations::Quantized(quantized),
-            None => Activations::F32(F32Rows::new(&f32s[..n_rows * n_cols], n_rows, n_cols)),
-        }
-    }
-
-    /// The quantized form of that kind; `None` for f32.
-    pub(super) fn quantized(&self, kind: ActivationType, n_rows: usize, n_cols: usize) -> Option<QuantizedRows<'_>> {
-        match kind {
-            ActivationType::F32 => None,
-            ActivationType::Q8 => Some(self.q8.view(n_rows, n_cols)),
-            ActivationType::Q8K => Some(self.q8k.view(n_rows, n_cols)),
-        }
-    }
-
-    /// Copies the rows `tokens` of `from` here, one after the other.
-    pub(super) fn gather(&mut self, from: &Self, wanted: crate::model::ActivationKinds, tokens: &[u32], n_cols: usize) {
-        for (to, from, wanted) in [(&mut self.q8, &from.q8, wanted.q8), (&mut self.q8k, &from.q8k, wanted.q8k)] {
-            if !wanted {
-                continue;
-            }
-            let (n_scales, n_sums) = (n_cols / to.kind.block_len(), n_cols / to.kind.sum_len());
-            for (i, &token) in tokens.iter().enumerate() {
-                let t = token as usize;
-                to.qs[i * n_cols..][..n_cols].copy_from_slice(&from.qs[t * n_cols..][..n_cols]);
-                to.scales[i * n_scales..][..n_scales].copy_from_slice(&from.scales[t * n_scales..][..n_scales]);
-                to.sums[i * n_sums..][..n_sums].copy_from_slice(&from.sums[t * n_sums..][..n_sums]);
-            }
-        }
-    }
-}
-
-impl QuantizedBuffer<'_> {
-    fn view(&self, n_rows: usize, n_cols: usize) -> QuantizedRows<'_> {
-        let n = n_rows * n_cols;
-        QuantizedRows::new(
-            self.kind,
-            &self.qs[..n],
-            &self.scales[..n / self.kind.block_len()],
-            &self.sums[..n / self.kind.sum_len()],
-            n_rows,
-            n_cols,
-        )
-    }
-
-    fn rows_mut(
-        &mut self,
-        wanted: bool,
-        n_rows: usize,
-        n_cols: usize,
-    ) -> impl Iterator<Item = Option<QuantizedRowsMut<'_>>> + Send {
-        let kind = self.kind;
-        let (n_scales, n_sums) = (n_cols / kind.block_len(), n_cols / kind.sum_len());
-        // chunks_mut takes no length of 0; a narrow input has no row of this kind and none is wanted.
-        let mut qs = self.qs.chunks_mut(n_cols.max(1));
-        let mut scales = self.scales.chunks_mut(n_scales.max(1));
-        let mut sums = self.sums.chunks_mut(n_sums.max(1));
-        (0..n_rows).map(move |_| {
-            if !wanted {
-                return None;
-            }
-            Some(QuantizedRowsMut::new(kind, qs.next()?, scales.next()?, sums.next()?, 1, n_cols))
-        })
     }
 }

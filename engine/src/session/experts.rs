@@ -4,6 +4,7 @@
 //! outputs are added up in that order, so that bits depend on neither batch nor routing of other tokens.
 
 use super::buffers::Buffers;
+use super::ffn::join_gates;
 use super::forward::Pass;
 use super::workers::unbiased;
 use crate::model::{ActivationKinds, Experts, Gated};
@@ -11,7 +12,6 @@ use nanocamelid_kernels::Kernels;
 
 /// The numbers of a mixture.
 pub(super) struct Sizes {
-    pub n_ff: usize,
     pub n_experts: usize,
     pub n_used: usize,
 }
@@ -58,10 +58,8 @@ pub(super) fn experts(pass: &Pass<'_>, b: &mut Buffers<'_>, experts: &Experts<'_
         }
         let wanted = ActivationKinds::of(&[gated.gate.weight, gated.up.weight]);
         b.experts.acts.gather(&b.acts, wanted, tokens, n_embd);
-        pass.gate_up(&gated, rows, &b.experts.acts, b.gated, n_tokens, b.scratch);
-        let hidden = &b.gated[..n_tokens * s.n_ff];
-        pass.quantize(hidden, s.n_ff, &mut b.experts.acts, ActivationKinds::of(&[gated.down.weight]));
-        pass.project(gated.down, hidden, &b.experts.acts, rows, b.scratch);
+        join_gates(pass, &gated, rows, &b.experts.acts, &mut b.hidden, n_tokens, b.scratch);
+        pass.project(gated.down, b.hidden.f32s, &b.hidden.acts, rows, b.scratch);
         for ((row, &t), &weight) in rows.chunks(n_embd).zip(tokens).zip(weights) {
             pass.workers.kernels.add_scaled(&mut sum[t as usize * n_embd..][..n_embd], weight, row);
         }

@@ -1,13 +1,14 @@
 //! The forward pass: one for all architectures, top to bottom.
 
-use super::buffers::{Angles, Buffers, LayerCache, QuantizedBuffers};
+use super::buffers::{Angles, Buffers, LayerCache};
+use super::quantized::QuantizedBuffers;
 use super::workers::{Product, Workers};
-use super::{Input, Observer, attention, experts, short_conv};
-use crate::config::{Activation, FfnConfig, MixerConfig};
-use crate::model::{ActivationKinds, Ffn, Gated, Layer, Linear, Mixer, Model, Vector};
+use super::{Input, Observer, attention, experts, ffn, short_conv};
+use crate::config::{FfnConfig, MixerConfig};
+use crate::model::{ActivationKinds, Ffn, Layer, Linear, Mixer, Model, Vector};
 use alloc::vec::Vec;
 use nanocamelid_kernels::reference::math;
-use nanocamelid_kernels::{Kernels, KvType, QuantizedRows};
+use nanocamelid_kernels::{KvType, QuantizedRows};
 
 /// An intermediate result, all tokens of the batch.
 #[derive(Clone, Copy, Debug)]
@@ -146,14 +147,12 @@ impl<'p> Pass<'p> {
         };
         self.norm(&b.x[..n * n_embd], layer.ffn_norm, &mut b.h[..n * n_embd], &mut b.acts, wanted);
         match (&layer.ffn, config.layers[index].ffn) {
-            (Ffn::Experts(e), FfnConfig::Experts { n_ff, n_experts, n_used }) => {
-                experts::experts(self, b, e, &experts::Sizes { n_ff, n_experts, n_used });
+            (Ffn::Experts(e), FfnConfig::Experts { n_experts, n_used, .. }) => {
+                experts::experts(self, b, e, &experts::Sizes { n_experts, n_used });
             }
             (Ffn::Dense(f), _) => {
-                self.gate_up(f, b.h, &b.acts, b.gated, n, b.scratch);
-                let n_ff = f.down.weight.n_cols();
-                self.quantize(&b.gated[..n * n_ff], n_ff, &mut b.acts, ActivationKinds::of(&[f.down.weight]));
-                self.project(f.down, b.gated, &b.acts, &mut b.h[..n * n_embd], b.scratch);
+                ffn::join_gates(self, f, b.h, &b.acts, &mut b.hidden, n, b.scratch);
+                self.project(f.down, b.hidden.f32s, &b.hidden.acts, &mut b.h[..n * n_embd], b.scratch);
             }
             _ => unreachable!("model and configuration agree on experts"),
         }
@@ -216,7 +215,7 @@ impl<'p> Pass<'p> {
 
     /// The quantized forms of `x`, rows of `n_cols`.
     pub(super) fn quantize(&self, x: &[f32], n_cols: usize, acts: &mut QuantizedBuffers<'_>, wanted: ActivationKinds) {
-        if wanted == ActivationKinds::default() {
+        if !wanted.q8 && !wanted.q8k {
             return;
         }
         let kernels = self.workers.kernels;
@@ -241,27 +240,6 @@ impl<'p> Pass<'p> {
         let n_tokens = out.len() / linear.weight.n_rows();
         let x = acts.view(kind, f32s, n_tokens, linear.weight.n_cols());
         self.workers.products([Product { linear, x, out }], scratch);
-    }
-
-    /// The gated half of a feed-forward network.
-    pub(super) fn gate_up(
-        &self,
-        gated: &Gated<'_>,
-        f32s: &[f32],
-        acts: &QuantizedBuffers<'_>,
-        out: &mut [f32],
-        n_tokens: usize,
-        scratch: &mut [u8],
-    ) {
-        let view = |linear: &Linear<'_>| {
-            acts.view(linear.weight.weight_type().activation(), f32s, n_tokens, linear.weight.n_cols())
-        };
-        let activate = match self.model.config.activation {
-            Activation::Silu => Kernels::silu_mul,
-            Activation::Gelu => Kernels::gelu_mul,
-        };
-        let inputs = [view(&gated.gate), view(&gated.up)];
-        self.workers.gated([gated.gate, gated.up], inputs, out, scratch, activate);
     }
 
     /// `x += residual_scale * post_norm(h)`.

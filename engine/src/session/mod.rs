@@ -7,8 +7,10 @@ mod attention;
 mod buffers;
 mod error;
 mod experts;
+mod ffn;
 mod forward;
 mod plan;
+mod quantized;
 mod short_conv;
 mod workers;
 

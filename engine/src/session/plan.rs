@@ -3,7 +3,7 @@
 use super::SessionError;
 use super::arena::Arena;
 use super::buffers::Buffers;
-use super::workers::max_band;
+use super::workers::gated_bytes;
 use crate::config::{AttentionConfig, FfnConfig, MixerConfig};
 use crate::model::{ActivationKinds, Model};
 use alloc::vec::Vec;
@@ -57,6 +57,7 @@ pub(super) struct Shape {
     pub max_input: usize,
     pub scratch_bytes: usize,
     pub kinds: ActivationKinds,
+    pub down_kinds: ActivationKinds,
     pub kv_type: KvType,
     pub n_rot: Vec<usize>,
     pub mixers: Vec<MixerConfig>,
@@ -118,6 +119,7 @@ impl Shape {
             max_input: config.n_embd,
             scratch_bytes: 0,
             kinds: model.activation_kinds(),
+            down_kinds: model.down_kinds(),
             kv_type: options.kv_type,
             n_rot: config.ropes.iter().map(|rope| rope.n_rot).collect(),
             mixers: config.layers[model.range.clone()].iter().map(|layer| layer.mixer).collect(),
@@ -133,10 +135,10 @@ impl Shape {
             };
             shape.n_ff = shape.n_ff.max(n_ff);
         }
-        shape.max_input = shape.max_input.max(shape.mixed_width).max(shape.n_ff);
+        shape.max_input = shape.max_input.max(shape.mixed_width);
         // Never nothing: having a scratch is a worker's licence to work.
-        let band = max_band(n_batch, shape.n_ff) * size_of::<f32>();
-        let scratch_bytes = shape.scratch_bytes.max(band + kernels.scratch_bytes(shape.max_input)).max(1);
+        let product_bytes = kernels.scratch_bytes(shape.max_input.max(shape.n_ff)).max(1);
+        let scratch_bytes = shape.scratch_bytes.max(gated_bytes(kernels, n_batch, shape.n_ff) + product_bytes);
         shape.scratch_bytes = scratch_bytes.next_multiple_of(64);
         Ok(shape)
     }

@@ -1,18 +1,22 @@
 //! The workers of one forward pass: splitting products and row-wise work among them.
 
+use super::quantized::QuantizedBuffers;
 use crate::executor::{Executor, Phase};
 use crate::model::{Linear, Vector};
-use nanocamelid_kernels::{Activations, Kernels, Matrix, Queue, TileMut, TilesMut};
+use nanocamelid_kernels::{ActivationType, Activations, Kernels, Matrix, Queue, TileMut, TilesMut};
 
 /// Bands per worker that a product is split into, so that uneven cores end together.
 const BANDS_PER_WORKER: usize = 4;
-/// Rows of a band at most when there are many tokens, a multiple of every [`Kernels::band_rows`]: what a band makes stays
-/// in a level-2 cache until it is used.
-const MAX_BAND_ROWS: usize = 128;
+/// What a band costs beside its rows, in rows: being drawn, and what the products do once per band.
+const BAND_COST: usize = 4;
+/// Blocks that are quantized within a band have as many values.
+const BLOCK: usize = ActivationType::Q8.block_len();
 
-/// Values of a band of `n_out` outputs at most, in any batch of up to `n_batch` tokens.
-pub(super) fn max_band(n_batch: usize, n_out: usize) -> usize {
-    n_out.max(n_batch * n_out.min(MAX_BAND_ROWS))
+/// Scratch that [`Workers::gated`] and [`Workers::gated_quantized`] want beside that of the products, for a network of
+/// this width and any batch of up to `n_batch` tokens: two bands.
+pub(super) fn gated_bytes(kernels: &Kernels, n_batch: usize, n_ff: usize) -> usize {
+    let rows = kernels.max_band_rows().next_multiple_of(BLOCK).min(n_ff);
+    2 * size_of::<f32>() * n_ff.max(n_batch * rows)
 }
 
 /// An executor, what it is about to do, and the kernels to do it with.
@@ -107,16 +111,38 @@ impl<'w> Workers<'w> {
         scratch: &mut [u8],
         activate: fn(&Kernels, &mut [f32], &[f32]),
     ) {
-        let (n_tokens, n_out) = (gate_x.n_rows(), gate.weight.n_rows());
-        let kernels = self.kernels;
-        self.share(self.bands(out, n_tokens, n_out), scratch, |mut tile, scratch| {
+        let (n_tokens, kernels) = (gate_x.n_rows(), self.kernels);
+        self.share(self.bands(out, n_tokens, gate.weight.n_rows()), scratch, |mut tile, scratch| {
             let (first, n) = (tile.first_col(), tile.n_cols());
-            let (band, scratch) = scratch.split_at_mut(n_tokens * n * size_of::<f32>());
-            let band: &mut [f32] = bytemuck::cast_slice_mut(band);
+            let (band, scratch) = take_band(scratch, n_tokens * n);
             fill(kernels, &gate, first, &gate_x, &mut tile, scratch);
             fill(kernels, &up, first, &up_x, &mut TileMut::whole(band, n_tokens, n), scratch);
             for (gate, up) in tile.rows_mut().zip(band.chunks(n)) {
                 activate(kernels, gate, up);
+            }
+        });
+    }
+
+    /// As [`Workers::gated`], quantized band by band in blocks of 32: neither product leaves the worker's scratch.
+    pub(super) fn gated_quantized(
+        &self,
+        [gate, up]: [Linear<'_>; 2],
+        [gate_x, up_x]: [Activations<'_>; 2],
+        out: &mut QuantizedBuffers<'_>,
+        scratch: &mut [u8],
+        activate: fn(&Kernels, &mut [f32], &[f32]),
+    ) {
+        let (n_tokens, n_out, kernels) = (gate_x.n_rows(), gate.weight.n_rows(), self.kernels);
+        let tiles = out.tiles_mut(n_tokens, n_out, self.band_rows(n_tokens, n_out).next_multiple_of(BLOCK));
+        self.share(tiles, scratch, |mut tile, scratch| {
+            let (first, n) = (tile.first_col(), tile.n_cols());
+            let (gate_band, scratch) = take_band(scratch, n_tokens * n);
+            let (up_band, scratch) = take_band(scratch, n_tokens * n);
+            fill(kernels, &gate, first, &gate_x, &mut TileMut::whole(gate_band, n_tokens, n), scratch);
+            fill(kernels, &up, first, &up_x, &mut TileMut::whole(up_band, n_tokens, n), scratch);
+            for (t, (gate, up)) in gate_band.chunks_mut(n).zip(up_band.chunks(n)).enumerate() {
+                activate(kernels, gate, up);
+                kernels.quantize(gate, &mut tile.row_mut(t));
             }
         });
     }
@@ -129,23 +155,38 @@ impl<'w> Workers<'w> {
         self.share(tiles, scratch, |mut tile, scratch| {
             let (first, n) = (tile.first_col(), tile.n_cols());
             kernels.matmul(&linear.weight.rows(first, n), &x, &mut tile, scratch);
-            let mut layers = tile.rows_mut();
-            let (Some(sum), Some(rest)) = (layers.next(), layers.next()) else { unreachable!("two layers") };
+            let [sum, rest] = tile.rows_mut_at(0);
             if let Some(bias) = linear.bias {
-                add_vector(sum, &bias[first..first + n]);
+                add_bias(kernels, &bias[first..first + n], &mut TileMut::whole(sum, 1, n));
             }
             kernels.add(sum, rest);
         });
     }
 
     fn bands<'o>(&self, out: &'o mut [f32], n_tokens: usize, n_out: usize) -> TilesMut<'o> {
-        let unit = self.kernels.band_rows(n_tokens);
-        let mut share = n_out.div_ceil(BANDS_PER_WORKER * self.executor.n_workers(self.phase).max(1));
-        if self.phase == Phase::Prefill {
-            share = share.min(MAX_BAND_ROWS);
-        }
-        TilesMut::new(&mut out[..n_tokens * n_out], n_tokens, n_out, n_tokens, share.next_multiple_of(unit))
+        TilesMut::new(&mut out[..n_tokens * n_out], n_tokens, n_out, n_tokens, self.band_rows(n_tokens, n_out))
     }
+
+    /// Rows of a band.
+    fn band_rows(&self, n_tokens: usize, n_out: usize) -> usize {
+        let unit = self.kernels.band_unit(n_tokens);
+        let n_workers = self.executor.n_workers(self.phase).max(1);
+        match self.phase {
+            Phase::Decode => n_out.div_ceil(BANDS_PER_WORKER * n_workers).next_multiple_of(unit),
+            // With a few bands for each worker, the last round had better be full. The larger of equals.
+            Phase::Prefill => (1..=self.kernels.max_band_rows() / unit)
+                .rev()
+                .map(|n| n * unit)
+                .min_by_key(|rows| n_out.div_ceil(*rows).div_ceil(n_workers) * (rows + BAND_COST))
+                .unwrap_or(unit),
+        }
+    }
+}
+
+/// The first `n` floats of a worker's scratch, and the rest of it.
+fn take_band(scratch: &mut [u8], n: usize) -> (&mut [f32], &mut [u8]) {
+    let (band, rest) = scratch.split_at_mut(n * size_of::<f32>());
+    (bytemuck::cast_slice_mut(band), rest)
 }
 
 /// One tile of a product, for as many rows of the weight from `first` as it has columns.
@@ -160,16 +201,21 @@ fn fill(
     let n = tile.n_cols();
     kernels.matmul(&linear.weight.rows(first, n), x, tile, scratch);
     if let Some(bias) = linear.bias {
-        for row in tile.rows_mut() {
-            add_vector(row, &bias[first..first + n]);
-        }
+        add_bias(kernels, &bias[first..first + n], tile);
     }
 }
 
-/// `x[i] += vector[i]`.
-fn add_vector(x: &mut [f32], vector: Vector<'_>) {
-    for (x, bytes) in x.iter_mut().zip(vector) {
-        *x += f32::from_le_bytes(*bytes);
+/// Adds a vector to every row of a tile.
+fn add_bias(kernels: &Kernels, bias: Vector<'_>, tile: &mut TileMut<'_>) {
+    let mut floats = [0.0; 64];
+    for (i, bias) in bias.chunks(floats.len()).enumerate() {
+        let floats = &mut floats[..bias.len()];
+        for (float, bytes) in floats.iter_mut().zip(bias) {
+            *float = f32::from_le_bytes(*bytes);
+        }
+        for row in tile.rows_mut() {
+            kernels.add(&mut row[i * 64..][..bias.len()], floats);
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) static KERNEL: Flag = flag(
     "kernel",
     Kind::Choice(KERNEL_NAMES),
     "NAME",
-    "force a kernel table: scalar, neon, dotprod, i8mm, avx2, avx512vnni",
+    "force a kernel table: scalar, neon, dotprod, i8mm, avx2, avxvnni, avx512vnni",
 );
 pub(crate) static CTX: Flag = short(
     'c',

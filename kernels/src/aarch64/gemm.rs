@@ -25,7 +25,7 @@ use bytemuck::Pod;
 use core::arch::aarch64::*;
 
 /// Rows that are packed together.
-const ROWS: usize = 128;
+pub(super) const ROWS: usize = 128;
 /// Columns that are packed together; a multiple of every block length.
 const K_BLOCK: usize = 1024;
 /// Tokens that pass over a panel while it is in the first cache.

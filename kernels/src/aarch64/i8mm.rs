@@ -9,7 +9,7 @@ use crate::reference::matmul::quantized_rows;
 use crate::table::Kernels;
 use crate::tiles::TileMut;
 
-table!(self, "neon,dotprod,i8mm", "i8mm", 16, 64, |_| gemm::SCRATCH_BYTES);
+table!(self, "neon,dotprod,i8mm", "i8mm", 16, gemm::ROWS, |_| gemm::SCRATCH_BYTES);
 
 /// The token, inside functions compiled for the feature.
 #[inline]

@@ -40,7 +40,7 @@ pub(crate) struct I8mm(Dotprod);
 
 /// A table of NEON operations with its own products: `$module` has `block32` and `block256`.
 macro_rules! table {
-    ($module:ident, $features:literal, $name:literal, $matvec_rows:literal, $matmul_rows:literal, $scratch:expr) => {
+    ($module:ident, $features:literal, $name:literal, $matvec_rows:literal, $max_matmul_rows:expr, $scratch:expr) => {
         /// The table. Safe to call, and its entries safe to keep, only where the features exist.
         #[target_feature(enable = $features)]
         pub(super) fn table() -> &'static Kernels {
@@ -64,7 +64,8 @@ macro_rules! table {
             &Kernels {
                 name: $name,
                 matvec_rows: $matvec_rows,
-                matmul_rows: $matmul_rows,
+                matmul_rows: 16,
+                max_matmul_rows: $max_matmul_rows,
                 scratch_bytes: $scratch,
                 // In discriminant order of `WeightType`.
                 matmul: [

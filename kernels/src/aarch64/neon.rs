@@ -12,7 +12,7 @@ use crate::reference::matmul::quantized_rows;
 use crate::table::{Kernels, RopeStyle};
 use crate::tiles::TileMut;
 
-table!(self, "neon", "neon", 16, 16, |_| 0);
+table!(self, "neon", "neon", 16, 64, |_| 0);
 
 /// The token, inside functions compiled for NEON.
 #[inline]

@@ -44,8 +44,8 @@ fn quantize<L: Lanes, const BLOCK: usize, const SUM: usize>(l: L, x: &[f32], out
                 l.store_i8(q, &mut qs[i]);
                 total = l.add(total, q);
             }
-            // Small integers: exact in any order.
-            *sum = l.tree(total) as i16;
+            // Small integers: exact in any order, and the low bits of what lies this far up.
+            *sum = (l.tree(total) + ROUND_MAGIC).to_bits() as i16;
         }
     }
 }

@@ -35,6 +35,7 @@ pub static TABLE: Kernels = Kernels {
     name: "scalar",
     matvec_rows: 16,
     matmul_rows: 16,
+    max_matmul_rows: 64,
     scratch_bytes: |_| 0,
     // In discriminant order of `WeightType`.
     matmul: [

@@ -1,11 +1,35 @@
-//! [`Int`] in 256-bit registers.
+//! [`Int`] in 256-bit registers, with AVX-VNNI or without.
 
 use super::Avx2;
+use super::gemm::{Panels, Weights};
 use super::int::Int;
 use super::ops::{multiply, ops};
+use crate::activations::QuantizedRows;
+use crate::tiles::TileMut;
+use core::arch::asm;
 use core::arch::x86_64::*;
 
-impl Avx2 {
+/// `vpdpbusd` as AVX-VNNI encodes it.
+///
+/// # Safety
+/// AVX-VNNI exists.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn dpbusd(mut acc: __m256i, w: __m256i, x: __m256i) -> __m256i {
+    // SAFETY: the caller vouches for the instruction, which touches registers alone.
+    unsafe {
+        asm!(
+            "{{vex}} vpdpbusd {acc}, {w}, {x}",
+            acc = inout(ymm_reg) acc,
+            w = in(ymm_reg) w,
+            x = in(ymm_reg) x,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    acc
+}
+
+impl<const VNNI: bool> Avx2<VNNI> {
     ops! {
         /// Pairs of products as 16-bit integers, exact for what [`Int::dot`] allows.
         fn pairs(eight_bits: bool, w: __m256i, x: __m256i) -> __m256i {
@@ -21,12 +45,13 @@ impl Avx2 {
     }
 }
 
-impl Int for Avx2 {
+impl<const VNNI: bool> Int for Avx2<VNNI> {
     type I = __m256i;
     type F = __m256;
     type Bytes = [u8; 32];
+    const NAME: &'static str = if VNNI { "avxvnni" } else { "avx2" };
     const ROWS: usize = 8;
-    const OFFSET8: i32 = 0;
+    const OFFSET8: i32 = if VNNI { 128 } else { 0 };
 
     ops! {
         fn zero() -> __m256i { _mm256_setzero_si256() }
@@ -99,12 +124,18 @@ impl Int for Avx2 {
             _mm256_storeu_ps(x.as_mut_ptr(), v);
             x
         }
-        fn prefetch(line: *const u8) { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
+        fn prefetch_l1(line: *const u8) { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+        fn prefetch_l2(line: *const u8) { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
     }
 
     #[inline(always)]
     fn dot(self, bits: u32, acc: __m256i, w: __m256i, x: __m256i) -> __m256i {
-        self.dot16(acc, self.pairs(bits == 8, w, x), self.splat32(0x0001_0001))
+        if VNNI {
+            // SAFETY: as in `ops!`.
+            unsafe { dpbusd(acc, w, x) }
+        } else {
+            self.dot16(acc, self.pairs(bits == 8, w, x), self.splat32(0x0001_0001))
+        }
     }
 
     #[inline(always)]
@@ -123,5 +154,17 @@ impl Int for Avx2 {
         }
     }
 
-    multiply!(Avx2, 2 panels, 2 tokens, "avx2,fma,f16c");
+    // SAFETY: the trait says what the caller vouches for.
+    unsafe fn multiply(
+        weights: Weights,
+        panels: &Panels<'_, Self::Bytes>,
+        x: &QuantizedRows<'_>,
+        out: &mut TileMut<'_>,
+    ) {
+        if VNNI {
+            multiply!(2 panels, 3 tokens, "avx2,fma,f16c", weights, panels, x, out)
+        } else {
+            multiply!(2 panels, 2 tokens, "avx2,fma,f16c", weights, panels, x, out)
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
 use super::Avx512;
+use super::gemm::{Panels, Weights};
 use super::int::Int;
 use super::ops::{multiply, ops};
+use crate::activations::QuantizedRows;
+use crate::tiles::TileMut;
 use core::arch::asm;
 use core::arch::x86_64::*;
 
@@ -28,6 +31,7 @@ impl Int for Avx512 {
     type I = __m512i;
     type F = __m512;
     type Bytes = [u8; 64];
+    const NAME: &'static str = "avx512vnni";
     const ROWS: usize = 16;
     const OFFSET8: i32 = 128;
 
@@ -102,7 +106,8 @@ impl Int for Avx512 {
         fn load_f(x: &[u8; 64]) -> __m512 { _mm512_loadu_ps(x.as_ptr().cast()) }
         fn store_f(v: __m512, x: &mut [u8; 64]) { _mm512_storeu_ps(x.as_mut_ptr().cast(), v) }
         fn to_array(v: __m512) -> [f32; 16] { core::mem::transmute(v) }
-        fn prefetch(line: *const u8) { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
+        fn prefetch_l1(line: *const u8) { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
+        fn prefetch_l2(line: *const u8) { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
     }
 
     #[inline(always)]
@@ -140,5 +145,21 @@ impl Int for Avx512 {
         }
     }
 
-    multiply!(Avx512, 4 panels, 3 tokens, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
+    // SAFETY: the trait says what the caller vouches for.
+    unsafe fn multiply(
+        weights: Weights,
+        panels: &Panels<'_, Self::Bytes>,
+        x: &QuantizedRows<'_>,
+        out: &mut TileMut<'_>,
+    ) {
+        multiply!(
+            4 panels,
+            3 tokens,
+            "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
+            weights,
+            panels,
+            x,
+            out
+        )
+    }
 }

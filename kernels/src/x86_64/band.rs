@@ -13,22 +13,21 @@ pub(super) struct Rows<'a> {
     row_bytes: usize,
     /// How many of the lanes are rows of the matrix; the others repeat its last row.
     pub(super) n_rows: usize,
-    next: *const u8,
+    /// What to ask for while these are read.
+    pub(super) following: Following,
     bytes: PhantomData<&'a [u8]>,
 }
 
 impl<'a> Rows<'a> {
     /// Up to `n_rows` rows from `first`, which the matrix has.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn new(w: &Matrix<'a>, first: usize, n_rows: usize) -> Self {
-        let mut rows = [core::ptr::null(); 16];
-        for (i, row) in rows.iter_mut().enumerate() {
-            *row = w.row((first + i).min(w.n_rows() - 1)).as_ptr();
-        }
-        // Only ever a hint: the address may lie past the end.
-        let next = w.row(first).as_ptr().wrapping_add(n_rows * w.row_bytes());
-        let n_rows = n_rows.min(w.n_rows() - first);
-        Self { rows, row_bytes: w.row_bytes(), n_rows, next, bytes: PhantomData }
+        let following = Following::after(w, first, n_rows);
+        let band = w.rows(first, n_rows.min(w.n_rows() - first));
+        let (base, row_bytes, last) = (band.bytes().as_ptr(), band.row_bytes(), band.n_rows() - 1);
+        // Within the band's bytes, so nothing wraps.
+        let rows = core::array::from_fn(|i| base.wrapping_add(i.min(last) * row_bytes));
+        Self { rows, row_bytes, n_rows: band.n_rows(), following, bytes: PhantomData }
     }
 }
 
@@ -81,23 +80,39 @@ impl<'a, B: Pod> Band<'a, B> {
 
     /// The following band's lines, to be asked for while this one is read.
     #[inline(always)]
-    pub(super) fn following<I: Int>(&self) -> Following {
-        let n_lines = (I::ROWS * self.n_blocks * size_of::<B>()).div_ceil(64);
-        Following { line: self.rows.next, n_lines }
+    pub(super) fn following(&self) -> Following {
+        self.rows.following
     }
 }
+
+/// How far ahead of the rows being read the first line that is asked for lies, at least. A band of short rows is read in
+/// less time than memory takes to answer.
+const AHEAD_BYTES: usize = 16 << 10;
 
 /// The bytes of the band that comes next.
 ///
 /// They come in the order of memory, whatever the order the current rows are read in: one linear stream that memory and
 /// its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2 cache: a band of long rows
 /// would crowd out a level-1 cache.
+#[derive(Clone, Copy)]
 pub(super) struct Following {
     line: *const u8,
     n_lines: usize,
 }
 
 impl Following {
+    /// As many bytes as rows `first .. first + n_rows` have, from behind them.
+    pub(super) fn after(w: &Matrix<'_>, first: usize, n_rows: usize) -> Self {
+        let bytes = n_rows * w.row_bytes();
+        // Only ever a hint: the address may lie past the end.
+        Self { line: w.row(first).as_ptr().wrapping_add(bytes.max(AHEAD_BYTES)), n_lines: bytes.div_ceil(64) }
+    }
+
+    /// An `n`th of the lines.
+    pub(super) fn part(&self, n: usize) -> usize {
+        self.n_lines.div_ceil(n)
+    }
+
     /// Asks for the next `n` lines, if any are left.
     #[inline(always)]
     pub(super) fn prefetch<I: Int>(&mut self, i: I, n: usize) {
@@ -105,7 +120,7 @@ impl Following {
             return;
         }
         for line in 0..n {
-            i.prefetch(self.line.wrapping_add(line * 64));
+            i.prefetch_l2(self.line.wrapping_add(line * 64));
         }
         self.line = self.line.wrapping_add(n * 64);
         self.n_lines = self.n_lines.saturating_sub(n);

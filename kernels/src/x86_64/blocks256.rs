@@ -74,6 +74,7 @@ macro_rules! six_bit_fields {
 impl Unpack256 for BlockQ4K {
     const BITS: u32 = 4;
     const OFFSET: i32 = 0;
+    const IN_PAIRS: bool = true;
     const GROUP: usize = 32;
 
     #[inline(always)]
@@ -87,6 +88,7 @@ impl Unpack256 for BlockQ4K {
 impl Unpack256 for BlockQ5K {
     const BITS: u32 = 5;
     const OFFSET: i32 = 0;
+    const IN_PAIRS: bool = true;
     const GROUP: usize = 32;
 
     #[inline(always)]
@@ -195,6 +197,7 @@ impl Unpack256 for BlockQ3K {
 impl Unpack256 for BlockQ6K {
     const BITS: u32 = 6;
     const OFFSET: i32 = 32;
+    const IN_PAIRS: bool = true;
     const GROUP: usize = 16;
 
     #[inline(always)]

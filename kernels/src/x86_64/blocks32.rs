@@ -13,6 +13,7 @@ use crate::formats::q8_0::BlockQ8_0;
 impl Unpack32 for BlockQ4_0 {
     const BITS: u32 = 4;
     const OFFSET: i32 = 8;
+    const IN_PAIRS: bool = true;
 
     #[inline(always)]
     fn weights<I: Int>(i: I, rows: Four<'_, Self>) -> [I::I; 2] {
@@ -110,6 +111,7 @@ impl Unpack32 for BlockQ5_1 {
 impl Unpack32 for BlockQ8_0 {
     const BITS: u32 = 8;
     const OFFSET: i32 = 128;
+    const IN_PAIRS: bool = true;
 
     #[inline(always)]
     fn weights<I: Int>(i: I, rows: Four<'_, Self>) -> [I::I; 2] {

@@ -13,12 +13,13 @@
 //! multiplication and a fused multiply-add: at least 8 of 10 operations on the multipliers are products. A broadcast
 //! load is as dear as a product on some cores (Zen 4), so `R` is larger than `T`.
 
+use super::band::Following;
 use super::int::Int;
-use super::matmul::put;
 use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
 use super::tokens::Tokens;
 use crate::activations::QuantizedRows;
 use crate::tiles::TileMut;
+use bytemuck::{Pod, Zeroable};
 
 /// Blocks of a panel, by their scales.
 #[derive(Clone, Copy)]
@@ -53,12 +54,17 @@ pub(super) struct Panels<'a, B> {
     /// The matrix row of the first, and how many rows of the matrix there are from it on.
     pub(super) first_row: usize,
     pub(super) n_rows: usize,
+    /// What will be packed next.
+    pub(super) following: Following,
 }
+
+/// Where a tile's results go: for each token `R` vectors.
+pub(super) type Out<'o, I, const R: usize, const T: usize> = [&'o mut [<I as Int>::Bytes; R]; T];
 
 /// A micro-kernel with its format's offset as second argument. To be called where the token's features exist, that is,
 /// with the token.
 pub(super) type MicroKernel<I, const R: usize, const T: usize> =
-    unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>) -> [[<I as Int>::F; T]; R];
+    unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>, Out<'_, I, R, T>);
 
 /// Every panel against every token, `R` panels and `T` tokens at a time.
 #[inline(always)]
@@ -70,7 +76,10 @@ pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
 ) {
+    let mut following = panels.following;
+    let lines = following.part(x.n_rows.div_ceil(T));
     for first_token in (0..x.n_rows).step_by(T) {
+        following.prefetch(i, lines);
         let tokens = Tokens::<T>::new(x, first_token);
         let n_tokens = T.min(x.n_rows - first_token);
         for p in (0..panels.n).step_by(R) {
@@ -83,18 +92,44 @@ pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
             for t in 0..n_tokens {
                 let line = out.row(first_token + t)[first_row..].as_ptr();
                 for r in 0..R {
-                    i.prefetch(line.wrapping_add(r * I::ROWS).cast());
+                    i.prefetch_l1(line.wrapping_add(r * I::ROWS).cast());
                 }
             }
-            // SAFETY: `i` proves the features.
-            let tile = unsafe { kernel(i, offset, rows, &tokens) };
-            // Indexed, for an iterator by value would copy the tile.
+            let n_rows = panels.n_rows - p * I::ROWS;
+            if n_tokens == T && n_rows >= R * I::ROWS {
+                let out = out.rows_mut_at(first_token).map(|row| whole(&mut row[first_row..][..R * I::ROWS]));
+                // SAFETY: `i` proves the features.
+                unsafe { kernel(i, offset, rows, &tokens, out) };
+                continue;
+            }
+            let mut tile = [[I::Bytes::zeroed(); R]; T];
+            // SAFETY: as above.
+            unsafe { kernel(i, offset, rows, &tokens, tile.each_mut()) };
             for t in 0..n_tokens {
-                for r in 0..R.min(panels.n - p) {
-                    let n_rows = I::ROWS.min(panels.n_rows - (p + r) * I::ROWS);
-                    put(i, out, first_token + t, first_row + r * I::ROWS, n_rows, tile[r][t]);
+                let tile: &[f32] = bytemuck::cast_slice(&tile[t]);
+                for (out, value) in out.row_mut(first_token + t)[first_row..].iter_mut().zip(tile).take(n_rows) {
+                    *out = *value;
                 }
             }
+        }
+    }
+}
+
+/// The floats of `R` vectors as vectors.
+#[inline(always)]
+fn whole<B: Pod, const R: usize>(row: &mut [f32]) -> &mut [B; R] {
+    match bytemuck::cast_slice_mut(row).as_mut_array() {
+        Some(row) => row,
+        None => unreachable!("a tile's row"),
+    }
+}
+
+/// Writes a tile.
+#[inline(always)]
+fn write<I: Int, const R: usize, const T: usize>(i: I, tile: [[I::F; T]; R], out: Out<'_, I, R, T>) {
+    for (t, out) in out.into_iter().enumerate() {
+        for r in 0..R {
+            i.store_f(tile[r][t], &mut out[r]);
         }
     }
 }
@@ -106,7 +141,8 @@ pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
     format: Weights,
     panels: [&[I::Bytes]; R],
     x: &Tokens<'_, T>,
-) -> [[I::F; T]; R] {
+    out: Out<'_, I, R, T>,
+) {
     let mut acc = [[i.splat(0.0); T]; R];
     for b in 0..x.n_cols() / 32 {
         let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_32>().0[b]);
@@ -145,7 +181,7 @@ pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
             }
         }
     }
-    acc
+    write(i, acc, out);
 }
 
 /// Super-blocks, with a scale for every `16 * PIECES` weights.
@@ -155,7 +191,8 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
     format: Weights,
     panels: [&[I::Bytes]; R],
     x: &Tokens<'_, T>,
-) -> [[I::F; T]; R] {
+    out: Out<'_, I, R, T>,
+) {
     let mut acc = [[i.splat(0.0); T]; R];
     let n_groups = 16 / PIECES;
     for b in 0..x.n_cols() / 256 {
@@ -221,7 +258,7 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
             }
         }
     }
-    acc
+    write(i, acc, out);
 }
 
 /// The sums of groups of `16 * PIECES` values, of which there are at most as many.

@@ -17,6 +17,8 @@ pub(super) trait Int: Copy {
     type F: Copy;
     /// The bytes of either.
     type Bytes: Pod;
+    /// Of the table whose matrix products these are.
+    const NAME: &'static str;
     /// Rows, which are 32-bit lanes: 16 or 8.
     const ROWS: usize;
     /// Weights of 8 bits come with an offset of 128. What of it is still in the result of [`Int::dot`]: 128 or 0.
@@ -101,10 +103,20 @@ pub(super) trait Int: Copy {
     fn store_f(self, v: Self::F, x: &mut Self::Bytes);
     /// The values of a float vector, the first eight of 256 bits.
     fn to_array(self, v: Self::F) -> [f32; 16];
-    /// Asks the level-2 cache for a line that will be read soon; any address will do.
-    fn prefetch(self, line: *const u8);
+    /// Asks the level-1 cache for a line; any address will do.
+    fn prefetch_l1(self, line: *const u8);
+    /// Asks the level-2 cache for a line; any address will do.
+    fn prefetch_l2(self, line: *const u8);
 
-    /// [`gemm::tiles`](super::gemm::tiles) with the micro-kernel for these weights, out of line: one copy for all formats
-    /// that are alike to it.
-    fn multiply(self, weights: Weights, panels: &Panels<'_, Self::Bytes>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>);
+    /// [`gemm::tiles`](super::gemm::tiles) with the micro-kernel for these weights: one copy for all formats that are
+    /// alike to it.
+    ///
+    /// # Safety
+    /// The instructions exist, and those of the functions that it is called from.
+    unsafe fn multiply(
+        weights: Weights,
+        panels: &Panels<'_, Self::Bytes>,
+        x: &QuantizedRows<'_>,
+        out: &mut TileMut<'_>,
+    );
 }

@@ -1,6 +1,6 @@
 //! The integer matrix products of a table: which loop runs when, and how scratch is used.
 
-use super::band::Rows;
+use super::band::{Following, Rows};
 use super::gemm::{Blocks, Panels, Weights};
 use super::int::Int;
 use super::panel::{VECTORS_32, VECTORS_256};
@@ -18,7 +18,10 @@ const PANEL_BYTES: usize = 640 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
 pub(super) const MAX_ROWS: usize = 64;
 
-/// What differs between formats. The functions want their token's features, that is, to be called with the token.
+/// The product of raw rows with `T` tokens.
+type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as Int>::F; T];
+
+/// What differs between formats. The functions want their table's features.
 pub(super) struct Format<I: Int> {
     /// Weights per block.
     pub(super) block_len: usize,
@@ -26,12 +29,14 @@ pub(super) struct Format<I: Int> {
     pub(super) vectors: usize,
     /// What the micro-kernels know.
     pub(super) weights: Weights,
+    /// The products of panels with many tokens: [`Int::multiply`].
+    pub(super) multiply: unsafe fn(Weights, &Panels<'_, I::Bytes>, &QuantizedRows<'_>, &mut TileMut<'_>),
     /// Unpacks rows to a panel.
-    pub(super) pack: unsafe fn(I, &Rows<'_>, &mut [I::Bytes]),
+    pub(super) pack: unsafe fn(&Rows<'_>, &mut [I::Bytes]),
     /// The product of raw rows with one token.
-    pub(super) one: unsafe fn(I, &Rows<'_>, &Tokens<'_, 1>) -> [I::F; 1],
-    /// With two.
-    pub(super) two: unsafe fn(I, &Rows<'_>, &Tokens<'_, 2>) -> [I::F; 2],
+    pub(super) one: RawRows<I, 1>,
+    /// With two, in formats where it is worth its code.
+    pub(super) two: Option<RawRows<I, 2>>,
 }
 
 /// What micro-kernels know of a format of 32-weight blocks.
@@ -83,10 +88,9 @@ pub(super) fn matmul<I: Int>(
     if x.n_rows < MIN_PACKED_TOKENS {
         let mut token = 0;
         while token < x.n_rows {
-            token += if x.n_rows - token == 1 {
-                matvec(i, format.one, w, x, token, out)
-            } else {
-                matvec(i, format.two, w, x, token, out)
+            token += match format.two {
+                Some(two) if x.n_rows - token > 1 => matvec(i, two, w, x, token, out),
+                _ => matvec(i, format.one, w, x, token, out),
             };
         }
         return;
@@ -102,10 +106,12 @@ pub(super) fn matmul<I: Int>(
         for p in 0..n {
             let rows = Rows::new(w, first_row + p * I::ROWS, I::ROWS);
             // SAFETY: `i` proves the features.
-            unsafe { (format.pack)(i, &rows, &mut panels[p * vectors..][..vectors]) };
+            unsafe { (format.pack)(&rows, &mut panels[p * vectors..][..vectors]) };
         }
-        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first_row, n_rows };
-        i.multiply(format.weights, &panels, x, out);
+        let following = Following::after(w, first_row, n_rows);
+        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first_row, n_rows, following };
+        // SAFETY: as above.
+        unsafe { (format.multiply)(format.weights, &panels, x, out) };
     }
 }
 
@@ -113,7 +119,7 @@ pub(super) fn matmul<I: Int>(
 #[inline(always)]
 fn matvec<I: Int, const T: usize>(
     i: I,
-    kernel: unsafe fn(I, &Rows<'_>, &Tokens<'_, T>) -> [I::F; T],
+    kernel: RawRows<I, T>,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     first_token: usize,
@@ -123,7 +129,7 @@ fn matvec<I: Int, const T: usize>(
     for first in (0..w.n_rows()).step_by(I::ROWS) {
         let rows = Rows::new(w, first, I::ROWS);
         // SAFETY: `i` proves the features.
-        let sums = unsafe { kernel(i, &rows, &tokens) };
+        let sums = unsafe { kernel(&rows, &tokens) };
         for t in 0..T {
             put(i, out, first_token + t, first, rows.n_rows, sums[t]);
         }
@@ -133,7 +139,7 @@ fn matvec<I: Int, const T: usize>(
 
 /// Writes a vector of rows to its place in a token's outputs.
 #[inline(always)]
-pub(super) fn put<I: Int>(i: I, out: &mut TileMut<'_>, token: usize, first_row: usize, n_rows: usize, v: I::F) {
+fn put<I: Int>(i: I, out: &mut TileMut<'_>, token: usize, first_row: usize, n_rows: usize, v: I::F) {
     let values = i.to_array(v);
     let out = &mut out.row_mut(token)[first_row..first_row + n_rows];
     match out.as_mut_array::<16>() {

@@ -15,7 +15,7 @@ use core::hint::black_box;
 pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
     let offset = if B::BITS == 8 { I::OFFSET8 } else { B::OFFSET };
     let mut acc = [i.splat(0.0); T];
-    let mut following = band.following::<I>();
+    let mut following = band.following();
     for b in 0..band.n_blocks() {
         let rows = band.blocks(b);
         let (qs, scales, sums) = (x.qs::<8>(b), x.scales(b), x.sums::<1>(b));
@@ -60,7 +60,7 @@ pub(super) fn rows256<I: Int, B: Unpack256, const T: usize>(i: I, band: &Band<'_
     // Hidden from the compiler, which would make two shuffles with constants in them of one that reads its indices.
     let spread = black_box(&SPREAD);
     let mut acc = [i.splat(0.0); T];
-    let mut following = band.following::<I>();
+    let mut following = band.following();
     for b in 0..band.n_blocks() {
         let (qs, x_scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
         let mut scales = [(i.zero(), i.zero()); 4];

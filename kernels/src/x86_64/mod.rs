@@ -1,4 +1,4 @@
-//! x86-64: `avx2` (with FMA and F16C) and `avx512vnni`.
+//! x86-64: `avx2` (with FMA and F16C), `avxvnni` and `avx512vnni`.
 //!
 //! The bodies are generic over a token, [`Avx2`] or [`Avx512`], that only functions compiled for its features can
 //! make; the float operations come from [`crate::lanes`], the integer products from [`matmul`]. Each table is a
@@ -23,9 +23,9 @@ mod unpack;
 use crate::features::{Feature, Features};
 use crate::table::Kernels;
 
-/// Proof of AVX2, FMA and F16C.
+/// Proof of AVX2, FMA and F16C; with `VNNI` also of AVX-VNNI, which the matrix-matrix products alone make use of.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(());
+pub(crate) struct Avx2<const VNNI: bool = false>(());
 
 /// Proof of AVX-512 F, BW, DQ, VL and VNNI, and of what [`Avx2`] proves.
 #[derive(Clone, Copy)]
@@ -33,14 +33,14 @@ pub(crate) struct Avx512(());
 
 /// The entry points of a table: plain functions compiled for its features, and the table that names them.
 macro_rules! table {
-    ($module:ident, $token:ident, $features:literal, $name:literal) => {
+    ($module:ident, $token:path, $features:literal) => {
         mod $module {
             use super::band::{Band, Rows};
             use super::int::Int;
             use super::matmul::Format;
             use super::tokens::Tokens;
             use super::unpack::{Unpack32, Unpack256};
-            use super::{matmul, matvec, panel, $token};
+            use super::{matmul, matvec, panel};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
             use crate::formats::float::{Bf16, F16, F32, Float};
@@ -73,47 +73,59 @@ macro_rules! table {
             type Sums<const T: usize> = [<$token as Int>::F; T];
 
             #[target_feature(enable = $features)]
-            fn pack32<B: Unpack32>(i: $token, rows: &Rows<'_>, panel: &mut [Bytes]) {
-                panel::pack32(i, &Band::<B>::new(rows), panel);
+            fn pack32<B: Unpack32>(rows: &Rows<'_>, panel: &mut [Bytes]) {
+                panel::pack32($token(()), &Band::<B>::new(rows), panel);
             }
 
             #[target_feature(enable = $features)]
-            fn pack256<B: Unpack256>(i: $token, rows: &Rows<'_>, panel: &mut [Bytes]) {
-                panel::pack256(i, &Band::<B>::new(rows), panel);
+            fn pack256<B: Unpack256>(rows: &Rows<'_>, panel: &mut [Bytes]) {
+                panel::pack256($token(()), &Band::<B>::new(rows), panel);
             }
 
             #[target_feature(enable = $features)]
-            fn rows32<B: Unpack32, const T: usize>(i: $token, rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
-                matvec::rows32(i, &Band::<B>::new(rows), x)
+            fn rows32<B: Unpack32, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
+                matvec::rows32($token(()), &Band::<B>::new(rows), x)
             }
 
             #[target_feature(enable = $features)]
-            fn rows256<B: Unpack256, const T: usize>(i: $token, rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
-                matvec::rows256(i, &Band::<B>::new(rows), x)
+            fn rows256<B: Unpack256, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
+                matvec::rows256($token(()), &Band::<B>::new(rows), x)
             }
 
             #[target_feature(enable = $features)]
-            fn matmul32<B: Unpack32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+            fn matmul32<B: Unpack32, M: Int<Bytes = Bytes>>(
+                w: &Matrix<'_>,
+                x: &Activations<'_>,
+                out: &mut TileMut<'_>,
+                scratch: &mut [u8],
+            ) {
                 let format = &Format {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
-                    weights: matmul::weights32::<$token, B>(),
+                    weights: matmul::weights32::<M, B>(),
+                    multiply: M::multiply,
                     pack: pack32::<B>,
                     one: rows32::<B, 1>,
-                    two: rows32::<B, 2>,
+                    two: if B::IN_PAIRS { Some(rows32::<B, 2>) } else { None },
                 };
                 matmul($token(()), format, w, x, out, scratch);
             }
 
             #[target_feature(enable = $features)]
-            fn matmul256<B: Unpack256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+            fn matmul256<B: Unpack256, M: Int<Bytes = Bytes>>(
+                w: &Matrix<'_>,
+                x: &Activations<'_>,
+                out: &mut TileMut<'_>,
+                scratch: &mut [u8],
+            ) {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    weights: matmul::weights256::<$token, B>(),
+                    weights: matmul::weights256::<M, B>(),
+                    multiply: M::multiply,
                     pack: pack256::<B>,
                     one: rows256::<B, 1>,
-                    two: rows256::<B, 2>,
+                    two: if B::IN_PAIRS { Some(rows256::<B, 2>) } else { None },
                 };
                 matmul($token(()), format, w, x, out, scratch);
             }
@@ -211,32 +223,34 @@ macro_rules! table {
                 store::store_value($token(()), kv_type, dim, slot, value, chunk);
             }
 
-            /// The table. Safe to call, and its entries safe to keep, only where the features exist.
+            /// The table with the matrix-matrix products of `M`. Safe to call, and its entries safe to keep, only where
+            /// the features exist, and those of `M`.
             #[target_feature(enable = $features)]
-            pub(super) fn table() -> &'static Kernels {
+            pub(super) fn table<M: Int<Bytes = Bytes>>() -> &'static Kernels {
                 &Kernels {
-                    name: $name,
+                    name: M::NAME,
                     matvec_rows: 64,
                     matmul_rows: matmul::MAX_ROWS,
+                    max_matmul_rows: matmul::MAX_ROWS,
                     scratch_bytes: matmul::scratch_bytes::<$token>,
                     matmul: [
                         float_matmul::<F32>,
                         float_matmul::<F16>,
                         float_matmul::<Bf16>,
-                        matmul32::<BlockQ4_0>,
-                        matmul32::<BlockQ4_1>,
-                        matmul32::<BlockQ5_0>,
-                        matmul32::<BlockQ5_1>,
-                        matmul32::<BlockQ8_0>,
-                        matmul256::<BlockQ2K>,
-                        matmul256::<BlockQ3K>,
-                        matmul256::<BlockQ4K>,
-                        matmul256::<BlockQ5K>,
-                        matmul256::<BlockQ6K>,
+                        matmul32::<BlockQ4_0, M>,
+                        matmul32::<BlockQ4_1, M>,
+                        matmul32::<BlockQ5_0, M>,
+                        matmul32::<BlockQ5_1, M>,
+                        matmul32::<BlockQ8_0, M>,
+                        matmul256::<BlockQ2K, M>,
+                        matmul256::<BlockQ3K, M>,
+                        matmul256::<BlockQ4K, M>,
+                        matmul256::<BlockQ5K, M>,
+                        matmul256::<BlockQ6K, M>,
                         reference::matmul::block256::<BlockQ8K>,
-                        matmul32::<BlockIq4Nl>,
-                        matmul256::<BlockIq4Xs>,
-                        matmul32::<BlockMxfp4>,
+                        matmul32::<BlockIq4Nl, M>,
+                        matmul256::<BlockIq4Xs, M>,
+                        matmul32::<BlockMxfp4, M>,
                     ],
                     dequantize: [
                         reference::matmul::dequantize_float::<F32>,
@@ -279,18 +293,25 @@ macro_rules! table {
     };
 }
 
-table!(avx2, Avx2, "avx2,fma,f16c", "avx2");
-table!(avx512vnni, Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", "avx512vnni");
+table!(avx2, super::Avx2::<false>, "avx2,fma,f16c");
+table!(avx512vnni, super::Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 
 /// The `avx2` table, if these features allow it.
 pub(crate) fn avx2_table(features: Features) -> Option<&'static Kernels> {
     // SAFETY: `Features` vouches for every feature that the function is compiled for.
-    features.has_all(&[Feature::Avx2, Feature::Fma, Feature::F16c]).then(|| unsafe { avx2::table() })
+    features.has_all(&[Feature::Avx2, Feature::Fma, Feature::F16c]).then(|| unsafe { avx2::table::<Avx2>() })
+}
+
+/// The `avxvnni` table, if these features allow it: `avx2` with other matrix-matrix products.
+pub(crate) fn avxvnni_table(features: Features) -> Option<&'static Kernels> {
+    avx2_table(features)?;
+    // SAFETY: as above.
+    features.has(Feature::AvxVnni).then(|| unsafe { avx2::table::<Avx2<true>>() })
 }
 
 /// The `avx512vnni` table, if these features allow it.
 pub(crate) fn avx512vnni_table(features: Features) -> Option<&'static Kernels> {
     avx2_table(features)?;
     // SAFETY: as above.
-    features.has_all(&[Feature::Avx512, Feature::Avx512Vnni]).then(|| unsafe { avx512vnni::table() })
+    features.has_all(&[Feature::Avx512, Feature::Avx512Vnni]).then(|| unsafe { avx512vnni::table::<Avx512>() })
 }

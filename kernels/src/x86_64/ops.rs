@@ -15,80 +15,73 @@ macro_rules! ops {
     };
 }
 
-/// [`Int::multiply`](super::int::Int::multiply) by tiles of `$r` panels and `$t` tokens: one micro-kernel compiled for the
-/// features per kind of weights, which have 8 bits or at most 6, and one loop around all of them.
+/// The body of [`Int::multiply`](super::int::Int::multiply), by tiles of `$r` panels and `$t` tokens: one micro-kernel
+/// compiled for the features per kind of weights, which have 8 bits or at most 6, and one loop around all of them.
 macro_rules! multiply {
-    ($token:ident, $r:literal panels, $t:literal tokens, $features:literal) => {
-        #[inline(always)]
-        fn multiply(
-            self,
-            weights: $crate::x86_64::gemm::Weights,
-            panels: &$crate::x86_64::gemm::Panels<'_, Self::Bytes>,
+    ($r:literal panels, $t:literal tokens, $features:literal, $weights:ident, $panels:ident, $x:ident, $out:ident) => {{
+        use $crate::x86_64::gemm::{self, Blocks, MicroKernel, Out, Panels, Weights};
+        use $crate::x86_64::tokens::Tokens;
+
+        #[target_feature(enable = $features)]
+        fn tile32<I: Int, const BITS: u32, const HAS_MIN: bool>(
+            i: I,
+            offset: i32,
+            panels: [&[I::Bytes]; $r],
+            x: &Tokens<'_, $t>,
+            out: Out<'_, I, $r, $t>,
+        ) {
+            let weights = Weights { blocks: Blocks::Of32, bits: BITS, offset, has_min: HAS_MIN };
+            gemm::tile32(i, weights, panels, x, out);
+        }
+        #[target_feature(enable = $features)]
+        fn tile16<I: Int, const BITS: u32, const HAS_MIN: bool>(
+            i: I,
+            offset: i32,
+            panels: [&[I::Bytes]; $r],
+            x: &Tokens<'_, $t>,
+            out: Out<'_, I, $r, $t>,
+        ) {
+            let weights = Weights { blocks: Blocks::Of256By16, bits: BITS, offset, has_min: HAS_MIN };
+            gemm::tile256::<_, $r, $t, 1>(i, weights, panels, x, out);
+        }
+        #[target_feature(enable = $features)]
+        fn tile2x16<I: Int, const BITS: u32, const HAS_MIN: bool>(
+            i: I,
+            offset: i32,
+            panels: [&[I::Bytes]; $r],
+            x: &Tokens<'_, $t>,
+            out: Out<'_, I, $r, $t>,
+        ) {
+            let weights = Weights { blocks: Blocks::Of256By32, bits: BITS, offset, has_min: HAS_MIN };
+            gemm::tile256::<_, $r, $t, 2>(i, weights, panels, x, out);
+        }
+        #[inline(never)]
+        #[target_feature(enable = $features)]
+        fn tiles<I: Int>(
+            i: I,
+            kernel: MicroKernel<I, $r, $t>,
+            offset: i32,
+            panels: &Panels<'_, I::Bytes>,
             x: &$crate::activations::QuantizedRows<'_>,
             out: &mut $crate::tiles::TileMut<'_>,
         ) {
-            use $crate::x86_64::gemm::{self, Blocks, MicroKernel, Panels, Weights};
-            use $crate::x86_64::tokens::Tokens;
-            type Bytes = <$token as Int>::Bytes;
-            type Tile = [[<$token as Int>::F; $t]; $r];
-
-            #[target_feature(enable = $features)]
-            fn tile32<const BITS: u32, const HAS_MIN: bool>(
-                i: $token,
-                offset: i32,
-                panels: [&[Bytes]; $r],
-                x: &Tokens<'_, $t>,
-            ) -> Tile {
-                let weights = Weights { blocks: Blocks::Of32, bits: BITS, offset, has_min: HAS_MIN };
-                gemm::tile32(i, weights, panels, x)
-            }
-            #[target_feature(enable = $features)]
-            fn tile16<const BITS: u32, const HAS_MIN: bool>(
-                i: $token,
-                offset: i32,
-                panels: [&[Bytes]; $r],
-                x: &Tokens<'_, $t>,
-            ) -> Tile {
-                let weights = Weights { blocks: Blocks::Of256By16, bits: BITS, offset, has_min: HAS_MIN };
-                gemm::tile256::<_, $r, $t, 1>(i, weights, panels, x)
-            }
-            #[target_feature(enable = $features)]
-            fn tile2x16<const BITS: u32, const HAS_MIN: bool>(
-                i: $token,
-                offset: i32,
-                panels: [&[Bytes]; $r],
-                x: &Tokens<'_, $t>,
-            ) -> Tile {
-                let weights = Weights { blocks: Blocks::Of256By32, bits: BITS, offset, has_min: HAS_MIN };
-                gemm::tile256::<_, $r, $t, 2>(i, weights, panels, x)
-            }
-            #[inline(never)]
-            #[target_feature(enable = $features)]
-            fn tiles(
-                i: $token,
-                kernel: MicroKernel<$token, $r, $t>,
-                offset: i32,
-                panels: &Panels<'_, Bytes>,
-                x: &$crate::activations::QuantizedRows<'_>,
-                out: &mut $crate::tiles::TileMut<'_>,
-            ) {
-                gemm::tiles(i, kernel, offset, panels, x, out);
-            }
-
-            let kernel: MicroKernel<$token, $r, $t> = match (weights.blocks, weights.bits == 8, weights.has_min) {
-                (Blocks::Of32, false, false) => tile32::<6, false>,
-                (Blocks::Of32, false, true) => tile32::<6, true>,
-                (Blocks::Of32, true, false) => tile32::<8, false>,
-                (Blocks::Of256By16, false, false) => tile16::<6, false>,
-                (Blocks::Of256By16, false, true) => tile16::<6, true>,
-                (Blocks::Of256By32, false, true) => tile2x16::<6, true>,
-                (Blocks::Of256By32, true, false) => tile2x16::<8, false>,
-                _ => unreachable!("no format has such weights"),
-            };
-            // SAFETY: the value proves the features.
-            unsafe { tiles(self, kernel, weights.offset, panels, x, out) }
+            gemm::tiles(i, kernel, offset, panels, x, out);
         }
-    };
+
+        let weights = $weights;
+        let kernel: MicroKernel<Self, $r, $t> = match (weights.blocks, weights.bits == 8, weights.has_min) {
+            (Blocks::Of32, false, false) => tile32::<Self, 6, false>,
+            (Blocks::Of32, false, true) => tile32::<Self, 6, true>,
+            (Blocks::Of32, true, false) => tile32::<Self, 8, false>,
+            (Blocks::Of256By16, false, false) => tile16::<Self, 6, false>,
+            (Blocks::Of256By16, false, true) => tile16::<Self, 6, true>,
+            (Blocks::Of256By32, false, true) => tile2x16::<Self, 6, true>,
+            (Blocks::Of256By32, true, false) => tile2x16::<Self, 8, false>,
+            _ => unreachable!("no format has such weights"),
+        };
+        // SAFETY: whoever calls `multiply` vouches for the features.
+        unsafe { tiles(Self(()), kernel, weights.offset, $panels, $x, $out) }
+    }};
 }
 
 pub(super) use {multiply, ops};

@@ -17,6 +17,9 @@ pub(super) trait Unpack32: Block32 {
     const BITS: u32;
     /// Added to every weight to make it unsigned.
     const OFFSET: i32;
+    /// Whether two tokens share a pass over the rows: output matrices, which read two layers of one token, come in this
+    /// format. It costs a kilobyte or two.
+    const IN_PAIRS: bool = false;
     /// Weights 0..16 and 16..32.
     fn weights<I: Int>(i: I, rows: Four<'_, Self>) -> [I::I; 2];
     /// Scales.
@@ -34,6 +37,8 @@ pub(super) trait Unpack256: Block256 {
     const BITS: u32;
     /// Added to every weight to make it unsigned: 0 or a power of two.
     const OFFSET: i32;
+    /// As in [`Unpack32`].
+    const IN_PAIRS: bool = false;
     /// Weights that share a scale: 16 or 32.
     const GROUP: usize;
     /// The eight groups of 16 of a half of the block.
