@@ -225,6 +225,19 @@ impl<'a> Model<'a> {
         dense + self.layers.iter().map(experts).sum::<u64>() + embedding_row
     }
 
+    /// Multiply-adds of the layers' matrices for one token: what prefill does for each (the head works for the last alone).
+    pub fn layer_macs(&self) -> u64 {
+        let macs = |m: Matrix<'a>| (m.n_rows() * m.n_cols()) as u64;
+        let experts = |layer: &Layer<'a>| match &layer.ffn {
+            Ffn::Experts(e) => {
+                self.n_used_experts() as u64 * [&e.gate, &e.up, &e.down].map(|m| macs(m.expert(0))).iter().sum::<u64>()
+            }
+            Ffn::Dense(_) => 0,
+        };
+        let dense = |layer: &Layer<'a>| layer.dense_matrices().map(macs).sum::<u64>();
+        self.layers.iter().map(|layer| dense(layer) + experts(layer)).sum()
+    }
+
     /// The weight format with the most bytes in layers and head: what people call the file's quantization.
     pub fn quantization(&self) -> Option<WeightType> {
         let mut bytes = [0u64; WeightType::COUNT];

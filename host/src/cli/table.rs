@@ -255,7 +255,17 @@ pub(crate) static COMMANDS: &[Command] = &[
             &[&BENCH_PROMPT, &BENCH_GEN, &BENCH_THREADS, &BENCH_REPS, &BENCH_DEPTH, &BENCH_BATCH],
             &[&EXPECT, &KV, &CORES, &KERNEL],
         ],
-        keys: &["results", "load_sec", "ttft_ms", "bytes_per_token", "gb_per_sec", "peak_rss_bytes", "kernel", "model"],
+        keys: &[
+            "results",
+            "load_sec",
+            "ttft_ms",
+            "bytes_per_token",
+            "gb_per_sec",
+            "read_gb_per_sec",
+            "peak_rss_bytes",
+            "kernel",
+            "model",
+        ],
         run: commands::bench::run,
     },
     Command {

@@ -385,6 +385,15 @@ pub(super) fn matmul<F: Pod, S: Pack<F>>(
     }
 }
 
+/// The values of one that the other has room for: nearly always sixteen, which takes no call.
+#[inline]
+fn copy(from: &[f32], to: &mut [f32]) {
+    match (from.as_array::<PANEL_ROWS>(), to.as_mut_array::<PANEL_ROWS>()) {
+        (Some(from), Some(to)) => *to = *from,
+        _ => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+    }
+}
+
 /// The part of the product that is packed.
 struct Columns {
     /// First block, and how many.
@@ -409,24 +418,27 @@ fn pass<S: Shape>(
 ) {
     let Columns { first, n, first_row, n_rows } = *columns;
     // Tokens beyond the end are the last one again.
-    let four = |t: usize| -> Four<'_> { core::array::from_fn(|i| x.row((t + i).min(x.n_rows - 1))) };
-    for (t, tokens) in (0..x.n_rows).step_by(TILE).zip(tokens.chunks_exact_mut(n)) {
-        S::rearrange(proof, &four(t), first, tokens);
+    let fours: [Four<'_>; TOKENS / TILE] =
+        core::array::from_fn(|f| core::array::from_fn(|i| x.row((f * TILE + i).min(x.n_rows - 1))));
+    let fours = &fours[..x.n_rows.div_ceil(TILE)];
+    for (four, tokens) in fours.iter().zip(tokens.chunks_exact_mut(n)) {
+        S::rearrange(proof, four, first, tokens);
     }
     for (p, panel) in panels.chunks_exact(n).enumerate() {
         let row = p * PANEL_ROWS;
         let rows = first_row + row..first_row + (row + PANEL_ROWS).min(n_rows);
-        for (t, tokens) in (0..x.n_rows).step_by(TILE).zip(tokens.chunks_exact(n)) {
+        for (f, (four, tokens)) in fours.iter().zip(tokens.chunks_exact(n)).enumerate() {
+            let t = f * TILE;
             let n_tokens = (x.n_rows - t).min(TILE);
             let mut sums: Sums = [[0.0; PANEL_ROWS]; TILE];
             if first > 0 {
                 for (i, sums) in sums.iter_mut().enumerate().take(n_tokens) {
-                    sums[..rows.len()].copy_from_slice(&out.row(first_token + t + i)[rows.clone()]);
+                    copy(&out.row(first_token + t + i)[rows.clone()], sums);
                 }
             }
-            S::tile(proof, panel, first, &four(t), tokens, &mut sums);
+            S::tile(proof, panel, first, four, tokens, &mut sums);
             for (i, sums) in sums.iter().enumerate().take(n_tokens) {
-                out.row_mut(first_token + t + i)[rows.clone()].copy_from_slice(&sums[..rows.len()]);
+                copy(sums, &mut out.row_mut(first_token + t + i)[rows.clone()]);
             }
         }
     }

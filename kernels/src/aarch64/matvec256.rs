@@ -5,7 +5,7 @@
 
 use super::blocks256::Simd256;
 use super::dot::Dot;
-use super::vectors::{load_i8, load_i16, load_widened, store_f32, store_i16};
+use super::vectors::{load_i8, load_i16, load_widened, store_i16, store_up_to_4};
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
@@ -29,9 +29,7 @@ pub(super) fn matvec<D: Dot, F: Simd256, const T: usize>(
         let rows = core::array::from_fn(|i| bytemuck::cast_slice::<u8, F>(w.row(r + i.min(n - 1))));
         let acc = four_rows(d, rows, &x);
         for i in 0..T {
-            let mut four = [0.0; 4];
-            store_f32(acc[i], &mut four);
-            out.row_mut(t + i)[r..r + n].copy_from_slice(&four[..n]);
+            store_up_to_4(acc[i], &mut out.row_mut(t + i)[r..r + n]);
         }
         r += n;
     }

@@ -6,7 +6,7 @@
 
 use super::blocks32::Simd32;
 use super::dot::{Dot, MAGIC};
-use super::vectors::{load_i8, store_f32, sums};
+use super::vectors::{load_i8, store_up_to_4, sums};
 use crate::activations::QuantizedRows;
 use crate::formats::Block32;
 use crate::matrix::Matrix;
@@ -31,9 +31,7 @@ pub(super) fn matvec<D: Dot, F: Simd32, const T: usize>(
         let rows = core::array::from_fn(|i| bytemuck::cast_slice::<u8, F>(w.row(r + i.min(n - 1))));
         let acc = four_rows(d, rows, &x);
         for i in 0..T {
-            let mut four = [0.0; 4];
-            store_f32(acc[i], &mut four);
-            out.row_mut(t + i)[r..r + n].copy_from_slice(&four[..n]);
+            store_up_to_4(acc[i], &mut out.row_mut(t + i)[r..r + n]);
         }
         r += n;
     }

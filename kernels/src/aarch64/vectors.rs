@@ -34,6 +34,20 @@ pub(super) fn store_f32(v: float32x4_t, x: &mut [f32; 4]) {
     unsafe { vst1q_f32(x.as_mut_ptr(), v) }
 }
 
+/// Writes as many of four floats as there is room for.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn store_up_to_4(v: float32x4_t, x: &mut [f32]) {
+    match x.as_mut_array() {
+        Some(x) => store_f32(v, x),
+        None => {
+            let mut four = [0.0; 4];
+            store_f32(v, &mut four);
+            x.iter_mut().zip(four).for_each(|(x, v)| *x = v);
+        }
+    }
+}
+
 /// Eight 16-bit integers.
 #[inline]
 #[target_feature(enable = "neon")]

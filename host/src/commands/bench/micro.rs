@@ -2,6 +2,7 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
+use crate::machine::bandwidth::read_alone;
 use crate::output::{self, Report, rounded};
 use crate::settings::Settings;
 use nanocamelid_kernels::{
@@ -24,7 +25,7 @@ const TIME: Duration = Duration::from_millis(300);
 fn shape(name: &str) -> Shape {
     match name {
         // Rows that stay in the first-level cache: the dot product itself.
-        "q8-dot" => Shape { weight_type: WeightType::Q8_0, n_rows: 8, n_cols: 2048, n_tokens: 1 },
+        "q8-dot" => Shape { weight_type: WeightType::Q8_0, n_rows: 16, n_cols: 1024, n_tokens: 1 },
         // A matrix larger than any cache: the file's layout as it is read while decoding.
         "q4-layout" => Shape { weight_type: WeightType::Q4_0, n_rows: 32_768, n_cols: 4096, n_tokens: 1 },
         _ => Shape { weight_type: WeightType::Q4_0, n_rows: 1024, n_cols: 2048, n_tokens: 128 },
@@ -84,6 +85,12 @@ pub(crate) fn run(invocation: &Invocation, name: &str) -> Result<(), Error> {
         }));
     }
     report.set("results", results);
+    if let Some(read) = read_alone(&data.weights) {
+        if !json {
+            output::answer(&format!("| (reading the weights) | | {read:.2} | | |\n"))?;
+        }
+        report.set("read_gb_per_sec", rounded(read));
+    }
     match differs.is_empty() {
         true => report.finish(invocation),
         false => Err(Error::Failed(format!("checksums differ from the scalar reference: {}", differs.join(", ")))),

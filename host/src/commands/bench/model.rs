@@ -3,6 +3,7 @@
 use super::mean_and_deviation;
 use crate::cli::{Invocation, UsageError, table};
 use crate::error::Error;
+use crate::machine::bandwidth::read_rate;
 use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
 use crate::map::Arena;
@@ -30,6 +31,8 @@ struct Measured {
     decode: Vec<f64>,
     prefill: Vec<f64>,
     first: Duration,
+    /// What the decoding workers read of the file's bytes if that is all they do, GB/s.
+    read: f64,
 }
 
 /// Runs the command.
@@ -70,13 +73,14 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     );
     let json = invocation.has(&table::JSON);
     let row = |text: &str| if json { Ok(()) } else { output::answer(text) };
-    row(
-        "| model | size | kernel | threads | batch | kv | test | t/s |\n| --- | ---: | --- | ---: | ---: | --- | ---: | ---: |\n",
-    )?;
+    row("| model | size | kernel | threads | batch | kv | test | t/s | rate |\n\
+         | --- | ---: | --- | ---: | ---: | --- | ---: | ---: | ---: |\n")?;
 
     let before = Snapshot::take();
     let mut results = Vec::new();
-    let mut best_decode = 0.0f64;
+    let (bytes_per_token, layer_macs) = (model.bytes_per_token() as f64, model.layer_macs() as f64);
+    // Of the fastest decoding, GB/s: what was reached, and what reading alone reaches.
+    let mut best = (0.0f64, 0.0);
     let mut first = None;
     for &threads in &asked.threads {
         let options = pool_options(&settings, threads);
@@ -85,27 +89,32 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
                 let settings = Settings { n_batch, ..settings.clone() };
                 let measured = measure(&file, &model, &settings, &options, &asked, depth)?;
                 first.get_or_insert(measured.first);
-                let line = |test: &str, n_threads: usize, rates: &[f64]| {
+                let line = |test: &str, n_threads: usize, rates: &[f64], rate: &str| {
                     let (mean, deviation) = mean_and_deviation(rates);
                     let depth = if depth > 0 { format!(" @ d{depth}") } else { String::new() };
                     row(&format!(
-                        "| {name} | {} | {} | {n_threads} | {n_batch} | {} | {test}{depth} | {mean:.2} ± {deviation:.2} |\n",
+                        "| {name} | {} | {} | {n_threads} | {n_batch} | {} | {test}{depth} | {mean:.2} ± {deviation:.2} | {rate} |\n",
                         mib(gguf.file_bytes()),
                         settings.kernels.name(),
                         settings.kv_type.name(),
                     ))
                 };
-                if asked.n_prompt > 0 {
-                    line(&format!("pp{}", asked.n_prompt), options.n_prefill, &measured.prefill)?;
+                let mean = |rates: &[f64]| if rates.is_empty() { None } else { Some(mean_and_deviation(rates).0) };
+                let (prefill, decode) = (mean(&measured.prefill), mean(&measured.decode));
+                let gmacs = prefill.map(|rate| rate * layer_macs / 1e9);
+                let gbs = decode.map(|rate| rate * bytes_per_token / 1e9);
+                if let Some(gmacs) = gmacs {
+                    let rate = format!("{gmacs:.1} GMAC/s");
+                    line(&format!("pp{}", asked.n_prompt), options.n_prefill, &measured.prefill, &rate)?;
                 }
-                if asked.n_gen > 0 {
-                    line(&format!("tg{}", asked.n_gen), options.n_decode, &measured.decode)?;
+                if let Some(gbs) = gbs {
+                    let rate = format!("{gbs:.1} GB/s, {:.0} % of reading", gbs / measured.read * 100.0);
+                    line(&format!("tg{}", asked.n_gen), options.n_decode, &measured.decode, &rate)?;
+                    if gbs > best.0 {
+                        best = (gbs, measured.read);
+                    }
                 }
-                let rate =
-                    |rates: &[f64]| if rates.is_empty() { Value::Null } else { rounded(mean_and_deviation(rates).0) };
-                if !measured.decode.is_empty() {
-                    best_decode = best_decode.max(mean_and_deviation(&measured.decode).0);
-                }
+                let number = |x: Option<f64>| x.map_or(Value::Null, rounded);
                 results.push(json!({
                     "threads": options.n_decode,
                     "threads_batch": options.n_prefill,
@@ -113,22 +122,25 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
                     "depth": depth,
                     "n_prompt": asked.n_prompt,
                     "n_gen": asked.n_gen,
-                    "pp_tps": rate(&measured.prefill),
-                    "tg_tps": rate(&measured.decode),
+                    "pp_tps": number(prefill),
+                    "pp_gmac_per_sec": number(gmacs),
+                    "tg_tps": number(decode),
+                    "tg_gb_per_sec": number(gbs),
+                    "read_gb_per_sec": number(decode.map(|_| measured.read)),
                 }));
             }
         }
     }
-    let bytes_per_token = model.bytes_per_token();
     report.set("results", results);
     report.set("ttft_ms", first.map(|time| rounded(time.as_secs_f64() * 1e3)));
-    report.set("bytes_per_token", bytes_per_token);
+    report.set("bytes_per_token", model.bytes_per_token());
     if asked.n_gen > 0 {
-        report.set("gb_per_sec", rounded(best_decode * bytes_per_token as f64 / 1e9));
+        report.set("gb_per_sec", rounded(best.0));
+        report.set("read_gb_per_sec", rounded(best.1));
     }
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     if !json {
-        for key in ["load_sec", "ttft_ms", "bytes_per_token", "gb_per_sec", "peak_rss_bytes"] {
+        for key in ["load_sec", "ttft_ms", "bytes_per_token", "gb_per_sec", "read_gb_per_sec", "peak_rss_bytes"] {
             output::note(format_args!("{key}: {}", report.value(key)));
         }
     }
@@ -174,7 +186,7 @@ fn measure(
     if depth > 0 {
         session.prefill(&pool, filled)?;
     }
-    let mut measured = Measured { decode: Vec::new(), prefill: Vec::new(), first };
+    let mut measured = Measured { decode: Vec::new(), prefill: Vec::new(), first, read: 0.0 };
     for _ in 0..asked.reps {
         if asked.n_prompt > 0 {
             back_to(&mut session, &pool, filled)?;
@@ -190,6 +202,9 @@ fn measure(
             }
             measured.decode.push(asked.n_gen as f64 / started.elapsed().as_secs_f64());
         }
+    }
+    if asked.n_gen > 0 {
+        measured.read = read_rate(&pool, file.bytes());
     }
     Ok(measured)
 }
