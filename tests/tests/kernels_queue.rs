@@ -65,6 +65,17 @@ fn tiles_cover_a_matrix_once() {
 }
 
 #[test]
+fn rows_of_a_tile_are_borrowed_together() {
+    let mut out: Vec<usize> = (0..20).collect();
+    let mut tile = TilesMut::new(&mut out, 4, 5, 4, 3).nth(1).expect("columns 3 and 4");
+    let [a, b] = tile.rows_mut_at(2);
+    assert_eq!((&*a, &*b), (&[13, 14][..], &[18, 19][..]));
+    core::mem::swap(&mut a[1], &mut b[0]);
+    assert!(tile.rows_mut_at::<0>(4).is_empty());
+    assert_eq!(out[10..], [10, 11, 12, 13, 18, 15, 16, 17, 14, 19]);
+}
+
+#[test]
 fn tiles_are_written_by_many_threads() {
     let (n_rows, n_cols) = (64, 96);
     let mut out = vec![0.0; n_rows * n_cols];
@@ -94,4 +105,6 @@ fn tiles_refuse_what_does_not_fit() {
     assert!(catch_unwind(|| TilesMut::<f32>::new(&mut [], usize::MAX, 2, 1, 1).count()).is_err());
     assert!(catch_unwind(|| TileMut::whole(&mut [0.0; 5], 2, 3).n_rows()).is_err());
     assert!(catch_unwind(|| TileMut::whole(&mut [0.0; 6], 2, 3).row_mut(2).len()).is_err());
+    assert!(catch_unwind(|| TileMut::whole(&mut [0.0; 6], 2, 3).rows_mut_at::<2>(1).len()).is_err());
+    assert!(catch_unwind(|| TileMut::whole(&mut [0.0; 6], 2, 3).rows_mut_at::<1>(usize::MAX).len()).is_err());
 }

@@ -2,6 +2,7 @@
 
 use super::Neon;
 use super::ops::ops;
+use super::vectors::{load_f32, load_u8};
 use crate::lanes::Lanes;
 use core::arch::aarch64::*;
 
@@ -15,10 +16,98 @@ macro_rules! each {
     }};
 }
 
+/// [`Lanes::add_products_f16`] for `4 * R` of the sixteen f16 of each row, from byte `at` on.
+#[inline]
+#[target_feature(enable = "neon")]
+fn add_products<const Q: usize, const N: usize, const R: usize>(
+    a: &[&[f32]; Q],
+    b: &[&[u8]; N],
+    stride: usize,
+    at: usize,
+    acc: &mut [[[float32x4_t; R]; N]; Q],
+) {
+    // Lengths that the compiler can see to be equal, and sums that it need not write back: no checks in the loop.
+    let n = a[0].len();
+    let mut fours: [&[[f32; 4]]; Q] = [&[]; Q];
+    for q in 0..Q {
+        fours[q] = &a[q].as_chunks().0[..n / 4];
+    }
+    let mut rows = b.map(|b| &b[at..]);
+    let mut sums = *acc;
+    let mut xs = [vdupq_n_f32(0.0); Q];
+    for k in 0..n / 4 {
+        for q in 0..Q {
+            xs[q] = load_f32(&fours[q][k]);
+        }
+        add_row::<Q, N, R, 0>(&xs, &mut rows, stride, &mut sums);
+        add_row::<Q, N, R, 1>(&xs, &mut rows, stride, &mut sums);
+        add_row::<Q, N, R, 2>(&xs, &mut rows, stride, &mut sums);
+        add_row::<Q, N, R, 3>(&xs, &mut rows, stride, &mut sums);
+    }
+    for k in n & !3..n {
+        for q in 0..Q {
+            xs[q] = vdupq_n_f32(a[q][k]);
+        }
+        add_row::<Q, N, R, 0>(&xs, &mut rows, stride, &mut sums);
+    }
+    *acc = sums;
+}
+
+/// Adds lane `K` of each of `xs`, times the first of `rows`, of which the others remain.
+#[inline]
+#[target_feature(enable = "neon")]
+fn add_row<const Q: usize, const N: usize, const R: usize, const K: i32>(
+    xs: &[float32x4_t; Q],
+    rows: &mut [&[u8]; N],
+    stride: usize,
+    acc: &mut [[[float32x4_t; R]; N]; Q],
+) {
+    for n in 0..N {
+        let mut row = [vdupq_n_f32(0.0); R];
+        for (i, two) in row.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            let eight = load_u8(rows[n][16 * i..].first_chunk().expect("eight f16"));
+            let eight = vreinterpretq_f16_u8(eight);
+            *two = [vcvt_f32_f16(vget_low_f16(eight)), vcvt_high_f32_f16(eight)];
+        }
+        rows[n] = rows[n].get(stride..).unwrap_or(&[]);
+        for q in 0..Q {
+            for r in 0..R {
+                acc[q][n][r] = vfmaq_laneq_f32::<K>(acc[q][n][r], row[r], xs[q]);
+            }
+        }
+    }
+}
+
 impl Lanes for Neon {
     type V = V;
-    const QUERIES: usize = 4;
+    const QUERIES: usize = 8;
     const WIDE: bool = false;
+
+    /// Four rows at a time, so that four values of `a` are one load and the multiplications pick theirs by lane. Eight
+    /// sums of sixteen do not fit the registers: those are made by halves. Converting f16 costs as much as four
+    /// multiplications here, which is why `Q` wants to be large.
+    #[inline(always)]
+    fn add_products_f16<const Q: usize, const N: usize>(
+        self,
+        a: &[&[f32]; Q],
+        b: &[&[u8]; N],
+        stride: usize,
+        acc: &mut [[V; N]; Q],
+    ) {
+        if Q * N > 4 {
+            for half in 0..2 {
+                let mut sums = acc.map(|acc| acc.map(|[a, b, c, d]| if half == 0 { [a, b] } else { [c, d] }));
+                // SAFETY: the token proves NEON.
+                unsafe { add_products(a, b, stride, 16 * half, &mut sums) };
+                for (acc, sums) in acc.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                    acc[2 * half..2 * half + 2].copy_from_slice(sums);
+                }
+            }
+        } else {
+            // SAFETY: as above.
+            unsafe { add_products(a, b, stride, 0, acc) };
+        }
+    }
 
     ops! {
         fn splat(x: f32) -> V { [vdupq_n_f32(x); 4] }

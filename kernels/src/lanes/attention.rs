@@ -36,9 +36,9 @@ pub(crate) fn attend<L: Lanes>(l: L, chunk: &Attend<'_>, state: &mut AttentionSt
             let queries = &chunk.queries[first_query * chunk.key_dim..][..n_queries * chunk.key_dim];
             match width {
                 8 => scores::<L, 8, 1>(l, chunk, queries, seen.any, &mut p),
-                4 if L::QUERIES == 8 => scores::<L, 4, 4>(l, chunk, queries, seen.any, &mut p),
-                2 if L::QUERIES == 8 => scores::<L, 2, 4>(l, chunk, queries, seen.any, &mut p),
-                1 if L::QUERIES == 8 => scores::<L, 1, 8>(l, chunk, queries, seen.any, &mut p),
+                4 if L::WIDE => scores::<L, 4, 4>(l, chunk, queries, seen.any, &mut p),
+                2 if L::WIDE => scores::<L, 2, 4>(l, chunk, queries, seen.any, &mut p),
+                1 if L::WIDE => scores::<L, 1, 8>(l, chunk, queries, seen.any, &mut p),
                 4 => scores::<L, 4, 1>(l, chunk, queries, seen.any, &mut p),
                 2 => scores::<L, 2, 2>(l, chunk, queries, seen.any, &mut p),
                 _ => scores::<L, 1, 4>(l, chunk, queries, seen.any, &mut p),
@@ -111,16 +111,7 @@ fn scores<L: Lanes, const Q: usize, const N: usize>(
                     add_component(l, &k, &each, c, &mut acc);
                 }
             }
-            KvType::F16 => {
-                let keys = keys.map(|keys| keys.as_chunks::<32>().0);
-                for c in 0..chunk.key_dim {
-                    let mut k = [l.splat(0.0); N];
-                    for i in 0..N {
-                        k[i] = l.load_f16(&keys[i][c]);
-                    }
-                    add_component(l, &k, &each, c, &mut acc);
-                }
-            }
+            KvType::F16 => l.add_products_f16(&each, &keys, 32, &mut acc),
             KvType::Q8_0 => {
                 let keys = keys.map(|keys| keys.as_chunks::<{ GROUP * Q8_0_BYTES }>().0);
                 for b in 0..keys[0].len() {
@@ -179,23 +170,26 @@ fn weighted_values<L: Lanes>(
         // As in `scores`, some vectors of a value at a time, for as long as there are so many.
         let together = match width {
             1 | 2 => 4,
-            4 if L::QUERIES == 8 => 4,
+            4 if L::WIDE => 4,
             _ => 1,
         };
         let together = if c + 16 * together <= chunk.value_dim { together } else { 1 };
         // Sum `n` of query `q` is `q * together + n`.
         let mut sums = [l.splat(0.0); MAX_SUMS];
-        add_values_of_some(l, chunk, seen, seen.any.0..seen.all.0, c, together, p, &mut sums);
+        // The slots that all queries see by the loop that matters; the others, and what is left of a value that is no
+        // whole number of vectors, one by one.
+        let all = if c + 16 * together <= chunk.value_dim { seen.all } else { (seen.any.1, seen.any.1) };
+        add_values_of_some(l, chunk, seen, seen.any.0..all.0, c, together, p, &mut sums);
         match (width, together) {
-            (8, _) => add_values::<L, 8, 1>(l, chunk, seen, c, p, &mut sums),
-            (4, 1) => add_values::<L, 4, 1>(l, chunk, seen, c, p, &mut sums),
-            (4, _) => add_values::<L, 4, 4>(l, chunk, seen, c, p, &mut sums),
-            (2, 1) => add_values::<L, 2, 1>(l, chunk, seen, c, p, &mut sums),
-            (2, _) => add_values::<L, 2, 4>(l, chunk, seen, c, p, &mut sums),
-            (_, 1) => add_values::<L, 1, 1>(l, chunk, seen, c, p, &mut sums),
-            (_, _) => add_values::<L, 1, 4>(l, chunk, seen, c, p, &mut sums),
+            (8, _) => add_values::<L, 8, 1>(l, chunk, all, c, p, &mut sums),
+            (4, 1) => add_values::<L, 4, 1>(l, chunk, all, c, p, &mut sums),
+            (4, _) => add_values::<L, 4, 4>(l, chunk, all, c, p, &mut sums),
+            (2, 1) => add_values::<L, 2, 1>(l, chunk, all, c, p, &mut sums),
+            (2, _) => add_values::<L, 2, 4>(l, chunk, all, c, p, &mut sums),
+            (_, 1) => add_values::<L, 1, 1>(l, chunk, all, c, p, &mut sums),
+            (_, _) => add_values::<L, 1, 4>(l, chunk, all, c, p, &mut sums),
         }
-        add_values_of_some(l, chunk, seen, seen.all.1..seen.any.1, c, together, p, &mut sums);
+        add_values_of_some(l, chunk, seen, all.1..seen.any.1, c, together, p, &mut sums);
         for i in (0..n_queries).filter(|&i| seen.each[i].0 < seen.each[i].1) {
             let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
             let out = &mut state.out[(first_query + i) * chunk.value_dim..][..chunk.value_dim][c..];
@@ -210,27 +204,40 @@ fn weighted_values<L: Lanes>(
     }
 }
 
-/// Adds the values at the slots that all queries see, weighted, `N` vectors from component `c`.
+/// Adds the values at `slots`, weighted, `N` whole vectors from component `c`.
 #[inline(always)]
 fn add_values<L: Lanes, const Q: usize, const N: usize>(
     l: L,
     chunk: &Attend<'_>,
-    seen: &Seen,
+    slots: (usize, usize),
     c: usize,
     p: &[[f32; CHUNK]; MAX_QUERIES],
     sums: &mut [L::V; MAX_SUMS],
 ) {
+    if slots.0 >= slots.1 {
+        return;
+    }
     let mut acc = [[l.splat(0.0); N]; Q];
+    let mut weights: [&[f32]; Q] = [&[]; Q];
     for q in 0..Q {
+        weights[q] = &p[q][slots.0..slots.1];
         for n in 0..N {
             acc[q][n] = sums[q * N + n];
         }
     }
+    let row_bytes = chunk.values.len() / CHUNK;
+    let rows = &chunk.values[slots.0 * row_bytes..];
     // The type is decided outside of the loop, of which each arm gets its own.
     match chunk.kv_type {
-        KvType::F32 => add_values_of_type(l, KvType::F32, chunk, seen, c, p, &mut acc),
-        KvType::F16 => add_values_of_type(l, KvType::F16, chunk, seen, c, p, &mut acc),
-        KvType::Q8_0 => add_values_of_type(l, KvType::Q8_0, chunk, seen, c, p, &mut acc),
+        KvType::F32 => add_rows::<L, Q, N>(l, KvType::F32, &weights, rows, row_bytes, c, &mut acc),
+        KvType::F16 => {
+            let mut values: [&[u8]; N] = [&[]; N];
+            for n in 0..N {
+                values[n] = &rows[2 * (c + 16 * n)..];
+            }
+            l.add_products_f16(&weights, &values, row_bytes, &mut acc);
+        }
+        KvType::Q8_0 => add_rows::<L, Q, N>(l, KvType::Q8_0, &weights, rows, row_bytes, c, &mut acc),
     }
     for q in 0..Q {
         for n in 0..N {
@@ -239,21 +246,21 @@ fn add_values<L: Lanes, const Q: usize, const N: usize>(
     }
 }
 
-/// [`add_values`] where `kv_type` is the chunk's.
+/// [`Lanes::add_products_f16`] for value rows of another type.
 #[inline(always)]
-fn add_values_of_type<L: Lanes, const Q: usize, const N: usize>(
+fn add_rows<L: Lanes, const Q: usize, const N: usize>(
     l: L,
     kv_type: KvType,
-    chunk: &Attend<'_>,
-    seen: &Seen,
+    weights: &[&[f32]; Q],
+    rows: &[u8],
+    row_bytes: usize,
     c: usize,
-    p: &[[f32; CHUNK]; MAX_QUERIES],
     acc: &mut [[L::V; N]; Q],
 ) {
-    for j in seen.all.0..seen.all.1 {
-        let values = load_values::<L, N>(l, kv_type, chunk, j, c);
+    for j in 0..weights[0].len() {
+        let values = load_values::<L, N>(l, kv_type, &rows[j * row_bytes..][..row_bytes], c);
         for q in 0..Q {
-            let weight = l.splat(p[q][j]);
+            let weight = l.splat(weights[q][j]);
             for n in 0..N {
                 acc[q][n] = l.fma(weight, values[n], acc[q][n]);
             }
@@ -274,9 +281,11 @@ fn add_values_of_some<L: Lanes>(
     p: &[[f32; CHUNK]; MAX_QUERIES],
     sums: &mut [L::V; MAX_SUMS],
 ) {
+    let row_bytes = chunk.values.len() / CHUNK;
     for j in slots {
+        let row = &chunk.values[j * row_bytes..][..row_bytes];
         for n in 0..together {
-            let [value] = load_values::<L, 1>(l, chunk.kv_type, chunk, j, c + 16 * n);
+            let [value] = load_values::<L, 1>(l, chunk.kv_type, row, c + 16 * n);
             for (q, &(first, end)) in seen.each.iter().enumerate() {
                 if first <= j && j < end {
                     sums[q * together + n] = l.fma(l.splat(p[q][j]), value, sums[q * together + n]);
@@ -286,11 +295,9 @@ fn add_values_of_some<L: Lanes>(
     }
 }
 
-/// `N` times 16 components from `c` of the value at slot `j`; a single vector may reach past its end, where it is 0.
+/// `N` times 16 components from `c` of a value; a single vector may reach past its end, where it is 0.
 #[inline(always)]
-fn load_values<L: Lanes, const N: usize>(l: L, kv_type: KvType, chunk: &Attend<'_>, j: usize, c: usize) -> [L::V; N] {
-    let row_bytes = chunk.values.len() / CHUNK;
-    let row = &chunk.values[j * row_bytes..][..row_bytes];
+fn load_values<L: Lanes, const N: usize>(l: L, kv_type: KvType, row: &[u8], c: usize) -> [L::V; N] {
     let mut values = [l.splat(0.0); N];
     match kv_type {
         KvType::F32 => {

@@ -36,6 +36,29 @@ pub(crate) trait Lanes: Copy {
     fn load_bf16(self, x: &[u8; 32]) -> Self::V;
     /// Sixteen signed bytes, converted.
     fn load_i8(self, x: &[u8; 16]) -> Self::V;
+    /// `acc[q][n] = fma(a[q][k], b[n][k], acc[q][n])` for every `k` of `a`, in order. Row `k` of `b[n]` is sixteen f16, `stride`
+    /// bytes from the one before.
+    #[inline(always)]
+    fn add_products_f16<const Q: usize, const N: usize>(
+        self,
+        a: &[&[f32]; Q],
+        b: &[&[u8]; N],
+        stride: usize,
+        acc: &mut [[Self::V; N]; Q],
+    ) {
+        for k in 0..a[0].len() {
+            let mut rows = [self.splat(0.0); N];
+            for n in 0..N {
+                rows[n] = self.load_f16(f16_row(b[n], k * stride));
+            }
+            for q in 0..Q {
+                let x = self.splat(a[q][k]);
+                for n in 0..N {
+                    acc[q][n] = self.fma(x, rows[n], acc[q][n]);
+                }
+            }
+        }
+    }
     /// Writes sixteen values.
     fn store(self, v: Self::V, x: &mut [f32; 16]);
     /// Writes sixteen values as little-endian f16, half to even.
@@ -83,6 +106,15 @@ pub(crate) trait Lanes: Copy {
     fn deinterleave(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
     /// The inverse of [`Lanes::deinterleave`].
     fn interleave(self, even: Self::V, odd: Self::V) -> (Self::V, Self::V);
+}
+
+/// Sixteen f16 at `at`.
+#[inline(always)]
+pub(crate) fn f16_row(bytes: &[u8], at: usize) -> &[u8; 32] {
+    match bytes[at..].first_chunk() {
+        Some(row) => row,
+        None => unreachable!("rows of sixteen"),
+    }
 }
 
 /// Up to sixteen values, padded with `fill`.
