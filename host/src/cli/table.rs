@@ -241,7 +241,8 @@ pub(crate) static COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         about: "tokens per second of a model, or the speed of the kernels",
-        details: "q8-dot, q4-layout and q4-prefill measure every kernel table of this CPU; otherwise a model is measured.",
+        details: "q8-dot, q4-layout and q4-prefill measure every kernel table of this CPU; otherwise a model is measured.\n\
+                  rate: prefill's multiply-adds in the layers; decoding's weights, and their share of what reading alone reaches.",
         arguments: &[
             Argument {
                 name: "q8-dot|q4-layout|q4-prefill",
