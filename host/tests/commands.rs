@@ -219,12 +219,17 @@ fn bench_of_a_model() {
     let report = run.stderr_json();
     let results = report["results"].as_array().unwrap();
     assert_eq!(results.len(), 4);
-    for key in ["threads", "batch", "depth", "n_prompt", "n_gen", "pp_tps", "tg_tps"] {
+    for key in ["threads", "batch", "depth", "n_prompt", "n_gen"] {
         assert!(results[0][key].is_number(), "{key}: {report}");
+    }
+    for key in ["pp_tps", "pp_gmac_per_sec", "tg_tps", "tg_gb_per_sec", "read_gb_per_sec"] {
+        assert!(results[0][key].as_f64().is_some_and(|rate| rate > 0.0), "{key}: {report}");
     }
     assert!(report["bytes_per_token"].as_u64().unwrap() > 100_000);
     assert!(
-        run.stdout.starts_with("| model |") && run.stdout.contains("| pp16 |") && run.stdout.contains("| tg4 |"),
+        ["| rate |", "| pp16 |", " GMAC/s |", "| tg4 |", " % of reading |"]
+            .iter()
+            .all(|text| run.stdout.contains(text)),
         "{run:?}"
     );
     let deep = support::run(&["bench", &arch("llama"), "-p", "0", "-n", "4", "-r", "1", "-d", "100"]).stderr_json();

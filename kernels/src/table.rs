@@ -107,7 +107,7 @@ impl Kernels {
         self.max_matmul_rows
     }
 
-    /// Bytes of scratch per worker that [`Kernels::matmul`] wants for rows of `n_cols` weights.
+    /// Bytes of scratch per worker that [`Kernels::matmul`] wants for rows of `n_cols` weights, and enough for shorter ones.
     pub fn scratch_bytes(&self, n_cols: usize) -> usize {
         (self.scratch_bytes)(n_cols)
     }

@@ -9,18 +9,40 @@ pub const KINDS: [&str; 11] =
 
 /// Width of the residual stream.
 pub const N_EMBD: u64 = 32;
-const N_HEADS: u64 = 2;
 const N_KV_HEADS: u64 = 1;
 const HEAD_DIM: u64 = 16;
-const N_FF: u64 = 32;
 const N_EXPERTS: u64 = 4;
 const N_LAYERS: u64 = 2;
+
+/// What a test may want otherwise.
+pub struct Sizes {
+    /// Query heads, of 16 components each.
+    pub n_heads: u64,
+    /// Width of the feed-forward networks.
+    pub n_ff: u64,
+    /// Of all matrices; `None` is a mixture of F32, F16, Q4_0 and Q8_0.
+    pub weight_type: Option<WeightType>,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { n_heads: 2, n_ff: 32, weight_type: None }
+    }
+}
 
 /// A well-formed model of that kind, with a tokenizer.
 ///
 /// # Panics
 /// If the kind is none of [`KINDS`].
 pub fn tiny_model(kind: &str) -> GgufWriter {
+    tiny_model_of(kind, &Sizes::default())
+}
+
+/// As [`tiny_model`], of these sizes.
+///
+/// # Panics
+/// As there, and if the format has no made weights here.
+pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
     assert!(KINDS.contains(&kind), "{kind}");
     let arch = if kind == "mixtral" { "llama" } else { kind };
     let key = |name: &str| format!("{arch}.{name}");
@@ -29,10 +51,15 @@ pub fn tiny_model(kind: &str) -> GgufWriter {
         .entry(key("block_count"), Value::u32(N_LAYERS as u32))
         .entry(key("context_length"), Value::u32(64))
         .entry(key("embedding_length"), Value::u32(N_EMBD as u32))
-        .entry(key("feed_forward_length"), Value::u32(N_FF as u32))
-        .entry(key("attention.head_count"), Value::u32(N_HEADS as u32))
+        .entry(key("feed_forward_length"), Value::u32(sizes.n_ff as u32))
+        .entry(key("attention.head_count"), Value::u32(sizes.n_heads as u32))
         .entry(key("attention.layer_norm_rms_epsilon"), Value::f32(1e-5))
         .entry(key("rope.freq_base"), Value::f32(10_000.0));
+    if sizes.n_heads * HEAD_DIM != N_EMBD {
+        for length in ["attention.key_length", "attention.value_length"] {
+            file = file.entry(key(length), Value::u32(HEAD_DIM as u32));
+        }
+    }
     let kv_heads = N_KV_HEADS as i32;
     let kv_heads = if kind == "lfm2" { Value::i32s([0, kv_heads]) } else { Value::i32(kv_heads) };
     file = file.entry(key("attention.head_count_kv"), kv_heads);
@@ -53,7 +80,7 @@ pub fn tiny_model(kind: &str) -> GgufWriter {
         _ => {}
     }
     let (file, n_vocab) = tokenizer(file, kind);
-    tensors(file, kind, has_experts, n_vocab)
+    tensors(file, kind, has_experts, n_vocab, sizes)
 }
 
 /// SentencePiece for the families that use it, byte-level BPE for the others.
@@ -99,20 +126,21 @@ fn tokenizer(file: GgufWriter, kind: &str) -> (GgufWriter, u64) {
     (file.entry("tokenizer.chat_template", Value::string(template)), n_vocab)
 }
 
-fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64) -> GgufWriter {
+fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, sizes: &Sizes) -> GgufWriter {
     let mut add = |name: String, dims: &[u64]| {
         let is_vector = dims.len() == 1 || name.contains("shortconv.conv");
-        let weight_type = match (is_vector, name.len() % 4) {
-            (true, _) => WeightType::F32,
-            (_, 0) => WeightType::F16,
-            (_, 1) => WeightType::Q4_0,
-            (_, 2) => WeightType::Q8_0,
+        let weight_type = match (is_vector, sizes.weight_type, name.len() % 4) {
+            (true, ..) => WeightType::F32,
+            (_, Some(weight_type), _) => weight_type,
+            (_, _, 0) => WeightType::F16,
+            (_, _, 1) => WeightType::Q4_0,
+            (_, _, 2) => WeightType::Q8_0,
             _ => WeightType::F32,
         };
-        let data = weights(weight_type, dims);
+        let data = if name.contains("norm") { ones(dims) } else { weights(weight_type, dims) };
         file = std::mem::take(&mut file).tensor(name, dims, weight_type.ggml_type(), data);
     };
-    let (q, k) = (N_HEADS * HEAD_DIM, N_KV_HEADS * HEAD_DIM);
+    let (q, k, n_ff) = (sizes.n_heads * HEAD_DIM, N_KV_HEADS * HEAD_DIM, sizes.n_ff);
     add("token_embd.weight".into(), &[N_EMBD, n_vocab]);
     for i in 0..N_LAYERS {
         let mut layer = |name: &str, dims: &[u64]| add(format!("blk.{i}.{name}"), dims);
@@ -147,16 +175,16 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64) ->
         layer("ffn_norm.weight", &[N_EMBD]);
         if has_experts {
             layer("ffn_gate_inp.weight", &[N_EMBD, N_EXPERTS]);
-            layer("ffn_gate_exps.weight", &[N_EMBD, N_FF, N_EXPERTS]);
-            layer("ffn_up_exps.weight", &[N_EMBD, N_FF, N_EXPERTS]);
-            layer("ffn_down_exps.weight", &[N_FF, N_EMBD, N_EXPERTS]);
+            layer("ffn_gate_exps.weight", &[N_EMBD, n_ff, N_EXPERTS]);
+            layer("ffn_up_exps.weight", &[N_EMBD, n_ff, N_EXPERTS]);
+            layer("ffn_down_exps.weight", &[n_ff, N_EMBD, N_EXPERTS]);
         } else if kind == "phi3" {
-            layer("ffn_up.weight", &[N_EMBD, 2 * N_FF]);
-            layer("ffn_down.weight", &[N_FF, N_EMBD]);
+            layer("ffn_up.weight", &[N_EMBD, 2 * n_ff]);
+            layer("ffn_down.weight", &[n_ff, N_EMBD]);
         } else {
-            layer("ffn_gate.weight", &[N_EMBD, N_FF]);
-            layer("ffn_up.weight", &[N_EMBD, N_FF]);
-            layer("ffn_down.weight", &[N_FF, N_EMBD]);
+            layer("ffn_gate.weight", &[N_EMBD, n_ff]);
+            layer("ffn_up.weight", &[N_EMBD, n_ff]);
+            layer("ffn_down.weight", &[n_ff, N_EMBD]);
         }
     }
     let norm = if kind == "lfm2" { "token_embd_norm.weight" } else { "output_norm.weight" };
@@ -178,6 +206,12 @@ fn weights(weight_type: WeightType, dims: &[u64]) -> Vec<u8> {
                 |b: usize| [0x00, 0x24].into_iter().chain((2..block_bytes).map(move |i| noise(b * block_bytes + i)));
             (0..n / 32).flat_map(block).collect()
         }
-        _ => (0..n).flat_map(|i| if dims.len() == 1 { 1.0f32 } else { float(i) }.to_le_bytes()).collect(),
+        WeightType::F32 => (0..n).flat_map(|i| float(i).to_le_bytes()).collect(),
+        _ => panic!("no weights of {}", weight_type.name()),
     }
+}
+
+/// What a norm multiplies by.
+fn ones(dims: &[u64]) -> Vec<u8> {
+    (0..dims.iter().product()).flat_map(|_: u64| 1.0f32.to_le_bytes()).collect()
 }

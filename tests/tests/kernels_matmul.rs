@@ -233,3 +233,11 @@ formats! {
     iq4_xs: IQ4_XS,
     mxfp4: MXFP4,
 }
+
+#[test]
+fn scratch_for_long_rows_is_enough_for_shorter_ones() {
+    for kernels in tables() {
+        let bytes: Vec<usize> = (1..=2000).map(|n| kernels.scratch_bytes(32 * n)).collect();
+        assert!(bytes.is_sorted(), "{}", kernels.name());
+    }
+}

@@ -272,15 +272,15 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// Kinds of quantized activations that the model's products take.
-    pub(crate) fn activation_kinds(&self) -> ActivationKinds {
+    /// Kinds of activations that the model's products take, those of down projections aside.
+    pub(crate) fn input_kinds(&self) -> ActivationKinds {
         let mut kinds = ActivationKinds::default();
-        for m in self.matrices() {
+        for m in self.layers.iter().flat_map(Layer::input_matrices).chain(self.head.map(|head| head.output.weight)) {
             kinds.add(m.weight_type());
         }
         for layer in &self.layers {
             if let Ffn::Experts(experts) = &layer.ffn {
-                for matrices in [&experts.gate, &experts.up, &experts.down] {
+                for matrices in [&experts.gate, &experts.up] {
                     (0..self.n_experts()).for_each(|e| kinds.add(matrices.expert(e).weight_type()));
                 }
             }
@@ -302,14 +302,24 @@ impl<'a> Model<'a> {
 }
 
 impl<'a> Layer<'a> {
+    /// What runs for every token.
     fn dense_matrices(&self) -> impl Iterator<Item = Matrix<'a>> + use<'a> {
+        let down = match &self.ffn {
+            Ffn::Dense(f) => Some(f.down.weight),
+            Ffn::Experts(_) => None,
+        };
+        self.input_matrices().chain(down)
+    }
+
+    /// Of these, all but a down projection.
+    fn input_matrices(&self) -> impl Iterator<Item = Matrix<'a>> + use<'a> {
         let mixer = match &self.mixer {
             Mixer::Attention(a) => [Some(a.q.weight), Some(a.k.weight), Some(a.v.weight), Some(a.output.weight)],
             Mixer::ShortConv(c) => [Some(c.in_proj.weight), Some(c.out_proj.weight), None, None],
         };
         let ffn = match &self.ffn {
-            Ffn::Dense(f) => [Some(f.gate.weight), Some(f.up.weight), Some(f.down.weight)],
-            Ffn::Experts(e) => [Some(e.router), None, None],
+            Ffn::Dense(f) => [Some(f.gate.weight), Some(f.up.weight)],
+            Ffn::Experts(e) => [Some(e.router), None],
         };
         mixer.into_iter().chain(ffn).flatten()
     }

@@ -97,7 +97,7 @@ impl<'a> Buffers<'a> {
         Self {
             x: arena.take(n * s.n_embd),
             h: arena.take(n_inputs * s.n_embd),
-            acts: QuantizedBuffers::carve(arena, s.kinds, n_inputs, s.max_input),
+            acts: QuantizedBuffers::carve(arena, s.input_kinds, n_inputs, s.max_input),
             q: arena.take(n * s.q_width),
             k: arena.take(n * s.k_width),
             v: arena.take(n * s.v_width),
@@ -143,7 +143,7 @@ impl<'a> ExpertBuffers<'a> {
             token_weights: arena.take(n),
             rows: arena.take(n * s.n_embd),
             sum: arena.take(n * s.n_embd),
-            acts: QuantizedBuffers::carve(arena, s.kinds, n, s.n_embd),
+            acts: QuantizedBuffers::carve(arena, s.input_kinds, n, s.n_embd),
         }
     }
 }

@@ -207,14 +207,15 @@ fn fill(
 
 /// Adds a vector to every row of a tile.
 fn add_bias(kernels: &Kernels, bias: Vector<'_>, tile: &mut TileMut<'_>) {
-    let mut floats = [0.0; 64];
-    for (i, bias) in bias.chunks(floats.len()).enumerate() {
+    const AT_ONCE: usize = 64;
+    let mut floats = [0.0; AT_ONCE];
+    for (i, bias) in bias.chunks(AT_ONCE).enumerate() {
         let floats = &mut floats[..bias.len()];
         for (float, bytes) in floats.iter_mut().zip(bias) {
             *float = f32::from_le_bytes(*bytes);
         }
         for row in tile.rows_mut() {
-            kernels.add(&mut row[i * 64..][..bias.len()], floats);
+            kernels.add(&mut row[i * AT_ONCE..][..bias.len()], floats);
         }
     }
 }

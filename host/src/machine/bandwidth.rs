@@ -29,11 +29,11 @@ pub(crate) fn read_bandwidth(n_threads: usize, available: Option<u64>) -> f64 {
     })
 }
 
-/// How fast the workers that decode read these bytes, in GB/s, if that is all they do.
-pub(crate) fn read_rate(pool: &Pool, bytes: &[u8]) -> f64 {
-    let bytes = &bytes[..bytes.len().min(BUFFER_BYTES as usize)];
-    best_rate(bytes.len(), || {
-        let chunks = Queue::new(bytes.chunks(CHUNK_BYTES));
+/// How fast the workers that decode read these bytes, up to a gigabyte of them, in GB/s, if that is all they do.
+pub(crate) fn read_rate(pool: &Pool, parts: &[&[u8]]) -> f64 {
+    let chunks: Vec<&[u8]> = parts.iter().flat_map(|part| part.chunks(CHUNK_BYTES)).take(1024).collect();
+    best_rate(chunks.iter().map(|chunk| chunk.len()).sum(), || {
+        let chunks = Queue::new(chunks.iter().copied());
         pool.run(Phase::Decode, &|| drain(&chunks));
     })
 }

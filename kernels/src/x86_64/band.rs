@@ -78,7 +78,7 @@ impl<'a, B: Pod> Band<'a, B> {
         [q, 4 + q, 8 + q, 12 + q].map(|row| unsafe { self.block(b, row) })
     }
 
-    /// The following band's lines, to be asked for while this one is read.
+    /// What to ask for while this band is read.
     #[inline(always)]
     pub(super) fn following(&self) -> Following {
         self.rows.following
@@ -89,7 +89,7 @@ impl<'a, B: Pod> Band<'a, B> {
 /// less time than memory takes to answer.
 const AHEAD_BYTES: usize = 16 << 10;
 
-/// The bytes of the band that comes next.
+/// The bytes to be asked for while a band is read or multiplied: as many, behind it and [`AHEAD_BYTES`] from its start.
 ///
 /// They come in the order of memory, whatever the order the current rows are read in: one linear stream that memory and
 /// its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2 cache: a band of long rows
@@ -101,7 +101,7 @@ pub(super) struct Following {
 }
 
 impl Following {
-    /// As many bytes as rows `first .. first + n_rows` have, from behind them.
+    /// For rows `first .. first + n_rows`.
     pub(super) fn after(w: &Matrix<'_>, first: usize, n_rows: usize) -> Self {
         let bytes = n_rows * w.row_bytes();
         // Only ever a hint: the address may lie past the end.

@@ -51,7 +51,7 @@ pub(super) struct Panels<'a, B> {
     pub(super) each: usize,
     /// How many there are.
     pub(super) n: usize,
-    /// The matrix row of the first, and how many rows of the matrix there are from it on.
+    /// The matrix row of the first, and how many rows are packed here: fewer than lanes in the last panel.
     pub(super) first_row: usize,
     pub(super) n_rows: usize,
     /// What will be packed next.

@@ -67,11 +67,11 @@ fn n_panels<I: Int>(n_cols: usize) -> usize {
     (PANEL_BYTES / bytes.max(1)).clamp(4, MAX_ROWS / I::ROWS)
 }
 
-/// Bytes of scratch for rows of `n_cols` weights.
+/// Bytes of scratch for rows of up to `n_cols` weights: shorter ones may have more panels, and more bytes of them.
 pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
-    let panels = n_panels::<I>(n_cols) * panel_vectors(n_cols) * size_of::<I::Bytes>();
+    let panel = panel_vectors(n_cols) * size_of::<I::Bytes>();
     // Room to start at a cache line.
-    63 + panels
+    63 + PANEL_BYTES.max(4 * panel).min(MAX_ROWS / I::ROWS * panel)
 }
 
 /// Every row against every token.
@@ -110,7 +110,7 @@ pub(super) fn matmul<I: Int>(
         }
         let following = Following::after(w, first_row, n_rows);
         let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first_row, n_rows, following };
-        // SAFETY: as above.
+        // SAFETY: whoever made the table that `format` comes from vouched for what this wants.
         unsafe { (format.multiply)(format.weights, &panels, x, out) };
     }
 }

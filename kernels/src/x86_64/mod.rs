@@ -1,7 +1,7 @@
 //! x86-64: `avx2` (with FMA and F16C), `avxvnni` and `avx512vnni`.
 //!
-//! The bodies are generic over a token, [`Avx2`] or [`Avx512`], that only functions compiled for its features can
-//! make; the float operations come from [`crate::lanes`], the integer products from [`matmul`]. Each table is a
+//! The bodies are generic over a token, [`Avx2`] or [`Avx512`], that is made by functions compiled for its features, and
+//! by [`int::Int::multiply`], whose caller vouches for them; the float operations come from [`crate::lanes`], the integer products from [`matmul`]. Each table is a
 //! `#[target_feature]` function that names the entry points compiled for the same features.
 
 mod avx2_int;
@@ -223,10 +223,12 @@ macro_rules! table {
                 store::store_value($token(()), kv_type, dim, slot, value, chunk);
             }
 
-            /// The table with the matrix-matrix products of `M`. Safe to call, and its entries safe to keep, only where
-            /// the features exist, and those of `M`.
+            /// The table with the matrix-matrix products of `M`.
+            ///
+            /// # Safety
+            /// The features exist, and those of `M`, wherever the table is used.
             #[target_feature(enable = $features)]
-            pub(super) fn table<M: Int<Bytes = Bytes>>() -> &'static Kernels {
+            pub(super) unsafe fn table<M: Int<Bytes = Bytes>>() -> &'static Kernels {
                 &Kernels {
                     name: M::NAME,
                     matvec_rows: 64,

@@ -31,7 +31,7 @@ struct Measured {
     decode: Vec<f64>,
     prefill: Vec<f64>,
     first: Duration,
-    /// What the decoding workers read of the file's bytes if that is all they do, GB/s.
+    /// What the decoding workers read of the weights if that is all they do, GB/s.
     read: f64,
 }
 
@@ -204,7 +204,12 @@ fn measure(
         }
     }
     if asked.n_gen > 0 {
-        measured.read = read_rate(&pool, file.bytes());
+        // What has been read before, so that the peak of resident memory is the model's own.
+        let weights: Vec<&[u8]> = match model.n_experts() {
+            0 => model.matrices().map(|matrix| matrix.bytes()).collect(),
+            _ => vec![file.bytes()],
+        };
+        measured.read = read_rate(&pool, &weights);
     }
     Ok(measured)
 }
