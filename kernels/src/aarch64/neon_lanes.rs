@@ -16,15 +16,15 @@ macro_rules! each {
     }};
 }
 
-/// [`Lanes::add_products_f16`] for `4 * R` of the sixteen f16 of each row, from byte `at` on.
+/// [`Lanes::add_products_f16`] for `R` vectors of each row, from its vector `first` on.
 #[inline]
 #[target_feature(enable = "neon")]
 fn add_products<const Q: usize, const N: usize, const R: usize>(
     a: &[&[f32]; Q],
     b: &[&[u8]; N],
     stride: usize,
-    at: usize,
-    acc: &mut [[[float32x4_t; R]; N]; Q],
+    first: usize,
+    acc: &mut [[V; N]; Q],
 ) {
     // Lengths that the compiler can see to be equal, and sums that it need not write back: no checks in the loop.
     let n = a[0].len();
@@ -32,8 +32,13 @@ fn add_products<const Q: usize, const N: usize, const R: usize>(
     for q in 0..Q {
         fours[q] = &a[q].as_chunks().0[..n / 4];
     }
-    let mut rows = b.map(|b| &b[at..]);
-    let mut sums = *acc;
+    let mut rows = b.map(|b| &b[8 * first..]);
+    let mut sums = [[[vdupq_n_f32(0.0); R]; N]; Q];
+    for q in 0..Q {
+        for n in 0..N {
+            sums[q][n].copy_from_slice(&acc[q][n][first..first + R]);
+        }
+    }
     let mut xs = [vdupq_n_f32(0.0); Q];
     for k in 0..n / 4 {
         for q in 0..Q {
@@ -50,7 +55,11 @@ fn add_products<const Q: usize, const N: usize, const R: usize>(
         }
         add_row::<Q, N, R, 0>(&xs, &mut rows, stride, &mut sums);
     }
-    *acc = sums;
+    for q in 0..Q {
+        for n in 0..N {
+            acc[q][n][first..first + R].copy_from_slice(&sums[q][n]);
+        }
+    }
 }
 
 /// Adds lane `K` of each of `xs`, times the first of `rows`, of which the others remain.
@@ -94,18 +103,14 @@ impl Lanes for Neon {
         stride: usize,
         acc: &mut [[V; N]; Q],
     ) {
-        if Q * N > 4 {
-            for half in 0..2 {
-                let mut sums = acc.map(|acc| acc.map(|[a, b, c, d]| if half == 0 { [a, b] } else { [c, d] }));
-                // SAFETY: the token proves NEON.
-                unsafe { add_products(a, b, stride, 16 * half, &mut sums) };
-                for (acc, sums) in acc.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-                    acc[2 * half..2 * half + 2].copy_from_slice(sums);
-                }
+        // SAFETY: the token proves NEON.
+        unsafe {
+            if Q * N > 4 {
+                add_products::<Q, N, 2>(a, b, stride, 0, acc);
+                add_products::<Q, N, 2>(a, b, stride, 2, acc);
+            } else {
+                add_products::<Q, N, 4>(a, b, stride, 0, acc);
             }
-        } else {
-            // SAFETY: as above.
-            unsafe { add_products(a, b, stride, 0, acc) };
         }
     }
 
