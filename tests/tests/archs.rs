@@ -15,12 +15,19 @@ fn options(n_batch: usize) -> SessionOptions {
 
 /// Logits at every position, computed with this batch size.
 fn logits(fixture: &Fixture, kernels: &'static Kernels, n_batch: usize, threads: usize) -> Vec<f32> {
-    logits_of(&fixture.gguf, &fixture.ids, kernels, n_batch, threads)
+    logits_of(&fixture.name, &fixture.gguf, &fixture.ids, kernels, n_batch, threads)
 }
 
-fn logits_of(gguf: &[u8], ids: &[u32], kernels: &'static Kernels, n_batch: usize, threads: usize) -> Vec<f32> {
-    let gguf = Gguf::parse(gguf).unwrap_or_else(|e| panic!("{e}"));
-    let model = Model::new(&gguf).unwrap_or_else(|e| panic!("{e}"));
+fn logits_of(
+    name: &str,
+    gguf: &[u8],
+    ids: &[u32],
+    kernels: &'static Kernels,
+    n_batch: usize,
+    threads: usize,
+) -> Vec<f32> {
+    let gguf = Gguf::parse(gguf).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let model = Model::new(&gguf).unwrap_or_else(|e| panic!("{name}: {e}"));
     let plan = SessionPlan::new(&model, kernels, options(n_batch)).unwrap();
     let mut arena = vec![0xA5u8; plan.required_bytes()];
     let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
@@ -36,11 +43,11 @@ fn assert_no_bit_moves(name: &str, gguf: &[u8], ids: &[u32]) {
     // An emulator takes minutes for what the scalar table has shown natively already.
     let emulated = is_emulated();
     let splits = if emulated { &splits[..3] } else { &splits[..] };
-    let expected = logits_of(gguf, ids, scalar, 512, 1);
+    let expected = logits_of(name, gguf, ids, scalar, 512, 1);
     assert!(expected.iter().all(|logit| logit.is_finite()), "{name}");
     for kernels in Kernels::all(detect()).filter(|kernels| !emulated || kernels.name() != "scalar") {
         for &(n_batch, threads) in splits {
-            let ours = logits_of(gguf, ids, kernels, n_batch, threads);
+            let ours = logits_of(name, gguf, ids, kernels, n_batch, threads);
             let same = ours.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "{name}: {} batch {n_batch} threads {threads}", kernels.name());
         }

@@ -137,6 +137,17 @@ pub struct Experts<'a> {
     pub down: ExpertMatrices<'a>,
 }
 
+impl Experts<'_> {
+    /// Kinds of activations that router, gate and up matrices take.
+    pub(crate) fn input_kinds(&self, n_experts: usize) -> ActivationKinds {
+        let mut kinds = ActivationKinds::of(&[self.router]);
+        for e in 0..n_experts {
+            kinds = kinds.union(ActivationKinds::of(&[self.gate.expert(e), self.up.expert(e)]));
+        }
+        kinds
+    }
+}
+
 /// The same matrix of every expert.
 #[derive(Clone, Debug)]
 pub enum ExpertMatrices<'a> {
@@ -213,28 +224,25 @@ impl<'a> Model<'a> {
 
     /// Bytes of weights that one decoded token reads.
     pub fn bytes_per_token(&self) -> u64 {
-        let dense: u64 = self.matrices().map(|m| m.bytes().len() as u64).sum();
-        let experts = |layer: &Layer<'a>| match &layer.ffn {
-            Ffn::Experts(e) => {
-                let one = |m: &ExpertMatrices<'a>| m.expert(0).bytes().len() as u64;
-                self.n_used_experts() as u64 * (one(&e.gate) + one(&e.up) + one(&e.down))
-            }
-            Ffn::Dense(_) => 0,
-        };
+        let bytes = |m: Matrix<'a>| m.bytes().len() as u64;
         let embedding_row = self.token_embd.map_or(0, |m| m.row_bytes() as u64);
-        dense + self.layers.iter().map(experts).sum::<u64>() + embedding_row
+        self.layers_sum(bytes) + self.head.map_or(0, |head| bytes(head.output.weight)) + embedding_row
     }
 
     /// Multiply-adds of the layers' matrices for one token: what prefill does for each (the head works for the last alone).
     pub fn layer_macs(&self) -> u64 {
-        let macs = |m: Matrix<'a>| (m.n_rows() * m.n_cols()) as u64;
+        self.layers_sum(|m| (m.n_rows() * m.n_cols()) as u64)
+    }
+
+    /// The sum of something over the layers' matrices that serve one token.
+    fn layers_sum(&self, of: impl Fn(Matrix<'a>) -> u64) -> u64 {
         let experts = |layer: &Layer<'a>| match &layer.ffn {
             Ffn::Experts(e) => {
-                self.n_used_experts() as u64 * [&e.gate, &e.up, &e.down].map(|m| macs(m.expert(0))).iter().sum::<u64>()
+                self.n_used_experts() as u64 * [&e.gate, &e.up, &e.down].map(|m| of(m.expert(0))).iter().sum::<u64>()
             }
             Ffn::Dense(_) => 0,
         };
-        let dense = |layer: &Layer<'a>| layer.dense_matrices().map(macs).sum::<u64>();
+        let dense = |layer: &Layer<'a>| layer.dense_matrices().map(&of).sum::<u64>();
         self.layers.iter().map(|layer| dense(layer) + experts(layer)).sum()
     }
 
@@ -280,9 +288,7 @@ impl<'a> Model<'a> {
         }
         for layer in &self.layers {
             if let Ffn::Experts(experts) = &layer.ffn {
-                for matrices in [&experts.gate, &experts.up] {
-                    (0..self.n_experts()).for_each(|e| kinds.add(matrices.expert(e).weight_type()));
-                }
+                kinds = kinds.union(experts.input_kinds(self.n_experts()));
             }
         }
         kinds

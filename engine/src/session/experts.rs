@@ -19,15 +19,6 @@ pub(super) struct Sizes {
 /// The weights of a token's experts are divided by their sum, but by no less than this: the smallest normal f16.
 const MIN_WEIGHT_SUM: f32 = 6.103_515_6e-5;
 
-/// Forms of the layer's input that router and experts take.
-pub(super) fn input_kinds(experts: &Experts<'_>, n_experts: usize) -> ActivationKinds {
-    let mut kinds = ActivationKinds::of(&[experts.router]);
-    for e in 0..n_experts {
-        kinds = kinds.union(ActivationKinds::of(&[experts.gate.expert(e), experts.up.expert(e)]));
-    }
-    kinds
-}
-
 /// Normed input (in `h` and `acts`) to the weighted sum of the chosen experts (in `h`).
 pub(super) fn experts(pass: &Pass<'_>, b: &mut Buffers<'_>, experts: &Experts<'_>, s: &Sizes) {
     let (n, n_embd) = (pass.n_tokens, pass.model.config.n_embd);

@@ -3,8 +3,9 @@
 use super::buffers::Hidden;
 use super::forward::Pass;
 use super::quantized::QuantizedBuffers;
+use super::workers::Gates;
 use crate::config::Activation;
-use crate::model::{ActivationKinds, Gated, Linear};
+use crate::model::{ActivationKinds, Gated};
 use nanocamelid_kernels::{ActivationType, Kernels};
 
 /// Input (`f32s` and `acts`, `n_tokens`) to the input of the down projection (in `hidden`).
@@ -20,20 +21,21 @@ pub(super) fn join_gates(
     n_tokens: usize,
     scratch: &mut [u8],
 ) {
-    let view = |linear: &Linear<'_>| {
-        acts.view(linear.weight.weight_type().activation(), f32s, n_tokens, linear.weight.n_cols())
-    };
+    let [gate, up] = [gated.gate, gated.up].map(|linear| {
+        let (kind, n_cols) = (linear.weight.weight_type().activation(), linear.weight.n_cols());
+        (linear, acts.view(kind, f32s, n_tokens, n_cols))
+    });
     let activate = match pass.model.config.activation {
         Activation::Silu => Kernels::silu_mul,
         Activation::Gelu => Kernels::gelu_mul,
     };
-    let (linears, inputs) = ([gated.gate, gated.up], [view(&gated.gate), view(&gated.up)]);
+    let gates = Gates { gate, up, activate };
     let n_ff = gated.down.weight.n_cols();
     if gated.down.weight.weight_type().activation() == ActivationType::Q8 {
-        pass.workers.gated_quantized(linears, inputs, &mut hidden.acts, scratch, activate);
+        pass.workers.gated_quantized(&gates, &mut hidden.acts, scratch);
     } else {
         let out = &mut hidden.f32s[..n_tokens * n_ff];
-        pass.workers.gated(linears, inputs, out, scratch, activate);
+        pass.workers.gated(&gates, out, scratch);
         pass.quantize(out, n_ff, &mut hidden.acts, ActivationKinds::of(&[gated.down.weight]));
     }
 }

@@ -143,7 +143,7 @@ impl<'p> Pass<'p> {
 
         let wanted = match &layer.ffn {
             Ffn::Dense(f) => ActivationKinds::of(&[f.gate.weight, f.up.weight]),
-            Ffn::Experts(e) => experts::input_kinds(e, self.model.n_experts()),
+            Ffn::Experts(e) => e.input_kinds(self.model.n_experts()),
         };
         self.norm(&b.x[..n * n_embd], layer.ffn_norm, &mut b.h[..n * n_embd], &mut b.acts, wanted);
         match (&layer.ffn, config.layers[index].ffn) {

@@ -36,6 +36,31 @@ pub(super) struct Product<'p> {
     pub(super) out: &'p mut [f32],
 }
 
+/// The gated half of a feed-forward network: `activate(gate(x), up(x))`.
+pub(super) struct Gates<'g> {
+    pub(super) gate: (Linear<'g>, Activations<'g>),
+    pub(super) up: (Linear<'g>, Activations<'g>),
+    pub(super) activate: fn(&Kernels, &mut [f32], &[f32]),
+}
+
+impl Gates<'_> {
+    /// Tokens, and values of each.
+    fn shape(&self) -> (usize, usize) {
+        (self.gate.1.n_rows(), self.gate.0.weight.n_rows())
+    }
+
+    /// A tile of it, from column `first` on. What `up` makes of it never leaves the scratch.
+    fn fill(&self, kernels: &Kernels, first: usize, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
+        let (n_tokens, n) = (tile.n_rows(), tile.n_cols());
+        let (band, scratch) = take_band(scratch, n_tokens * n);
+        fill(kernels, &self.gate.0, first, &self.gate.1, tile, scratch);
+        fill(kernels, &self.up.0, first, &self.up.1, &mut TileMut::whole(band, n_tokens, n), scratch);
+        for (gate, up) in tile.rows_mut().zip(band.chunks(n)) {
+            (self.activate)(kernels, gate, up);
+        }
+    }
+}
+
 impl<'w> Workers<'w> {
     pub(super) fn new(
         executor: &'w dyn Executor,
@@ -102,47 +127,24 @@ impl<'w> Workers<'w> {
         });
     }
 
-    /// `activate(gate(x), up(x))`, band by band: what `up` makes of a band never leaves the worker's scratch.
-    pub(super) fn gated(
-        &self,
-        [gate, up]: [Linear<'_>; 2],
-        [gate_x, up_x]: [Activations<'_>; 2],
-        out: &mut [f32],
-        scratch: &mut [u8],
-        activate: fn(&Kernels, &mut [f32], &[f32]),
-    ) {
-        let (n_tokens, kernels) = (gate_x.n_rows(), self.kernels);
-        self.share(self.bands(out, n_tokens, gate.weight.n_rows()), scratch, |mut tile, scratch| {
-            let (first, n) = (tile.first_col(), tile.n_cols());
-            let (band, scratch) = take_band(scratch, n_tokens * n);
-            fill(kernels, &gate, first, &gate_x, &mut tile, scratch);
-            fill(kernels, &up, first, &up_x, &mut TileMut::whole(band, n_tokens, n), scratch);
-            for (gate, up) in tile.rows_mut().zip(band.chunks(n)) {
-                activate(kernels, gate, up);
-            }
+    /// Gates joined with what they are for, band by band.
+    pub(super) fn gated(&self, gates: &Gates<'_>, out: &mut [f32], scratch: &mut [u8]) {
+        let (n_tokens, n_out) = gates.shape();
+        self.share(self.bands(out, n_tokens, n_out), scratch, |mut tile, scratch| {
+            gates.fill(self.kernels, tile.first_col(), &mut tile, scratch);
         });
     }
 
     /// As [`Workers::gated`], quantized band by band in blocks of 32: neither product leaves the worker's scratch.
-    pub(super) fn gated_quantized(
-        &self,
-        [gate, up]: [Linear<'_>; 2],
-        [gate_x, up_x]: [Activations<'_>; 2],
-        out: &mut QuantizedBuffers<'_>,
-        scratch: &mut [u8],
-        activate: fn(&Kernels, &mut [f32], &[f32]),
-    ) {
-        let (n_tokens, n_out, kernels) = (gate_x.n_rows(), gate.weight.n_rows(), self.kernels);
+    pub(super) fn gated_quantized(&self, gates: &Gates<'_>, out: &mut QuantizedBuffers<'_>, scratch: &mut [u8]) {
+        let (n_tokens, n_out) = gates.shape();
         let tiles = out.tiles_mut(n_tokens, n_out, self.band_rows(n_tokens, n_out).next_multiple_of(BLOCK));
         self.share(tiles, scratch, |mut tile, scratch| {
-            let (first, n) = (tile.first_col(), tile.n_cols());
-            let (gate_band, scratch) = take_band(scratch, n_tokens * n);
-            let (up_band, scratch) = take_band(scratch, n_tokens * n);
-            fill(kernels, &gate, first, &gate_x, &mut TileMut::whole(gate_band, n_tokens, n), scratch);
-            fill(kernels, &up, first, &up_x, &mut TileMut::whole(up_band, n_tokens, n), scratch);
-            for (t, (gate, up)) in gate_band.chunks_mut(n).zip(up_band.chunks(n)).enumerate() {
-                activate(kernels, gate, up);
-                kernels.quantize(gate, &mut tile.row_mut(t));
+            let n = tile.n_cols();
+            let (band, scratch) = take_band(scratch, n_tokens * n);
+            gates.fill(self.kernels, tile.first_col(), &mut TileMut::whole(band, n_tokens, n), scratch);
+            for (t, row) in band.chunks(n).enumerate() {
+                self.kernels.quantize(row, &mut tile.row_mut(t));
             }
         });
     }

@@ -110,7 +110,7 @@ pub(crate) trait Lanes: Copy {
 
 /// Sixteen f16 at `at`.
 #[inline(always)]
-pub(crate) fn f16_row(bytes: &[u8], at: usize) -> &[u8; 32] {
+fn f16_row(bytes: &[u8], at: usize) -> &[u8; 32] {
     match bytes[at..].first_chunk() {
         Some(row) => row,
         None => unreachable!("rows of sixteen"),

@@ -8,7 +8,8 @@ macro_rules! ops {
             #[inline(always)]
             fn $name(self, $($arg: $ty),*) $(-> $ret)? {
                 // SAFETY: `self` is made only by functions compiled for the features that these intrinsics need, or whose
-                // caller vouches for them, so they exist; loads and stores go through references to arrays of exactly the accessed size.
+                // caller vouches for them, so they exist; loads and stores go through references to arrays of exactly the
+                // accessed size.
                 unsafe { $body }
             }
         )*
