@@ -11,6 +11,7 @@ mod loading;
 mod machine;
 mod map;
 mod model_file;
+mod model_word;
 mod output;
 mod pool;
 mod profile;
@@ -41,6 +42,9 @@ fn main() -> ExitCode {
     };
     for (given, meant) in cli::environment::misspelled() {
         output::note(format_args!("warning: environment variable {given} is unknown; did you mean {meant}?"));
+    }
+    for note in &invocation.notes {
+        output::note(format_args!("note: {note}"));
     }
     let result = match invocation.has(&table::HELP) {
         true => output::answer(&cli::help::of(invocation.command)),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// No context holds more text than this.
 const MAX_BYTES: u64 = 256 << 20;
+const STANDARD_INPUT: &str = "standard input";
 
 /// Whether nobody has given a prompt and somebody sits at the terminal.
 pub(crate) fn is_interactive(invocation: &Invocation) -> bool {
@@ -25,16 +26,19 @@ pub(crate) fn read(invocation: &Invocation, argument: &'static str) -> Result<St
         (None, None) if std::io::stdin().is_terminal() => {
             return Err(UsageError::MissingArgument { command: invocation.command, name: argument }.into());
         }
-        (None, None) => without_newline(read_all(std::io::stdin().lock(), Path::new("standard input"))?),
+        (None, None) => without_newline(read_all(std::io::stdin().lock(), Path::new(STANDARD_INPUT))?),
     };
     if text.is_empty() { Err(Error::EmptyPrompt) } else { Ok(text) }
 }
 
-/// A text file as a whole.
+/// A text file as a whole; `-` is standard input.
 ///
 /// # Errors
 /// Unreadable, too large, or not UTF-8.
 pub(crate) fn read_file(path: &Path) -> Result<String, Error> {
+    if path == Path::new("-") {
+        return read_all(std::io::stdin().lock(), Path::new(STANDARD_INPUT));
+    }
     let file = std::fs::File::open(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::Input { path: path.to_owned(), problem: "no such file".into() },
         _ => Error::Io { what: path.display().to_string(), source },
@@ -51,8 +55,28 @@ fn read_all(source: impl Read, path: &Path) -> Result<String, Error> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Error::Input { path: path.to_owned(), problem: format!("more than {MAX_BYTES} bytes") });
     }
-    String::from_utf8(bytes)
-        .map_err(|error| Error::NotUtf8 { path: PathBuf::from(path), offset: error.utf8_error().valid_up_to() })
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(Error::Input { path: path.to_owned(), problem: "is UTF-16; save it as UTF-8".into() });
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Error::NotUtf8 { path: PathBuf::from(path), offset: error.utf8_error().valid_up_to() })?;
+    Ok(without_byte_order_mark(&text).to_owned())
+}
+
+/// Some editors and shells put a byte order mark in front of UTF-8; it is no part of the text.
+pub(crate) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{FEFF}').unwrap_or(text)
+}
+
+/// A note if standard input has text that nobody reads because the prompt is an argument. It stays unread: in a shell's
+/// loop it belongs to the commands that follow.
+pub(crate) fn note_unread_input(invocation: &Invocation) {
+    if invocation.text_argument("PROMPT").is_some() && streams::standard_input_waits() {
+        let from_file = if invocation.has(&table::FILE) { "" } else { ", or without a prompt" };
+        output::note(format_args!(
+            "note: the text on standard input is not read beside a prompt; with `-f -`{from_file} it is the prompt"
+        ));
+    }
 }
 
 /// The line's end that editors and `echo` add is no part of a prompt.

@@ -1,7 +1,9 @@
 //! Which model is meant.
 
+use crate::cli::UsageError;
 use crate::cli::environment::{self, MODEL_GGUF, SMOKE_GGUF, WORKSPACE};
 use crate::error::Error;
+use crate::model_word;
 use crate::profile::{self, Profile};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -48,8 +50,12 @@ pub(crate) fn alias(word: &str) -> Option<&'static Profile> {
 /// Resolves MODEL: argument, environment, workspace, built-in demo.
 ///
 /// # Errors
-/// [`Error::NoModel`].
+/// [`Error::NoModel`]; [`UsageError::NotAModel`] for an argument that is something else.
 pub(crate) fn resolve(model: Option<&OsStr>) -> Result<Resolved, Error> {
+    let is_alias = model.and_then(OsStr::to_str).is_some_and(|word| alias(word).is_some());
+    if let Some(found) = model.filter(|_| !is_alias).and_then(model_word::not_a_model) {
+        return Err(UsageError::NotAModel(found).into());
+    }
     resolve_with(model, environment::read, Path::exists)
 }
 

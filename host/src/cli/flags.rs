@@ -13,19 +13,25 @@ pub(crate) struct Flag {
     pub(crate) value_name: &'static str,
     /// May be given more than once.
     pub(crate) repeats: bool,
+    /// A value that other programs take for "choose": as if the flag were not given.
+    pub(crate) unset: Option<&'static str>,
     pub(crate) help: &'static str,
 }
 
 const fn switch(long: &'static str, help: &'static str) -> Flag {
-    Flag { long, short: None, kind: Kind::Switch, value_name: "", repeats: false, help }
+    Flag { long, short: None, kind: Kind::Switch, value_name: "", repeats: false, unset: None, help }
 }
 
 const fn flag(long: &'static str, kind: Kind, value_name: &'static str, help: &'static str) -> Flag {
-    Flag { long, short: None, kind, value_name, repeats: false, help }
+    Flag { long, short: None, kind, value_name, repeats: false, unset: None, help }
 }
 
 const fn short(short: char, flag: Flag) -> Flag {
     Flag { short: Some(short), ..flag }
+}
+
+const fn unset(value: &'static str, flag: Flag) -> Flag {
+    Flag { unset: Some(value), ..flag }
 }
 
 const THREAD_COUNT: Kind = Kind::Count { min: 1, max: 256 };
@@ -59,11 +65,14 @@ pub(crate) static KERNEL: Flag = flag(
 );
 pub(crate) static CTX: Flag = short(
     'c',
-    flag(
-        "ctx",
-        Kind::Count { min: 8, max: 1 << 24 },
-        "N",
-        "context length in tokens (default: the model's, 4096 at most, less if memory is short)",
+    unset(
+        "0",
+        flag(
+            "ctx",
+            Kind::Count { min: 8, max: 1 << 24 },
+            "N",
+            "context length in tokens (default: the model's, 4096 at most, less if memory is short)",
+        ),
     ),
 );
 pub(crate) static BATCH: Flag =
@@ -75,9 +84,9 @@ pub(crate) static N_PREDICT: Flag = short(
     'n',
     flag(
         "n-predict",
-        Kind::Count { min: 0, max: 1 << 24 },
+        Kind::Limit { max: 1 << 24 },
         "N",
-        "most tokens to generate (default: chat until the end or a full context, generate 128)",
+        "most tokens to generate; -1: until the end or a full context (default: chat -1, generate 128)",
     ),
 );
 pub(crate) static TEMP: Flag = flag(
@@ -107,11 +116,11 @@ pub(crate) static REPEAT_PENALTY: Flag = flag(
     "divide the logits of the last 64 tokens by R; 1: off (default)",
 );
 pub(crate) static SEED: Flag =
-    flag("seed", Kind::Count { min: 0, max: u64::MAX }, "N", "seed of the sampler (default: a random one)");
+    unset("-1", flag("seed", Kind::Count { min: 0, max: u64::MAX }, "N", "seed of the sampler (default: a random one)"));
 pub(crate) static STOP: Flag =
-    Flag { repeats: true, ..flag("stop", Kind::Text, "TEXT", "end the answer before this text; may be repeated") };
+    Flag { repeats: true, ..flag("stop", Kind::Text, "TEXT", "end the answer before this text (\\n, \\t, \\r, \\\\ are escapes); may be repeated") };
 pub(crate) static SYSTEM: Flag = short('s', flag("system", Kind::Text, "TEXT", "system prompt"));
-pub(crate) static FILE: Flag = short('f', flag("file", Kind::Path, "FILE", "read the prompt from a file"));
+pub(crate) static FILE: Flag = short('f', flag("file", Kind::Path, "FILE", "read the prompt from a file; - is standard input"));
 
 pub(crate) static BANDWIDTH: Flag = switch("bandwidth", "measure the memory's read bandwidth (about a second)");
 pub(crate) static IDS: Flag = flag("ids", Kind::Ids, "1,2,3", "token ids");

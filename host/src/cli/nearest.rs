@@ -3,13 +3,17 @@
 /// The nearest of `candidates` to `given`, if it is near enough to be meant.
 pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
-    let limit = (given.chars().count() / 2).max(2);
+    let limit = match given.chars().count() {
+        0 | 1 => return None,
+        length => (length / 3).max(1),
+    };
     candidates
         .into_iter()
         .map(|name| {
             let lower = name.to_lowercase();
-            // A beginning is as good as one slip.
-            let is_start = given.len() >= 3 && lower.starts_with(&given);
+            // A beginning is as good as one slip, and so is a name with something behind it.
+            let is_start = given.len() >= 3 && lower.starts_with(&given)
+                || lower.len() >= 3 && given.strip_prefix(&lower).is_some_and(|rest| rest.starts_with('-'));
             (if is_start { 1 } else { distance(&given, &lower) }, name)
         })
         .min_by_key(|(distance, _)| *distance)
@@ -53,7 +57,11 @@ mod tests {
         {
             assert_eq!(nearest(given, names), Some(meant), "{given}");
         }
-        assert_eq!(nearest("xylophone", names), None);
+        assert_eq!(nearest("ctx-size", names), Some("ctx"));
+        assert_eq!(nearest("temperature", names), None);
+        for far in ["xylophone", "m", "ngl", "top"] {
+            assert_eq!(nearest(far, names), (far == "top").then_some("top-k"), "{far}");
+        }
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("ab", "ba"), 1);
     }

@@ -1,9 +1,11 @@
 //! Command line and environment in, a checked [`Invocation`] out.
 
 use super::environment::{self, Twin};
+use super::synonyms::{self, Means};
 use super::table::{self, Argument, COMMANDS, Command, Flag, Takes};
 use super::usage::{Origin, UsageError};
 use super::value::{Date, Kind, Value};
+use crate::model_word::{self, names_model};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -16,6 +18,8 @@ pub(crate) struct Invocation {
     arguments: Vec<(&'static str, Value)>,
     /// MODEL as given.
     pub(crate) model: Option<OsString>,
+    /// Remarks on flags of other programs that mean nothing here.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Reads the words behind the program's name, then the environment for flags that were not given.
@@ -25,13 +29,13 @@ pub(crate) struct Invocation {
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
     let mut words: VecDeque<OsString> = words.into_iter().collect();
     let command = command(&mut words)?;
-    let mut invocation = Invocation { command, flags: Vec::new(), arguments: Vec::new(), model: None };
+    let mut invocation =
+        Invocation { command, flags: Vec::new(), arguments: Vec::new(), model: None, notes: Vec::new() };
     let mut loose = VecDeque::new();
     while let Some(word) = words.pop_front() {
         match word.to_str() {
             Some("--") => loose.extend(words.drain(..)),
-            Some(text) if text.starts_with("--") => invocation.long_flag(text, &mut words)?,
-            Some(text) if text.starts_with('-') && text.len() > 1 => invocation.short_flag(text, &mut words)?,
+            Some(text) if text.starts_with('-') && text.len() > 1 => invocation.flag(text, &mut words)?,
             _ => loose.push_back(word),
         }
     }
@@ -43,52 +47,123 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocat
     Ok(invocation)
 }
 
-/// The command's name, also as the flags `--help`, `-h`, `--version` and `-V`.
+/// The command's name, also as the flags `--help`, `-h`, `--version` and `-V`. A line that begins with a model file, or
+/// with the flag for one, is a chat.
 fn command(words: &mut VecDeque<OsString>) -> Result<&'static Command, UsageError> {
-    let word = words.pop_front().ok_or(UsageError::NoCommand)?;
-    let given = word.to_string_lossy();
+    let word = words.front().ok_or(UsageError::NoCommand)?;
+    let given = word.to_string_lossy().into_owned();
     let name = match &*given {
         "--help" | "-h" => "help",
         "--version" | "-V" => "version",
+        // ollama's word: with a prompt behind the model it is answered once, without one it is a conversation.
+        "run" if words.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).count() > 1 => "chat",
+        "run" => "tui",
         name => name,
     };
-    table::command(name).ok_or_else(|| UsageError::UnknownCommand {
-        given: given.to_string(),
-        nearest: super::nearest(name.trim_start_matches('-'), COMMANDS.iter().map(|c| c.name)),
+    if let Some(command) = table::command(name) {
+        words.pop_front();
+        return Ok(command);
+    }
+    let chat = table::command("chat").filter(|_| names_model(word) || synonyms::begins_chat(&given));
+    chat.ok_or_else(|| UsageError::UnknownCommand {
+        nearest: super::nearest(given.trim_start_matches('-'), COMMANDS.iter().map(|c| c.name)),
+        answer: synonyms::command(&given),
+        given,
     })
 }
 
-/// Whether a word can be the MODEL where other words may stand, too.
-fn names_model(word: &OsStr) -> bool {
-    let is_gguf = Path::new(word).extension().is_some_and(|ext| ext.eq_ignore_ascii_case("gguf"));
-    is_gguf || word.to_str().is_some_and(|word| crate::resolve::alias(word).is_some())
-}
-
 impl Invocation {
-    fn long_flag(&mut self, text: &str, words: &mut VecDeque<OsString>) -> Result<(), UsageError> {
-        let (name, attached) = match text[2..].split_once('=') {
-            Some((name, value)) => (name, Some(OsString::from(value))),
-            None => (&text[2..], None),
+    /// A word that begins with a dash. A flag of the command's own comes before another program's of the same name.
+    fn flag(&mut self, text: &str, words: &mut VecDeque<OsString>) -> Result<(), UsageError> {
+        let (name, attached) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
         };
-        let flag = self.command.all_flags().find(|flag| flag.long == name);
-        let flag = flag.ok_or_else(|| self.unknown_flag(format!("--{name}"), name))?;
-        self.take(flag, attached, words)
+        let own = match name.strip_prefix("--") {
+            Some(long) => self.long(&long.replace('_', "-")),
+            None => self.command.all_flags().find(|flag| flag.short.is_some_and(|short| name[1..] == *short.to_string())),
+        };
+        if let Some(flag) = own {
+            return self.take(flag, attached.map(OsString::from), words);
+        }
+        if let Some(means) = synonyms::flag(&name.replace('_', "-")) {
+            return self.foreign(means, name, attached, words);
+        }
+        // A value may stand right behind a letter.
+        let letter = name[1..].chars().next().filter(|letter| *letter != '-');
+        let flag = letter.and_then(|letter| self.command.all_flags().find(|flag| flag.short == Some(letter)));
+        match (flag, letter) {
+            (Some(flag), Some(letter)) => {
+                let value = &text[1 + letter.len_utf8()..];
+                self.take(flag, Some(value.strip_prefix('=').unwrap_or(value).into()), words)
+            }
+            _ => Err(self.unknown_flag(name)),
+        }
     }
 
-    fn short_flag(&mut self, text: &str, words: &mut VecDeque<OsString>) -> Result<(), UsageError> {
-        let letter = text[1..].chars().next().unwrap_or('-');
-        let flag = self.command.all_flags().find(|flag| flag.short == Some(letter));
-        let flag = flag.ok_or_else(|| self.unknown_flag(text.to_owned(), &text[1..]))?;
-        let rest = &text[1 + letter.len_utf8()..];
-        let attached = (!rest.is_empty()).then(|| OsString::from(rest.strip_prefix('=').unwrap_or(rest)));
-        self.take(flag, attached, words)
+    fn long(&self, name: &str) -> Option<&'static Flag> {
+        self.command.all_flags().find(|flag| flag.long == name)
     }
 
-    fn unknown_flag(&self, given: String, name: &str) -> UsageError {
+    /// A flag of another program.
+    fn foreign(
+        &mut self,
+        means: Means,
+        name: &str,
+        attached: Option<&str>,
+        words: &mut VecDeque<OsString>,
+    ) -> Result<(), UsageError> {
+        let given = name.to_owned();
+        let attached = attached.map(OsString::from);
+        let takes_model = |argument: &&Argument| matches!(argument.takes, Takes::Model | Takes::ModelFile);
+        match means {
+            Means::Absent(answer) => Err(UsageError::Foreign { given, answer }),
+            Means::Flag(long) => match self.long(long) {
+                Some(flag) => self.take(flag, attached, words),
+                None => Err(self.unknown_flag(&format!("--{long}"))),
+            },
+            Means::Nothing(takes, answer) => {
+                let is_toggle =
+                    |word: &OsString| word.to_str().is_some_and(|word| synonyms::TOGGLE.contains(&word));
+                match takes {
+                    synonyms::Takes::Nothing => {}
+                    _ if attached.is_some() => {}
+                    synonyms::Takes::Value => drop(words.pop_front()),
+                    synonyms::Takes::Toggle => drop(words.pop_front_if(|word| is_toggle(word))),
+                }
+                self.notes.push(format!("{given} changes nothing here: {answer}"));
+                Ok(())
+            }
+            Means::Model | Means::Prompt => {
+                let slot = match means {
+                    Means::Model => self.command.arguments.iter().find(takes_model),
+                    _ => self.command.arguments.iter().find(|argument| argument.is_text()),
+                };
+                let name = slot.ok_or_else(|| self.unknown_flag(name))?.name;
+                let value = attached.or_else(|| words.pop_front()).ok_or(UsageError::ForeignValue { given, name })?;
+                if slot.is_some_and(|slot| takes_model(&slot)) {
+                    match self.model.replace(value) {
+                        None => Ok(()),
+                        Some(_) => Err(UsageError::Twice { name }),
+                    }
+                } else if self.argument(name).is_some() {
+                    Err(UsageError::Twice { name })
+                } else {
+                    let value = read(Kind::Text, Origin::Argument(name), &value)?;
+                    self.arguments.push((name, value));
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    /// `given` with its dashes.
+    fn unknown_flag(&self, given: &str) -> UsageError {
+        let name = given.trim_start_matches('-');
         let own = self.command.all_flags().map(|flag| flag.long);
         let has = |command: &Command| command.all_flags().any(|flag| flag.long == name);
         UsageError::UnknownFlag {
-            given,
+            given: given.to_owned(),
             command: self.command,
             nearest: super::nearest(name, own).map(|name| format!("--{name}")),
             elsewhere: COMMANDS.iter().filter(|command| has(command)).map(|command| command.name).collect(),
@@ -110,22 +185,38 @@ impl Invocation {
             (_, Some(value)) => value,
             (_, None) => words.pop_front().ok_or(UsageError::MissingValue { flag })?,
         };
-        let value = read(flag.kind, Origin::Flag(flag), &given)?;
+        let value = match flag.unset {
+            Some(unset) if given.to_str() == Some(unset) => Value::Unset,
+            _ => read(flag.kind, Origin::Flag(flag), &given)?,
+        };
         self.flags.push((flag, value));
         Ok(())
     }
 
     /// Gives the loose words to the command's arguments, in order.
     fn arguments(&mut self, mut loose: VecDeque<OsString>) -> Result<(), UsageError> {
+        let given = loose.clone();
+        // The first word of the text, if one was taken.
+        let mut text_at = None;
         for argument in self.command.arguments {
             let Argument { name, takes, required, .. } = *argument;
             let wanted = match takes {
-                Takes::Model => loose.front().is_some_and(|word| names_model(word)),
+                Takes::Model | Takes::ModelFile if self.model.is_some() => false,
+                Takes::Model => match loose.front() {
+                    Some(word) if names_model(word) => true,
+                    Some(word) => match model_word::certainly_not_a_model(word) {
+                        Some(found) => return Err(UsageError::NotAModel(found)),
+                        None => false,
+                    },
+                    None => false,
+                },
                 Takes::Word(choices) => {
                     loose.front().and_then(|word| word.to_str()).is_some_and(|word| choices.contains(&word))
                 }
+                Takes::Value(_) if self.argument(name).is_some() => continue,
                 Takes::ModelFile | Takes::Value(_) => true,
             };
+            let at = given.len() - loose.len();
             match loose.pop_front_if(|_| wanted) {
                 None if required => return Err(UsageError::MissingArgument { command: self.command, name }),
                 None => {}
@@ -136,18 +227,25 @@ impl Invocation {
                         self.arguments.push((name, value));
                     }
                     Takes::Value(kind) => {
-                        let value = read(kind, Origin::Argument(name), &word)?;
+                        let value = read(kind, Origin::Argument(name), &word);
+                        let value = value.map_err(|error| explain(error, &given, text_at, &word))?;
                         self.arguments.push((name, value));
+                        if argument.is_text() {
+                            text_at = Some(at);
+                        }
                     }
                 },
             }
         }
         match loose.pop_front() {
             None => Ok(()),
-            Some(word) => Err(UsageError::UnexpectedArgument {
-                command: self.command,
-                given: word.to_string_lossy().into_owned(),
-            }),
+            Some(word) => {
+                let error = UsageError::UnexpectedArgument {
+                    command: self.command,
+                    given: word.to_string_lossy().into_owned(),
+                };
+                Err(explain(error, &given, text_at, &word))
+            }
         }
     }
 
@@ -178,7 +276,8 @@ impl Invocation {
 
     fn values(&self, flag: &Flag) -> impl Iterator<Item = &Value> {
         // By identity: commands that read a name differently have flags of their own.
-        self.flags.iter().filter(move |(given, _)| std::ptr::eq(*given, flag)).map(|(_, value)| value)
+        let own = self.flags.iter().filter(move |(given, _)| std::ptr::eq(*given, flag)).map(|(_, value)| value);
+        own.filter(|value| **value != Value::Unset)
     }
 
     fn value(&self, flag: &Flag) -> Option<&Value> {
@@ -191,7 +290,7 @@ impl Invocation {
 
     /// Whether a flag is given.
     pub(crate) fn has(&self, flag: &Flag) -> bool {
-        self.values(flag).next().is_some()
+        self.flags.iter().any(|(given, _)| std::ptr::eq(*given, flag))
     }
 
     /// A whole number.
@@ -277,6 +376,21 @@ impl Invocation {
             _ => None,
         }
     }
+}
+
+/// What more can be said of a word too many, or of one that is no number: the first word is no model, or the text needs
+/// quotes. `text_at` is the place of the text among the loose words.
+fn explain(error: UsageError, given: &VecDeque<OsString>, text_at: Option<usize>, word: &OsStr) -> UsageError {
+    let Some(at) = text_at else { return error };
+    if let Some(found) = model_word::not_a_model(&given[at]) {
+        return UsageError::NotAModel(found);
+    }
+    let is_number = word.to_str().is_some_and(|word| word.parse::<f64>().is_ok());
+    if is_number {
+        return error;
+    }
+    let words: Vec<_> = given.iter().skip(at).map(|word| word.to_string_lossy()).collect();
+    UsageError::Unquoted { error: Box::new(error), text: words.join(" ") }
 }
 
 fn as_text(value: &Value) -> &str {

@@ -15,6 +15,13 @@ pub(crate) struct Argument {
     pub(crate) help: &'static str,
 }
 
+impl Argument {
+    /// Whether it is the text that a command works on.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.takes, Takes::Value(Kind::Text))
+    }
+}
+
 /// Which words an argument takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Takes {

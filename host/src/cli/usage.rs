@@ -2,7 +2,11 @@
 
 use super::table::{Command, Flag};
 use super::value::Problem;
+use crate::model_word::NotAModel;
 use std::fmt;
+
+/// Characters of an unquoted text that an error repeats at most.
+const MAX_SHOWN: usize = 60;
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +34,8 @@ pub(crate) enum UsageError {
     UnknownCommand {
         given: String,
         nearest: Option<&'static str>,
+        /// What to say to those who know the word from another program.
+        answer: Option<&'static str>,
     },
     UnknownFlag {
         given: String,
@@ -59,6 +65,27 @@ pub(crate) enum UsageError {
         command: &'static Command,
         given: String,
     },
+    /// A word that people take for a model.
+    NotAModel(NotAModel),
+    /// A text of several words, each an argument of its own.
+    Unquoted {
+        error: Box<UsageError>,
+        text: String,
+    },
+    /// Another program's flag for something that is not here.
+    Foreign {
+        given: String,
+        answer: &'static str,
+    },
+    /// Another program's flag for an argument, without a value.
+    ForeignValue {
+        given: String,
+        name: &'static str,
+    },
+    /// An argument that is given twice, once by another program's flag.
+    Twice {
+        name: &'static str,
+    },
     Conflict {
         a: &'static str,
         b: &'static str,
@@ -73,9 +100,12 @@ impl fmt::Display for UsageError {
         };
         match self {
             Self::NoCommand => write!(f, "no command given; see nanocamelid --help"),
-            Self::UnknownCommand { given, nearest } => {
+            Self::UnknownCommand { given, nearest, answer } => {
                 write!(f, "unknown command '{given}'")?;
-                did_you_mean(f, *nearest)?;
+                match answer {
+                    Some(answer) => write!(f, ": {answer}")?,
+                    None => did_you_mean(f, *nearest)?,
+                }
                 write!(f, " (nanocamelid --help lists all)")
             }
             Self::UnknownFlag { given, command, nearest, elsewhere } => {
@@ -97,6 +127,15 @@ impl fmt::Display for UsageError {
                 write!(f, "unexpected argument '{given}'; usage: {}", super::help::usage_line(command))?;
                 write!(f, " (a MODEL ends in .gguf or is an alias such as 1b)")
             }
+            Self::NotAModel(found) => found.fmt(f),
+            Self::Unquoted { error, text } => {
+                let shown: String = text.chars().take(MAX_SHOWN).collect();
+                let more = if shown.len() < text.len() { "..." } else { "" };
+                write!(f, "{error}; a text of several words needs quotes: \"{shown}{more}\"")
+            }
+            Self::Foreign { given, answer } => write!(f, "{given}: {answer}"),
+            Self::ForeignValue { given, name } => write!(f, "{given} needs a value: {name}"),
+            Self::Twice { name } => write!(f, "{name} is given twice"),
             Self::Conflict { a, b } => write!(f, "{a} and {b} exclude each other"),
         }
     }

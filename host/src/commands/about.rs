@@ -22,6 +22,7 @@ pub(crate) fn help(invocation: &Invocation) -> Result<(), Error> {
             let unknown = || UsageError::UnknownCommand {
                 given: name.to_owned(),
                 nearest: nearest(name, table::COMMANDS.iter().map(|c| c.name)),
+                answer: None,
             };
             pages::of(table::command(name).ok_or_else(unknown)?)
         }

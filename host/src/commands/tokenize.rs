@@ -77,10 +77,11 @@ fn lines(invocation: &Invocation, encode: &dyn Fn(&str) -> Vec<u32>) -> Result<u
             std::io::ErrorKind::InvalidData => input(format!("line {}: not UTF-8", number + 1)),
             _ => Error::Io { what: "standard input".into(), source: error },
         })?;
+        let line = if number == 0 { prompt::without_byte_order_mark(&line) } else { &line };
         if line.trim().is_empty() {
             continue;
         }
-        let text: String = serde_json::from_str(&line)
+        let text: String = serde_json::from_str(line)
             .map_err(|error| input(format!("line {}: not a JSON string: {error}", number + 1)))?;
         let ids = encode(&text);
         n_tokens += ids.len();

@@ -1,0 +1,130 @@
+//! What people type who know llama.cpp or ollama, and what it is called here. One table for the parser and for errors.
+
+/// What a foreign flag means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Means {
+    /// The MODEL argument.
+    Model,
+    /// The PROMPT argument, or TEXT.
+    Prompt,
+    /// The flag of this long name, with the same values.
+    Flag(&'static str),
+    /// Nothing that would change an answer here: taken, with a note that says why.
+    Nothing(Takes, &'static str),
+    /// Something that is not here: refused, with what is.
+    Absent(&'static str),
+}
+
+/// What stands behind a flag that means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// No value.
+    Nothing,
+    /// A value.
+    Value,
+    /// `on`, `off`, `auto` or nothing.
+    Toggle,
+}
+
+/// Values of [`Takes::Toggle`].
+pub(crate) const TOGGLE: &[&str] = &["on", "off", "auto", "0", "1", "true", "false"];
+
+const CPU_ONLY: &str = "the processor computes every layer";
+const MAPPED: &str = "weights are read from the mapped file";
+const BUILT_IN: &str = "that is how it always works";
+const SAMPLING: &str = "the samplers are --temp, --top-k, --top-p, --min-p and --repeat-penalty";
+const FROM_FILE: &str = "the model file says how positions are rotated and scaled";
+const NETWORK: &str = "nothing is fetched from a network; get the file with curl -L -O ADDRESS and give its path";
+
+/// Foreign flags, dashes included, and their meanings.
+const FLAGS: &[(&[&str], Means)] = &[
+    (&["-m", "--model"], Means::Model),
+    (&["-p", "--prompt"], Means::Prompt),
+    (&["--ctx-size", "--n-ctx", "--num-ctx", "--context", "--context-size"], Means::Flag("ctx")),
+    (&["--temperature"], Means::Flag("temp")),
+    (&["--predict", "--max-tokens", "--max-new-tokens", "--num-predict"], Means::Flag("n-predict")),
+    (&["--batch-size"], Means::Flag("batch")),
+    (&["-tb"], Means::Flag("threads-batch")),
+    (&["-sys", "--system-prompt"], Means::Flag("system")),
+    (&["-r", "--reverse-prompt"], Means::Flag("stop")),
+    (&["-C", "--cpu-range", "-Cr"], Means::Flag("cores")),
+    (
+        &["-ngl", "--n-gpu-layers", "--gpu-layers", "-dev", "--device", "-mg", "--main-gpu", "-ts", "--tensor-split"],
+        Means::Nothing(Takes::Value, CPU_ONLY),
+    ),
+    (&["-sm", "--split-mode"], Means::Nothing(Takes::Value, CPU_ONLY)),
+    (&["-nkvo", "--no-kv-offload"], Means::Nothing(Takes::Nothing, CPU_ONLY)),
+    (&["-fa", "--flash-attn"], Means::Nothing(Takes::Toggle, "attention never stores a matrix of scores")),
+    (&["--mmap", "--no-mmap", "--mlock"], Means::Nothing(Takes::Nothing, MAPPED)),
+    (&["-ub", "--ubatch-size"], Means::Nothing(Takes::Value, "--batch is the number of tokens computed at once")),
+    (&["--numa", "--prio", "--poll"], Means::Nothing(Takes::Value, "--cores chooses where workers run")),
+    (
+        &["-cnv", "--conversation", "-i", "--interactive", "--jinja", "--color", "-e", "--escape", "--no-display-prompt"],
+        Means::Nothing(Takes::Nothing, BUILT_IN),
+    ),
+    (&["--no-warmup", "--simple-io", "--log-disable", "-mli"], Means::Nothing(Takes::Nothing, BUILT_IN)),
+    (&["-ctk", "--cache-type-k", "-ctv", "--cache-type-v"], Means::Absent("--kv TYPE sets keys and values alike")),
+    (&["-no-cnv", "--no-conversation"], Means::Absent("generate completes a text without a chat template")),
+    (&["-hf", "-hfr", "--hf-repo", "-mu", "--model-url"], Means::Absent(NETWORK)),
+    (&["--lora", "--lora-scaled"], Means::Absent("adapters are not applied; take a file into which it is merged")),
+    (&["--mmproj", "--image"], Means::Absent("there is text alone, no images")),
+    (&["--grammar", "--grammar-file", "--json-schema", "-j"], Means::Absent("output cannot be constrained")),
+    (&["--chat-template"], Means::Absent("the model file's own chat template is used")),
+    (&["--ignore-eos"], Means::Absent("-n N bounds an answer; none goes on behind its end")),
+    (
+        &["--mirostat", "--typical", "--presence-penalty", "--frequency-penalty", "--samplers", "--repeat-last-n"],
+        Means::Absent(SAMPLING),
+    ),
+    (&["--rope-scaling", "--rope-scale", "--rope-freq-base", "--rope-freq-scale"], Means::Absent(FROM_FILE)),
+    (&["--host", "--port"], Means::Absent("there is no server")),
+];
+
+/// Foreign commands: what to say, and ours where there is one.
+const COMMANDS: &[(&[&str], &str)] = &[
+    (&["serve", "server", "llama-server"], "there is no server; chat and tui answer on this terminal"),
+    (&["pull", "download"], NETWORK),
+    (&["list", "ls", "models"], "/models in the terminal chat lists the model files next to its own"),
+    (&["show", "info"], "inspect shows what is in a model file"),
+    (&["cli", "llama-cli", "main", "ask"], "chat answers a prompt, tui is the terminal chat"),
+    (&["complete", "completion"], "generate completes a text"),
+    (&["perplexity", "quantize", "convert"], "models are run, not made: take a .gguf file that is quantized already"),
+];
+
+/// What a foreign flag means; `word` with its dashes and without a value.
+pub(crate) fn flag(word: &str) -> Option<Means> {
+    FLAGS.iter().find(|(names, _)| names.contains(&word)).map(|(_, means)| *means)
+}
+
+/// What to say to a foreign command.
+pub(crate) fn command(word: &str) -> Option<&'static str> {
+    COMMANDS.iter().find(|(names, _)| names.contains(&word)).map(|(_, answer)| *answer)
+}
+
+/// Whether a line that begins with this flag is a chat without its command's name.
+pub(crate) fn begins_chat(word: &str) -> bool {
+    matches!(flag(word), Some(Means::Model | Means::Prompt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::table;
+
+    #[test]
+    fn every_synonym_leads_somewhere() {
+        let mut seen = Vec::new();
+        for (names, means) in FLAGS {
+            for name in *names {
+                assert!(name.starts_with('-') && !seen.contains(name), "{name}");
+                seen.push(*name);
+            }
+            if let Means::Flag(long) = means {
+                let ours = table::COMMANDS.iter().any(|command| command.all_flags().any(|flag| flag.long == *long));
+                assert!(ours, "--{long}");
+            }
+        }
+        for (names, _) in COMMANDS {
+            assert!(names.iter().all(|name| table::command(name).is_none()), "{names:?}");
+        }
+    }
+}

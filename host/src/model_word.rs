@@ -1,0 +1,268 @@
+//! Words on the command line that mean a model, and words that people take for one.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+
+/// Names of a directory's model files that an error lists at most.
+const MAX_LISTED: usize = 8;
+
+/// Endings of model files that are not GGUF, and what they are.
+const OTHER_FORMATS: &[(&str, &str)] = &[
+    ("safetensors", "safetensors weights"),
+    ("bin", "PyTorch or old ggml weights"),
+    ("pt", "PyTorch weights"),
+    ("pth", "PyTorch weights"),
+    ("ckpt", "a training checkpoint"),
+    ("onnx", "an ONNX graph"),
+    ("tflite", "a TensorFlow Lite graph"),
+    ("ggml", "an old ggml file"),
+    ("npz", "NumPy arrays"),
+    ("llamafile", "a llamafile"),
+];
+
+/// A word that is no model file, and what it is instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotAModel {
+    given: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Weights in another format.
+    OtherFormat(&'static str),
+    /// The address of a file.
+    Address(String),
+    /// A repository of Hugging Face: `owner/name`.
+    Repository(String),
+    /// The name of a model in another program's store, like `llama3.2:1b`.
+    StoreName,
+    /// A directory and the model files in it.
+    Directory(Vec<String>),
+    /// A file without GGUF's magic.
+    OtherFile,
+}
+
+impl fmt::Display for NotAModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let given = &self.given;
+        match &self.kind {
+            Kind::OtherFormat(what) => write!(
+                f,
+                "'{given}' is {what}, no .gguf file; take the model's .gguf file, or convert it with llama.cpp's \
+                 convert_hf_to_gguf.py"
+            ),
+            Kind::Address(address) => write!(
+                f,
+                "'{given}' is an address, and a .gguf file on this machine is wanted (nanocamelid opens no network \
+                 connection); fetch the file first: curl -L -O {address}"
+            ),
+            Kind::Repository(repository) => write!(
+                f,
+                "'{given}' is a repository, and a .gguf file is wanted; fetch one of its files first: curl -L -O \
+                 https://huggingface.co/{repository}/resolve/main/FILE.gguf"
+            ),
+            Kind::StoreName => write!(
+                f,
+                "'{given}' is a name in another program's store, and the path of a .gguf file is wanted (a file with \
+                 GGUF's magic is taken whatever its name)"
+            ),
+            Kind::Directory(files) if files.is_empty() => {
+                write!(f, "'{given}' is a directory without a .gguf file in it")
+            }
+            Kind::Directory(files) => {
+                let listed = files[..files.len().min(MAX_LISTED)].join(", ");
+                write!(f, "'{given}' is a directory; give one of the .gguf files in it: {listed}")?;
+                match files.len().saturating_sub(MAX_LISTED) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+            Kind::OtherFile => write!(f, "'{given}' is a file, but no model: it does not begin with GGUF's magic"),
+        }
+    }
+}
+
+/// Whether a word names a model where other words may stand, too: it ends in `.gguf`, is an alias, or is a file that
+/// begins with GGUF's magic whatever its name (stores of other programs name files by their digest).
+pub(crate) fn names_model(word: &OsStr) -> bool {
+    ends_in(word, "gguf")
+        || word.to_str().is_some_and(|word| crate::resolve::alias(word).is_some())
+        || has_magic(Path::new(word))
+}
+
+/// What a word is that can be nothing but a mistaken model, even where a prompt may stand: a text in which somebody
+/// only mentions an address or a file is not among them.
+pub(crate) fn certainly_not_a_model(word: &OsStr) -> Option<NotAModel> {
+    let found = not_a_model(word)?;
+    let text = found.given.to_lowercase();
+    let is_certain = match &found.kind {
+        Kind::OtherFormat(_) => true,
+        Kind::Address(_) => text.ends_with(".gguf"),
+        Kind::Repository(_) => is_at_hub(&text) || text.contains("gguf"),
+        Kind::Directory(files) => !files.is_empty() || text.contains('/'),
+        Kind::StoreName | Kind::OtherFile => false,
+    };
+    is_certain.then_some(found)
+}
+
+/// What a word is where a model must be meant.
+pub(crate) fn not_a_model(word: &OsStr) -> Option<NotAModel> {
+    let given = word.to_string_lossy().into_owned();
+    let path = Path::new(word);
+    let kind = if path.is_dir() {
+        Kind::Directory(model_files(path))
+    } else if given.is_empty() || given.contains(char::is_whitespace) {
+        return None;
+    } else if let Some((_, what)) = OTHER_FORMATS.iter().find(|(ending, _)| ends_in(word, ending)) {
+        match is_address(&given) {
+            true => Kind::Address(given.clone()),
+            false if has_magic(path) => return None,
+            false => Kind::OtherFormat(what),
+        }
+    } else if path.is_file() {
+        if has_magic(path) {
+            return None;
+        }
+        Kind::OtherFile
+    } else {
+        remote(&given)?
+    };
+    Some(NotAModel { given, kind })
+}
+
+/// Addresses, repositories and names of stores.
+fn remote(word: &str) -> Option<Kind> {
+    let bare = word.split_once("://").map_or(word, |(_, rest)| rest);
+    if is_at_hub(&word.to_lowercase()) {
+        let at = bare.find('/')?;
+        let parts: Vec<&str> = bare[at + 1..].split('/').filter(|part| !part.is_empty()).collect();
+        return match parts[..] {
+            [owner, name, "blob" | "resolve", ref rest @ ..] if !rest.is_empty() => {
+                Some(Kind::Address(format!("https://huggingface.co/{owner}/{name}/resolve/{}", rest.join("/"))))
+            }
+            // The tag behind a colon picks one of the repository's files.
+            [owner, name, ..] => Some(Kind::Repository(format!("{owner}/{}", name.split(':').next().unwrap_or(name)))),
+            _ => None,
+        };
+    }
+    if is_address(word) {
+        return Some(Kind::Address(word.to_owned()));
+    }
+    let is_name = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    };
+    let (name, tag) = word.split_once(':').map_or((word, None), |(name, tag)| (name, Some(tag)));
+    if ends_in(OsStr::new(name), "gguf") || tag.is_some_and(|tag| !is_name(tag)) {
+        return None;
+    }
+    match (name.split_once('/'), tag) {
+        (Some((owner, name)), _) if is_name(owner) && is_name(name) && !owner.starts_with('.') => {
+            Some(Kind::Repository(format!("{owner}/{name}")))
+        }
+        (None, Some(_)) if is_name(name) => Some(Kind::StoreName),
+        _ => None,
+    }
+}
+
+fn is_address(word: &str) -> bool {
+    let scheme = word.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["http", "https", "hf", "ftp", "s3", "file"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+/// Whether a lower-case word is an address at Hugging Face, with or without a scheme.
+fn is_at_hub(word: &str) -> bool {
+    let bare = word.split_once("://").map_or(word, |(_, rest)| rest);
+    let host = bare.split('/').next().unwrap_or_default();
+    bare.contains('/') && (matches!(host, "hf.co" | "huggingface.co" | "www.huggingface.co") || word.starts_with("hf://"))
+}
+
+fn ends_in(word: &OsStr, ending: &str) -> bool {
+    Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
+}
+
+/// Whether a file begins as GGUF files do.
+fn has_magic(path: &Path) -> bool {
+    // A FIFO would wait for somebody to write.
+    let mut magic = [0; 4];
+    path.is_file()
+        && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+        && magic == *b"GGUF"
+}
+
+/// The model files of a directory by name; of a model in several files the first.
+pub(crate) fn model_files(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let mut names: Vec<String> = names
+        .filter(|name| ends_in(name, "gguf"))
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| !is_later_part(name))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether a name is that of a part behind the first: `NAME-00002-of-00003.gguf`.
+fn is_later_part(name: &str) -> bool {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let mut parts = stem.rsplit('-');
+    let number = |part: Option<&str>| part.filter(|part| part.len() == 5).and_then(|part| part.parse::<u32>().ok());
+    let count = number(parts.next());
+    let of = parts.next();
+    let part = number(parts.next());
+    of == Some("of") && count.is_some() && part.is_some_and(|part| part > 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn what(word: &str) -> String {
+        not_a_model(OsStr::new(word)).map_or("nothing".into(), |found| found.to_string())
+    }
+
+    #[test]
+    fn words_are_called_what_they_are() {
+        for (word, expected) in [
+            ("model.safetensors", "safetensors weights"),
+            ("./pytorch_model.bin", "PyTorch"),
+            ("hf.co/owner/repo", "https://huggingface.co/owner/repo/resolve/main/FILE.gguf"),
+            ("hf.co/owner/repo:Q4_K_M", "curl -L -O https://huggingface.co/owner/repo/resolve"),
+            ("https://huggingface.co/o/r", "is a repository"),
+            ("https://huggingface.co/o/r/blob/main/m.gguf", "curl -L -O https://huggingface.co/o/r/resolve/main/m.gguf"),
+            ("owner/repo-GGUF", "is a repository"),
+            ("https://host/m.gguf", "curl -L -O https://host/m.gguf"),
+            ("llama3.2:1b", "another program's store"),
+            ("m.gguf", "nothing"),
+            ("models/m.gguf", "nothing"),
+            ("hello", "nothing"),
+            ("why is and/or so?", "nothing"),
+            ("10:30", "another program's store"),
+            ("", "nothing"),
+        ] {
+            assert!(what(word).contains(expected), "{word}: {}", what(word));
+        }
+    }
+
+    /// What somebody may well ask is a prompt.
+    #[test]
+    fn prompts_stay_prompts() {
+        for word in ["and/or", "10:30", "what is https://x.y?", "https://example.com", "km/h", "hello", "a.b"] {
+            assert_eq!(certainly_not_a_model(OsStr::new(word)), None, "{word}");
+        }
+        for word in ["m.safetensors", "hf.co/o/r", "https://host/m.gguf", "o/r-GGUF"] {
+            assert!(certainly_not_a_model(OsStr::new(word)).is_some(), "{word}");
+        }
+    }
+
+    #[test]
+    fn later_parts_are_no_models() {
+        assert!(is_later_part("m-00002-of-00003.gguf"));
+        for name in ["m-00001-of-00003.gguf", "m.gguf", "m-2-of-3.gguf", "two-of-three.gguf"] {
+            assert!(!is_later_part(name), "{name}");
+        }
+    }
+}
