@@ -1,5 +1,6 @@
 //! What can be wrong with a chat template or with a conversation given to it.
 
+use super::roles::RoleError;
 use alloc::boxed::Box;
 use core::fmt;
 
@@ -8,7 +9,7 @@ use core::fmt;
 pub struct Error {
     /// What is wrong.
     pub kind: ErrorKind,
-    /// Line of the template, from 1.
+    /// Line of the template, from 1; 0 before its first line runs.
     pub line: u32,
 }
 
@@ -37,6 +38,13 @@ pub enum ErrorKind {
     Steps,
     /// More memory than [`super::MAX_BYTES`].
     Memory,
+    /// A message whose role is none.
+    Role {
+        /// The message, from 0.
+        index: usize,
+        /// What is wrong with the role.
+        error: RoleError,
+    },
     /// The template called `raise_exception`.
     Raised(Box<str>),
     /// A name without a value was used as if it had one.
@@ -60,6 +68,9 @@ impl fmt::Display for Error {
         if let ErrorKind::Raised(message) = &self.kind {
             return write!(f, "the chat template refuses this conversation: {message}");
         }
+        if let ErrorKind::Role { index, error } = &self.kind {
+            return write!(f, "message {index}: {error}");
+        }
         write!(f, "chat template, line {}: ", self.line)?;
         match &self.kind {
             ErrorKind::SourceTooLarge(n) => {
@@ -75,7 +86,7 @@ impl fmt::Display for Error {
             ErrorKind::Nesting => f.write_str("nested too deeply"),
             ErrorKind::Steps => f.write_str("it runs too long"),
             ErrorKind::Memory => f.write_str("it takes too much memory"),
-            ErrorKind::Raised(_) => Ok(()),
+            ErrorKind::Raised(_) | ErrorKind::Role { .. } => Ok(()),
             ErrorKind::Undefined(name) => write!(f, "'{name}' is undefined"),
             ErrorKind::Type(what) => write!(f, "{what}: wrong type"),
             ErrorKind::Arguments(what) => write!(f, "{what}: wrong arguments"),
