@@ -7,7 +7,7 @@ use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve::{self, Resolved};
-use nanocamelid_engine::chat::{ChatError, Message, RenderRequest, Role};
+use nanocamelid_engine::chat::{ChatError, ChatFormat, Message, RenderRequest, Role};
 use nanocamelid_engine::template::{Context, Date, ErrorKind, Template, Value};
 use std::path::Path;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         None => from_model(invocation, resolved, &messages, request, &mut report)?,
     };
     if !invocation.has(&table::JSON) {
-        output::answer(&text)?;
+        output::model_text(&text)?;
     }
     report.set("text", text);
     report.finish(invocation)
@@ -82,8 +82,7 @@ fn from_model(
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
     let tokenizer = loading::tokenizer(&file, &gguf)?;
-    let format = nanocamelid_engine::chat::ChatFormat::new(&gguf, &tokenizer)
-        .ok_or_else(|| Error::NoChatFormat { model: file.resolved.name() })?;
+    let format = ChatFormat::new(&gguf, &tokenizer).map_err(|error| loading::no_chat_format(&file)(&error))?;
     loading::describe_format(&format, report);
     let own = [invocation.text(&table::BOS_TOKEN), invocation.text(&table::EOS_TOKEN)];
     let source = gguf.value("tokenizer.chat_template").and_then(|v| v.as_str());
