@@ -37,7 +37,8 @@ use bpe::Bpe;
 use metadata::Metadata;
 use pretokenize::PreTokenizer;
 use roles::Roles;
-use special::{Fragment, SpecialTokens, Strip};
+pub(crate) use special::Fragment;
+use special::{SpecialTokens, Strip};
 use spm::Spm;
 use vocabulary::Vocabulary;
 
@@ -161,6 +162,12 @@ impl<'a> Tokenizer<'a> {
     pub fn encode(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) {
         let allowed = |id, _| parse_special || self.is_word(id);
         self.encode_with(text, allowed, |_| true, out);
+    }
+
+    /// A text as stretches of text and the control tokens it spells.
+    pub(crate) fn split_control<'t>(&self, text: &'t str, emit: impl FnMut(Fragment<'t>)) {
+        let is_control = |id, _| matches!(self.kind(id), TokenKind::Control | TokenKind::Unknown);
+        self.special.partition(&self.vocabulary, text, is_control, emit);
     }
 
     /// Appends the tokens of `text`, without BOS and EOS, where the `protected` ranges, which are in order and do not

@@ -40,7 +40,7 @@ pub(super) struct Strip {
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fragment<'t> {
+pub(crate) enum Fragment<'t> {
     Text(&'t str),
     Token(u32),
 }

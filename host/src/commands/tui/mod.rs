@@ -58,7 +58,6 @@ enum Next {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
     let sampling = Sampling::new(invocation)?;
-    sampling.stop(None)?;
     let resolved = resolve::resolve(invocation.model.as_deref())?;
     let mut report = Report::new(invocation.command);
     model_file::describe_source(&resolved, settings.expect, &mut report);
@@ -206,7 +205,7 @@ impl Talk<'_> {
 
     fn answer(&mut self, file: &ModelFile, parsed: &Parsed<'_>, runtime: &mut Runtime<'_>) -> Result<OneTurn, Error> {
         let tokens = parsed.chat_tokens(file, &self.conversation.messages())?;
-        let stop = self.sampling.stop(parsed.stop_string())?;
+        let stop = self.sampling.stop(&parsed.tokenizer, parsed.stop_string())?;
         let params = self.sampling.chat(file.is_demo());
         let limit = self.sampling.n_predict.unwrap_or(usize::MAX);
         let json = self.invocation.has(&table::JSON);
