@@ -113,7 +113,7 @@ pub fn chat_template(data: &[u8]) -> bool {
         let Ok(tokenizer) = Tokenizer::new(&gguf) else { return false };
         let request = RenderRequest { add_generation_prompt: true, date: None };
         let format = ChatFormat::new(&gguf, &tokenizer);
-        return format.is_some_and(|format| format.tokens(&tokenizer, &messages, request).is_ok());
+        return format.is_ok_and(|format| format.tokens(&tokenizer, &messages, request).is_ok());
     }
     let source = String::from_utf8_lossy(choices.rest());
     let Ok(template) = Template::compile(&source, Some("<s>"), None) else { return false };

@@ -4,7 +4,7 @@ use crate::audit::Mismatch;
 use crate::cli::UsageError;
 use crate::map::MapError;
 use crate::output::Report;
-use nanocamelid_engine::chat::{ChatError, StopError};
+use nanocamelid_engine::chat::{ChatError, FormatError, StopError};
 use nanocamelid_engine::sampler::SampleError;
 use nanocamelid_engine::session::SessionError;
 use nanocamelid_engine::{gguf, tokenizer};
@@ -68,6 +68,7 @@ pub(crate) enum Error {
     /// The model has no chat format that anybody here knows.
     NoChatFormat {
         model: String,
+        source: FormatError,
     },
     Session(SessionError),
     Sample(SampleError),
@@ -142,9 +143,7 @@ impl fmt::Display for Error {
             Self::Stop(error) => write!(f, "--stop: {error}"),
             Self::Chat(error) => write!(f, "{error}"),
             Self::Input { path, problem } => write!(f, "{}: {problem}", path.display()),
-            Self::NoChatFormat { model } => {
-                write!(f, "{model}: no chat template and no chat format known for it; use generate")
-            }
+            Self::NoChatFormat { model, source } => write!(f, "{model}: {source}; use generate"),
             Self::Session(error) => write!(f, "{error}"),
             Self::Sample(error) => write!(f, "{error}"),
             Self::Reported { status, .. } => f.write_str(status),

@@ -9,7 +9,7 @@ use crate::output::{self, Report, mib, rounded};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
-use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest};
+use nanocamelid_engine::chat::{ChatFormat, FormatError, Message, RenderRequest, SystemSupport};
 use nanocamelid_engine::template::Date;
 use nanocamelid_engine::{Gguf, Model, Session, SessionPlan, Tokenizer};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ pub(crate) struct Parsed<'a> {
     pub(crate) gguf: Gguf<'a>,
     pub(crate) model: Model<'a>,
     pub(crate) tokenizer: Tokenizer<'a>,
-    pub(crate) format: Option<ChatFormat>,
+    pub(crate) format: Result<ChatFormat, FormatError>,
 }
 
 impl<'a> Parsed<'a> {
@@ -33,10 +33,10 @@ impl<'a> Parsed<'a> {
         model_file::describe_model(&gguf, &model, report);
         let tokenizer = tokenizer(file, &gguf)?;
         let format = ChatFormat::new(&gguf, &tokenizer);
-        if let Some(format) = &format {
+        if let Ok(format) = &format {
             describe_format(format, report);
         }
-        file.audit(&gguf, format.as_ref().map(ChatFormat::renderer), settings.expect, report)?;
+        file.audit(&gguf, format.as_ref().ok().map(ChatFormat::renderer), settings.expect, report)?;
         Ok(Self { gguf, model, tokenizer, format })
     }
 
@@ -49,12 +49,35 @@ impl<'a> Parsed<'a> {
         Ok(self.chat_format(file)?.tokens(&self.tokenizer, messages, request)?)
     }
 
+    /// Text at which an answer of a chat ends where the vocabulary has no token for it.
+    pub(crate) fn stop_string(&self) -> Option<&'static str> {
+        self.format.as_ref().ok().and_then(ChatFormat::stop_string)
+    }
+
     /// The chat format.
     ///
     /// # Errors
     /// [`Error::NoChatFormat`].
     pub(crate) fn chat_format(&self, file: &ModelFile) -> Result<&ChatFormat, Error> {
-        self.format.as_ref().ok_or_else(|| Error::NoChatFormat { model: file.resolved.name() })
+        self.format.as_ref().map_err(no_chat_format(file))
+    }
+}
+
+/// The error of a file without a chat format.
+pub(crate) fn no_chat_format(file: &ModelFile) -> impl FnOnce(&FormatError) -> Error {
+    move |source| Error::NoChatFormat { model: file.resolved.name(), source: source.clone() }
+}
+
+/// What somebody with a system prompt should know about a format.
+pub(crate) fn system_note(format: &ChatFormat) -> Option<&'static str> {
+    match format.system_support() {
+        SystemSupport::Shown => None,
+        SystemSupport::Refused => Some(
+            "note: the chat template refuses system messages; the system prompt goes in front of the first message",
+        ),
+        SystemSupport::LeftOut => Some(
+            "note: the chat template leaves system messages out; the system prompt goes in front of the first message",
+        ),
     }
 }
 
@@ -122,8 +145,9 @@ pub(crate) fn say_plan(invocation: &Invocation, report: &Report) {
 pub(crate) fn describe_format(format: &ChatFormat, report: &mut Report) {
     report.set("renderer", format.renderer());
     report.set("template_format", format.template_format());
-    if let Some(error) = format.template_error() {
-        output::note(format_args!("note: {error}; rendering as {} instead", format.renderer()));
+    if let Some(fault) = format.template_fault() {
+        report.set("template_error", fault.to_string());
+        output::note(format_args!("note: {fault}; rendering as {} instead", format.renderer()));
     }
 }
 

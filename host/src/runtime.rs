@@ -209,7 +209,8 @@ impl<'a> Runtime<'a> {
                 break;
             }
             done.ids.push(token);
-            let stopped = stop.push(decoder.push(tokenizer, token), &mut ready);
+            stop.push(decoder.push(tokenizer, token), &mut ready);
+            let stopped = stop.push_token(token, &mut ready);
             flush(&mut ready, &mut done.text, emit)?;
             if self.session.position() == self.session.n_ctx() {
                 done.finish = Finish::Context;

@@ -2,8 +2,8 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
-use nanocamelid_engine::SamplerParams;
 use nanocamelid_engine::chat::StopMatcher;
+use nanocamelid_engine::{SamplerParams, Tokenizer};
 
 /// Temperature of a chat with a model that varies its answers well.
 const CHAT_TEMPERATURE: f32 = 0.7;
@@ -51,8 +51,9 @@ impl Sampling {
     ///
     /// # Errors
     /// [`Error::Stop`].
-    pub(crate) fn stop(&self, of_format: Option<&str>) -> Result<StopMatcher, Error> {
-        Ok(StopMatcher::new(self.stops.iter().map(String::as_str).chain(of_format))?)
+    pub(crate) fn stop(&self, tokenizer: &Tokenizer<'_>, of_format: Option<&str>) -> Result<StopMatcher, Error> {
+        let stops = self.stops.iter().map(String::as_str).chain(of_format);
+        Ok(StopMatcher::new(stops)?.with_control_tokens(tokenizer))
     }
 
     /// Settings for a chat. The built-in demo is too small to vary its answers and is greedy unless asked otherwise.

@@ -144,6 +144,7 @@ pub(crate) static COMMANDS: &[Command] = &[
             "tokenizer",
             "renderer",
             "template_format",
+            "template_error",
             "context_length",
             "context_limit",
             "rope_scaling",

@@ -7,7 +7,7 @@ use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report};
 use crate::resolve;
 use crate::settings::Settings;
-use nanocamelid_engine::chat::ChatFormat;
+use nanocamelid_engine::chat::{ChatFormat, FormatError};
 use nanocamelid_engine::config::{Config, FfnConfig, MixerConfig};
 use nanocamelid_engine::gguf::Value as Metadata;
 use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
@@ -62,9 +62,16 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
     match Tokenizer::new(gguf) {
         Ok(tokenizer) => {
             report.set("tokenizer", describe_tokenizer(gguf, &tokenizer));
-            if let Some(format) = ChatFormat::new(gguf, &tokenizer) {
-                loading::describe_format(&format, report);
-                renderer = Some(format.renderer());
+            match ChatFormat::new(gguf, &tokenizer) {
+                Ok(format) => {
+                    loading::describe_format(&format, report);
+                    renderer = Some(format.renderer());
+                }
+                Err(FormatError::Unknown) => {}
+                Err(error @ FormatError::Template(_)) => {
+                    report.set("template_error", error.to_string());
+                    output::note(format_args!("note: {error}; chat is not possible"));
+                }
             }
         }
         Err(error) => reasons.push(format!("tokenizer: {error}")),

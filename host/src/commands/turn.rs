@@ -54,8 +54,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
         let tokens = (plan.tokens)(parsed, &file, &prompt)?;
         let params = (plan.params)(&sampling, file.is_demo());
         let limit = sampling.n_predict.unwrap_or(plan.limit);
-        let format = parsed.format.as_ref().filter(|_| plan.is_chat);
-        let stop = sampling.stop(format.and_then(|format| format.stop_string()))?;
+        let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
         let json = invocation.has(&table::JSON);
         let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
         let turn = one(&mut runtime, parsed, &tokens, params, stop, limit, &mut emit, &|| false)?;

@@ -43,7 +43,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 
     let mode = invocation.text_argument("chat|model");
-    let mode = mode.unwrap_or(if parsed.format.is_some() { "chat" } else { "model" });
+    let mode = mode.unwrap_or(if parsed.format.is_ok() { "chat" } else { "model" });
     let ids = match (&golden, mode) {
         (Some(golden), _) => golden.ids.clone(),
         (None, "chat") => parsed.chat_tokens(&file, &[Message { role: Role::User, content: &text }])?,
