@@ -1,8 +1,10 @@
 //! What the CPU is, from `/proc` and `/sys` where they exist.
 
+use super::cgroup::{self, Version};
 use super::cpu_list;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Facts about the CPUs. `None` is "the system does not say".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,7 +13,7 @@ pub(crate) struct Cpu {
     pub(crate) board: Option<String>,
     /// The CPU's name.
     pub(crate) model: Option<String>,
-    /// CPUs this process may use.
+    /// CPUs this process may keep busy.
     pub(crate) logical: usize,
     /// Cores among them; hardware threads of one core count once.
     pub(crate) physical: usize,
@@ -27,8 +29,37 @@ pub(crate) struct Cpu {
 
 /// Asks this machine.
 pub(crate) fn cpu() -> Cpu {
-    let logical = std::thread::available_parallelism().map_or(1, usize::from);
-    read(Path::new("/"), logical)
+    read(Path::new("/"), n_usable())
+}
+
+/// CPUs that this process may keep busy: those of its affinity mask, or fewer where its control groups have a quota.
+/// Asked once: a thread that has been pinned would count one.
+pub(crate) fn n_usable() -> usize {
+    static N_USABLE: OnceLock<usize> = OnceLock::new();
+    *N_USABLE.get_or_init(|| {
+        let n_cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        quota(Path::new("/")).map_or(n_cpus, |quota| quota.min(n_cpus))
+    })
+}
+
+/// Whole CPUs of the smallest quota up the tree of groups; std looks at the process's own path only. A part of a CPU
+/// does not count: a worker that spends the quota early stands still until the period ends, and all others wait for it.
+fn quota(root: &Path) -> Option<usize> {
+    let quotas = cgroup::groups(root, "cpu").into_iter().filter_map(|group| match group.version {
+        Version::V1 => whole_cpus(&group.text("cpu.cfs_quota_us")?, &group.text("cpu.cfs_period_us")?),
+        Version::V2 => {
+            let text = group.text("cpu.max")?;
+            let (quota, period) = text.trim().split_once(' ')?;
+            whole_cpus(quota, period)
+        }
+    });
+    quotas.min()
+}
+
+/// Microseconds of CPU time per microseconds of a period; `None` for `max`, -1 and what is no number.
+fn whole_cpus(quota: &str, period: &str) -> Option<usize> {
+    let (quota, period) = (quota.trim().parse::<u64>().ok()?, period.trim().parse::<u64>().ok()?);
+    usize::try_from(quota.checked_div(period)?).ok().map(|n| n.max(1))
 }
 
 fn read(root: &Path, logical: usize) -> Cpu {
@@ -108,6 +139,7 @@ pub(crate) fn governor_advice(governor: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::cgroup::tests::FakeRoot;
 
     #[test]
     fn a_raspberry_pi_5() {
@@ -140,6 +172,28 @@ mod tests {
         };
         assert_eq!(cpu, expected);
         assert!(governor_advice("ondemand").is_some() && governor_advice("performance").is_none());
+    }
+
+    #[test]
+    fn quotas_up_the_tree() {
+        let quota_of = |name: &str, line: &str, files: &[(&str, &str)]| {
+            quota(&FakeRoot::new(name, &[&[("proc/self/cgroup", line)], files].concat()).0)
+        };
+        let two = ("sys/fs/cgroup/cpu.max", "250000 100000\n");
+        assert_eq!(quota_of("quota", "0::/", &[two]), Some(2));
+        assert_eq!(quota_of("quota-absent", "0::/docker/01", &[two]), Some(2));
+        let own = ("sys/fs/cgroup/a/cpu.max", "max 100000\n");
+        assert_eq!(quota_of("quota-parent", "0::/a", &[two, own]), Some(2));
+        assert_eq!(quota_of("quota-none", "0::/a", &[own]), None);
+        assert_eq!(quota_of("quota-part", "0::/", &[("sys/fs/cgroup/cpu.max", "50000 100000\n")]), Some(1));
+        let v1 = |quota| {
+            [("sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", quota), ("sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n")]
+        };
+        assert_eq!(quota_of("quota-v1", "3:cpu,cpuacct:/a", &v1("300000\n")), Some(3));
+        assert_eq!(quota_of("quota-v1-none", "3:cpu,cpuacct:/a", &v1("-1\n")), None);
+        for (quota, period) in [("1", "0"), ("", "1"), ("x", "1")] {
+            assert_eq!(whole_cpus(quota, period), None);
+        }
     }
 
     #[test]

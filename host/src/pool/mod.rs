@@ -77,7 +77,7 @@ impl Pool {
     /// If the system refuses a thread.
     pub(crate) fn new(options: &PoolOptions) -> std::io::Result<Self> {
         let n_workers = options.n_decode.max(options.n_prefill).max(1);
-        let n_cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let n_cpus = crate::machine::cpu::n_usable();
         let shared = Arc::new(Shared {
             slots: (1..n_workers).map(|_| Slot::new()).collect(),
             job: UnsafeCell::new(None),
