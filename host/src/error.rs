@@ -2,6 +2,7 @@
 
 use crate::audit::Mismatch;
 use crate::cli::UsageError;
+use crate::machine::workers::CoresError;
 use crate::map::MapError;
 use crate::output::Report;
 use nanocamelid_engine::chat::{ChatError, StopError};
@@ -43,6 +44,8 @@ pub(crate) enum Error {
         name: String,
         here: Vec<&'static str>,
     },
+    /// CPUs that workers cannot be pinned to.
+    Cores(CoresError),
     /// The session does not fit memory.
     Memory {
         required: u64,
@@ -127,6 +130,7 @@ impl fmt::Display for Error {
             Self::Kernel { name, here } => {
                 write!(f, "--kernel: this CPU cannot run {name}; it can run {}", here.join(", "))
             }
+            Self::Cores(error) => write!(f, "--cores: {error}"),
             Self::Memory { required, available, fits } => write!(
                 f,
                 "the session needs {} and {} are free; {fits}",

@@ -152,7 +152,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 
 fn pool_options(settings: &Settings, threads: Option<usize>) -> PoolOptions {
     match threads {
-        Some(n) => PoolOptions { n_decode: n, n_prefill: n, cpus: settings.workers.options.cpus.clone() },
+        Some(n) => PoolOptions { n_decode: n, n_prefill: n, place: settings.workers.options.place.clone() },
         None => settings.workers.options.clone(),
     }
 }
