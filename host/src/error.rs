@@ -55,6 +55,7 @@ pub(crate) enum Error {
     PromptTooLong {
         n_tokens: usize,
         n_ctx: usize,
+        limit: ContextLimit,
     },
     EmptyPrompt,
     NotUtf8 {
@@ -87,6 +88,17 @@ pub(crate) enum Error {
     },
     /// Whoever read our output has gone.
     OutputClosed,
+}
+
+/// Why a context is not longer.
+#[derive(Clone, Debug)]
+pub(crate) enum ContextLimit {
+    /// Its length was asked for.
+    Asked,
+    /// The model was made for no more.
+    Model,
+    /// Memory; flags with which the prompt fits, if there are any.
+    Memory { fits: String },
 }
 
 impl Error {
@@ -137,10 +149,22 @@ impl fmt::Display for Error {
                 crate::output::mib(*required),
                 crate::output::mib(*available)
             ),
-            Self::PromptTooLong { n_tokens, n_ctx } => write!(
-                f,
-                "the prompt is {n_tokens} tokens and the context holds {n_ctx}, the answer included; shorten it or raise --ctx"
-            ),
+            Self::PromptTooLong { n_tokens, n_ctx, limit } => {
+                write!(f, "the prompt is {n_tokens} tokens and ")?;
+                match limit {
+                    ContextLimit::Asked => {
+                        write!(f, "the context holds {n_ctx}, the answer included; shorten it or raise --ctx")
+                    }
+                    ContextLimit::Model => {
+                        let made_for = "the model was made for";
+                        write!(f, "{made_for} {n_ctx}, the answer included; shorten it, or try a longer --ctx")
+                    }
+                    ContextLimit::Memory { fits } => {
+                        write!(f, "memory allows a context of {n_ctx}, the answer included; shorten it")?;
+                        if fits.is_empty() { Ok(()) } else { write!(f, ", or {fits}") }
+                    }
+                }
+            }
             Self::EmptyPrompt => write!(f, "the prompt is empty"),
             Self::NotUtf8 { path, offset } => write!(f, "{}: not UTF-8 at byte {offset}", path.display()),
             Self::Stop(error) => write!(f, "--stop: {error}"),
