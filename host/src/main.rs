@@ -22,6 +22,7 @@ mod runtime;
 mod sampling;
 mod settings;
 mod signals;
+mod streams;
 mod trace;
 
 use cli::table;
