@@ -2,6 +2,7 @@
 
 use crate::audit::Mismatch;
 use crate::cli::UsageError;
+use crate::machine::workers::CoresError;
 use crate::map::MapError;
 use crate::output::Report;
 use nanocamelid_engine::chat::{ChatError, FormatError, StopError};
@@ -43,6 +44,8 @@ pub(crate) enum Error {
         name: String,
         here: Vec<&'static str>,
     },
+    /// CPUs that workers cannot be pinned to.
+    Cores(CoresError),
     /// The session does not fit memory.
     Memory {
         required: u64,
@@ -52,6 +55,7 @@ pub(crate) enum Error {
     PromptTooLong {
         n_tokens: usize,
         n_ctx: usize,
+        limit: ContextLimit,
     },
     EmptyPrompt,
     NotUtf8 {
@@ -85,6 +89,17 @@ pub(crate) enum Error {
     },
     /// Whoever read our output has gone.
     OutputClosed,
+}
+
+/// Why a context is not longer.
+#[derive(Clone, Debug)]
+pub(crate) enum ContextLimit {
+    /// Its length was asked for.
+    Asked,
+    /// The model was made for no more.
+    Model,
+    /// Memory; flags with which the prompt fits, if there are any.
+    Memory { fits: String },
 }
 
 impl Error {
@@ -128,16 +143,29 @@ impl fmt::Display for Error {
             Self::Kernel { name, here } => {
                 write!(f, "--kernel: this CPU cannot run {name}; it can run {}", here.join(", "))
             }
+            Self::Cores(error) => write!(f, "--cores: {error}"),
             Self::Memory { required, available, fits } => write!(
                 f,
                 "the session needs {} and {} are free; {fits}",
                 crate::output::mib(*required),
                 crate::output::mib(*available)
             ),
-            Self::PromptTooLong { n_tokens, n_ctx } => write!(
-                f,
-                "the prompt is {n_tokens} tokens and the context holds {n_ctx}, the answer included; shorten it or raise --ctx"
-            ),
+            Self::PromptTooLong { n_tokens, n_ctx, limit } => {
+                write!(f, "the prompt is {n_tokens} tokens and ")?;
+                match limit {
+                    ContextLimit::Asked => {
+                        write!(f, "the context holds {n_ctx}, the answer included; shorten it or raise --ctx")
+                    }
+                    ContextLimit::Model => {
+                        let made_for = "the model was made for";
+                        write!(f, "{made_for} {n_ctx}, the answer included; shorten it, or try a longer --ctx")
+                    }
+                    ContextLimit::Memory { fits } => {
+                        write!(f, "memory allows a context of {n_ctx}, the answer included; shorten it")?;
+                        if fits.is_empty() { Ok(()) } else { write!(f, ", or {fits}") }
+                    }
+                }
+            }
             Self::EmptyPrompt => write!(f, "the prompt is empty"),
             Self::NotUtf8 { path, offset } => write!(f, "{}: not UTF-8 at byte {offset}", path.display()),
             Self::Stop(error) => write!(f, "--stop: {error}"),

@@ -2,16 +2,15 @@
 
 use crate::cli::Invocation;
 use crate::error::Error;
+use crate::fitting::{Fitting, Need};
 use crate::machine::memory;
-use crate::map::Arena;
 use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report, mib, rounded};
-use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, FormatError, Message, RenderRequest, SystemSupport};
 use nanocamelid_engine::template::Date;
-use nanocamelid_engine::{Gguf, Model, Session, SessionPlan, Tokenizer};
+use nanocamelid_engine::{Gguf, Model, Tokenizer};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What a file holds, parsed.
@@ -101,35 +100,36 @@ pub(crate) fn with_model<R>(
 ) -> Result<R, Error> {
     let started = Instant::now();
     let parsed = Parsed::new(file, settings, report)?;
-    let plan = model_file::plan(file, &parsed.model, settings)?;
-    with_plan(&parsed, plan, settings, report, started, body)
+    let fitting = Fitting::new(file, &parsed.model, settings);
+    with_session(&parsed, fitting, Need::default(), report, started, body)
 }
 
-/// As [`with_model`], for a model that is open already.
-pub(crate) fn with_plan<R>(
-    parsed: &Parsed<'_>,
-    plan: SessionPlan,
-    settings: &Settings,
+/// As [`with_model`], for a model that is open already and a known prompt.
+///
+/// # Errors
+/// As [`Fitting::plan`], and what `body` returns.
+pub(crate) fn with_session<'p, R>(
+    parsed: &'p Parsed<'_>,
+    fitting: Fitting<'p>,
+    need: Need,
     report: &mut Report,
     started: Instant,
     body: impl FnOnce(&Parsed<'_>, Runtime<'_>, &mut Report) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    report.set("context_limit", plan.options().n_ctx);
-    let n_bytes = plan.required_bytes();
-    let mut arena = Arena::new(n_bytes).map_err(Error::io("memory for the session"))?;
-    let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
-    let session = Session::new(&parsed.model, settings.kernels, plan, arena.bytes())?;
+    let verbose = fitting.settings().verbose;
+    let runtime = Runtime::new(fitting, need)?;
+    report.set("context_limit", runtime.n_ctx());
     let load = started.elapsed();
     report.set("load_sec", rounded(load.as_secs_f64()));
-    if settings.verbose {
+    if verbose {
         output::note(format_args!(
             "loaded in {:.1} ms; session {} (touched as it fills), file {}",
             load.as_secs_f64() * 1e3,
-            mib(n_bytes as u64),
+            mib(runtime.arena_bytes() as u64),
             mib(parsed.gguf.file_bytes()),
         ));
     }
-    let result = body(parsed, Runtime::new(session, n_bytes, pool, settings.trace), report)?;
+    let result = body(parsed, runtime, report)?;
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     Ok(result)
 }

@@ -2,17 +2,11 @@
 
 use crate::audit::audit;
 use crate::error::Error;
-use crate::machine::memory;
 use crate::map::MappedFile;
-use crate::output::{self, Report, mib};
+use crate::output::{self, Report};
 use crate::profile::Profile;
 use crate::resolve::{Place, Resolved};
-use crate::settings::Settings;
-use nanocamelid_engine::{Gguf, Model, SessionPlan};
-use nanocamelid_kernels::KvType;
-
-/// Context length when nobody asks for one and the model allows it.
-pub(crate) const DEFAULT_CTX: usize = 4096;
+use nanocamelid_engine::{Gguf, Model};
 
 /// The bytes of a model.
 #[derive(Debug)]
@@ -112,76 +106,4 @@ pub(crate) fn describe_model(gguf: &Gguf<'_>, model: &Model<'_>, report: &mut Re
     let architecture = gguf.value("general.architecture").and_then(|v| v.as_bytes()).unwrap_or_default();
     report.set("architecture", String::from_utf8_lossy(architecture).into_owned());
     report.set("quantization", model.quantization().map(|format| format.name()));
-}
-
-/// Sizes a session: the context asked for, or as much of the default as memory allows.
-///
-/// # Errors
-/// [`Error::Memory`] if what was asked for does not fit, with what would.
-pub(crate) fn plan(file: &ModelFile, model: &Model<'_>, settings: &Settings) -> Result<SessionPlan, Error> {
-    let memory = memory::memory();
-    let weights = file.bytes().len() as u64;
-    let budget = match memory.available {
-        None => u64::MAX,
-        Some(available) if available > weights => available - weights,
-        Some(available) => {
-            output::note(format_args!(
-                "note: the weights are {} and {} of memory are free: they will be read from disk again and again",
-                mib(weights),
-                mib(available)
-            ));
-            available / 2
-        }
-    };
-    fit(model, settings, budget)
-}
-
-fn fit(model: &Model<'_>, settings: &Settings, budget: u64) -> Result<SessionPlan, Error> {
-    let sized = |n_ctx, kv_type| {
-        let options = nanocamelid_engine::SessionOptions { kv_type, ..settings.session_options(n_ctx) };
-        SessionPlan::new(model, settings.kernels, options)
-    };
-    let fits = |plan: &SessionPlan| plan.required_bytes() as u64 <= budget;
-    let default = model.config.n_ctx_train.min(DEFAULT_CTX);
-    let n_ctx = settings.n_ctx.unwrap_or(default);
-    if n_ctx > model.config.n_ctx_train {
-        let made_for = model.config.n_ctx_train;
-        output::note(format_args!("note: a context of {n_ctx} tokens; this model was made for {made_for}"));
-    }
-    let plan = sized(n_ctx, settings.kv_type)?;
-    if fits(&plan) {
-        return Ok(plan);
-    }
-    // The largest context in steps of 128 that fits, by bisection.
-    let largest = |kv_type| {
-        let (mut low, mut high) = (0, n_ctx.div_ceil(128));
-        while low < high {
-            let middle = (low + high).div_ceil(2);
-            match sized(middle * 128, kv_type) {
-                Ok(plan) if fits(&plan) => low = middle,
-                _ => high = middle - 1,
-            }
-        }
-        low * 128
-    };
-    let smaller = largest(settings.kv_type);
-    if settings.n_ctx.is_none() && smaller > 0 {
-        output::note(format_args!("note: memory allows a context of {smaller} tokens, not {default}"));
-        return Ok(sized(smaller, settings.kv_type)?);
-    }
-    let choices: Vec<String> = KvType::ALL
-        .into_iter()
-        .map(|kv_type| (kv_type, largest(kv_type)))
-        .filter(|(_, n_ctx)| *n_ctx > 0)
-        .map(|(kv_type, n_ctx)| format!("--ctx {n_ctx} --kv {}", kv_type.name()))
-        .collect();
-    Err(Error::Memory {
-        required: plan.required_bytes() as u64,
-        available: budget,
-        fits: if choices.is_empty() {
-            "no context fits".into()
-        } else {
-            format!("what fits: {}", choices.join(", or "))
-        },
-    })
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{Invocation, UsageError, table};
 use crate::error::Error;
+use crate::streams;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ pub(crate) fn read(invocation: &Invocation, argument: &'static str) -> Result<St
         (None, None) if std::io::stdin().is_terminal() => {
             return Err(UsageError::MissingArgument { command: invocation.command, name: argument }.into());
         }
-        (None, None) => without_newline(read_all(std::io::stdin().lock(), Path::new("standard input"))?),
+        (None, None) => without_newline(read_all(streams::stdin(), Path::new("standard input"))?),
     };
     if text.is_empty() { Err(Error::EmptyPrompt) } else { Ok(text) }
 }

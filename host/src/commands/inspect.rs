@@ -2,6 +2,7 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
+use crate::fitting;
 use crate::loading;
 use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report};
@@ -92,7 +93,7 @@ fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<
     report.set("rope_scaling", config.ropes.first().map(|rope| format!("{:?}", rope.scaling)));
     report.set("kv_bytes_per_token", config.kv_bytes_per_token(settings.kv_type));
     report.set("bytes_per_token", model.bytes_per_token());
-    let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(model_file::DEFAULT_CTX));
+    let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(fitting::DEFAULT_CTX));
     let plan = SessionPlan::new(model, settings.kernels, settings.session_options(n_ctx))?;
     report.set("context_limit", n_ctx);
     report.set("arena_bytes", plan.required_bytes());

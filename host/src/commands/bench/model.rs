@@ -3,11 +3,12 @@
 use super::mean_and_deviation;
 use crate::cli::{Invocation, UsageError, table};
 use crate::error::Error;
+use crate::fitting;
 use crate::machine::bandwidth::read_rate;
 use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
 use crate::map::Arena;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::output::{self, Report, mib, rounded};
 use crate::pool::{Pool, PoolOptions};
 use crate::resolve;
@@ -152,7 +153,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 
 fn pool_options(settings: &Settings, threads: Option<usize>) -> PoolOptions {
     match threads {
-        Some(n) => PoolOptions { n_decode: n, n_prefill: n, cpus: settings.workers.options.cpus.clone() },
+        Some(n) => PoolOptions { n_decode: n, n_prefill: n, place: settings.workers.options.place.clone() },
         None => settings.workers.options.clone(),
     }
 }
@@ -169,7 +170,7 @@ fn measure(
     workers.options = options.clone();
     let n_ctx = depth + asked.n_prompt.max(asked.n_gen) + 1;
     let settings = Settings { n_ctx: Some(n_ctx), workers, ..settings.clone() };
-    let plan = model_file::plan(file, model, &settings)?;
+    let plan = fitting::plan(file, model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(options).map_err(Error::io("worker threads"))?;
     let mut session = Session::new(model, settings.kernels, plan, arena.bytes())?;

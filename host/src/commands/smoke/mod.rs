@@ -5,7 +5,8 @@ mod golden;
 
 use super::generate::raw_tokens;
 use crate::cli::{Invocation, table};
-use crate::error::Error;
+use crate::error::{ContextLimit, Error};
+use crate::fitting::{Fitting, Need};
 use crate::loading::{self, Parsed};
 use crate::machine::memory;
 use crate::model_file::{self, ModelFile};
@@ -88,7 +89,7 @@ pub(crate) fn perform(
         return Err(Error::EmptyPrompt);
     }
     if ids.len() >= n_ctx {
-        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx });
+        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });
     }
     let n = n.min(n_ctx - ids.len());
     let Comparison { max_delta, first_difference, generated, prefill, generation } =
@@ -125,7 +126,7 @@ fn open_session<R>(
     settings: &Settings,
     body: impl FnOnce(crate::runtime::Runtime<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let plan = model_file::plan(file, &parsed.model, settings)?;
+    let fitting = Fitting::new(file, &parsed.model, settings);
     let mut ignored = Report::empty();
-    loading::with_plan(parsed, plan, settings, &mut ignored, Instant::now(), |_, runtime, _| body(runtime))
+    loading::with_session(parsed, fitting, Need::default(), &mut ignored, Instant::now(), |_, runtime, _| body(runtime))
 }

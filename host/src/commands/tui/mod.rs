@@ -10,6 +10,7 @@ mod slash;
 use super::turn::{self, OneTurn};
 use crate::cli::{Invocation, environment, table};
 use crate::error::Error;
+use crate::fitting;
 use crate::loading::{self, Parsed};
 use crate::machine::throttling::Snapshot;
 use crate::model_file::{self, ModelFile};
@@ -83,7 +84,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             talk.input.start()?;
             talk.screen.banner(&file, parsed, &runtime, &talk.settings, report);
             talk.note_system(parsed);
-            talk.with(&file, parsed, &mut runtime)
+            let next = talk.with(&file, parsed, &mut runtime);
+            report.set("context_limit", runtime.n_ctx());
+            next
         })?;
         match next {
             Next::Leave => break,
@@ -163,7 +166,7 @@ impl Talk<'_> {
         let settings = Settings { expect: None, ..self.settings.clone() };
         let parsed = Parsed::new(&file, &settings, &mut scratch)?;
         parsed.chat_format(&file)?;
-        model_file::plan(&file, &parsed.model, &settings)?;
+        fitting::plan(&file, &parsed.model, &settings)?;
         drop(parsed);
         Ok(file)
     }
@@ -220,6 +223,7 @@ impl Talk<'_> {
         };
         let turn = turn::one(runtime, parsed, &tokens, params, stop, limit, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
+        turn::say_growth(runtime);
         Ok(turn)
     }
 
