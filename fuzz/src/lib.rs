@@ -50,7 +50,7 @@ const MAX_ARENA_BYTES: usize = 4 << 20;
 pub fn gguf_parse(bytes: &[u8]) -> bool {
     match Gguf::parse(bytes) {
         Ok(gguf) => {
-            gguf_invariants::check(&gguf, bytes);
+            gguf_invariants::check(&gguf, &[bytes]);
             true
         }
         Err(error) => {
