@@ -12,6 +12,7 @@ mod machine;
 mod map;
 mod model_file;
 mod output;
+mod parts;
 mod pool;
 mod profile;
 mod prompt;

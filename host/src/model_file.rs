@@ -5,11 +5,14 @@ use crate::error::Error;
 use crate::machine::memory;
 use crate::map::MappedFile;
 use crate::output::{self, Report, mib};
+use crate::parts::PartName;
 use crate::profile::Profile;
 use crate::resolve::{Place, Resolved};
 use crate::settings::Settings;
+use nanocamelid_engine::gguf::{self, ErrorKind};
 use nanocamelid_engine::{Gguf, Model, SessionPlan};
 use nanocamelid_kernels::KvType;
+use std::path::Path;
 
 /// Context length when nobody asks for one and the model allows it.
 pub(crate) const DEFAULT_CTX: usize = 4096;
@@ -23,28 +26,34 @@ pub(crate) struct ModelFile {
 
 #[derive(Debug)]
 enum Bytes {
-    Mapped(MappedFile),
+    /// One file or, for a model in several, all of them in order.
+    Mapped(Vec<MappedFile>),
     BuiltIn(&'static [u8]),
 }
 
 impl ModelFile {
-    /// Maps the file.
+    /// Maps the file, and the others of a model in several.
     ///
     /// # Errors
     /// [`Error::Map`].
     pub(crate) fn open(resolved: Resolved) -> Result<Self, Error> {
         let bytes = match &resolved.place {
-            Place::File(path) => Bytes::Mapped(MappedFile::open(path)?),
+            Place::File(path) => Bytes::Mapped(open_parts(path)?),
             Place::Demo => Bytes::BuiltIn(crate::demo::bytes().ok_or(Error::NoModel)?),
         };
         Ok(Self { resolved, bytes })
     }
 
-    /// The whole file.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Length of all files.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        self.parts().iter().map(|part| part.len() as u64).sum()
+    }
+
+    /// The whole of every file, in order.
+    pub(crate) fn parts(&self) -> Vec<&[u8]> {
         match &self.bytes {
-            Bytes::Mapped(map) => map.bytes(),
-            Bytes::BuiltIn(bytes) => bytes,
+            Bytes::Mapped(files) => files.iter().map(MappedFile::bytes).collect(),
+            Bytes::BuiltIn(bytes) => vec![bytes],
         }
     }
 
@@ -53,12 +62,33 @@ impl ModelFile {
         matches!(self.bytes, Bytes::BuiltIn(_))
     }
 
-    /// Parses the header.
+    /// Parses the headers.
     ///
     /// # Errors
-    /// [`Error::Gguf`].
+    /// [`Error::Gguf`], with the name of the file that is wrong; [`Error::Input`] for one file of several.
     pub(crate) fn parse(&self) -> Result<Gguf<'_>, Error> {
-        Gguf::parse(self.bytes()).map_err(|source| Error::Gguf { model: self.resolved.name(), source })
+        Gguf::parse_parts(&self.parts()).map_err(|source| self.refusal(source))
+    }
+
+    /// What a user can do about it, where that is something.
+    fn refusal(&self, source: gguf::Error) -> Error {
+        let Bytes::Mapped(files) = &self.bytes else {
+            return Error::Gguf { model: self.resolved.name(), source };
+        };
+        let path = files[usize::from(source.part).min(files.len() - 1)].path();
+        let name = PartName::of(path);
+        let problem = match (source.kind, name) {
+            (ErrorKind::PartNumber { found, expected: 0 }, name) => {
+                let first = name.map_or(String::new(), |name| format!(", {}", name.part(1).display()));
+                format!("part {} of a model in several files; give the first{first}", u32::from(found) + 1)
+            }
+            (ErrorKind::PartCount { given: 1, expected }, _) => format!(
+                "the first of a model's {expected} files; the others cannot be found by its name, which would end in \
+                 -00001-of-{expected:05}.gguf"
+            ),
+            _ => return Error::Gguf { model: path.display().to_string(), source },
+        };
+        Error::Input { path: path.to_owned(), problem }
     }
 
     /// The model over the file's bytes.
@@ -98,6 +128,21 @@ impl ModelFile {
     }
 }
 
+/// Maps the file at `path` and, if it is the first of several and named as such, those that follow.
+fn open_parts(path: &Path) -> Result<Vec<MappedFile>, Error> {
+    let mut files = vec![MappedFile::open(path)?];
+    let Some(name) = PartName::of(path).filter(|name| name.no == 1 && name.count > 1) else { return Ok(files) };
+    // Names can lie; what the file says about itself counts.
+    let count = match Gguf::parse(files[0].bytes()).map_err(|error| error.kind) {
+        Err(ErrorKind::PartCount { expected, .. }) if name.count == u32::from(expected) => name.count,
+        _ => 1,
+    };
+    for no in 2..=count {
+        files.push(MappedFile::open(&name.part(no)).map_err(|error| error.of_part(no, count))?);
+    }
+    Ok(files)
+}
+
 /// Puts a model's name and source into a report, as far as they are known before it is opened.
 pub(crate) fn describe_source(resolved: &Resolved, expect: Option<&'static Profile>, report: &mut Report) {
     report.set("model", resolved.name());
@@ -120,7 +165,7 @@ pub(crate) fn describe_model(gguf: &Gguf<'_>, model: &Model<'_>, report: &mut Re
 /// [`Error::Memory`] if what was asked for does not fit, with what would.
 pub(crate) fn plan(file: &ModelFile, model: &Model<'_>, settings: &Settings) -> Result<SessionPlan, Error> {
     let memory = memory::memory();
-    let weights = file.bytes().len() as u64;
+    let weights = file.n_bytes();
     let budget = match memory.available {
         None => u64::MAX,
         Some(available) if available > weights => available - weights,

@@ -43,6 +43,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Vec<String> {
     report.set("gguf_version", gguf.version());
     report.set("file_bytes", gguf.file_bytes());
+    report.set("n_parts", gguf.n_parts());
     report.set("n_tensors", gguf.tensors().len());
     report.set("n_metadata", gguf.metadata().len());
     report.set("tensor_types", tensor_types(gguf));

@@ -207,7 +207,7 @@ fn measure(
         // What has been read before, so that the peak of resident memory is the model's own.
         let weights: Vec<&[u8]> = match model.n_experts() {
             0 => model.matrices().map(|matrix| matrix.bytes()).collect(),
-            _ => vec![file.bytes()],
+            _ => file.parts(),
         };
         measured.read = read_rate(&pool, &weights);
     }
