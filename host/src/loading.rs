@@ -10,6 +10,7 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest};
+use nanocamelid_engine::model::FileKind;
 use nanocamelid_engine::template::Date;
 use nanocamelid_engine::{Gguf, Model, Session, SessionPlan, Tokenizer};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -61,9 +62,12 @@ impl<'a> Parsed<'a> {
 /// The tokenizer of a file.
 ///
 /// # Errors
-/// [`Error::Tokenizer`].
+/// [`Error::Tokenizer`]; [`Error::Unsupported`] for a file that is known to be no model.
 pub(crate) fn tokenizer<'a>(file: &ModelFile, gguf: &Gguf<'a>) -> Result<Tokenizer<'a>, Error> {
-    Tokenizer::new(gguf).map_err(|source| Error::Tokenizer { model: file.resolved.name(), source })
+    Tokenizer::new(gguf).map_err(|source| match FileKind::of(gguf) {
+        Some(kind) => file.unsupported([kind]),
+        None => Error::Tokenizer { model: file.resolved.name(), source },
+    })
 }
 
 /// Opens a model, starts its workers and hands both to `body`.

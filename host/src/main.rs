@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod demo;
 mod error;
+mod file_kind;
 mod loading;
 mod machine;
 mod map;

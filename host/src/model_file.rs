@@ -2,6 +2,7 @@
 
 use crate::audit::audit;
 use crate::error::Error;
+use crate::file_kind;
 use crate::machine::memory;
 use crate::map::MappedFile;
 use crate::output::{self, Report, mib};
@@ -75,9 +76,9 @@ impl ModelFile {
         let Bytes::Mapped(files) = &self.bytes else {
             return Error::Gguf { model: self.resolved.name(), source };
         };
-        let path = files[usize::from(source.part).min(files.len() - 1)].path();
-        let name = PartName::of(path);
-        let problem = match (source.kind, name) {
+        let file = &files[usize::from(source.part).min(files.len() - 1)];
+        let path = file.path();
+        let problem = match (source.kind, PartName::of(path)) {
             (ErrorKind::PartNumber { found, expected: 0 }, name) => {
                 let first = name.map_or(String::new(), |name| format!(", {}", name.part(1).display()));
                 format!("part {} of a model in several files; give the first{first}", u32::from(found) + 1)
@@ -86,6 +87,9 @@ impl ModelFile {
                 "the first of a model's {expected} files; the others cannot be found by its name, which would end in \
                  -00001-of-{expected:05}.gguf"
             ),
+            (ErrorKind::Magic, _) if let Some(what) = file_kind::of(file.bytes()) => {
+                format!("not a GGUF file but {what}")
+            }
             _ => return Error::Gguf { model: path.display().to_string(), source },
         };
         Error::Input { path: path.to_owned(), problem }
@@ -96,10 +100,13 @@ impl ModelFile {
     /// # Errors
     /// [`Error::Unsupported`] with every reason.
     pub(crate) fn model<'a>(&'a self, gguf: &Gguf<'a>) -> Result<Model<'a>, Error> {
-        Model::new(gguf).map_err(|error| Error::Unsupported {
-            model: self.resolved.name(),
-            reasons: error.reasons.iter().map(ToString::to_string).collect(),
-        })
+        Model::new(gguf).map_err(|error| self.unsupported(error.reasons))
+    }
+
+    /// The file's refusal with every reason.
+    pub(crate) fn unsupported<R: ToString>(&self, reasons: impl IntoIterator<Item = R>) -> Error {
+        let reasons = reasons.into_iter().map(|reason| reason.to_string()).collect();
+        Error::Unsupported { model: self.resolved.name(), reasons }
     }
 
     /// Holds the file against the profile that its alias or `--expect` names, and reports the result.

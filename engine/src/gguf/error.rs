@@ -1,6 +1,7 @@
 //! What can be wrong with a file's header.
 
 use core::fmt;
+use nanocamelid_kernels::formats;
 
 /// What is wrong, and at which byte of which file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub enum ErrorKind {
     Alignment,
     /// A tensor with more than four dimensions.
     Dimensions(u32),
-    /// A tensor type number nobody has defined.
+    /// A tensor type number that nobody has defined, or that was given up.
     TensorType(u32),
     /// A tensor's row is no whole number of its format's blocks.
     PartialBlock,
@@ -106,7 +107,12 @@ impl fmt::Display for Error {
             ErrorKind::DuplicateTensor => write!(f, "a tensor name occurs twice")?,
             ErrorKind::Alignment => write!(f, "general.alignment is not a power of two")?,
             ErrorKind::Dimensions(n) => write!(f, "a tensor with {n} dimensions (at most 4)")?,
-            ErrorKind::TensorType(t) => write!(f, "unknown tensor type {t}")?,
+            ErrorKind::TensorType(t) => match formats::ggml_withdrawn(t) {
+                Some((name, now)) => {
+                    write!(f, "tensor type {name} ({t}) is no longer in use; take the model's {now} file")?
+                }
+                None => write!(f, "unknown tensor type {t}")?,
+            },
             ErrorKind::PartialBlock => write!(f, "a tensor row is no whole number of its format's blocks")?,
             ErrorKind::TensorAlignment => write!(f, "a tensor's offset is not aligned")?,
             ErrorKind::TensorOutOfFile => write!(f, "a tensor reaches past the end of the file (truncated download?)")?,

@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use nanocamelid_engine::chat::ChatFormat;
 use nanocamelid_engine::config::{Config, FfnConfig, MixerConfig};
 use nanocamelid_engine::gguf::Value as Metadata;
+use nanocamelid_engine::model::FileKind;
 use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
 use serde_json::{Map, Value, json};
 
@@ -68,6 +69,8 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
                 renderer = Some(format.renderer());
             }
         }
+        // What is no model may do without.
+        Err(_) if FileKind::of(gguf).is_some() => {}
         Err(error) => reasons.push(format!("tokenizer: {error}")),
     }
     if let Err(Error::Audit { mismatches, .. }) = file.audit(gguf, renderer, settings.expect, report) {

@@ -4,7 +4,7 @@ use super::TempDir;
 use nanocamelid_engine::gguf::Gguf;
 
 /// Bytes of a key's entry: name, number of its type, value.
-fn entry(key: &str, value_type: u32, value: &[u8]) -> Vec<u8> {
+pub fn entry(key: &str, value_type: u32, value: &[u8]) -> Vec<u8> {
     [&(key.len() as u64).to_le_bytes()[..], key.as_bytes(), &value_type.to_le_bytes(), value].concat()
 }
 
