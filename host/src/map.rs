@@ -116,6 +116,22 @@ impl Drop for MappedFile {
     }
 }
 
+/// Whether two paths lead to one file, be it by a symbolic or by another hard link. Not to a file that is not there.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (std::fs::metadata(one), std::fs::metadata(other)) {
+        #[cfg(unix)]
+        (Ok(one), Ok(other)) => {
+            use std::os::unix::fs::MetadataExt;
+            (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        #[cfg(not(unix))]
+        (Ok(_), Ok(_)) => {
+            one.canonicalize().ok().is_some_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+        }
+        _ => false,
+    }
+}
+
 /// Zeroed memory that the system hands out page by page when it is touched.
 #[derive(Debug)]
 pub(crate) struct Arena {
@@ -160,6 +176,25 @@ mod tests {
         let good = dir.join("good.gguf");
         std::fs::write(&good, b"bytes").unwrap();
         assert_eq!(MappedFile::open(&good).unwrap().bytes(), b"bytes");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_lead_to_one_file() {
+        let dir = std::env::temp_dir().join(format!("nanocamelid-links-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (file, hard, symbolic, copy) = (dir.join("file"), dir.join("hard"), dir.join("symbolic"), dir.join("copy"));
+        std::fs::write(&file, b"bytes").unwrap();
+        std::fs::hard_link(&file, &hard).unwrap();
+        std::os::unix::fs::symlink(&hard, &symbolic).unwrap();
+        std::fs::write(&copy, b"bytes").unwrap();
+        for same in [&file, &hard, &symbolic, &dir.join("./../").join(dir.file_name().unwrap()).join("file")] {
+            assert!(is_same_file(&file, same), "{}", same.display());
+        }
+        for other in [&copy, &dir, &dir.join("none")] {
+            assert!(!is_same_file(&file, other) && !is_same_file(other, &file), "{}", other.display());
+        }
         std::fs::remove_dir_all(&dir).unwrap();
     }
 

@@ -4,7 +4,7 @@ use crate::audit::audit;
 use crate::error::Error;
 use crate::file_kind;
 use crate::machine::memory;
-use crate::map::MappedFile;
+use crate::map::{MappedFile, is_same_file};
 use crate::output::{self, Report, mib};
 use crate::parts::PartName;
 use crate::profile::Profile;
@@ -55,6 +55,24 @@ impl ModelFile {
         match &self.bytes {
             Bytes::Mapped(files) => files.iter().map(MappedFile::bytes).collect(),
             Bytes::BuiltIn(bytes) => vec![bytes],
+        }
+    }
+
+    /// Refuses to write a file that is the model's own, or one of its own.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub(crate) fn spare(&self, path: &Path) -> Result<(), Error> {
+        let is_ours = match &self.bytes {
+            Bytes::Mapped(files) => files.iter().any(|file| is_same_file(file.path(), path)),
+            Bytes::BuiltIn(_) => false,
+        };
+        match is_ours {
+            true => Err(Error::Input {
+                path: path.to_owned(),
+                problem: "a file of the model itself; not overwritten".into(),
+            }),
+            false => Ok(()),
         }
     }
 

@@ -78,6 +78,33 @@ fn sizes_count_all_files() {
     assert_eq!(whole["n_parts"], 1);
 }
 
+#[test]
+#[cfg(unix)]
+fn an_output_path_that_is_the_model_is_refused() {
+    let dir = TempDir::new("parts-out");
+    let model = read(&arch("llama"));
+    let parts = write(&dir, &model, 3);
+    let whole = dir.file("whole.gguf", &model);
+    let (hard, symbolic) = (dir.path("hard.bin"), dir.path("symbolic.bin"));
+    std::fs::hard_link(&whole, &hard).unwrap();
+    std::os::unix::fs::symlink(&whole, &symbolic).unwrap();
+    let before: Vec<_> = parts.iter().map(|path| read(path)).collect();
+    for (given, out) in [
+        (&whole, &whole),
+        (&whole, &hard),
+        (&whole, &symbolic),
+        (&symbolic, &whole),
+        (&parts[0], &parts[0]),
+        (&parts[0], &parts[2]),
+    ] {
+        run(&["logits", given, "--ids", "1,2", "--out", out]).assert_fails(2, &[out, "file of the model itself"]);
+    }
+    assert!(read(&whole) == model && parts.iter().map(|path| read(path)).eq(before), "nothing was written");
+    let out = dir.file("logits.bin", b"old");
+    run(&["logits", &whole, "--ids", "1,2", "--out", &out]).assert_ok("logits");
+    assert_eq!(read(&out).len(), 2 * 288 * 4);
+}
+
 fn inspect(path: &str) -> Run {
     run(&["inspect", path])
 }
