@@ -181,7 +181,16 @@ pub(crate) fn describe_source(resolved: &Resolved, expect: Option<&'static Profi
 pub(crate) fn describe_model(gguf: &Gguf<'_>, model: &Model<'_>, report: &mut Report) {
     let architecture = gguf.value("general.architecture").and_then(|v| v.as_bytes()).unwrap_or_default();
     report.set("architecture", String::from_utf8_lossy(architecture).into_owned());
-    report.set("quantization", model.quantization().map(|format| format.name()));
+    report.set("quantization", quantization(gguf, model));
+}
+
+/// What the file calls its quantization; what most of its layers are in if it does not say, or says of blocks that they are
+/// floats, as files do whose converter knew no number for them.
+pub(crate) fn quantization(gguf: &Gguf<'_>, model: &Model<'_>) -> Option<&'static str> {
+    let commonest = model.quantization();
+    let is_possible =
+        |name: &&str| !matches!(*name, "F32" | "F16" | "BF16") || commonest.is_none_or(|t| t.block_len() == 1);
+    gguf.file_type().filter(is_possible).or(commonest.map(|format| format.name()))
 }
 
 /// Sizes a session: the context asked for, or as much of the default as memory allows.

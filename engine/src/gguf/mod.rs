@@ -8,6 +8,7 @@
 
 mod cursor;
 mod error;
+mod file_type;
 mod metadata;
 mod split;
 mod tensor;

@@ -248,7 +248,7 @@ impl<'a> Model<'a> {
         self.layers.iter().map(|layer| dense(layer) + experts(layer)).sum()
     }
 
-    /// The weight format with the most bytes in layers and head: what people call the file's quantization.
+    /// The weight format with the most bytes in the layers.
     pub fn quantization(&self) -> Option<WeightType> {
         let mut bytes = [0u64; WeightType::COUNT];
         for layer in &self.layers {

@@ -8,6 +8,24 @@ pub fn entry(key: &str, value_type: u32, value: &[u8]) -> Vec<u8> {
     [&(key.len() as u64).to_le_bytes()[..], key.as_bytes(), &value_type.to_le_bytes(), value].concat()
 }
 
+/// A model (version 3, aligned to 32) with more metadata.
+pub fn with_entries(model: &[u8], entries: &[Vec<u8>]) -> Vec<u8> {
+    let gguf = Gguf::parse(model).expect("a model file");
+    let n_entries = (gguf.metadata().len() + entries.len()) as u64;
+    let data = gguf.data_offset() as usize;
+    let header = &model[24..header_end(&gguf)];
+    let mut bytes = [&model[..16], &n_entries.to_le_bytes(), &entries.concat(), header].concat();
+    bytes.resize(bytes.len().next_multiple_of(32), 0);
+    bytes.extend(&model[data..]);
+    bytes
+}
+
+/// Where the last tensor's info ends.
+fn header_end(gguf: &Gguf<'_>) -> usize {
+    let last = gguf.tensors().last().expect("a tensor");
+    last.info_offset as usize + 8 + last.name.len() + 4 + 8 * last.n_dims + 4 + 8
+}
+
 /// The files of a model (version 3, aligned to 32) in `n` parts: metadata in the first, tensors in equal runs.
 pub fn split(model: &[u8], n: u16) -> Vec<Vec<u8>> {
     let gguf = Gguf::parse(model).expect("a model file");

@@ -66,11 +66,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let model = file.model(&gguf)?;
     file.audit(&gguf, None, settings.expect, &mut report)?;
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
-    let name = format!(
-        "{} {}",
-        model.config.architecture.name(),
-        model.quantization().map_or("?", |weight_type| weight_type.name())
-    );
+    let name =
+        format!("{} {}", model.config.architecture.name(), model_file::quantization(&gguf, &model).unwrap_or("?"));
     let json = invocation.has(&table::JSON);
     let row = |text: &str| if json { Ok(()) } else { output::answer(text) };
     row("| model | size | kernel | threads | batch | kv | test | t/s | rate |\n\
