@@ -13,6 +13,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+/// Reasons that one line of message gives.
+const MAX_REASONS: usize = 3;
+
 /// What went wrong. `model` is what the user knows the model by.
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -130,7 +133,12 @@ impl fmt::Display for Error {
             Self::Map(error) => write!(f, "{error}"),
             Self::Gguf { model, source } => write!(f, "{model}: {source}"),
             Self::Unsupported { model, reasons } => {
-                write!(f, "{model}: unsupported: {}", reasons.join("; "))
+                let shown = &reasons[..reasons.len().min(MAX_REASONS)];
+                write!(f, "{model}: unsupported: {}", shown.join("; "))?;
+                match reasons.len() - shown.len() {
+                    0 => Ok(()),
+                    more => write!(f, "; and {more} more (inspect lists them)"),
+                }
             }
             Self::Tokenizer { model, source } => write!(f, "{model}: {source}"),
             Self::Audit { model, profile, mismatches } => {

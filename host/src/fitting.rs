@@ -42,7 +42,7 @@ pub(crate) struct Fitting<'a> {
 impl<'a> Fitting<'a> {
     /// Of that model, run with these settings.
     pub(crate) fn new(file: &ModelFile, model: &'a Model<'a>, settings: &Settings) -> Self {
-        Self { model, settings: settings.clone(), weights: file.bytes().len() as u64 }
+        Self { model, settings: settings.clone(), weights: file.n_bytes() }
     }
 
     pub(crate) fn model(&self) -> &'a Model<'a> {

@@ -9,6 +9,7 @@ use crate::output::{self, Report, mib, rounded};
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, FormatError, Message, RenderRequest, SystemSupport};
+use nanocamelid_engine::model::FileKind;
 use nanocamelid_engine::template::Date;
 use nanocamelid_engine::{Gguf, Model, Tokenizer};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -83,9 +84,12 @@ pub(crate) fn system_note(format: &ChatFormat) -> Option<&'static str> {
 /// The tokenizer of a file.
 ///
 /// # Errors
-/// [`Error::Tokenizer`].
+/// [`Error::Tokenizer`]; [`Error::Unsupported`] for a file that is known to be no model.
 pub(crate) fn tokenizer<'a>(file: &ModelFile, gguf: &Gguf<'a>) -> Result<Tokenizer<'a>, Error> {
-    Tokenizer::new(gguf).map_err(|source| Error::Tokenizer { model: file.resolved.name(), source })
+    Tokenizer::new(gguf).map_err(|source| match FileKind::of(gguf) {
+        Some(kind) => file.unsupported([kind]),
+        None => Error::Tokenizer { model: file.resolved.name(), source },
+    })
 }
 
 /// Opens a model, starts its workers and hands both to `body`.

@@ -137,6 +137,7 @@ pub(crate) static COMMANDS: &[Command] = &[
             model,
             "gguf_version",
             "file_bytes",
+            "n_parts",
             "n_tensors",
             "n_metadata",
             "tensor_types",

@@ -56,6 +56,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
+    out.map_or(Ok(()), |path| file.spare(path))?;
     let gguf = file.parse()?;
     let model = file.model(&gguf)?;
     file.audit(&gguf, None, settings.expect, &mut report)?;

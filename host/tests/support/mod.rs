@@ -2,6 +2,8 @@
 #![allow(dead_code)] // every test file uses its part
 #![allow(unreachable_pub)]
 
+pub mod split;
+
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use crate::machine::bandwidth::read_rate;
 use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
 use crate::map::Arena;
-use crate::model_file::ModelFile;
+use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report, mib, rounded};
 use crate::pool::{Pool, PoolOptions};
 use crate::resolve;
@@ -67,11 +67,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let model = file.model(&gguf)?;
     file.audit(&gguf, None, settings.expect, &mut report)?;
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
-    let name = format!(
-        "{} {}",
-        model.config.architecture.name(),
-        model.quantization().map_or("?", |weight_type| weight_type.name())
-    );
+    let name =
+        format!("{} {}", model.config.architecture.name(), model_file::quantization(&gguf, &model).unwrap_or("?"));
     let json = invocation.has(&table::JSON);
     let row = |text: &str| if json { Ok(()) } else { output::answer(text) };
     row("| model | size | kernel | threads | batch | kv | test | t/s | rate |\n\
@@ -208,7 +205,7 @@ fn measure(
         // What has been read before, so that the peak of resident memory is the model's own.
         let weights: Vec<&[u8]> = match model.n_experts() {
             0 => model.matrices().map(|matrix| matrix.bytes()).collect(),
-            _ => vec![file.bytes()],
+            _ => file.parts(),
         };
         measured.read = read_rate(&pool, &weights);
     }

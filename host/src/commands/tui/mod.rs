@@ -15,6 +15,7 @@ use crate::loading::{self, Parsed};
 use crate::machine::throttling::Snapshot;
 use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report, rounded};
+use crate::parts::PartName;
 use crate::resolve::{self, Place, Resolved};
 use crate::runtime::{Finish, Runtime};
 use crate::sampling::Sampling;
@@ -307,7 +308,7 @@ impl Talk<'_> {
             .iter()
             .filter_map(|dir| std::fs::read_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).ok())
             .flat_map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())))
-            .filter(|path| path.extension().is_some_and(|ext| ext == "gguf"))
+            .filter(|path| path.extension().is_some_and(|ext| ext == "gguf") && !PartName::is_later(path))
             .collect();
         found.sort();
         found.dedup();
