@@ -29,32 +29,37 @@ pub struct Target {
     pub name: &'static str,
     /// The target itself; whether the input got past everything that refuses.
     pub run: fn(&[u8]) -> bool,
-    /// Whether its inputs are model files.
-    pub takes_files: bool,
+    /// How its inputs are changed, if they are model files.
+    pub mutate: Option<Mutate>,
 }
+
+/// A file with a few changes, which the number decides; `None` where bytes may change as bytes.
+pub type Mutate = fn(&[u8], u32) -> Option<Vec<u8>>;
 
 /// Every target.
 pub const TARGETS: [Target; 6] = [
-    Target { name: "gguf_parse", run: gguf_parse, takes_files: true },
-    Target { name: "model_build", run: model_build, takes_files: true },
-    Target { name: "forward_step", run: forward_step, takes_files: true },
-    Target { name: "tokenizer", run: tokenizer, takes_files: false },
-    Target { name: "chat_template", run: chat_template, takes_files: false },
-    Target { name: "kernels_differential", run: kernels_differential, takes_files: false },
+    Target { name: "gguf_parse", run: gguf_parse, mutate: Some(mutator::mutated_parts) },
+    Target { name: "model_build", run: model_build, mutate: Some(mutator::mutated_file) },
+    Target { name: "forward_step", run: forward_step, mutate: Some(mutator::mutated_file) },
+    Target { name: "tokenizer", run: tokenizer, mutate: None },
+    Target { name: "chat_template", run: chat_template, mutate: None },
+    Target { name: "kernels_differential", run: kernels_differential, mutate: None },
 ];
 
 /// Sessions larger than this are planned, not run.
 const MAX_ARENA_BYTES: usize = 4 << 20;
 
-/// The header.
+/// The headers of a model's files, which lie one behind the other.
 pub fn gguf_parse(bytes: &[u8]) -> bool {
-    match Gguf::parse(bytes) {
+    let parts = mutator::parts(bytes);
+    match Gguf::parse_parts(&parts) {
         Ok(gguf) => {
-            gguf_invariants::check(&gguf, bytes);
+            gguf_invariants::check(&gguf, &parts);
             true
         }
         Err(error) => {
             assert!(!error.to_string().is_empty(), "a refusal says why");
+            assert!(usize::from(error.part) < parts.len(), "a refusal says where");
             false
         }
     }
@@ -113,7 +118,7 @@ pub fn chat_template(data: &[u8]) -> bool {
         let Ok(tokenizer) = Tokenizer::new(&gguf) else { return false };
         let request = RenderRequest { add_generation_prompt: true, date: None };
         let format = ChatFormat::new(&gguf, &tokenizer);
-        return format.is_some_and(|format| format.tokens(&tokenizer, &messages, request).is_ok());
+        return format.is_ok_and(|format| format.tokens(&tokenizer, &messages, request).is_ok());
     }
     let source = String::from_utf8_lossy(choices.rest());
     let Ok(template) = Template::compile(&source, Some("<s>"), None) else { return false };
@@ -196,16 +201,16 @@ pub fn kernels_differential(data: &[u8]) -> bool {
     expected.is_some_and(|out| out.iter().any(|value| value.is_finite()))
 }
 
-/// A libFuzzer target whose inputs are model files, with [`mutator::mutated_file`] as every second mutation.
+/// A libFuzzer target whose inputs are model files, with a [`Mutate`] of [`mutator`] as every second mutation.
 #[macro_export]
 macro_rules! file_target {
-    ($target:path) => {
+    ($target:path, $mutate:path) => {
         libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             $target(data);
         });
 
         libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-            match $crate::mutator::mutated_file(&data[..size], seed).filter(|file| file.len() <= max_size) {
+            match $mutate(&data[..size], seed).filter(|file| file.len() <= max_size) {
                 Some(file) => {
                     data[..file.len()].copy_from_slice(&file);
                     file.len()

@@ -4,6 +4,7 @@
 use crate::choices::Choices;
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_tests::gguf_copy;
+use nanocamelid_tests::gguf_split;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Tensor, Value};
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tiny_model::{KINDS, tiny_model};
@@ -30,6 +31,54 @@ pub fn bent_model(choices: &mut Choices<'_>) -> Vec<u8> {
     let mut file = tiny_model(KINDS[choices.below(KINDS.len())]);
     let n_changes = choices.below(17);
     spoiled(&mut file, n_changes, choices)
+}
+
+/// Where the header of another file may begin: magic and version.
+const PART: &[u8] = b"GGUF\x03\0\0\0";
+/// More parts than this are one.
+const MAX_PARTS: usize = 8;
+
+/// A model's files, of which an input is all, one behind the other.
+pub fn parts(bytes: &[u8]) -> Vec<&[u8]> {
+    let later = bytes.windows(PART.len()).enumerate().skip(1).filter(|(_, window)| *window == PART);
+    let mut starts: Vec<usize> = std::iter::once(0).chain(later.map(|(at, _)| at)).take(MAX_PARTS).collect();
+    starts.push(bytes.len());
+    starts.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect()
+}
+
+/// A model in several files with a few changes, as [`mutated_file`] makes them to one.
+pub fn mutated_parts(bytes: &[u8], seed: u32) -> Option<Vec<u8>> {
+    if seed % 4 != 3 {
+        return mutated_file(bytes, seed);
+    }
+    let decisions = Random(seed.into()).bytes(128);
+    let mut choices = Choices::new(&decisions);
+    let gguf = Gguf::parse_parts(&parts(bytes)).ok().filter(|gguf| gguf.alignment() <= 4096)?;
+    let mut whole = gguf_copy::copy(&gguf);
+    whole.entries.retain(|(key, _)| !key.starts_with(b"split."));
+    let mut files = gguf_split::split(&whole, 1 + choices.below(MAX_PARTS) as u16);
+    for _ in 0..choices.below(3) {
+        let (one, other) = (choices.below(files.len()), choices.below(files.len()));
+        match choices.byte() % 4 {
+            0 => files.swap(one, other),
+            1 => drop(files.remove(one)),
+            2 => files.insert(one, files[other].clone()),
+            _ => {
+                let key = ["split.no", "split.count", "split.tensors.count"][choices.below(3)];
+                files[one].set(key, value(&mut choices));
+            }
+        }
+        if files.is_empty() {
+            return None;
+        }
+    }
+    let bent = choices.below(files.len());
+    let n_changes = choices.below(2);
+    let last = |(i, file): (usize, &mut GgufWriter)| match i == bent {
+        true => spoiled(file, n_changes, &mut choices),
+        false => file.finish().bytes,
+    };
+    Some(files.iter_mut().enumerate().flat_map(last).collect())
 }
 
 /// A model file with a few changes, as libFuzzer's custom mutators make them: the same `seed` makes the same changes.

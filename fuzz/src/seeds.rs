@@ -5,6 +5,7 @@
 
 use nanocamelid_kernels::WeightType;
 use nanocamelid_tests::gguf_sample::sample;
+use nanocamelid_tests::gguf_split;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
 use nanocamelid_tests::tiny_model::{KINDS, tiny_model};
 use std::path::{Path, PathBuf};
@@ -81,6 +82,8 @@ pub fn seeds() -> Vec<Seed> {
     let mut other = GgufWriter { version: 2, alignment: 64, ..sample() };
     other.set("general.alignment", Value::u32(64));
     add("gguf_parse", "version-2-alignment-64.gguf", other.finish().bytes);
+
+    add("gguf_parse", "three-files.gguf", gguf_split::bytes(&gguf_split::split(&sample(), 3)).concat());
 
     for kind in ["llama", "gemma3"] {
         add("model_build", &format!("{kind}.gguf"), tiny_model(kind).finish().bytes);

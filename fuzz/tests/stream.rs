@@ -4,7 +4,7 @@
 //! `NANOCAMELID_FUZZ_SECONDS` says.
 
 use nanocamelid_fuzz::choices::Choices;
-use nanocamelid_fuzz::mutator::{bent_model, mutated_file};
+use nanocamelid_fuzz::mutator::bent_model;
 use nanocamelid_fuzz::seeds::{folder, seeds};
 use nanocamelid_fuzz::{TARGETS, Target};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
@@ -33,10 +33,10 @@ fn next_input(target: &Target, parent: &[u8], random: &mut Random) -> Vec<u8> {
     let longest = if random.below(16) == 0 { 2000 } else { 160 };
     let len = 1 + random.below(longest);
     let bytes = random.bytes(len);
-    match (target.takes_files, random.below(8)) {
-        (true, 0) => bent_model(&mut Choices::new(&bytes)),
-        (true, 1..7) => mutated_file(parent, random.bits() as u32 | 1).unwrap_or(bytes),
-        (false, 0..4) => {
+    match (target.mutate, random.below(8)) {
+        (Some(_), 0) => bent_model(&mut Choices::new(&bytes)),
+        (Some(mutate), 1..7) => mutate(parent, random.bits() as u32 | 1).unwrap_or(bytes),
+        (None, 0..4) => {
             let at = random.below(parent.len());
             let new = &bytes[..bytes.len().min(4)];
             [&parent[..at], new, &parent[(at + new.len() - 1).min(parent.len())..]].concat()

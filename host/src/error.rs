@@ -2,15 +2,19 @@
 
 use crate::audit::Mismatch;
 use crate::cli::UsageError;
+use crate::machine::workers::CoresError;
 use crate::map::MapError;
 use crate::output::Report;
-use nanocamelid_engine::chat::{ChatError, StopError};
+use nanocamelid_engine::chat::{ChatError, FormatError, StopError};
 use nanocamelid_engine::sampler::SampleError;
 use nanocamelid_engine::session::SessionError;
 use nanocamelid_engine::{gguf, tokenizer};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+
+/// Reasons that one line of message gives.
+const MAX_REASONS: usize = 3;
 
 /// What went wrong. `model` is what the user knows the model by.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ pub(crate) enum Error {
         name: String,
         here: Vec<&'static str>,
     },
+    /// CPUs that workers cannot be pinned to.
+    Cores(CoresError),
     /// The session does not fit memory.
     Memory {
         required: u64,
@@ -52,6 +58,7 @@ pub(crate) enum Error {
     PromptTooLong {
         n_tokens: usize,
         n_ctx: usize,
+        limit: ContextLimit,
     },
     EmptyPrompt,
     NotUtf8 {
@@ -68,6 +75,7 @@ pub(crate) enum Error {
     /// The model has no chat format that anybody here knows.
     NoChatFormat {
         model: String,
+        source: FormatError,
     },
     Session(SessionError),
     Sample(SampleError),
@@ -84,6 +92,17 @@ pub(crate) enum Error {
     },
     /// Whoever read our output has gone.
     OutputClosed,
+}
+
+/// Why a context is not longer.
+#[derive(Clone, Debug)]
+pub(crate) enum ContextLimit {
+    /// Its length was asked for.
+    Asked,
+    /// The model was made for no more.
+    Model,
+    /// Memory; flags with which the prompt fits, if there are any.
+    Memory { fits: String },
 }
 
 impl Error {
@@ -114,7 +133,12 @@ impl fmt::Display for Error {
             Self::Map(error) => write!(f, "{error}"),
             Self::Gguf { model, source } => write!(f, "{model}: {source}"),
             Self::Unsupported { model, reasons } => {
-                write!(f, "{model}: unsupported: {}", reasons.join("; "))
+                let shown = &reasons[..reasons.len().min(MAX_REASONS)];
+                write!(f, "{model}: unsupported: {}", shown.join("; "))?;
+                match reasons.len() - shown.len() {
+                    0 => Ok(()),
+                    more => write!(f, "; and {more} more (inspect lists them)"),
+                }
             }
             Self::Tokenizer { model, source } => write!(f, "{model}: {source}"),
             Self::Audit { model, profile, mismatches } => {
@@ -127,24 +151,35 @@ impl fmt::Display for Error {
             Self::Kernel { name, here } => {
                 write!(f, "--kernel: this CPU cannot run {name}; it can run {}", here.join(", "))
             }
+            Self::Cores(error) => write!(f, "--cores: {error}"),
             Self::Memory { required, available, fits } => write!(
                 f,
                 "the session needs {} and {} are free; {fits}",
                 crate::output::mib(*required),
                 crate::output::mib(*available)
             ),
-            Self::PromptTooLong { n_tokens, n_ctx } => write!(
-                f,
-                "the prompt is {n_tokens} tokens and the context holds {n_ctx}, the answer included; shorten it or raise --ctx"
-            ),
+            Self::PromptTooLong { n_tokens, n_ctx, limit } => {
+                write!(f, "the prompt is {n_tokens} tokens and ")?;
+                match limit {
+                    ContextLimit::Asked => {
+                        write!(f, "the context holds {n_ctx}, the answer included; shorten it or raise --ctx")
+                    }
+                    ContextLimit::Model => {
+                        let made_for = "the model was made for";
+                        write!(f, "{made_for} {n_ctx}, the answer included; shorten it, or try a longer --ctx")
+                    }
+                    ContextLimit::Memory { fits } => {
+                        write!(f, "memory allows a context of {n_ctx}, the answer included; shorten it")?;
+                        if fits.is_empty() { Ok(()) } else { write!(f, ", or {fits}") }
+                    }
+                }
+            }
             Self::EmptyPrompt => write!(f, "the prompt is empty"),
             Self::NotUtf8 { path, offset } => write!(f, "{}: not UTF-8 at byte {offset}", path.display()),
             Self::Stop(error) => write!(f, "--stop: {error}"),
             Self::Chat(error) => write!(f, "{error}"),
             Self::Input { path, problem } => write!(f, "{}: {problem}", path.display()),
-            Self::NoChatFormat { model } => {
-                write!(f, "{model}: no chat template and no chat format known for it; use generate")
-            }
+            Self::NoChatFormat { model, source } => write!(f, "{model}: {source}; use generate"),
             Self::Session(error) => write!(f, "{error}"),
             Self::Sample(error) => write!(f, "{error}"),
             Self::Reported { status, .. } => f.write_str(status),

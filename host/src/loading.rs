@@ -2,16 +2,16 @@
 
 use crate::cli::Invocation;
 use crate::error::Error;
+use crate::fitting::{Fitting, Need};
 use crate::machine::memory;
-use crate::map::Arena;
 use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report, mib, rounded};
-use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
-use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest};
+use nanocamelid_engine::chat::{ChatFormat, FormatError, Message, RenderRequest, SystemSupport};
+use nanocamelid_engine::model::FileKind;
 use nanocamelid_engine::template::Date;
-use nanocamelid_engine::{Gguf, Model, Session, SessionPlan, Tokenizer};
+use nanocamelid_engine::{Gguf, Model, Tokenizer};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What a file holds, parsed.
@@ -19,7 +19,7 @@ pub(crate) struct Parsed<'a> {
     pub(crate) gguf: Gguf<'a>,
     pub(crate) model: Model<'a>,
     pub(crate) tokenizer: Tokenizer<'a>,
-    pub(crate) format: Option<ChatFormat>,
+    pub(crate) format: Result<ChatFormat, FormatError>,
 }
 
 impl<'a> Parsed<'a> {
@@ -33,10 +33,10 @@ impl<'a> Parsed<'a> {
         model_file::describe_model(&gguf, &model, report);
         let tokenizer = tokenizer(file, &gguf)?;
         let format = ChatFormat::new(&gguf, &tokenizer);
-        if let Some(format) = &format {
+        if let Ok(format) = &format {
             describe_format(format, report);
         }
-        file.audit(&gguf, format.as_ref().map(ChatFormat::renderer), settings.expect, report)?;
+        file.audit(&gguf, format.as_ref().ok().map(ChatFormat::renderer), settings.expect, report)?;
         Ok(Self { gguf, model, tokenizer, format })
     }
 
@@ -49,21 +49,47 @@ impl<'a> Parsed<'a> {
         Ok(self.chat_format(file)?.tokens(&self.tokenizer, messages, request)?)
     }
 
+    /// Text at which an answer of a chat ends where the vocabulary has no token for it.
+    pub(crate) fn stop_string(&self) -> Option<&'static str> {
+        self.format.as_ref().ok().and_then(ChatFormat::stop_string)
+    }
+
     /// The chat format.
     ///
     /// # Errors
     /// [`Error::NoChatFormat`].
     pub(crate) fn chat_format(&self, file: &ModelFile) -> Result<&ChatFormat, Error> {
-        self.format.as_ref().ok_or_else(|| Error::NoChatFormat { model: file.resolved.name() })
+        self.format.as_ref().map_err(no_chat_format(file))
+    }
+}
+
+/// The error of a file without a chat format.
+pub(crate) fn no_chat_format(file: &ModelFile) -> impl FnOnce(&FormatError) -> Error {
+    move |source| Error::NoChatFormat { model: file.resolved.name(), source: source.clone() }
+}
+
+/// What somebody with a system prompt should know about a format.
+pub(crate) fn system_note(format: &ChatFormat) -> Option<&'static str> {
+    match format.system_support() {
+        SystemSupport::Shown => None,
+        SystemSupport::Refused => Some(
+            "note: the chat template refuses system messages; the system prompt goes in front of the first message",
+        ),
+        SystemSupport::LeftOut => Some(
+            "note: the chat template leaves system messages out; the system prompt goes in front of the first message",
+        ),
     }
 }
 
 /// The tokenizer of a file.
 ///
 /// # Errors
-/// [`Error::Tokenizer`].
+/// [`Error::Tokenizer`]; [`Error::Unsupported`] for a file that is known to be no model.
 pub(crate) fn tokenizer<'a>(file: &ModelFile, gguf: &Gguf<'a>) -> Result<Tokenizer<'a>, Error> {
-    Tokenizer::new(gguf).map_err(|source| Error::Tokenizer { model: file.resolved.name(), source })
+    Tokenizer::new(gguf).map_err(|source| match FileKind::of(gguf) {
+        Some(kind) => file.unsupported([kind]),
+        None => Error::Tokenizer { model: file.resolved.name(), source },
+    })
 }
 
 /// Opens a model, starts its workers and hands both to `body`.
@@ -78,35 +104,36 @@ pub(crate) fn with_model<R>(
 ) -> Result<R, Error> {
     let started = Instant::now();
     let parsed = Parsed::new(file, settings, report)?;
-    let plan = model_file::plan(file, &parsed.model, settings)?;
-    with_plan(&parsed, plan, settings, report, started, body)
+    let fitting = Fitting::new(file, &parsed.model, settings);
+    with_session(&parsed, fitting, Need::default(), report, started, body)
 }
 
-/// As [`with_model`], for a model that is open already.
-pub(crate) fn with_plan<R>(
-    parsed: &Parsed<'_>,
-    plan: SessionPlan,
-    settings: &Settings,
+/// As [`with_model`], for a model that is open already and a known prompt.
+///
+/// # Errors
+/// As [`Fitting::plan`], and what `body` returns.
+pub(crate) fn with_session<'p, R>(
+    parsed: &'p Parsed<'_>,
+    fitting: Fitting<'p>,
+    need: Need,
     report: &mut Report,
     started: Instant,
     body: impl FnOnce(&Parsed<'_>, Runtime<'_>, &mut Report) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    report.set("context_limit", plan.options().n_ctx);
-    let n_bytes = plan.required_bytes();
-    let mut arena = Arena::new(n_bytes).map_err(Error::io("memory for the session"))?;
-    let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
-    let session = Session::new(&parsed.model, settings.kernels, plan, arena.bytes())?;
+    let verbose = fitting.settings().verbose;
+    let runtime = Runtime::new(fitting, need)?;
+    report.set("context_limit", runtime.n_ctx());
     let load = started.elapsed();
     report.set("load_sec", rounded(load.as_secs_f64()));
-    if settings.verbose {
+    if verbose {
         output::note(format_args!(
             "loaded in {:.1} ms; session {} (touched as it fills), file {}",
             load.as_secs_f64() * 1e3,
-            mib(n_bytes as u64),
+            mib(runtime.arena_bytes() as u64),
             mib(parsed.gguf.file_bytes()),
         ));
     }
-    let result = body(parsed, Runtime::new(session, n_bytes, pool, settings.trace), report)?;
+    let result = body(parsed, runtime, report)?;
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     Ok(result)
 }
@@ -122,8 +149,9 @@ pub(crate) fn say_plan(invocation: &Invocation, report: &Report) {
 pub(crate) fn describe_format(format: &ChatFormat, report: &mut Report) {
     report.set("renderer", format.renderer());
     report.set("template_format", format.template_format());
-    if let Some(error) = format.template_error() {
-        output::note(format_args!("note: {error}; rendering as {} instead", format.renderer()));
+    if let Some(fault) = format.template_fault() {
+        report.set("template_error", fault.to_string());
+        output::note(format_args!("note: {fault}; rendering as {} instead", format.renderer()));
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// A file mapped read-only.
 #[derive(Debug)]
 pub(crate) struct MappedFile {
+    path: PathBuf,
     map: Mmap,
 }
 
@@ -17,6 +18,8 @@ pub(crate) struct MappedFile {
 pub(crate) struct MapError {
     path: PathBuf,
     kind: MapErrorKind,
+    /// Number (from 1) and count, if it is one of a model's several files.
+    part: Option<(u32, u32)>,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,10 @@ impl fmt::Display for MapError {
             MapErrorKind::Empty => write!(f, "{path}: the file is empty"),
             MapErrorKind::TooLarge(n) => write!(f, "{path}: {n} bytes do not fit this machine's address space"),
             MapErrorKind::Io(source) => write!(f, "{path}: {source}"),
+        }?;
+        match self.part {
+            Some((no, count)) => write!(f, " (part {no} of the model's {count})"),
+            None => Ok(()),
         }
     }
 }
@@ -50,6 +57,11 @@ impl MapError {
     pub(crate) fn is_callers_mistake(&self) -> bool {
         !matches!(self.kind, MapErrorKind::Io(_))
     }
+
+    /// The same, for a file that nobody named: it goes with another.
+    pub(crate) fn of_part(self, no: u32, count: u32) -> Self {
+        Self { part: Some((no, count)), ..self }
+    }
 }
 
 impl MappedFile {
@@ -58,7 +70,7 @@ impl MappedFile {
     /// # Errors
     /// [`MapError`], which names the path.
     pub(crate) fn open(path: &Path) -> Result<Self, MapError> {
-        let fail = |kind| MapError { path: path.to_owned(), kind };
+        let fail = |kind| MapError { path: path.to_owned(), kind, part: None };
         let io_fail = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => fail(MapErrorKind::Missing),
             io::ErrorKind::IsADirectory => fail(MapErrorKind::Directory),
@@ -84,7 +96,12 @@ impl MappedFile {
         // numbers of which every bit pattern is valid; the result is wrong, never out of bounds.
         let map = unsafe { Mmap::map(&file) }.map_err(|source| fail(MapErrorKind::Io(source)))?;
         crate::signals::guard_map(&map, path);
-        Ok(Self { map })
+        Ok(Self { path: path.to_owned(), map })
+    }
+
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file's bytes.
@@ -96,6 +113,22 @@ impl MappedFile {
 impl Drop for MappedFile {
     fn drop(&mut self) {
         crate::signals::release_map(&self.map);
+    }
+}
+
+/// Whether two paths lead to one file, be it by a symbolic or by another hard link. Not to a file that is not there.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (std::fs::metadata(one), std::fs::metadata(other)) {
+        #[cfg(unix)]
+        (Ok(one), Ok(other)) => {
+            use std::os::unix::fs::MetadataExt;
+            (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        #[cfg(not(unix))]
+        (Ok(_), Ok(_)) => {
+            one.canonicalize().ok().is_some_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+        }
+        _ => false,
     }
 }
 
@@ -143,6 +176,25 @@ mod tests {
         let good = dir.join("good.gguf");
         std::fs::write(&good, b"bytes").unwrap();
         assert_eq!(MappedFile::open(&good).unwrap().bytes(), b"bytes");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_lead_to_one_file() {
+        let dir = std::env::temp_dir().join(format!("nanocamelid-links-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (file, hard, symbolic, copy) = (dir.join("file"), dir.join("hard"), dir.join("symbolic"), dir.join("copy"));
+        std::fs::write(&file, b"bytes").unwrap();
+        std::fs::hard_link(&file, &hard).unwrap();
+        std::os::unix::fs::symlink(&hard, &symbolic).unwrap();
+        std::fs::write(&copy, b"bytes").unwrap();
+        for same in [&file, &hard, &symbolic, &dir.join("./../").join(dir.file_name().unwrap()).join("file")] {
+            assert!(is_same_file(&file, same), "{}", same.display());
+        }
+        for other in [&copy, &dir, &dir.join("none")] {
+            assert!(!is_same_file(&file, other) && !is_same_file(other, &file), "{}", other.display());
+        }
         std::fs::remove_dir_all(&dir).unwrap();
     }
 

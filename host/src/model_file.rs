@@ -2,17 +2,15 @@
 
 use crate::audit::audit;
 use crate::error::Error;
-use crate::machine::memory;
-use crate::map::MappedFile;
-use crate::output::{self, Report, mib};
+use crate::file_kind;
+use crate::map::{MappedFile, is_same_file};
+use crate::output::{self, Report};
+use crate::parts::PartName;
 use crate::profile::Profile;
 use crate::resolve::{Place, Resolved};
-use crate::settings::Settings;
-use nanocamelid_engine::{Gguf, Model, SessionPlan};
-use nanocamelid_kernels::KvType;
-
-/// Context length when nobody asks for one and the model allows it.
-pub(crate) const DEFAULT_CTX: usize = 4096;
+use nanocamelid_engine::gguf::{self, ErrorKind};
+use nanocamelid_engine::{Gguf, Model};
+use std::path::Path;
 
 /// The bytes of a model.
 #[derive(Debug)]
@@ -23,28 +21,52 @@ pub(crate) struct ModelFile {
 
 #[derive(Debug)]
 enum Bytes {
-    Mapped(MappedFile),
+    /// One file or, for a model in several, all of them in order.
+    Mapped(Vec<MappedFile>),
     BuiltIn(&'static [u8]),
 }
 
 impl ModelFile {
-    /// Maps the file.
+    /// Maps the file, and the others of a model in several.
     ///
     /// # Errors
     /// [`Error::Map`].
     pub(crate) fn open(resolved: Resolved) -> Result<Self, Error> {
         let bytes = match &resolved.place {
-            Place::File(path) => Bytes::Mapped(MappedFile::open(path)?),
+            Place::File(path) => Bytes::Mapped(open_parts(path)?),
             Place::Demo => Bytes::BuiltIn(crate::demo::bytes().ok_or(Error::NoModel)?),
         };
         Ok(Self { resolved, bytes })
     }
 
-    /// The whole file.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Length of all files.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        self.parts().iter().map(|part| part.len() as u64).sum()
+    }
+
+    /// The whole of every file, in order.
+    pub(crate) fn parts(&self) -> Vec<&[u8]> {
         match &self.bytes {
-            Bytes::Mapped(map) => map.bytes(),
-            Bytes::BuiltIn(bytes) => bytes,
+            Bytes::Mapped(files) => files.iter().map(MappedFile::bytes).collect(),
+            Bytes::BuiltIn(bytes) => vec![bytes],
+        }
+    }
+
+    /// Refuses to write a file that is the model's own, or one of its own.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub(crate) fn spare(&self, path: &Path) -> Result<(), Error> {
+        let is_ours = match &self.bytes {
+            Bytes::Mapped(files) => files.iter().any(|file| is_same_file(file.path(), path)),
+            Bytes::BuiltIn(_) => false,
+        };
+        match is_ours {
+            true => Err(Error::Input {
+                path: path.to_owned(),
+                problem: "a file of the model itself; not overwritten".into(),
+            }),
+            false => Ok(()),
         }
     }
 
@@ -53,12 +75,36 @@ impl ModelFile {
         matches!(self.bytes, Bytes::BuiltIn(_))
     }
 
-    /// Parses the header.
+    /// Parses the headers.
     ///
     /// # Errors
-    /// [`Error::Gguf`].
+    /// [`Error::Gguf`], with the name of the file that is wrong; [`Error::Input`] for one file of several.
     pub(crate) fn parse(&self) -> Result<Gguf<'_>, Error> {
-        Gguf::parse(self.bytes()).map_err(|source| Error::Gguf { model: self.resolved.name(), source })
+        Gguf::parse_parts(&self.parts()).map_err(|source| self.refusal(source))
+    }
+
+    /// What a user can do about it, where that is something.
+    fn refusal(&self, source: gguf::Error) -> Error {
+        let Bytes::Mapped(files) = &self.bytes else {
+            return Error::Gguf { model: self.resolved.name(), source };
+        };
+        let file = &files[usize::from(source.part).min(files.len() - 1)];
+        let path = file.path();
+        let problem = match (source.kind, PartName::of(path)) {
+            (ErrorKind::PartNumber { found, expected: 0 }, name) => {
+                let first = name.map_or(String::new(), |name| format!(", {}", name.part(1).display()));
+                format!("part {} of a model in several files; give the first{first}", u32::from(found) + 1)
+            }
+            (ErrorKind::PartCount { given: 1, expected }, _) => format!(
+                "the first of a model's {expected} files; the others cannot be found by its name, which would end in \
+                 -00001-of-{expected:05}.gguf"
+            ),
+            (ErrorKind::Magic, _) if let Some(what) = file_kind::of(file.bytes()) => {
+                format!("not a GGUF file but {what}")
+            }
+            _ => return Error::Gguf { model: path.display().to_string(), source },
+        };
+        Error::Input { path: path.to_owned(), problem }
     }
 
     /// The model over the file's bytes.
@@ -66,10 +112,13 @@ impl ModelFile {
     /// # Errors
     /// [`Error::Unsupported`] with every reason.
     pub(crate) fn model<'a>(&'a self, gguf: &Gguf<'a>) -> Result<Model<'a>, Error> {
-        Model::new(gguf).map_err(|error| Error::Unsupported {
-            model: self.resolved.name(),
-            reasons: error.reasons.iter().map(ToString::to_string).collect(),
-        })
+        Model::new(gguf).map_err(|error| self.unsupported(error.reasons))
+    }
+
+    /// The file's refusal with every reason.
+    pub(crate) fn unsupported<R: ToString>(&self, reasons: impl IntoIterator<Item = R>) -> Error {
+        let reasons = reasons.into_iter().map(|reason| reason.to_string()).collect();
+        Error::Unsupported { model: self.resolved.name(), reasons }
     }
 
     /// Holds the file against the profile that its alias or `--expect` names, and reports the result.
@@ -98,6 +147,21 @@ impl ModelFile {
     }
 }
 
+/// Maps the file at `path` and, if it is the first of several and named as such, those that follow.
+fn open_parts(path: &Path) -> Result<Vec<MappedFile>, Error> {
+    let mut files = vec![MappedFile::open(path)?];
+    let Some(name) = PartName::of(path).filter(|name| name.no == 1 && name.count > 1) else { return Ok(files) };
+    // Names can lie; what the file says about itself counts.
+    let count = match Gguf::parse(files[0].bytes()).map_err(|error| error.kind) {
+        Err(ErrorKind::PartCount { expected, .. }) if name.count == u32::from(expected) => name.count,
+        _ => 1,
+    };
+    for no in 2..=count {
+        files.push(MappedFile::open(&name.part(no)).map_err(|error| error.of_part(no, count))?);
+    }
+    Ok(files)
+}
+
 /// Puts a model's name and source into a report, as far as they are known before it is opened.
 pub(crate) fn describe_source(resolved: &Resolved, expect: Option<&'static Profile>, report: &mut Report) {
     report.set("model", resolved.name());
@@ -111,77 +175,14 @@ pub(crate) fn describe_source(resolved: &Resolved, expect: Option<&'static Profi
 pub(crate) fn describe_model(gguf: &Gguf<'_>, model: &Model<'_>, report: &mut Report) {
     let architecture = gguf.value("general.architecture").and_then(|v| v.as_bytes()).unwrap_or_default();
     report.set("architecture", String::from_utf8_lossy(architecture).into_owned());
-    report.set("quantization", model.quantization().map(|format| format.name()));
+    report.set("quantization", quantization(gguf, model));
 }
 
-/// Sizes a session: the context asked for, or as much of the default as memory allows.
-///
-/// # Errors
-/// [`Error::Memory`] if what was asked for does not fit, with what would.
-pub(crate) fn plan(file: &ModelFile, model: &Model<'_>, settings: &Settings) -> Result<SessionPlan, Error> {
-    let memory = memory::memory();
-    let weights = file.bytes().len() as u64;
-    let budget = match memory.available {
-        None => u64::MAX,
-        Some(available) if available > weights => available - weights,
-        Some(available) => {
-            output::note(format_args!(
-                "note: the weights are {} and {} of memory are free: they will be read from disk again and again",
-                mib(weights),
-                mib(available)
-            ));
-            available / 2
-        }
-    };
-    fit(model, settings, budget)
-}
-
-fn fit(model: &Model<'_>, settings: &Settings, budget: u64) -> Result<SessionPlan, Error> {
-    let sized = |n_ctx, kv_type| {
-        let options = nanocamelid_engine::SessionOptions { kv_type, ..settings.session_options(n_ctx) };
-        SessionPlan::new(model, settings.kernels, options)
-    };
-    let fits = |plan: &SessionPlan| plan.required_bytes() as u64 <= budget;
-    let default = model.config.n_ctx_train.min(DEFAULT_CTX);
-    let n_ctx = settings.n_ctx.unwrap_or(default);
-    if n_ctx > model.config.n_ctx_train {
-        let made_for = model.config.n_ctx_train;
-        output::note(format_args!("note: a context of {n_ctx} tokens; this model was made for {made_for}"));
-    }
-    let plan = sized(n_ctx, settings.kv_type)?;
-    if fits(&plan) {
-        return Ok(plan);
-    }
-    // The largest context in steps of 128 that fits, by bisection.
-    let largest = |kv_type| {
-        let (mut low, mut high) = (0, n_ctx.div_ceil(128));
-        while low < high {
-            let middle = (low + high).div_ceil(2);
-            match sized(middle * 128, kv_type) {
-                Ok(plan) if fits(&plan) => low = middle,
-                _ => high = middle - 1,
-            }
-        }
-        low * 128
-    };
-    let smaller = largest(settings.kv_type);
-    if settings.n_ctx.is_none() && smaller > 0 {
-        output::note(format_args!("note: memory allows a context of {smaller} tokens, not {default}"));
-        return Ok(sized(smaller, settings.kv_type)?);
-    }
-    let choices: Vec<String> = KvType::ALL
-        .into_iter()
-        .map(|kv_type| (kv_type, largest(kv_type)))
-        .filter(|(_, n_ctx)| *n_ctx > 0)
-        .map(|(kv_type, n_ctx)| format!("--ctx {n_ctx} --kv {}", kv_type.name()))
-        .collect();
-    Err(Error::Memory {
-        required: plan.required_bytes() as u64,
-        available: budget,
-        fits: if choices.is_empty() {
-            "no context fits".into()
-        } else {
-            format!("what fits: {}", choices.join(", or "))
-        },
-    })
+/// What the file calls its quantization; what most of its layers are in if it does not say, or says of blocks that they are
+/// floats, as files do whose converter knew no number for them.
+pub(crate) fn quantization(gguf: &Gguf<'_>, model: &Model<'_>) -> Option<&'static str> {
+    let commonest = model.quantization();
+    let is_possible =
+        |name: &&str| !matches!(*name, "F32" | "F16" | "BF16") || commonest.is_none_or(|t| t.block_len() == 1);
+    gguf.file_type().filter(is_possible).or(commonest.map(|format| format.name()))
 }

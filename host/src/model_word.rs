@@ -1,5 +1,8 @@
 //! Words on the command line that mean a model, and words that people take for one.
 
+use crate::file_kind;
+use crate::parts::PartName;
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
@@ -7,6 +10,11 @@ use std::path::Path;
 
 /// Names of a directory's model files that an error lists at most.
 const MAX_LISTED: usize = 8;
+
+/// How GGUF files begin.
+const MAGIC: &[u8] = b"GGUF";
+/// As much of a file as tells what it is.
+const HEAD_BYTES: u64 = 4096;
 
 /// Endings of model files that are not GGUF, and what they are.
 const OTHER_FORMATS: &[(&str, &str)] = &[
@@ -41,8 +49,8 @@ enum Kind {
     StoreName,
     /// A directory and the model files in it.
     Directory(Vec<String>),
-    /// A file without GGUF's magic.
-    OtherFile,
+    /// A file without GGUF's magic, and what its first bytes say.
+    OtherFile(Option<Cow<'static, str>>),
 }
 
 impl fmt::Display for NotAModel {
@@ -80,7 +88,10 @@ impl fmt::Display for NotAModel {
                     more => write!(f, " and {more} more"),
                 }
             }
-            Kind::OtherFile => write!(f, "'{given}' is a file, but no model: it does not begin with GGUF's magic"),
+            Kind::OtherFile(what) => {
+                let what = what.as_deref().unwrap_or("a file, but no model: it does not begin with GGUF's magic");
+                write!(f, "'{given}' is {what}; -f {given} would take a prompt from it")
+            }
         }
     }
 }
@@ -103,7 +114,8 @@ pub(crate) fn certainly_not_a_model(word: &OsStr) -> Option<NotAModel> {
         Kind::Address(_) => text.ends_with(".gguf"),
         Kind::Repository(_) => is_at_hub(&text) || text.contains("gguf"),
         Kind::Directory(files) => !files.is_empty() || text.contains('/'),
-        Kind::StoreName | Kind::OtherFile => false,
+        Kind::OtherFile(what) => what.is_some() && text.contains(['.', '/']),
+        Kind::StoreName => false,
     };
     is_certain.then_some(found)
 }
@@ -116,17 +128,21 @@ pub(crate) fn not_a_model(word: &OsStr) -> Option<NotAModel> {
         Kind::Directory(model_files(path))
     } else if given.is_empty() || given.contains(char::is_whitespace) {
         return None;
+    } else if path.is_file() {
+        let head = head(path);
+        if head.starts_with(MAGIC) {
+            return None;
+        }
+        let by_name = OTHER_FORMATS.iter().find(|(ending, _)| ends_in(word, ending));
+        match (file_kind::of(&head), by_name) {
+            (None, Some((_, what))) => Kind::OtherFormat(what),
+            (what, _) => Kind::OtherFile(what),
+        }
     } else if let Some((_, what)) = OTHER_FORMATS.iter().find(|(ending, _)| ends_in(word, ending)) {
         match is_address(&given) {
             true => Kind::Address(given.clone()),
-            false if has_magic(path) => return None,
             false => Kind::OtherFormat(what),
         }
-    } else if path.is_file() {
-        if has_magic(path) {
-            return None;
-        }
-        Kind::OtherFile
     } else {
         remote(&given)?
     };
@@ -176,44 +192,37 @@ fn is_address(word: &str) -> bool {
 fn is_at_hub(word: &str) -> bool {
     let bare = word.split_once("://").map_or(word, |(_, rest)| rest);
     let host = bare.split('/').next().unwrap_or_default();
-    bare.contains('/') && (matches!(host, "hf.co" | "huggingface.co" | "www.huggingface.co") || word.starts_with("hf://"))
+    bare.contains('/')
+        && (matches!(host, "hf.co" | "huggingface.co" | "www.huggingface.co") || word.starts_with("hf://"))
 }
 
 fn ends_in(word: &OsStr, ending: &str) -> bool {
     Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
 }
 
-/// Whether a file begins as GGUF files do.
 fn has_magic(path: &Path) -> bool {
-    // A FIFO would wait for somebody to write.
-    let mut magic = [0; 4];
-    path.is_file()
-        && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
-        && magic == *b"GGUF"
+    // Asked first: opening a FIFO would wait for somebody to write.
+    path.is_file() && head(path).starts_with(MAGIC)
+}
+
+/// The first bytes of a file; none if it cannot be read.
+fn head(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = std::fs::File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut bytes));
+    bytes
 }
 
 /// The model files of a directory by name; of a model in several files the first.
-pub(crate) fn model_files(directory: &Path) -> Vec<String> {
+fn model_files(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
     let mut names: Vec<String> = names
         .filter(|name| ends_in(name, "gguf"))
         .map(|name| name.to_string_lossy().into_owned())
-        .filter(|name| !is_later_part(name))
+        .filter(|name| !PartName::is_later(Path::new(name)))
         .collect();
     names.sort();
     names
-}
-
-/// Whether a name is that of a part behind the first: `NAME-00002-of-00003.gguf`.
-fn is_later_part(name: &str) -> bool {
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let mut parts = stem.rsplit('-');
-    let number = |part: Option<&str>| part.filter(|part| part.len() == 5).and_then(|part| part.parse::<u32>().ok());
-    let count = number(parts.next());
-    let of = parts.next();
-    let part = number(parts.next());
-    of == Some("of") && count.is_some() && part.is_some_and(|part| part > 1)
 }
 
 #[cfg(test)]
@@ -232,7 +241,10 @@ mod tests {
             ("hf.co/owner/repo", "https://huggingface.co/owner/repo/resolve/main/FILE.gguf"),
             ("hf.co/owner/repo:Q4_K_M", "curl -L -O https://huggingface.co/owner/repo/resolve"),
             ("https://huggingface.co/o/r", "is a repository"),
-            ("https://huggingface.co/o/r/blob/main/m.gguf", "curl -L -O https://huggingface.co/o/r/resolve/main/m.gguf"),
+            (
+                "https://huggingface.co/o/r/blob/main/m.gguf",
+                "curl -L -O https://huggingface.co/o/r/resolve/main/m.gguf",
+            ),
             ("owner/repo-GGUF", "is a repository"),
             ("https://host/m.gguf", "curl -L -O https://host/m.gguf"),
             ("llama3.2:1b", "another program's store"),
@@ -255,14 +267,6 @@ mod tests {
         }
         for word in ["m.safetensors", "hf.co/o/r", "https://host/m.gguf", "o/r-GGUF"] {
             assert!(certainly_not_a_model(OsStr::new(word)).is_some(), "{word}");
-        }
-    }
-
-    #[test]
-    fn later_parts_are_no_models() {
-        assert!(is_later_part("m-00002-of-00003.gguf"));
-        for name in ["m-00001-of-00003.gguf", "m.gguf", "m-2-of-3.gguf", "two-of-three.gguf"] {
-            assert!(!is_later_part(name), "{name}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
+use crate::streams;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +13,7 @@ use std::io::{self, IsTerminal, Write};
 /// # Errors
 /// [`Error::OutputClosed`] if the reader has gone, [`Error::Io`] for example when a disk is full.
 pub(crate) fn answer(text: &str) -> Result<(), Error> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = streams::stdout();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|source| match source.kind() {
         io::ErrorKind::BrokenPipe => Error::OutputClosed,
         _ => Error::Io { what: "standard output".into(), source },
@@ -41,12 +42,12 @@ pub(crate) fn model_text(text: &str) -> Result<(), Error> {
 
 /// A line on stderr. A closed stderr is nobody's loss.
 pub(crate) fn note(line: impl fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(streams::stderr(), "{line}");
 }
 
 /// Text on stderr without a line's end.
 pub(crate) fn progress(text: impl fmt::Display) {
-    let mut stderr = io::stderr().lock();
+    let mut stderr = streams::stderr();
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }
 

@@ -2,6 +2,8 @@
 
 use crate::cli::{Invocation, UsageError, table};
 use crate::error::Error;
+use crate::output;
+use crate::streams;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +28,7 @@ pub(crate) fn read(invocation: &Invocation, argument: &'static str) -> Result<St
         (None, None) if std::io::stdin().is_terminal() => {
             return Err(UsageError::MissingArgument { command: invocation.command, name: argument }.into());
         }
-        (None, None) => without_newline(read_all(std::io::stdin().lock(), Path::new(STANDARD_INPUT))?),
+        (None, None) => without_newline(read_all(streams::stdin(), Path::new(STANDARD_INPUT))?),
     };
     if text.is_empty() { Err(Error::EmptyPrompt) } else { Ok(text) }
 }
@@ -37,7 +39,7 @@ pub(crate) fn read(invocation: &Invocation, argument: &'static str) -> Result<St
 /// Unreadable, too large, or not UTF-8.
 pub(crate) fn read_file(path: &Path) -> Result<String, Error> {
     if path == Path::new("-") {
-        return read_all(std::io::stdin().lock(), Path::new(STANDARD_INPUT));
+        return read_all(streams::stdin(), Path::new(STANDARD_INPUT));
     }
     let file = std::fs::File::open(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::Input { path: path.to_owned(), problem: "no such file".into() },
@@ -56,7 +58,10 @@ fn read_all(source: impl Read, path: &Path) -> Result<String, Error> {
         return Err(Error::Input { path: path.to_owned(), problem: format!("more than {MAX_BYTES} bytes") });
     }
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        return Err(Error::Input { path: path.to_owned(), problem: "is UTF-16; save it as UTF-8".into() });
+        return Err(Error::Input {
+            path: path.to_owned(),
+            problem: "not UTF-8 but UTF-16, by its first bytes; save it as UTF-8".into(),
+        });
     }
     let text = String::from_utf8(bytes)
         .map_err(|error| Error::NotUtf8 { path: PathBuf::from(path), offset: error.utf8_error().valid_up_to() })?;
@@ -68,13 +73,14 @@ pub(crate) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{FEFF}').unwrap_or(text)
 }
 
-/// A note if standard input has text that nobody reads because the prompt is an argument. It stays unread: in a shell's
+/// A note if standard input has text that nobody reads because the prompt came from elsewhere. It stays unread: in a shell's
 /// loop it belongs to the commands that follow.
 pub(crate) fn note_unread_input(invocation: &Invocation) {
-    if invocation.text_argument("PROMPT").is_some() && streams::standard_input_waits() {
-        let from_file = if invocation.has(&table::FILE) { "" } else { ", or without a prompt" };
+    let reads_it = invocation.path(&table::FILE).is_none_or(|path| path == Path::new("-"))
+        && invocation.text_argument("PROMPT").is_none();
+    if !reads_it && streams::input_waits() {
         output::note(format_args!(
-            "note: the text on standard input is not read beside a prompt; with `-f -`{from_file} it is the prompt"
+            "note: the text on standard input was not read; without a prompt, or with `-f -`, it is the prompt"
         ));
     }
 }

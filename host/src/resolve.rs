@@ -52,8 +52,9 @@ pub(crate) fn alias(word: &str) -> Option<&'static Profile> {
 /// # Errors
 /// [`Error::NoModel`]; [`UsageError::NotAModel`] for an argument that is something else.
 pub(crate) fn resolve(model: Option<&OsStr>) -> Result<Resolved, Error> {
-    let is_alias = model.and_then(OsStr::to_str).is_some_and(|word| alias(word).is_some());
-    if let Some(found) = model.filter(|_| !is_alias).and_then(model_word::not_a_model) {
+    // An alias wins; what a file holds is told when it is opened.
+    let may_be_other = |word: &&OsStr| word.to_str().and_then(alias).is_none() && !Path::new(word).is_file();
+    if let Some(found) = model.filter(may_be_other).and_then(model_word::not_a_model) {
         return Err(UsageError::NotAModel(found).into());
     }
     resolve_with(model, environment::read, Path::exists)

@@ -1,11 +1,13 @@
 //! A session with its workers: prompts in, tokens out, with the times that people ask for.
 
 use crate::error::Error;
+use crate::fitting::{Fitting, Need};
+use crate::owned_session::OwnedSession;
 use crate::pool::Pool;
 use crate::trace::Trace;
 use nanocamelid_engine::chat::StopMatcher;
 use nanocamelid_engine::tokenizer::StreamDecoder;
-use nanocamelid_engine::{Phase, Sampler, Session, Tokenizer};
+use nanocamelid_engine::{Phase, Sampler, Tokenizer};
 use std::time::{Duration, Instant};
 
 /// Tokens of a paced prompt's first batch: nobody knows yet how fast it goes. Fewer at a time would cost speed.
@@ -13,11 +15,13 @@ const FIRST_PACED_BATCH: usize = 32;
 
 /// A session, its workers, and the tokens whose keys and values it holds.
 pub(crate) struct Runtime<'a> {
-    session: Session<'a>,
+    session: OwnedSession<'a>,
+    fitting: Fitting<'a>,
     pool: Pool,
     cached: Vec<u32>,
-    arena_bytes: usize,
     trace: Option<Trace>,
+    /// Whether the context has grown since somebody asked.
+    has_grown: bool,
 }
 
 /// A prompt that has been computed.
@@ -102,14 +106,49 @@ pub(crate) struct Turn<'t> {
 }
 
 impl<'a> Runtime<'a> {
-    /// An empty session with its workers.
-    pub(crate) fn new(session: Session<'a>, arena_bytes: usize, pool: Pool, trace: bool) -> Self {
-        Self { session, pool, cached: Vec::new(), arena_bytes, trace: trace.then(Trace::default) }
+    /// An empty session that holds what is needed, with its workers.
+    ///
+    /// # Errors
+    /// As [`Fitting::plan`]; [`Error::Io`] if the system refuses memory or a thread.
+    pub(crate) fn new(fitting: Fitting<'a>, need: Need) -> Result<Self, Error> {
+        let settings = fitting.settings();
+        let plan = fitting.plan(need)?;
+        let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
+        let session = OwnedSession::new(fitting.model(), settings.kernels, plan)?;
+        let trace = settings.trace.then(Trace::default);
+        Ok(Self { session, pool, cached: Vec::new(), trace, has_grown: false, fitting })
+    }
+
+    /// Makes room for at least `n_tokens`, and more where possible: a longer session takes the place of this one and
+    /// what it holds. False if the length was asked for, or model and memory allow no more.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`](nanocamelid_engine::Session::prefill).
+    fn grow(&mut self, n_tokens: usize) -> Result<bool, Error> {
+        let Some(plan) = self.fitting.larger(self.n_ctx(), n_tokens) else { return Ok(false) };
+        let Ok(mut larger) = OwnedSession::new(self.fitting.model(), self.fitting.settings().kernels, plan) else {
+            return Ok(false);
+        };
+        let is_kept = larger.adopt(&self.session);
+        self.session = larger;
+        self.has_grown = true;
+        let cached = std::mem::take(&mut self.cached);
+        if is_kept {
+            self.cached = cached;
+        } else if !cached.is_empty() {
+            self.forward(&cached)?;
+        }
+        Ok(true)
+    }
+
+    /// Whether the context has grown since this was last asked.
+    pub(crate) fn take_growth(&mut self) -> bool {
+        std::mem::take(&mut self.has_grown)
     }
 
     /// Bytes of the session when its context is full.
     pub(crate) fn arena_bytes(&self) -> usize {
-        self.arena_bytes
+        self.session.n_bytes()
     }
 
     /// Tokens in the context.
@@ -138,7 +177,7 @@ impl<'a> Runtime<'a> {
         self.cached.clear();
     }
 
-    /// Makes `tokens` the context. What the cache shares with them is kept: splitting a prompt never moves a bit, so
+    /// Makes `tokens` the context, which grows where it has to. What the cache shares with them is kept: splitting a prompt never moves a bit, so
     /// the result is that of a fresh session. `progress` is told how many tokens of how many are done; with
     /// false the rest is left, and the logits with it. With a `pace` batches are made to take about that long.
     ///
@@ -153,8 +192,8 @@ impl<'a> Runtime<'a> {
         if tokens.is_empty() {
             return Err(Error::EmptyPrompt);
         }
-        if tokens.len() >= self.n_ctx() {
-            return Err(Error::PromptTooLong { n_tokens: tokens.len(), n_ctx: self.n_ctx() });
+        if tokens.len() >= self.n_ctx() && !self.grow(tokens.len() + 1)? {
+            return Err(self.fitting.too_long(tokens.len(), self.n_ctx()));
         }
         let started = Instant::now();
         let common = self.cached.iter().zip(tokens).take_while(|(a, b)| a == b).count();
@@ -209,9 +248,10 @@ impl<'a> Runtime<'a> {
                 break;
             }
             done.ids.push(token);
-            let stopped = stop.push(decoder.push(tokenizer, token), &mut ready);
+            stop.push(decoder.push(tokenizer, token), &mut ready);
+            let stopped = stop.push_token(token, &mut ready);
             flush(&mut ready, &mut done.text, emit)?;
-            if self.session.position() == self.session.n_ctx() {
+            if self.session.position() == self.n_ctx() && !self.grow(self.n_ctx() + 1)? {
                 done.finish = Finish::Context;
                 break;
             }

@@ -2,8 +2,8 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
-use nanocamelid_engine::SamplerParams;
 use nanocamelid_engine::chat::StopMatcher;
+use nanocamelid_engine::{SamplerParams, Tokenizer};
 
 /// Temperature of a chat with a model that varies its answers well.
 const CHAT_TEMPERATURE: f32 = 0.7;
@@ -24,7 +24,7 @@ impl Sampling {
     /// # Errors
     /// [`Error::Stop`] for an unusable stop string; [`Error::Io`] if the system has no random numbers.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
-        let stops = invocation.texts(&table::STOP);
+        let stops = invocation.texts(&table::STOP).iter().map(|text| unescaped(text)).collect::<Vec<_>>();
         StopMatcher::new(stops.iter().map(String::as_str))?;
         let seed = match invocation.count_u64(&table::SEED) {
             Some(seed) => seed,
@@ -51,8 +51,9 @@ impl Sampling {
     ///
     /// # Errors
     /// [`Error::Stop`].
-    pub(crate) fn stop(&self, of_format: Option<&str>) -> Result<StopMatcher, Error> {
-        Ok(StopMatcher::new(self.stops.iter().map(String::as_str).chain(of_format))?)
+    pub(crate) fn stop(&self, tokenizer: &Tokenizer<'_>, of_format: Option<&str>) -> Result<StopMatcher, Error> {
+        let stops = self.stops.iter().map(String::as_str).chain(of_format);
+        Ok(StopMatcher::new(stops)?.with_control_tokens(tokenizer))
     }
 
     /// Settings for a chat. The built-in demo is too small to vary its answers and is greedy unless asked otherwise.
@@ -75,8 +76,47 @@ impl Sampling {
     }
 }
 
+/// A stop text as typed: `\n`, `\t`, `\r` and `\\` are escapes, as in llama.cpp; other backslashes are themselves.
+fn unescaped(typed: &str) -> String {
+    let mut text = String::with_capacity(typed.len());
+    let mut chars = typed.chars();
+    while let Some(char) = chars.next() {
+        let escaped = match (char, chars.clone().next()) {
+            ('\\', Some('n')) => Some('\n'),
+            ('\\', Some('t')) => Some('\t'),
+            ('\\', Some('r')) => Some('\r'),
+            ('\\', Some('\\')) => Some('\\'),
+            _ => None,
+        };
+        if escaped.is_some() {
+            chars.next();
+        }
+        text.push(escaped.unwrap_or(char));
+    }
+    text
+}
+
 fn random_seed() -> Result<u64, Error> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|source| Error::Io { what: "random seed".into(), source: source.into() })?;
     Ok(u64::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescaped;
+
+    #[test]
+    fn escapes_of_stop_texts() {
+        for (typed, text) in [
+            (r"\n", "\n"),
+            (r"a\tb\r\n", "a\tb\r\n"),
+            (r"\\n", r"\n"),
+            (r"\begin", r"\begin"),
+            ("\\", "\\"),
+            ("é", "é"),
+        ] {
+            assert_eq!(unescaped(typed), text, "{typed}");
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
-use crate::machine::{cpu, features, workers};
-use crate::output::Report;
+use crate::machine::{cpu, cpu_list, features, workers};
+use crate::output::{self, Report};
+use crate::pool::may_use;
 use crate::profile::{PROFILES, Profile};
 use nanocamelid_engine::SessionOptions;
 use nanocamelid_kernels::{Features, Kernels, KvType};
@@ -32,7 +33,7 @@ impl Settings {
     /// Reads the flags that the command has.
     ///
     /// # Errors
-    /// [`Error::Kernel`] for a kernel table that this CPU cannot run.
+    /// [`Error::Kernel`] for a kernel table that this CPU cannot run, [`Error::Cores`] for CPUs that cannot be used.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
         let features = features::detect();
         let kernels = match invocation.text(&table::KERNEL) {
@@ -47,6 +48,20 @@ impl Settings {
             prefill: invocation.count(&table::THREADS_BATCH),
             cpus: invocation.counts(&table::CORES).map(<[usize]>::to_vec),
         };
+        let mut cpu = cpu::cpu();
+        if let Some(cpus) = &asked.cpus {
+            let outside = workers::check_cores(&cpu, cpus).map_err(Error::Cores)?;
+            if !outside.is_empty() {
+                output::note(format_args!(
+                    "note: --cores {}: this process was started on CPU {}",
+                    cpu_list::format(&outside),
+                    cpu_list::format(&cpu.mask)
+                ));
+            }
+        } else if !cpu.isolated.is_empty() {
+            // A container may have none of them.
+            cpu.isolated = may_use(&cpu.isolated);
+        }
         let kv_type = invocation.text(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
         let expect = invocation.text(&table::EXPECT).and_then(|name| PROFILES.iter().find(|p| p.name == name));
         Ok(Self {
@@ -55,7 +70,7 @@ impl Settings {
             kv_type: kv_type.unwrap_or_default(),
             kernels,
             features,
-            workers: workers::choose(&cpu::cpu(), &asked),
+            workers: workers::choose(&cpu, &asked),
             expect,
             trace: invocation.has(&table::TRACE),
             verbose: invocation.has(&table::VERBOSE),

@@ -3,41 +3,58 @@
 //! Handlers only touch atomics and call functions that POSIX lists as async-signal-safe.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// Model files mapped at the same time: the one in use and the one that `/model` is trying.
-const MAX_MAPS: usize = 4;
-
+/// One mapped file, and the next: as many as a model is in. A list only grows, so that a handler can walk it at any time; a
+/// file that is released leaves its place to another.
 struct GuardedMap {
     start: AtomicUsize,
     n_bytes: AtomicUsize,
     /// A NUL-terminated message, leaked: a handler may still read it.
     message: AtomicPtr<u8>,
+    next: OnceLock<Box<Self>>,
 }
 
-static MAPS: [GuardedMap; MAX_MAPS] = [const {
-    GuardedMap {
-        start: AtomicUsize::new(0),
-        n_bytes: AtomicUsize::new(0),
-        message: AtomicPtr::new(std::ptr::null_mut()),
+impl GuardedMap {
+    const fn new() -> Self {
+        Self {
+            start: AtomicUsize::new(0),
+            n_bytes: AtomicUsize::new(0),
+            message: AtomicPtr::new(std::ptr::null_mut()),
+            next: OnceLock::new(),
+        }
     }
-}; MAX_MAPS];
+
+    /// This one and those after it.
+    fn iter(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |map| map.next.get().map(Box::as_ref))
+    }
+
+    /// Whether its place is now the caller's.
+    fn take(&self) -> bool {
+        self.start.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
+static MAPS: GuardedMap = GuardedMap::new();
 
 /// From now on an unreadable page of this map ends the program with a message that names the file.
 pub(crate) fn guard_map(map: &[u8], path: &Path) {
     let message = format!("error: {}: the file was cut short or became unreadable while in use\n\0", path.display());
-    let free = MAPS.iter().find(|m| m.start.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok());
-    if let Some(slot) = free {
-        slot.message.store(Box::leak(message.into_bytes().into_boxed_slice()).as_mut_ptr(), Ordering::Release);
-        slot.n_bytes.store(map.len(), Ordering::Release);
-        slot.start.store(map.as_ptr() as usize, Ordering::Release);
+    let mut slot = &MAPS;
+    while !slot.take() {
+        slot = slot.next.get_or_init(|| Box::new(GuardedMap::new()));
     }
+    slot.message.store(Box::leak(message.into_bytes().into_boxed_slice()).as_mut_ptr(), Ordering::Release);
+    slot.n_bytes.store(map.len(), Ordering::Release);
+    slot.start.store(map.as_ptr() as usize, Ordering::Release);
     imp::install_bus_handler();
 }
 
 /// The map is about to go.
 pub(crate) fn release_map(map: &[u8]) {
-    for slot in &MAPS {
+    for slot in MAPS.iter() {
         if slot.start.load(Ordering::Acquire) == map.as_ptr() as usize {
             slot.n_bytes.store(0, Ordering::Release);
             slot.start.store(0, Ordering::Release);
@@ -110,16 +127,21 @@ mod imp {
     extern "C" fn on_bus_error(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
         // SAFETY: the system passes a valid siginfo; for SIGBUS its address field is set.
         let address = unsafe { (*info).si_addr() } as usize;
-        for map in &MAPS {
+        // The last page of a map reaches past the file's end, and another file's map may begin right behind it: of those
+        // that may hold the address, the one that starts last does.
+        let mut found = (0, std::ptr::null_mut());
+        for map in MAPS.iter() {
             let (start, n_bytes) = (map.start.load(Ordering::Acquire), map.n_bytes.load(Ordering::Acquire));
-            // The last page of a map reaches past the file's end.
-            if start > 1 && address >= start && address - start < n_bytes.next_multiple_of(1 << 16) {
-                let message = map.message.load(Ordering::Acquire);
-                // SAFETY: the message is NUL-terminated and never freed; write and _exit are async-signal-safe.
-                unsafe {
-                    libc::write(2, message.cast(), libc::strlen(message.cast()));
-                    libc::_exit(1);
-                }
+            let may_hold = start > 1 && address >= start && address - start < n_bytes.next_multiple_of(1 << 16);
+            if may_hold && start > found.0 {
+                found = (start, map.message.load(Ordering::Acquire));
+            }
+        }
+        if !found.1.is_null() {
+            // SAFETY: the message is NUL-terminated and never freed; write and _exit are async-signal-safe.
+            unsafe {
+                libc::write(2, found.1.cast(), libc::strlen(found.1.cast()));
+                libc::_exit(1);
             }
         }
         die_of(signal);

@@ -152,6 +152,11 @@ fn template_from_a_file_and_from_a_model() {
     support::run(&["template", &refuses, "--messages", &messages]).assert_fails(2, &["no system here"]);
     let broken = dir.file("b.jinja", b"{% if %}");
     support::run(&["template", &broken, "--messages", &messages]).assert_fails(2, &["line 1"]);
+    for role in ["", "<|user|>", "User", "im end"] {
+        let bad = dir.file("role.json", format!(r#"[{{"role":"{role}","content":"Hi"}}]"#).as_bytes());
+        support::run(&["template", &source, "--messages", &bad])
+            .assert_fails(2, &["role.json", "message 0: a role has"]);
+    }
     for (text, words) in [("{}", "not a JSON list"), ("[1]", "message 0"), ("nope", "not JSON")] {
         let bad = dir.file("bad.json", text.as_bytes());
         support::run(&["template", &source, "--messages", &bad]).assert_fails(2, &[words]);

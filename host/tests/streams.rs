@@ -5,7 +5,10 @@ mod support;
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::time::Duration;
 use support::{TempDir, arch, command, run, run_with};
 
 #[test]
@@ -41,6 +44,60 @@ fn a_full_disk_is_an_error() {
     let output =
         command(&["generate", &model, "hello", "-n", "4"]).stderr(full()).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// A socket of which the child's end does not block, and ours does.
+fn non_blocking() -> (UnixStream, Stdio) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    (ours, Stdio::from(OwnedFd::from(theirs)))
+}
+
+#[test]
+fn output_that_would_block_waits_for_its_reader() {
+    let (model, text) = (arch("qwen2"), "word ".repeat(20_000));
+    let args = ["tokenize", &model, &text];
+    let expected = run(&args).stdout;
+    assert!(expected.len() > 1 << 19, "more than a socket takes");
+    let (mut stdout, theirs) = non_blocking();
+    let (mut stderr, their_errors) = non_blocking();
+    let mut child = command(&args).stdin(Stdio::null()).stdout(theirs).stderr(their_errors).spawn().unwrap();
+    // Long enough for the child to fill whatever lies between.
+    std::thread::sleep(Duration::from_millis(300));
+    let errors = std::thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        text
+    });
+    let mut text = String::new();
+    stdout.read_to_string(&mut text).unwrap();
+    let errors = errors.join().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{errors}");
+    assert!(text == expected, "{} of {} bytes", text.len(), expected.len());
+    assert!(errors.contains("tokenize_status: ok"), "{errors}");
+}
+
+#[test]
+fn input_that_would_block_is_waited_for() {
+    let model = arch("qwen2");
+    for (args, parts) in [
+        (["generate", &model, "-n", "4"].as_slice(), ["hello", " there\n"]),
+        (["tokenize", &model, "--jsonl"].as_slice(), ["\"hello", " there\"\n\"again\"\n"]),
+        (["tui", &model, "--temp", "0", "-n", "4"].as_slice(), ["hel", "lo\nagain\n"]),
+    ] {
+        let expected = run_with(args, &[], parts.concat().as_bytes());
+        assert_eq!(expected.code, Some(0), "{expected:?}");
+        let (mut stdin, theirs) = non_blocking();
+        let child = command(args).stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        for part in parts {
+            std::thread::sleep(Duration::from_millis(200));
+            stdin.write_all(part.as_bytes()).unwrap();
+        }
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected.stdout, "{args:?}");
+    }
 }
 
 #[test]

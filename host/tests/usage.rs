@@ -124,7 +124,7 @@ fn mistakes_on_the_command_line() {
         (&["caht"], "did you mean chat?"),
         (&["frobnicate"], "unknown command 'frobnicate'"),
         (&["chat", "--thraeds", "2"], "did you mean --threads?"),
-        (&["chat", "--max-tokens", "2"], "unknown flag --max-tokens"),
+        (&["chat", "--max-words", "2"], "unknown flag --max-words"),
         (&["probe", "--ids", "1"], "it belongs to logits"),
         (&["chat", "--threads"], "--threads needs a value"),
         (&["chat", "--threads", "0"], "--threads: '0'"),
@@ -232,4 +232,21 @@ fn the_documentation_shows_the_help_texts() {
         let help = run(&["help", &command]).stdout;
         assert!(page.contains(help.trim_end()), "{command} differs: paste `nanocamelid help {command}`");
     }
+}
+
+/// CPUs that are not there are named; nobody runs unpinned who was asked to be pinned.
+#[test]
+#[cfg(target_os = "linux")]
+fn cores_that_are_not_there() {
+    for list in ["4000", "0,4000", "0-4095"] {
+        let refused = run(&["generate", &arch("llama"), "hi", "-n", "2", "--cores", list]);
+        refused.assert_fails(2, &["error: --cores: ", if list == "0-4095" { "-4095" } else { "4000" }]);
+    }
+    support::run_with(&["probe"], &[("NANOCAMELID_WORKER_CORES", "4000")], b"").assert_fails(2, &["--cores: ", "4000"]);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned();
+    let first: String = mask.chars().take_while(char::is_ascii_digit).collect();
+    let pinned = run(&["probe", "--cores", &first]);
+    pinned.assert_ok("probe");
+    assert!(pinned.stdout.contains(&format!("worker_cores: {first}\n")), "{pinned:?}");
 }

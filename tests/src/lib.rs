@@ -6,6 +6,7 @@ pub mod features;
 pub mod gguf_copy;
 pub mod gguf_invariants;
 pub mod gguf_sample;
+pub mod gguf_split;
 pub mod gguf_writer;
 pub mod random;
 pub mod rust_source;

@@ -280,11 +280,11 @@ fn file_without_a_usable_template_falls_back() {
     };
     let broken = format(&CHATML, Some("{% if %} <|im_start|>")).unwrap();
     assert_eq!((broken.renderer(), broken.template_format()), ("qwen_im", "named"));
-    assert!(broken.template_error().unwrap().to_string().contains("line 1"));
+    assert!(broken.template_fault().unwrap().to_string().contains("line 1"));
     // Compiles, but needs what nobody gives it.
     let failing = format(&CHATML, Some("<|im_start|>{{ functions.first }}")).unwrap();
     assert_eq!(failing.template_format(), "named");
-    assert_eq!(failing.template_error().unwrap().to_string(), "chat template, line 1: 'functions' is undefined");
+    assert_eq!(failing.template_fault().unwrap().to_string(), "chat template, line 1: 'functions' is undefined");
     // Refuses on purpose: that is the model's wish.
     let picky = format(&CHATML, Some("{{ raise_exception('no') }}")).unwrap();
     assert_eq!((picky.renderer(), picky.template_format()), ("jinja", "jinja"));

@@ -43,6 +43,29 @@ fn unknown_things_are_named() {
 }
 
 #[test]
+fn files_that_belong_to_a_model_are_called_what_they_are() {
+    for (key, value, words) in [
+        ("general.type", "adapter", "LoRA adapter"),
+        ("adapter.type", "lora", "LoRA adapter"),
+        ("general.type", "mmproj", "image or sound part"),
+        ("general.architecture", "clip", "image or sound part"),
+        ("general.type", "imatrix", "importance matrix"),
+        ("imatrix.chunk_count", "1", "importance matrix"),
+        ("general.architecture", "controlvector", "control vector"),
+        ("controlvector.model_hint", "llama", "control vector"),
+    ] {
+        let message = refusal("llama", set(key, Value::string(value)));
+        assert!(message.starts_with("this is") && message.contains(words), "{message}");
+    }
+    let message = refusal("llama", |file| file.tensors.clear());
+    assert_eq!(message, "this is a vocabulary without weights; take the file that has them");
+    let fixture = fixtures("archs").into_iter().find(|f| f.name == "llama").unwrap();
+    let mut model = copy(&Gguf::parse(&fixture.gguf).unwrap());
+    model.set("general.type", Value::string("model"));
+    assert!(Model::new(&Gguf::parse(&model.finish().bytes).unwrap()).is_ok());
+}
+
+#[test]
 fn missing_and_misshapen_tensors_are_all_named() {
     let message = refusal("qwen3", |file| {
         file.take_tensor("blk.1.attn_k_norm.weight");

@@ -1,22 +1,22 @@
 //! Which of the ways to render a conversation a file gets.
 
-use super::{Message, RenderError, RenderOptions, Renderer, encode_text};
+use super::own_template::OwnTemplate;
+use super::{ChatError, FormatError, Message, RenderOptions, Renderer, SystemSupport, TemplateFault, encode_text};
 use crate::gguf::Gguf;
-use crate::template::{self, Context, Date, ErrorKind, Template, Text, Value};
+use crate::template::{Date, Text};
 use crate::tokenizer::Tokenizer;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 /// How conversations with a model are written: by the template in its file, or by a named renderer.
 #[derive(Debug)]
 pub struct ChatFormat {
-    template: Option<Template>,
+    template: Option<OwnTemplate>,
     renderer: Option<&'static Renderer>,
     bos_token: String,
     eos_token: String,
     /// Why the file's own template is not used, if it has one.
-    template_error: Option<template::Error>,
+    template_fault: Option<TemplateFault>,
 }
 
 /// What a conversation is rendered with besides its messages.
@@ -28,54 +28,32 @@ pub struct RenderRequest {
     pub date: Option<Date>,
 }
 
-/// Why a conversation cannot be rendered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChatError {
-    /// The file's own template failed or refused.
-    Template(template::Error),
-    /// The named renderer refused.
-    Renderer(RenderError),
-}
-
-impl fmt::Display for ChatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Template(error) => error.fmt(f),
-            Self::Renderer(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for ChatError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Template(error) => Some(error),
-            Self::Renderer(error) => Some(error),
-        }
-    }
-}
-
 impl ChatFormat {
-    /// The format of a file: its own template (`tokenizer.chat_template`) if that compiles and renders a greeting, else
-    /// the renderer that [`Renderer::select`] finds. `None` if the file is no chat model that anybody could know.
-    pub fn new(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>) -> Option<Self> {
-        let string = |key: &str| gguf.value(key).and_then(|value| value.as_str());
-        let source = string("tokenizer.chat_template");
-        let architecture = string("general.architecture").unwrap_or_default();
+    /// The format of a file: its own template (`tokenizer.chat_template`) if that renders a greeting, else the renderer
+    /// that [`Renderer::select`] finds. A template of nothing but white space is none.
+    ///
+    /// # Errors
+    /// The file is no chat model that anybody could know, or its template is at fault.
+    pub fn new(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>) -> Result<Self, FormatError> {
+        let architecture = gguf.value("general.architecture").and_then(|value| value.as_str()).unwrap_or_default();
         let piece = |id: Option<u32>| id.map(|id| String::from_utf8_lossy(tokenizer.piece(id)).into_owned());
         let (bos, eos) = (piece(tokenizer.bos()), piece(tokenizer.eos()));
-        let compiled = source.map(|source| compile(source, bos.as_deref(), eos.as_deref()));
-        let (template, template_error) = match compiled {
+        let value = gguf.value("tokenizer.chat_template");
+        let source = value.map(|value| value.as_str().ok_or(TemplateFault::NotText));
+        let source = source.filter(|source| source.as_ref().map_or(true, |source| !source.trim().is_empty()));
+        let compiled = source.clone().map(|source| OwnTemplate::new(source?, bos.as_deref(), eos.as_deref()));
+        let (template, template_fault) = match compiled {
             Some(Ok(template)) => (Some(template), None),
-            Some(Err(error)) => (None, Some(error)),
+            Some(Err(fault)) => (None, Some(fault)),
             None => (None, None),
         };
+        let source = source.and_then(Result::ok);
         let renderer = Renderer::select(source, architecture, |piece| tokenizer.token_id(piece).is_some());
         if template.is_none() && renderer.is_none() {
-            return None;
+            return Err(template_fault.map_or(FormatError::Unknown, FormatError::Template));
         }
         let (bos_token, eos_token) = (bos.unwrap_or_default(), eos.unwrap_or_default());
-        Some(Self { template, renderer, bos_token, eos_token, template_error })
+        Ok(Self { template, renderer, bos_token, eos_token, template_fault })
     }
 
     /// Name of the renderer that knows this format, `jinja` if only the file's template does.
@@ -89,8 +67,13 @@ impl ChatFormat {
     }
 
     /// Why the file's own template is not used, if it has one.
-    pub fn template_error(&self) -> Option<&template::Error> {
-        self.template_error.as_ref()
+    pub fn template_fault(&self) -> Option<&TemplateFault> {
+        self.template_fault.as_ref()
+    }
+
+    /// What becomes of a system message. [`Self::render`] never loses one.
+    pub fn system_support(&self) -> SystemSupport {
+        self.template.as_ref().map_or(SystemSupport::Shown, OwnTemplate::system_support)
     }
 
     /// Text at which an answer ends where the vocabulary has no token for it.
@@ -98,16 +81,16 @@ impl ChatFormat {
         self.renderer.filter(|renderer| renderer.markers_are_text).and_then(|renderer| renderer.end_of_turn)
     }
 
-    /// Renders a conversation.
+    /// Renders a conversation. A template that refuses or leaves out system messages gets the first one's text, and an
+    /// empty line, in front of the first user message.
     ///
     /// # Errors
-    /// The template or the renderer refuses it.
+    /// The template or the renderer refuses it, or leaves out what the user said last.
     pub fn render(&self, messages: &[Message<'_>], request: RenderRequest) -> Result<Text, ChatError> {
-        let RenderRequest { add_generation_prompt, date } = request;
         if let Some(template) = &self.template {
-            let context = Context { messages: Value::messages(messages), add_generation_prompt, date, variables: &[] };
-            return template.render(&context).map_err(ChatError::Template);
+            return template.render(messages, request);
         }
+        let RenderRequest { add_generation_prompt, date } = request;
         let Some(renderer) = self.renderer else { return Ok(Text::default()) };
         let today = date.map(|date| date.format("%d %b %Y"));
         let default = RenderOptions::default();
@@ -124,7 +107,7 @@ impl ChatFormat {
     /// The tokens of a conversation, ready to be computed.
     ///
     /// # Errors
-    /// The template or the renderer refuses it.
+    /// As [`Self::render`].
     pub fn tokens(
         &self,
         tokenizer: &Tokenizer<'_>,
@@ -134,22 +117,5 @@ impl ChatFormat {
         let mut tokens = Vec::new();
         encode_text(tokenizer, &self.render(messages, request)?, &mut tokens);
         Ok(tokens)
-    }
-}
-
-/// A template that is known to render something: one that needs what this renderer does not know fails here and not in
-/// the middle of a conversation.
-fn compile(source: &str, bos: Option<&str>, eos: Option<&str>) -> Result<Template, template::Error> {
-    let template = Template::compile(source, bos, eos)?;
-    let greeting = [Message { role: super::Role::User, content: "Hi" }];
-    let context = Context {
-        messages: Value::messages(&greeting),
-        add_generation_prompt: true,
-        date: Date::new(2026, 1, 1).ok(),
-        variables: &[],
-    };
-    match template.render(&context) {
-        Err(error) if !matches!(error.kind, ErrorKind::Raised(_)) => Err(error),
-        _ => Ok(template),
     }
 }

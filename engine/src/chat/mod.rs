@@ -1,12 +1,16 @@
 //! From messages to the text a chat model was trained on.
 
 mod encode;
+mod error;
 mod format;
+mod own_template;
 mod renderer;
 mod stop;
 
 pub use encode::{encode_pieces, encode_text};
-pub use format::{ChatError, ChatFormat, RenderRequest};
+pub use error::{ChatError, FormatError, TemplateFault};
+pub use format::{ChatFormat, RenderRequest};
+pub use own_template::SystemSupport;
 pub use renderer::{RENDERERS, RenderError, RenderOptions, Renderer};
 pub use stop::{StopError, StopMatcher};
 

@@ -1,5 +1,6 @@
 //! Stop strings in streamed text.
 
+use crate::tokenizer::{Fragment, Tokenizer};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,9 +10,32 @@ use core::fmt;
 /// part of a stop string is ever emitted, however the text is cut into tokens.
 #[derive(Clone, Debug)]
 pub struct StopMatcher {
-    stops: Vec<Box<str>>,
-    held: String,
+    stops: Vec<Box<[Unit]>>,
+    held: Vec<Unit>,
     stopped: bool,
+}
+
+/// What an answer is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    /// A byte of its text.
+    Byte(u8),
+    /// A token that shows no text.
+    Token(u32),
+}
+
+fn bytes(text: &str) -> impl Iterator<Item = Unit> + '_ {
+    text.bytes().map(Unit::Byte)
+}
+
+/// Appends the text in a part of an answer. Parts begin and end between characters, as stop strings do.
+fn push_text(units: &[Unit], out: &mut String) {
+    let byte = |unit: &Unit| match unit {
+        Unit::Byte(byte) => Some(*byte),
+        Unit::Token(_) => None,
+    };
+    let text: Vec<u8> = units.iter().filter_map(byte).collect();
+    out.push_str(&String::from_utf8_lossy(&text));
 }
 
 /// A stop string that cannot be one.
@@ -46,9 +70,27 @@ impl StopMatcher {
         let checked = stops.into_iter().map(|stop| match stop.len() {
             0 => Err(StopError::Empty),
             n if n > Self::MAX_BYTES => Err(StopError::TooLong(n)),
-            _ => Ok(stop.into()),
+            _ => Ok(bytes(stop).collect()),
         });
-        Ok(Self { stops: checked.collect::<Result<_, _>>()?, held: String::new(), stopped: false })
+        Ok(Self { stops: checked.collect::<Result<_, _>>()?, held: Vec::new(), stopped: false })
+    }
+
+    /// Stop strings that spell control tokens stop at those tokens, too, which show no text ([`Self::push_token`]).
+    #[must_use]
+    pub fn with_control_tokens(mut self, tokenizer: &Tokenizer<'_>) -> Self {
+        for at in 0..self.stops.len() {
+            let mut text = String::new();
+            push_text(&self.stops[at], &mut text);
+            let mut units = Vec::new();
+            tokenizer.split_control(&text, |fragment| match fragment {
+                Fragment::Text(text) => units.extend(bytes(text)),
+                Fragment::Token(id) => units.push(Unit::Token(id)),
+            });
+            if units.iter().any(|unit| matches!(unit, Unit::Token(_))) {
+                self.stops.push(units.into());
+            }
+        }
+        self
     }
 
     /// Takes the next text and appends to `out` what is certain not to belong to a stop string. Returns whether the
@@ -57,22 +99,36 @@ impl StopMatcher {
         if self.stopped {
             return true;
         }
-        self.held.push_str(text);
+        self.held.extend(bytes(text));
+        self.advance(out)
+    }
+
+    /// Takes the next token, behind its text; as [`Self::push`]. One that is in no stop string changes nothing.
+    pub fn push_token(&mut self, id: u32, out: &mut String) -> bool {
+        let token = Unit::Token(id);
+        if self.stopped || !self.stops.iter().any(|stop| stop.contains(&token)) {
+            return self.stopped;
+        }
+        self.held.push(token);
+        self.advance(out)
+    }
+
+    fn advance(&mut self, out: &mut String) -> bool {
         if let Some(start) = self.first_match() {
-            out.push_str(&self.held[..start]);
+            push_text(&self.held[..start], out);
             self.held.clear();
             self.stopped = true;
             return true;
         }
         let certain = self.held.len() - self.possible_start();
-        out.push_str(&self.held[..certain]);
+        push_text(&self.held[..certain], out);
         self.held.drain(..certain);
         false
     }
 
     /// The generation is over: what was held back is text after all.
     pub fn finish(&mut self, out: &mut String) {
-        out.push_str(&self.held);
+        push_text(&self.held, out);
         self.held.clear();
     }
 
@@ -85,18 +141,16 @@ impl StopMatcher {
     /// Start of the stop string that is complete first, of those the longest: what a reader of single characters sees.
     fn first_match(&self) -> Option<usize> {
         let matches = self.stops.iter().filter_map(|stop| {
-            let start = self.held.find(&**stop)?;
+            let start = self.held.windows(stop.len()).position(|units| units == &**stop)?;
             Some((start + stop.len(), start))
         });
         matches.min().map(|(_, start)| start)
     }
 
-    /// Bytes at the end of the held text that some stop string starts with.
+    /// Units at the end of what is held that some stop string starts with.
     fn possible_start(&self) -> usize {
-        let held = self.held.as_bytes();
-        let longest = |stop: &str| {
-            let stop = stop.as_bytes();
-            (1..stop.len().min(held.len() + 1)).rev().find(|&n| held.ends_with(&stop[..n])).unwrap_or(0)
+        let longest = |stop: &[Unit]| {
+            (1..stop.len().min(self.held.len() + 1)).rev().find(|&n| self.held.ends_with(&stop[..n])).unwrap_or(0)
         };
         self.stops.iter().map(|stop| longest(stop)).max().unwrap_or(0)
     }

@@ -2,7 +2,7 @@
 
 use super::{Error, ErrorKind};
 
-/// A position in the file's bytes.
+/// A position in a file's bytes.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     bytes: &'a [u8],
@@ -27,7 +27,7 @@ impl<'a> Cursor<'a> {
 
     /// An error at the current position.
     pub fn error(&self, kind: ErrorKind) -> Error {
-        Error { kind, offset: self.offset() }
+        kind.at(self.offset())
     }
 
     /// The next `n` bytes.
@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
         let n = self.u64()?;
         match usize::try_from(n) {
             Ok(count) if count <= self.remaining() / min_bytes.max(1) => Ok(count),
-            _ => Err(Error { kind: ErrorKind::CountTooLarge(n), offset: at }),
+            _ => Err(ErrorKind::CountTooLarge(n).at(at)),
         }
     }
 
@@ -99,6 +99,6 @@ impl<'a> Cursor<'a> {
     /// [`ErrorKind::Truncated`], [`ErrorKind::CountTooLarge`], [`ErrorKind::Utf8`].
     pub fn string(&mut self) -> Result<&'a str, Error> {
         let at = self.offset();
-        core::str::from_utf8(self.byte_string()?).map_err(|_| Error { kind: ErrorKind::Utf8, offset: at })
+        core::str::from_utf8(self.byte_string()?).map_err(|_| ErrorKind::Utf8.at(at))
     }
 }

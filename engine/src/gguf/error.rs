@@ -1,13 +1,16 @@
 //! What can be wrong with a file's header.
 
 use core::fmt;
+use nanocamelid_kernels::formats;
 
-/// What is wrong, and at which byte of the file.
+/// What is wrong, and at which byte of which file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What is wrong.
     pub kind: ErrorKind,
-    /// Byte offset from the start of the file.
+    /// Which of the model's files, from 0.
+    pub part: u16,
+    /// Byte offset from the start of that file.
     pub offset: u64,
 }
 
@@ -40,7 +43,7 @@ pub enum ErrorKind {
     Alignment,
     /// A tensor with more than four dimensions.
     Dimensions(u32),
-    /// A tensor type number nobody has defined.
+    /// A tensor type number that nobody has defined, or that was given up.
     TensorType(u32),
     /// A tensor's row is no whole number of its format's blocks.
     PartialBlock,
@@ -52,6 +55,40 @@ pub enum ErrorKind {
     TensorsOverlap,
     /// A size or an offset that overflows 64 bits.
     Overflow,
+    /// Another GGUF file begins where this one ends.
+    Glued,
+    /// `split.no`, `split.count` or `split.tensors.count` is missing, of the wrong type, or contradicts the others.
+    SplitKeys,
+    /// More or fewer files than the model is in.
+    PartCount {
+        /// Files that were given.
+        given: usize,
+        /// Files that the model is in.
+        expected: u16,
+    },
+    /// Another part of the model than the one that belongs in this place; both count from 0.
+    PartNumber {
+        /// The part that was given.
+        found: u16,
+        /// The part that belongs here.
+        expected: u16,
+    },
+    /// A file that is no part of the model that the first part belongs to.
+    OtherModel,
+    /// All parts together have another number of tensors than the model.
+    TensorTotal {
+        /// Tensors of the parts.
+        found: u64,
+        /// Tensors of the model.
+        expected: u64,
+    },
+}
+
+impl ErrorKind {
+    /// The error at a byte of a file that is the model's first, until somebody who knows says otherwise.
+    pub(super) const fn at(self, offset: u64) -> Error {
+        Error { kind: self, part: 0, offset }
+    }
 }
 
 impl fmt::Display for Error {
@@ -70,14 +107,44 @@ impl fmt::Display for Error {
             ErrorKind::DuplicateTensor => write!(f, "a tensor name occurs twice")?,
             ErrorKind::Alignment => write!(f, "general.alignment is not a power of two")?,
             ErrorKind::Dimensions(n) => write!(f, "a tensor with {n} dimensions (at most 4)")?,
-            ErrorKind::TensorType(t) => write!(f, "unknown tensor type {t}")?,
+            ErrorKind::TensorType(t) => match formats::ggml_withdrawn(t) {
+                Some((name, now)) => {
+                    write!(f, "tensor type {name} ({t}) is no longer in use; take the model's {now} file")?
+                }
+                None => write!(f, "unknown tensor type {t}")?,
+            },
             ErrorKind::PartialBlock => write!(f, "a tensor row is no whole number of its format's blocks")?,
             ErrorKind::TensorAlignment => write!(f, "a tensor's offset is not aligned")?,
             ErrorKind::TensorOutOfFile => write!(f, "a tensor reaches past the end of the file (truncated download?)")?,
             ErrorKind::TensorsOverlap => write!(f, "two tensors share bytes")?,
             ErrorKind::Overflow => write!(f, "a size overflows 64 bits")?,
+            ErrorKind::Glued => write!(
+                f,
+                "another GGUF file begins inside this one; a model in several files is kept in several files"
+            )?,
+            ErrorKind::SplitKeys => write!(f, "split.no, split.count and split.tensors.count do not make sense")?,
+            ErrorKind::PartCount { given, expected } => {
+                write!(f, "the model is in {expected} file(s), and {given} of them given")?
+            }
+            ErrorKind::PartNumber { found, expected } => {
+                let again = if found < expected { " again" } else { "" };
+                write!(
+                    f,
+                    "part {} of the model{again}, where part {} belongs",
+                    u32::from(found) + 1,
+                    u32::from(expected) + 1
+                )?
+            }
+            ErrorKind::OtherModel => write!(f, "not a part of the same model as the first part")?,
+            ErrorKind::TensorTotal { found, expected } => {
+                write!(f, "the parts have {found} tensors, the model has {expected}")?
+            }
         }
-        write!(f, ", at byte {}", self.offset)
+        write!(f, ", at byte {}", self.offset)?;
+        match self.part {
+            0 => Ok(()),
+            part => write!(f, " of part {}", u32::from(part) + 1),
+        }
     }
 }
 

@@ -3,10 +3,14 @@
 //! Format: the GGUF specification in the ggml repository (docs/gguf.md). Nothing is copied but the two indexes (one
 //! small record per metadata key and per tensor), each entry of which is backed by at least 13 bytes of input, so
 //! memory is bounded by the input's size whatever its counts claim.
+//!
+//! A large model may be in several files, its parts: each has a header and tensors of its own, the first has the metadata.
 
 mod cursor;
 mod error;
+mod file_type;
 mod metadata;
+mod split;
 mod tensor;
 
 pub use cursor::Cursor;
@@ -15,19 +19,23 @@ pub use metadata::{Array, Entry, MAX_NESTING, Strings, Value, ValueType};
 pub use tensor::TensorInfo;
 
 use alloc::vec::Vec;
+use split::Split;
 
 /// First four bytes of every file.
 pub const MAGIC: [u8; 4] = *b"GGUF";
 /// Alignment of tensor data when `general.alignment` is absent.
 pub const DEFAULT_ALIGNMENT: u64 = 32;
+/// Zeros after the last tensor that may be padding: a page.
+const MAX_PADDING: usize = 4096;
 
-/// A parsed header: metadata and tensor index, borrowing everything from the file's bytes.
+/// What the headers of a model's files say: metadata and tensor index, borrowing everything from the files' bytes.
 #[derive(Clone, Debug)]
 pub struct Gguf<'a> {
     version: u32,
     alignment: u64,
     data_offset: u64,
     file_bytes: u64,
+    n_parts: usize,
     metadata: Vec<Entry<'a>>,
     metadata_by_key: Vec<u32>,
     tensors: Vec<TensorInfo<'a>>,
@@ -35,21 +43,73 @@ pub struct Gguf<'a> {
 }
 
 impl<'a> Gguf<'a> {
-    /// Parses the header and checks that every tensor lies inside `bytes`.
+    /// Parses the header of a model in one file and checks that every tensor lies inside `bytes`.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its byte offset.
+    /// The first thing that is wrong, with its byte offset; for one file of several [`ErrorKind::PartCount`] or
+    /// [`ErrorKind::PartNumber`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::parse_parts(&[bytes])
+    }
+
+    /// Parses the headers of a model's files, in order, and checks that every tensor lies inside its file. Metadata is
+    /// the first file's.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file and byte offset.
+    pub fn parse_parts(parts: &[&'a [u8]]) -> Result<Self, Error> {
+        let (first, others) = parts.split_first().ok_or(ErrorKind::Truncated.at(0))?;
+        let mut gguf = Self::parse_one(first)?;
+        let split = Split::of(&gguf)?;
+        split.expect_part(0)?;
+        if parts.len() != usize::from(split.count) {
+            let kind = ErrorKind::PartCount { given: parts.len(), expected: split.count };
+            return Err(kind.at(split.offset));
+        }
+        for (part, bytes) in (1..split.count).zip(others) {
+            gguf.join(part, bytes, &split).map_err(|error| Error { part, ..error })?;
+        }
+        if let Some(expected) = split.n_tensors {
+            let found = gguf.tensors.len() as u64;
+            if found != expected {
+                return Err(ErrorKind::TensorTotal { found, expected }.at(split.offset));
+            }
+        }
+        if gguf.n_parts > 1 {
+            gguf.tensors_by_name = index_tensors(&gguf.tensors)?;
+        }
+        Ok(gguf)
+    }
+
+    /// Adds the tensors of another file.
+    fn join(&mut self, part: u16, bytes: &'a [u8], split: &Split) -> Result<(), Error> {
+        let other = Self::parse_one(bytes)?;
+        let theirs = Split::of(&other)?;
+        // Some programs that split write this key into every part, others into the first alone.
+        let architecture = other.value("general.architecture");
+        let is_ours = architecture.is_none_or(|theirs| self.value("general.architecture") == Some(theirs));
+        if !is_ours || !theirs.is_of_one_model(split) {
+            return Err(ErrorKind::OtherModel.at(theirs.offset));
+        }
+        theirs.expect_part(part)?;
+        self.file_bytes += other.file_bytes;
+        self.n_parts += 1;
+        self.tensors.extend(other.tensors.into_iter().map(|info| info.of_part(part)));
+        Ok(())
+    }
+
+    /// Parses one file, whatever it says about others.
+    fn parse_one(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut cursor = Cursor::new(bytes);
         if cursor.take(4)? != MAGIC {
-            return Err(Error { kind: ErrorKind::Magic, offset: 0 });
+            return Err(ErrorKind::Magic.at(0));
         }
         let version = cursor.u32()?;
         match version {
             2 | 3 => {}
-            1 => return Err(Error { kind: ErrorKind::Version(1), offset: 4 }),
-            v if matches!(v.swap_bytes(), 1..=3) => return Err(Error { kind: ErrorKind::BigEndian, offset: 4 }),
-            v => return Err(Error { kind: ErrorKind::Version(v), offset: 4 }),
+            1 => return Err(ErrorKind::Version(1).at(4)),
+            v if matches!(v.swap_bytes(), 1..=3) => return Err(ErrorKind::BigEndian.at(4)),
+            v => return Err(ErrorKind::Version(v).at(4)),
         }
         let n_tensors = cursor.count(tensor::MIN_BYTES)?;
         let n_entries = cursor.count(metadata::MIN_BYTES)?;
@@ -58,7 +118,7 @@ impl<'a> Gguf<'a> {
         for _ in 0..n_entries {
             metadata.push(Entry::parse(&mut cursor)?);
         }
-        let metadata_by_key = index_by_name(&metadata, |entry| (entry.key, entry.offset), ErrorKind::DuplicateKey)?;
+        let metadata_by_key = index_by_name(&metadata, |entry| (entry.key, 0, entry.offset), ErrorKind::DuplicateKey)?;
         let alignment = alignment(&metadata, &metadata_by_key)?;
 
         // The tensor count was bounded before the metadata was read; bound it again by what is left.
@@ -66,18 +126,16 @@ impl<'a> Gguf<'a> {
         for _ in 0..n_tensors {
             tensors.push(TensorInfo::parse(&mut cursor, alignment)?);
         }
-        let tensors_by_name =
-            index_by_name(&tensors, |info| (info.name, info.info_offset), ErrorKind::DuplicateTensor)?;
+        let tensors_by_name = index_tensors(&tensors)?;
 
         let header_end = cursor.offset();
-        let data_offset = header_end
-            .checked_next_multiple_of(alignment)
-            .ok_or(Error { kind: ErrorKind::Overflow, offset: header_end })?;
+        let data_offset = header_end.checked_next_multiple_of(alignment).ok_or(ErrorKind::Overflow.at(header_end))?;
         let mut gguf = Self {
             version,
             alignment,
             data_offset,
             file_bytes: bytes.len() as u64,
+            n_parts: 1,
             metadata,
             metadata_by_key,
             tensors,
@@ -87,10 +145,11 @@ impl<'a> Gguf<'a> {
             info.locate(bytes, data_offset)?;
         }
         gguf.reject_overlaps()?;
+        gguf.reject_glue(bytes, header_end)?;
         Ok(gguf)
     }
 
-    /// 2 or 3.
+    /// 2 or 3 (of the first file, like the two that follow).
     pub fn version(&self) -> u32 {
         self.version
     }
@@ -105,9 +164,14 @@ impl<'a> Gguf<'a> {
         self.data_offset
     }
 
-    /// Length of the input.
+    /// Length of all files together.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
+    }
+
+    /// How many files the model is in.
+    pub fn n_parts(&self) -> usize {
+        self.n_parts
     }
 
     /// All metadata, in file order.
@@ -147,11 +211,28 @@ impl<'a> Gguf<'a> {
         spans.sort_unstable();
         for pair in spans.windows(2) {
             if pair[1].0 < pair[0].1 {
-                return Err(Error { kind: ErrorKind::TensorsOverlap, offset: pair[1].2 });
+                return Err(ErrorKind::TensorsOverlap.at(pair[1].2));
             }
         }
         Ok(())
     }
+
+    /// After padding, another file: people glue parts together as they do with other kinds of split files.
+    fn reject_glue(&self, bytes: &[u8], header_end: u64) -> Result<(), Error> {
+        let ends = self.tensors.iter().map(|info| info.offset + info.data().len() as u64);
+        let end = ends.fold(header_end, u64::max);
+        let rest = usize::try_from(end).ok().and_then(|end| bytes.get(end..)).unwrap_or_default();
+        let padding = rest.iter().take(MAX_PADDING).take_while(|&&byte| byte == 0).count();
+        match rest[padding..].starts_with(&MAGIC) {
+            true => Err(ErrorKind::Glued.at(end + padding as u64)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The tensors' positions by name, over all files.
+fn index_tensors(tensors: &[TensorInfo<'_>]) -> Result<Vec<u32>, Error> {
+    index_by_name(tensors, |info| (info.name, info.part, info.info_offset), ErrorKind::DuplicateTensor)
 }
 
 /// `general.alignment`, which must be a power of two (the specification asks for a multiple of 8; files with smaller
@@ -163,24 +244,24 @@ fn alignment(metadata: &[Entry<'_>], by_key: &[u32]) -> Result<u64, Error> {
     let entry = &metadata[index];
     match entry.value.as_u64() {
         Some(n) if n.is_power_of_two() && n <= u64::from(u32::MAX) => Ok(n),
-        _ => Err(Error { kind: ErrorKind::Alignment, offset: entry.offset }),
+        _ => Err(ErrorKind::Alignment.at(entry.offset)),
     }
 }
 
-/// Positions of `items` sorted by name; names must be unique.
+/// Positions of `items` sorted by name; names must be unique. The key is the name and where it is said: part and offset.
 fn index_by_name<'a, T>(
     items: &[T],
-    key: impl Fn(&T) -> (&'a str, u64),
+    key: impl Fn(&T) -> (&'a str, u16, u64),
     duplicate: ErrorKind,
 ) -> Result<Vec<u32>, Error> {
     // Counts are bounded by the input's length / 13; more than 2^32 entries would be a file of 50 GB of header.
-    let n = u32::try_from(items.len()).map_err(|_| Error { kind: ErrorKind::Overflow, offset: 0 })?;
+    let n = u32::try_from(items.len()).map_err(|_| ErrorKind::Overflow.at(0))?;
     let mut order: Vec<u32> = (0..n).collect();
     order.sort_unstable_by_key(|&i| key(&items[i as usize]));
     for pair in order.windows(2) {
         let (first, second) = (key(&items[pair[0] as usize]), key(&items[pair[1] as usize]));
         if first.0 == second.0 {
-            return Err(Error { kind: duplicate, offset: second.1 });
+            return Err(Error { kind: duplicate, part: second.1, offset: second.2 });
         }
     }
     Ok(order)

@@ -17,9 +17,11 @@ pub struct TensorInfo<'a> {
     pub n_dims: usize,
     /// The file's number for the type, which may be one that this engine cannot compute with.
     pub ggml_type: u32,
-    /// Start of the data, in bytes from the start of the file.
+    /// Which of the model's files it lies in, from 0.
+    pub part: u16,
+    /// Start of the data, in bytes from the start of that file.
     pub offset: u64,
-    /// Where this info lies in the file, for messages.
+    /// Where this info lies in that file, for messages.
     pub info_offset: u64,
     data: &'a [u8],
 }
@@ -27,7 +29,7 @@ pub struct TensorInfo<'a> {
 impl<'a> TensorInfo<'a> {
     pub(super) fn parse(cursor: &mut Cursor<'a>, alignment: u64) -> Result<Self, Error> {
         let info_offset = cursor.offset();
-        let error = |kind| Error { kind, offset: info_offset };
+        let error = |kind: ErrorKind| kind.at(info_offset);
         let name = cursor.string()?;
         let n_dims = cursor.u32()?;
         if n_dims > 4 {
@@ -42,12 +44,12 @@ impl<'a> TensorInfo<'a> {
         if !offset.is_multiple_of(alignment) {
             return Err(error(ErrorKind::TensorAlignment));
         }
-        Ok(Self { name, dims, n_dims: n_dims as usize, ggml_type, offset, info_offset, data: &[] })
+        Ok(Self { name, dims, n_dims: n_dims as usize, ggml_type, part: 0, offset, info_offset, data: &[] })
     }
 
     /// Turns the offset within the data section into the bytes themselves.
     pub(super) fn locate(&mut self, bytes: &'a [u8], data_offset: u64) -> Result<(), Error> {
-        let error = |kind| Error { kind, offset: self.info_offset };
+        let error = |kind: ErrorKind| kind.at(self.info_offset);
         let (block_len, block_bytes) =
             formats::ggml_block(self.ggml_type).ok_or(error(ErrorKind::TensorType(self.ggml_type)))?;
         let overflow = error(ErrorKind::Overflow);
@@ -64,6 +66,10 @@ impl<'a> TensorInfo<'a> {
         self.data = bytes.get(start_index..end_index).ok_or(out_of_file)?;
         self.offset = start;
         Ok(())
+    }
+
+    pub(super) fn of_part(self, part: u16) -> Self {
+        Self { part, ..self }
     }
 
     /// The tensor's bytes in the file.

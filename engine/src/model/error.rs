@@ -1,5 +1,6 @@
 //! Why a file cannot be run.
 
+use super::FileKind;
 use alloc::vec::Vec;
 use core::fmt;
 use nanocamelid_kernels::formats;
@@ -25,6 +26,8 @@ pub struct TensorName {
 /// One reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reason<'a> {
+    /// The file is something else that belongs to a model.
+    NotAModel(FileKind),
     /// `general.architecture` is not one of ours.
     UnknownArchitecture(&'a str),
     /// A required metadata key is absent.
@@ -124,6 +127,7 @@ impl fmt::Display for Shape<'_> {
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotAModel(kind) => write!(f, "{kind}"),
             Self::UnknownArchitecture(name) => write!(f, "architecture '{}' is not supported", name.escape_debug()),
             Self::MissingKey { architecture, key } => write!(f, "metadata key {architecture}.{key} is missing"),
             Self::BadKey { architecture, key } => {

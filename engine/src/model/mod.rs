@@ -1,9 +1,11 @@
 //! A model: its configuration and its tensors, as views into the file's bytes.
 
 mod error;
+mod kind;
 mod loader;
 
 pub use error::{ModelError, Reason, TensorName};
+pub use kind::FileKind;
 
 use crate::config::Config;
 use crate::gguf::Gguf;
@@ -181,7 +183,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// Every reason why this engine cannot run the file.
     pub fn new(gguf: &Gguf<'a>) -> Result<Self, ModelError<'a>> {
-        let config = Config::from_gguf(gguf).map_err(|reasons| ModelError { reasons })?;
+        let config = config(gguf)?;
         let range = 0..config.n_layers();
         Self::build(gguf, config, range)
     }
@@ -192,7 +194,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// As [`Model::new`], and a range outside the model.
     pub fn with_layers(gguf: &Gguf<'a>, range: Range<usize>) -> Result<Self, ModelError<'a>> {
-        let config = Config::from_gguf(gguf).map_err(|reasons| ModelError { reasons })?;
+        let config = config(gguf)?;
         if range.start >= range.end || range.end > config.n_layers() {
             let reason = Reason::LayerRange { start: range.start, end: range.end, n_layers: config.n_layers() };
             return Err(ModelError { reasons: alloc::vec![reason] });
@@ -246,7 +248,7 @@ impl<'a> Model<'a> {
         self.layers.iter().map(|layer| dense(layer) + experts(layer)).sum()
     }
 
-    /// The weight format with the most bytes in layers and head: what people call the file's quantization.
+    /// The weight format with the most bytes in the layers.
     pub fn quantization(&self) -> Option<WeightType> {
         let mut bytes = [0u64; WeightType::COUNT];
         for layer in &self.layers {
@@ -304,6 +306,14 @@ impl<'a> Model<'a> {
             }
         }
         kinds
+    }
+}
+
+/// The numbers of a file that is a model.
+fn config<'a>(gguf: &Gguf<'a>) -> Result<Config, ModelError<'a>> {
+    match FileKind::of(gguf) {
+        Some(kind) => Err(ModelError { reasons: alloc::vec![Reason::NotAModel(kind)] }),
+        None => Config::from_gguf(gguf).map_err(|reasons| ModelError { reasons }),
     }
 }
 

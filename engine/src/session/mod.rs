@@ -9,6 +9,7 @@ mod error;
 mod experts;
 mod ffn;
 mod forward;
+mod growth;
 mod plan;
 mod quantized;
 mod short_conv;

@@ -1,5 +1,6 @@
 //! Runs statements: scopes, loops, macros, output. Expressions are in [`super::expression`].
 
+use super::MAX_DEPTH;
 use super::ast::{Body, Expression, Macro, Statement, StatementKind, Suffix, Target};
 use super::budget::Budget;
 use super::date::Date;
@@ -8,7 +9,6 @@ use super::expression::CallArguments;
 use super::python::write_str;
 use super::text::Text;
 use super::value::{Loop, Value};
-use super::{MAX_DEPTH, MAX_STEPS};
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -47,11 +47,11 @@ pub(super) fn run<'t>(
     body: &'t Body,
     globals: impl IntoIterator<Item = (&'t str, Value)>,
     date: Option<Date>,
-    max_bytes: u64,
+    budget: Budget,
 ) -> Result<Text, Error> {
     let globals = Rc::new(RefCell::new(globals.into_iter().collect()));
     let mut interpreter = Interpreter {
-        budget: Budget::new(MAX_STEPS, max_bytes),
+        budget,
         date,
         scopes: alloc::vec![globals],
         macros: Vec::new(),

@@ -9,7 +9,7 @@
 //!   string knows which of its bytes came from a message ([`text::Text`]); slicing, splitting, joining, replacing and
 //!   formatting all keep that. The rendered characters are exactly what Jinja gives, since nothing is inserted into or
 //!   taken out of a message, and a control token spelled in a message stays text, even across the border between
-//!   message and template.
+//!   message and template. A message's role is the exception ([`RoleError`]): a checked word, and the template's text.
 //! - **Bounds.** A template comes from a file nobody has read. Steps and memory are counted where they are spent
 //!   ([`MAX_STEPS`], [`MAX_BYTES`]), nesting is limited, so a template can neither loop for ever nor fill the memory.
 //! - **no_std.** A board without an operating system renders the same template.
@@ -36,6 +36,7 @@ mod operators;
 mod parser;
 mod predicates;
 mod python;
+mod roles;
 mod strings;
 pub mod text;
 mod text_methods;
@@ -43,11 +44,13 @@ mod value;
 
 pub use date::{Date, DateError};
 pub use error::{Error, ErrorKind};
+pub use roles::{MAX_ROLE_BYTES, RoleError};
 pub use text::Text;
 pub use value::{List, ListKind, Map, Value};
 
 use alloc::boxed::Box;
 use ast::Body;
+use budget::Budget;
 
 /// Longest template; the longest published ones have about 20 KB.
 pub const MAX_SOURCE_BYTES: usize = 256 << 10;
@@ -75,7 +78,8 @@ pub struct Template {
 /// What a template is given.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
-    /// The conversation, as [`Value::messages`] or anything richer: a list of dictionaries.
+    /// The conversation, as [`Value::messages`] or anything richer: a list of dictionaries. A string under `role` must
+    /// be a role ([`RoleError`]) and becomes the template's text, whatever its origin.
     pub messages: Value,
     /// Whether the assistant's turn is opened at the end.
     pub add_generation_prompt: bool,
@@ -98,11 +102,16 @@ impl Template {
     /// Renders a conversation.
     ///
     /// # Errors
-    /// [`ErrorKind::Raised`] if the template refuses the conversation; otherwise what went wrong in which line.
+    /// [`ErrorKind::Raised`] if the template refuses the conversation, [`ErrorKind::Role`] for a message whose role is
+    /// none; otherwise what went wrong in which line.
     pub fn render(&self, context: &Context<'_>) -> Result<Text, Error> {
         let token = |token: &Option<Box<str>>| token.as_deref().map_or(Value::Undefined, Value::literal);
+        let message_bytes = context.messages.text_bytes() as u64;
+        let max_bytes = MAX_BYTES.saturating_add(message_bytes.saturating_mul(BYTES_PER_MESSAGE_BYTE));
+        let budget = Budget::new(MAX_STEPS, max_bytes);
+        let messages = roles::trusted(&context.messages, &budget).map_err(|kind| Error { kind, line: 0 })?;
         let globals = [
-            ("messages", context.messages.clone()),
+            ("messages", messages),
             ("add_generation_prompt", Value::Bool(context.add_generation_prompt)),
             ("bos_token", token(&self.bos_token)),
             ("eos_token", token(&self.eos_token)),
@@ -110,8 +119,6 @@ impl Template {
             ("documents", Value::None),
         ];
         let further = context.variables.iter().map(|(name, value)| (*name, value.clone()));
-        let message_bytes = context.messages.text_bytes() as u64;
-        let max_bytes = MAX_BYTES.saturating_add(message_bytes.saturating_mul(BYTES_PER_MESSAGE_BYTE));
-        interpreter::run(&self.body, globals.into_iter().chain(further), context.date, max_bytes)
+        interpreter::run(&self.body, globals.into_iter().chain(further), context.date, budget)
     }
 }

@@ -182,7 +182,7 @@ impl Value {
     pub fn messages(messages: &[Message<'_>]) -> Self {
         let message = |message: &Message<'_>| {
             let entries = alloc::vec![
-                (Self::literal("role"), Self::message_text(message.role.as_str())),
+                (Self::literal("role"), Self::literal(message.role.as_str())),
                 (Self::literal("content"), Self::message_text(message.content)),
             ];
             Self::Map(Rc::new(Map { entries, depth: 1 }))

@@ -72,7 +72,8 @@ impl Bpe {
             text.extend_from_slice(left);
             text.extend_from_slice(right);
             // Most vocabularies list what merges make in the order of the merges.
-            merged = if vocabulary.piece(merged + 1) == text { merged + 1 } else { others.symbol(vocabulary, &text) };
+            let is_next = vocabulary.piece(merged + 1) == text && !vocabulary.is_duplicate(merged + 1);
+            merged = if is_next { merged + 1 } else { others.symbol(vocabulary, &text) };
             let (left, right) = (others.symbol(vocabulary, left), others.symbol(vocabulary, right));
             merges.push(Merge { left, right, merged });
         }

@@ -33,13 +33,6 @@ pub enum TokenizerError {
         /// The number of tokens.
         n_tokens: usize,
     },
-    /// The same piece twice: text would have no one token.
-    DuplicateToken {
-        /// The id of the first.
-        first: u32,
-        /// The id of the second.
-        second: u32,
-    },
     /// A token type number nobody has defined.
     TokenType {
         /// The token's id.
@@ -89,9 +82,6 @@ impl fmt::Display for TokenizerError {
             }
             Self::WrongLength { key, len, n_tokens } => {
                 write!(f, "{key} has {len} entries for {n_tokens} tokens")
-            }
-            Self::DuplicateToken { first, second } => {
-                write!(f, "tokenizer.ggml.tokens[{second}] is the same piece as tokenizer.ggml.tokens[{first}]")
             }
             Self::TokenType { index, number } => {
                 write!(f, "tokenizer.ggml.token_type[{index}] is {number}, which is no token type")

@@ -37,7 +37,8 @@ use bpe::Bpe;
 use metadata::Metadata;
 use pretokenize::PreTokenizer;
 use roles::Roles;
-use special::{Fragment, SpecialTokens, Strip};
+pub(crate) use special::Fragment;
+use special::{SpecialTokens, Strip};
 use spm::Spm;
 use vocabulary::Vocabulary;
 
@@ -129,7 +130,8 @@ impl<'a> Tokenizer<'a> {
         self.add_eos
     }
 
-    /// Whether generation ends with a token: EOS, end of turn, end of message, and tokens known by their pieces.
+    /// Whether generation ends with a token: EOS, end of turn, end of message, and tokens known by their pieces. A piece
+    /// such as `</s>` that may as well be a word of a text is known only as a control token.
     pub fn is_end_of_generation(&self, id: u32) -> bool {
         self.roles.ends.binary_search(&id).is_ok()
     }
@@ -149,7 +151,7 @@ impl<'a> Tokenizer<'a> {
         self.vocabulary.piece(id)
     }
 
-    /// The token that the file spells like this.
+    /// The token that the file spells like this, the first if there are several.
     pub fn token_id(&self, piece: &str) -> Option<u32> {
         self.vocabulary.id(piece.as_bytes())
     }
@@ -158,8 +160,14 @@ impl<'a> Tokenizer<'a> {
     ///
     /// Control tokens are found in the text only with `parse_special`: without, whatever the text says stays text.
     pub fn encode(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) {
-        let allowed = |id, _| parse_special || self.kind(id) == TokenKind::UserDefined;
+        let allowed = |id, _| parse_special || self.is_word(id);
         self.encode_with(text, allowed, |_| true, out);
+    }
+
+    /// A text as stretches of text and the control tokens it spells.
+    pub(crate) fn split_control<'t>(&self, text: &'t str, emit: impl FnMut(Fragment<'t>)) {
+        let is_control = |id, _| matches!(self.kind(id), TokenKind::Control | TokenKind::Unknown);
+        self.special.partition(&self.vocabulary, text, is_control, emit);
     }
 
     /// Appends the tokens of `text`, without BOS and EOS, where the `protected` ranges, which are in order and do not
@@ -173,13 +181,12 @@ impl<'a> Tokenizer<'a> {
             let next = protected.partition_point(|range| range.end <= bytes.start);
             protected.get(next).is_none_or(|range| range.start >= bytes.end)
         };
-        let is_user_defined = |id| self.kind(id) == TokenKind::UserDefined;
         let mut markers = self.roles.ends.clone();
         for part in parts(text) {
             self.special.partition(
                 &self.vocabulary,
                 &text[part.clone()],
-                |id, bytes| is_user_defined(id) && is_free(offset(bytes, part.start)),
+                |id, bytes| self.is_word(id) && is_free(offset(bytes, part.start)),
                 |fragment| {
                     if let Fragment::Token(id) = fragment {
                         markers.push(id);
@@ -188,9 +195,14 @@ impl<'a> Tokenizer<'a> {
             );
         }
         markers.sort_unstable();
-        let is_harmless = |id| is_user_defined(id) && markers.binary_search(&id).is_err();
+        let is_harmless = |id| self.is_word(id) && markers.binary_search(&id).is_err();
         let allowed = |id, bytes| is_free(bytes) || is_harmless(id);
         self.encode_with(text, allowed, |id| self.kind(id) != TokenKind::Control, out);
+    }
+
+    /// Whether any text that has a token's piece becomes that token.
+    fn is_word(&self, id: u32) -> bool {
+        self.kind(id) == TokenKind::UserDefined && self.roles.counterpart != Some(id)
     }
 
     /// Appends the tokens of `text` with those of the special ones that are `allowed` to take a range of its bytes, and

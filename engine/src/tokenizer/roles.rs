@@ -17,6 +17,9 @@ pub(super) struct Roles {
     pub(super) unknown: Option<u32>,
     /// Tokens that end generation, ascending.
     pub(super) ends: Vec<u32>,
+    /// A user-defined `</s>` in a vocabulary whose `<s>` is a control token: it ends nothing here, but as in llama.cpp
+    /// text does not become it.
+    pub(super) counterpart: Option<u32>,
 }
 
 /// Pieces that end a turn or a text.
@@ -44,6 +47,10 @@ const ENDS: &[&str] = &[
     "<｜end▁of▁sentence｜>",
     "[e~[",
 ];
+
+/// Pieces of these lists that are also words: Gemma 3 has HTML's `</s>`. Beside an end that the file declares they are
+/// text unless the file says that they are control tokens, where llama.cpp makes them such.
+const WORDS: &[&str] = &["</s>", "<eos>", "[EOS]", "[EOT]", "<PAD>", "[PAD]", "<REPO>", "<reponame>"];
 
 /// A token of the fill-in-the-middle format.
 struct FillIn {
@@ -126,7 +133,7 @@ impl Roles {
         let n_tokens = vocabulary.len();
         let [bos, eos, unknown] = defaults.map(|id| id.filter(|&id| (id as usize) < n_tokens));
         let bos = metadata.id("tokenizer.ggml.bos_token_id", n_tokens)?.or(bos);
-        let eos = metadata.id("tokenizer.ggml.eos_token_id", n_tokens)?.or(eos);
+        let declared_eos = metadata.id("tokenizer.ggml.eos_token_id", n_tokens)?;
         let unknown = metadata.id("tokenizer.ggml.unknown_token_id", n_tokens)?.or(unknown);
         let eot = metadata.id("tokenizer.ggml.eot_token_id", n_tokens)?;
         let eom = metadata.id("tokenizer.ggml.eom_token_id", n_tokens)?;
@@ -134,14 +141,18 @@ impl Roles {
             metadata.id(key, n_tokens)?;
         }
 
+        let is_declared = [declared_eos, eot, eom].iter().any(Option::is_some);
+        let eos = declared_eos.or(eos);
         let mut ends: Vec<u32> = [eos, eot, eom].into_iter().flatten().collect();
+        let words = if is_declared { words(vocabulary, &ends) } else { Vec::new() };
         for fill_in in FILL_IN {
             let mut id = None;
             for key in fill_in.keys {
                 id = id.or(metadata.id(key, n_tokens)?);
             }
             if id.is_none() {
-                id = fill_in.pieces.iter().filter_map(|piece| vocabulary.id(piece.as_bytes())).min();
+                let known = fill_in.pieces.iter().filter_map(|piece| vocabulary.id(piece.as_bytes()));
+                id = known.filter(|id| !words.contains(id)).min();
                 if let Some(id) = id {
                     vocabulary.set_kind(id, TokenKind::Control);
                 }
@@ -149,7 +160,7 @@ impl Roles {
             ends.extend(id.filter(|_| fill_in.ends_generation));
         }
         for piece in ENDS {
-            if let Some(id) = vocabulary.id(piece.as_bytes()) {
+            if let Some(id) = vocabulary.id(piece.as_bytes()).filter(|id| !words.contains(id)) {
                 vocabulary.set_kind(id, TokenKind::Control);
                 ends.push(id);
             }
@@ -160,7 +171,10 @@ impl Roles {
                 vocabulary.set_kind(id, TokenKind::UserDefined);
             }
         }
-        let mut roles = Self { bos, eos, unknown, ends };
+        let is_control = |id: &u32| vocabulary.kind(*id) == TokenKind::Control || bos == Some(*id);
+        let has_bos_tag = vocabulary.id(b"<s>").as_ref().is_some_and(is_control);
+        let counterpart = vocabulary.id(b"</s>").filter(|id| has_bos_tag && words.contains(id));
+        let mut roles = Self { bos, eos, unknown, ends, counterpart };
         roles.keep_text(vocabulary);
         roles.ends.sort_unstable();
         roles.ends.dedup();
@@ -183,4 +197,16 @@ impl Roles {
             }
         }
     }
+}
+
+/// Makes the [`WORDS`] that are none of the `ends` text: one token wherever they are written, not only where merges lead
+/// to it.
+fn words(vocabulary: &mut Vocabulary<'_>, ends: &[u32]) -> Vec<u32> {
+    let mut words: Vec<u32> = WORDS.iter().filter_map(|piece| vocabulary.id(piece.as_bytes())).collect();
+    words.retain(|&id| {
+        let is_text = matches!(vocabulary.kind(id), TokenKind::Normal | TokenKind::UserDefined);
+        is_text && !ends.contains(&id)
+    });
+    words.iter().for_each(|&id| vocabulary.set_kind(id, TokenKind::UserDefined));
+    words
 }

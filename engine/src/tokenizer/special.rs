@@ -40,7 +40,7 @@ pub(super) struct Strip {
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fragment<'t> {
+pub(crate) enum Fragment<'t> {
     Text(&'t str),
     Token(u32),
 }
@@ -56,19 +56,18 @@ struct Candidate {
 
 impl SpecialTokens {
     /// Collects the special tokens; `strip` says what white space each takes. Pieces that are not UTF-8 are in no text,
-    /// nor are empty ones.
+    /// nor are empty ones. Of several tokens with one piece the first counts, for control tokens the first special one.
     pub(super) fn new(vocabulary: &Vocabulary<'_>, strip: impl Fn(u32) -> Strip) -> Self {
         let entry = |(id, kind)| {
             let is_special = matches!(kind, TokenKind::UserDefined | TokenKind::Control | TokenKind::Unknown);
             let piece = vocabulary.piece(id);
-            (is_special && !piece.is_empty() && core::str::from_utf8(piece).is_ok()).then(|| Entry {
-                id,
-                parent: NONE,
-                strip: strip(id),
-            })
+            let is_text = !piece.is_empty() && core::str::from_utf8(piece).is_ok();
+            let is_found = kind == TokenKind::Control || !vocabulary.is_duplicate(id);
+            (is_special && is_text && is_found).then(|| Entry { id, parent: NONE, strip: strip(id) })
         };
         let mut entries: Vec<Entry> = vocabulary.kinds().filter_map(entry).collect();
-        entries.sort_unstable_by_key(|entry| vocabulary.piece(entry.id));
+        entries.sort_unstable_by_key(|entry| (vocabulary.piece(entry.id), entry.id));
+        entries.dedup_by_key(|entry| vocabulary.piece(entry.id));
         let mut tokens = Self { entries, starts: [false; 256] };
         for at in 0..tokens.entries.len() {
             let piece = vocabulary.piece(tokens.entries[at].id);

@@ -49,6 +49,8 @@ pub(super) struct Vocabulary<'a> {
     kinds: Vec<TokenKind>,
     key: Key,
     index: Table,
+    /// Tokens whose piece an earlier one has, ascending.
+    duplicates: Vec<u32>,
 }
 
 impl<'a> Vocabulary<'a> {
@@ -66,18 +68,19 @@ impl<'a> Vocabulary<'a> {
         };
         let key = Key::from_parts(pieces.iter().copied());
         let mut index = Table::with_capacity(n_tokens);
+        let mut duplicates = Vec::new();
         for (id, &piece) in (0..).zip(&pieces) {
             // Placeholders may be empty; no text is.
             if piece.is_empty() {
                 continue;
             }
             let hash = key.bytes(piece);
-            if let Some(first) = index.find(hash, |other| pieces[other as usize] == piece) {
-                return Err(TokenizerError::DuplicateToken { first, second: id });
+            match index.find(hash, |other| pieces[other as usize] == piece) {
+                Some(_) => duplicates.push(id),
+                None => index.insert(hash, id),
             }
-            index.insert(hash, id);
         }
-        let vocabulary = Self { pieces, kinds, key, index };
+        let vocabulary = Self { pieces, kinds, key, index, duplicates };
         let is_bad_byte = |id| vocabulary.kind(id) == TokenKind::Byte && vocabulary.byte(id).is_none();
         match (0..n_tokens as u32).find(|&id| is_bad_byte(id)) {
             Some(id) => Err(TokenizerError::ByteToken { index: id as usize }),
@@ -107,7 +110,12 @@ impl<'a> Vocabulary<'a> {
         (0..).zip(self.kinds.iter().copied())
     }
 
-    /// The token that a piece is.
+    /// Whether an earlier token has the same piece, so that no text becomes this one.
+    pub(super) fn is_duplicate(&self, id: u32) -> bool {
+        self.duplicates.binary_search(&id).is_ok()
+    }
+
+    /// The token that a piece is: the first of those that have it.
     pub(super) fn id(&self, piece: &[u8]) -> Option<u32> {
         self.index.find(self.hash(piece), |id| self.pieces[id as usize] == piece)
     }

@@ -115,12 +115,22 @@ pub(crate) static REPEAT_PENALTY: Flag = flag(
     "R",
     "divide the logits of the last 64 tokens by R; 1: off (default)",
 );
-pub(crate) static SEED: Flag =
-    unset("-1", flag("seed", Kind::Count { min: 0, max: u64::MAX }, "N", "seed of the sampler (default: a random one)"));
-pub(crate) static STOP: Flag =
-    Flag { repeats: true, ..flag("stop", Kind::Text, "TEXT", "end the answer before this text (\\n, \\t, \\r, \\\\ are escapes); may be repeated") };
+pub(crate) static SEED: Flag = unset(
+    "-1",
+    flag("seed", Kind::Count { min: 0, max: u64::MAX }, "N", "seed of the sampler (default: a random one)"),
+);
+pub(crate) static STOP: Flag = Flag {
+    repeats: true,
+    ..flag(
+        "stop",
+        Kind::Text,
+        "TEXT",
+        "end the answer before this text (\\n, \\t, \\r, \\\\ are escapes); may be repeated",
+    )
+};
 pub(crate) static SYSTEM: Flag = short('s', flag("system", Kind::Text, "TEXT", "system prompt"));
-pub(crate) static FILE: Flag = short('f', flag("file", Kind::Path, "FILE", "read the prompt from a file; - is standard input"));
+pub(crate) static FILE: Flag =
+    short('f', flag("file", Kind::Path, "FILE", "read the prompt from a file; - is standard input"));
 
 pub(crate) static BANDWIDTH: Flag = switch("bandwidth", "measure the memory's read bandwidth (about a second)");
 pub(crate) static IDS: Flag = flag("ids", Kind::Ids, "1,2,3", "token ids");

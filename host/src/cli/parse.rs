@@ -81,7 +81,9 @@ impl Invocation {
         };
         let own = match name.strip_prefix("--") {
             Some(long) => self.long(&long.replace('_', "-")),
-            None => self.command.all_flags().find(|flag| flag.short.is_some_and(|short| name[1..] == *short.to_string())),
+            None => {
+                self.command.all_flags().find(|flag| flag.short.is_some_and(|short| name[1..] == *short.to_string()))
+            }
         };
         if let Some(flag) = own {
             return self.take(flag, attached.map(OsString::from), words);
@@ -123,8 +125,7 @@ impl Invocation {
                 None => Err(self.unknown_flag(&format!("--{long}"))),
             },
             Means::Nothing(takes, answer) => {
-                let is_toggle =
-                    |word: &OsString| word.to_str().is_some_and(|word| synonyms::TOGGLE.contains(&word));
+                let is_toggle = |word: &OsString| word.to_str().is_some_and(|word| synonyms::TOGGLE.contains(&word));
                 match takes {
                     synonyms::Takes::Nothing => {}
                     _ if attached.is_some() => {}

@@ -59,7 +59,17 @@ const FLAGS: &[(&[&str], Means)] = &[
     (&["-ub", "--ubatch-size"], Means::Nothing(Takes::Value, "--batch is the number of tokens computed at once")),
     (&["--numa", "--prio", "--poll"], Means::Nothing(Takes::Value, "--cores chooses where workers run")),
     (
-        &["-cnv", "--conversation", "-i", "--interactive", "--jinja", "--color", "-e", "--escape", "--no-display-prompt"],
+        &[
+            "-cnv",
+            "--conversation",
+            "-i",
+            "--interactive",
+            "--jinja",
+            "--color",
+            "-e",
+            "--escape",
+            "--no-display-prompt",
+        ],
         Means::Nothing(Takes::Nothing, BUILT_IN),
     ),
     (&["--no-warmup", "--simple-io", "--log-disable", "-mli"], Means::Nothing(Takes::Nothing, BUILT_IN)),

@@ -3,6 +3,8 @@
 use super::turn::{self, Plan};
 use crate::cli::{Invocation, table};
 use crate::error::Error;
+use crate::loading;
+use crate::output;
 use crate::prompt;
 use crate::sampling::Sampling;
 use nanocamelid_engine::chat::{Message, Role};
@@ -12,12 +14,15 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if prompt::is_interactive(invocation) && !invocation.has(&table::DRY_RUN) {
         return super::tui::run(invocation);
     }
-    let system = invocation.text(&table::SYSTEM);
+    let system = system_prompt(invocation);
     turn::run(
         invocation,
         &Plan {
             tokens: &|parsed, file, prompt| {
                 let system = system.map(|content| Message { role: Role::System, content });
+                if let Some(note) = system.and(loading::system_note(parsed.chat_format(file)?)) {
+                    output::note(note);
+                }
                 let user = Message { role: Role::User, content: prompt };
                 let messages: Vec<Message<'_>> = system.into_iter().chain([user]).collect();
                 parsed.chat_tokens(file, &messages)
@@ -28,4 +33,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             limit: usize::MAX,
         },
     )
+}
+
+/// The system prompt, if there is one: a text without words, as scripts with an empty variable give it, is none.
+pub(crate) fn system_prompt(invocation: &Invocation) -> Option<&str> {
+    invocation.text(&table::SYSTEM).filter(|text| !text.trim().is_empty())
 }

@@ -2,14 +2,16 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
+use crate::fitting;
 use crate::loading;
 use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report};
 use crate::resolve;
 use crate::settings::Settings;
-use nanocamelid_engine::chat::ChatFormat;
-use nanocamelid_engine::config::{Config, FfnConfig, MixerConfig};
+use nanocamelid_engine::chat::{ChatFormat, FormatError};
+use nanocamelid_engine::config::{Config, FfnConfig, MixerConfig, Rope, RopeScaling};
 use nanocamelid_engine::gguf::Value as Metadata;
+use nanocamelid_engine::model::FileKind;
 use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
 use serde_json::{Map, Value, json};
 
@@ -43,6 +45,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Vec<String> {
     report.set("gguf_version", gguf.version());
     report.set("file_bytes", gguf.file_bytes());
+    report.set("n_parts", gguf.n_parts());
     report.set("n_tensors", gguf.tensors().len());
     report.set("n_metadata", gguf.metadata().len());
     report.set("tensor_types", tensor_types(gguf));
@@ -62,11 +65,20 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
     match Tokenizer::new(gguf) {
         Ok(tokenizer) => {
             report.set("tokenizer", describe_tokenizer(gguf, &tokenizer));
-            if let Some(format) = ChatFormat::new(gguf, &tokenizer) {
-                loading::describe_format(&format, report);
-                renderer = Some(format.renderer());
+            match ChatFormat::new(gguf, &tokenizer) {
+                Ok(format) => {
+                    loading::describe_format(&format, report);
+                    renderer = Some(format.renderer());
+                }
+                Err(FormatError::Unknown) => {}
+                Err(error @ FormatError::Template(_)) => {
+                    report.set("template_error", error.to_string());
+                    output::note(format_args!("note: {error}; chat is not possible"));
+                }
             }
         }
+        // What is no model may do without.
+        Err(_) if FileKind::of(gguf).is_some() => {}
         Err(error) => reasons.push(format!("tokenizer: {error}")),
     }
     if let Err(Error::Audit { mismatches, .. }) = file.audit(gguf, renderer, settings.expect, report) {
@@ -82,10 +94,10 @@ fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<
     let config = &model.config;
     report.set("config", describe_config(config));
     report.set("context_length", config.n_ctx_train);
-    report.set("rope_scaling", config.ropes.first().map(|rope| format!("{:?}", rope.scaling)));
+    report.set("rope_scaling", config.ropes.first().map(describe_scaling));
     report.set("kv_bytes_per_token", config.kv_bytes_per_token(settings.kv_type));
     report.set("bytes_per_token", model.bytes_per_token());
-    let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(model_file::DEFAULT_CTX));
+    let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(fitting::DEFAULT_CTX));
     let plan = SessionPlan::new(model, settings.kernels, settings.session_options(n_ctx))?;
     report.set("context_limit", n_ctx);
     report.set("arena_bytes", plan.required_bytes());
@@ -136,6 +148,36 @@ fn describe_config(config: &Config) -> Value {
         set("rope_base", json!(rope.base));
     }
     Value::Object(out)
+}
+
+/// How far positions are stretched, under the names that model configurations use.
+fn describe_scaling(rope: &Rope) -> Value {
+    // An f32 as it would be written, not as the f64 nearest to it.
+    let number = |x: f32| x.to_string().parse::<f64>().ok();
+    let mut out = match rope.scaling {
+        RopeScaling::None if rope.long_short.is_some() => json!({"type": "longrope"}),
+        RopeScaling::None => json!({"type": "none"}),
+        RopeScaling::Linear { factor } => json!({"type": "linear", "factor": number(factor)}),
+        RopeScaling::Yarn { factor, beta_fast, beta_slow } => json!({
+            "type": "yarn",
+            "factor": number(factor),
+            "beta_fast": number(beta_fast),
+            "beta_slow": number(beta_slow),
+        }),
+        RopeScaling::Llama3 { factor, low, high } => json!({
+            "type": "llama3",
+            "factor": number(factor),
+            "low_freq_factor": number(low),
+            "high_freq_factor": number(high),
+        }),
+    };
+    if out["type"] != "none" {
+        out["original_context_length"] = json!(rope.n_ctx_original);
+        out["attention_factor"] = json!(number(rope.attention_factor));
+    }
+    // Divisors per frequency, which the file has as a tensor.
+    out["frequency_factors"] = json!(rope.factors.is_some() || rope.long_short.is_some());
+    out
 }
 
 fn describe_tokenizer(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>) -> Value {

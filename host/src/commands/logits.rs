@@ -1,7 +1,8 @@
 //! `logits`: the numbers themselves, for comparing machines, kernels and engines.
 
 use crate::cli::{Invocation, UsageError, table};
-use crate::error::Error;
+use crate::error::{ContextLimit, Error};
+use crate::fitting;
 use crate::machine::memory;
 use crate::map::Arena;
 use crate::model_file::{self, ModelFile};
@@ -55,16 +56,17 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
+    out.map_or(Ok(()), |path| file.spare(path))?;
     let gguf = file.parse()?;
     let model = file.model(&gguf)?;
     file.audit(&gguf, None, settings.expect, &mut report)?;
     model_file::describe_model(&gguf, &model, &mut report);
     let n_ctx = settings.n_ctx.unwrap_or(ids.len());
     if ids.len() > n_ctx {
-        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx });
+        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });
     }
     let settings = Settings { n_ctx: Some(n_ctx), ..settings };
-    let plan = model_file::plan(&file, &model, &settings)?;
+    let plan = fitting::plan(&file, &model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
     let mut session = Session::new(&model, settings.kernels, plan, arena.bytes())?;

@@ -4,6 +4,7 @@ use crate::cli::{Invocation, table};
 use crate::error::Error;
 use crate::machine::{bandwidth, cpu, cpu_list, features, memory, throttling};
 use crate::output::{self, Report, rounded};
+use crate::pool::Placement;
 use crate::settings::Settings;
 use nanocamelid_kernels::Kernels;
 use serde_json::json;
@@ -58,8 +59,12 @@ pub(crate) fn fill(report: &mut Report, settings: &Settings) {
     let workers = &settings.workers;
     report.set("threads", workers.options.n_decode);
     report.set("threads_batch", workers.options.n_prefill);
-    let pinned = &workers.options.cpus;
-    report.set("worker_cores", if pinned.is_empty() { "not pinned".into() } else { cpu_list::format(pinned) });
+    let cores = match &workers.options.place {
+        Placement::Anywhere => "not pinned".into(),
+        Placement::Each(cpus) => cpu_list::format(cpus),
+        Placement::Among(cpus) => format!("among {}", cpu_list::format(cpus)),
+    };
+    report.set("worker_cores", cores);
     report.set("worker_cores_why", workers.why);
     report.set("ram_total_bytes", ram.total);
     report.set("ram_available_bytes", ram.available);

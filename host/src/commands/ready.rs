@@ -58,14 +58,14 @@ pub(crate) fn perform(file: &ModelFile, settings: &Settings, chats: bool, report
     let mut smoked = sub_report("smoke");
     let question = [Message { role: Role::User, content: PROMPT }];
     let ids = match parsed.format {
-        Some(_) => parsed.chat_tokens(file, &question)?,
-        None => super::generate::raw_tokens(&parsed, PROMPT),
+        Ok(_) => parsed.chat_tokens(file, &question)?,
+        Err(_) => super::generate::raw_tokens(&parsed, PROMPT),
     };
     smoke::perform(file, &parsed, settings, &ids, SMOKE_N, &mut smoked)?;
     output::note("smoke_status: ok");
     report.set("smoke", smoked.to_json());
 
-    if chats && parsed.format.is_some() {
+    if chats && parsed.format.is_ok() {
         report.set("chat", chat(file, settings, &ids)?);
         output::note("chat_status: ok");
     }
@@ -78,7 +78,7 @@ fn chat(file: &ModelFile, settings: &Settings, ids: &[u32]) -> Result<Value, Err
     model_file::describe_source(&file.resolved, settings.expect, &mut report);
     settings.describe(&mut report);
     loading::with_model(file, settings, &mut report, |parsed, mut runtime, report| {
-        let stop = nanocamelid_engine::chat::StopMatcher::new(parsed.format.as_ref().and_then(|f| f.stop_string()))?;
+        let stop = nanocamelid_engine::chat::StopMatcher::new(parsed.stop_string())?;
         let mut emit = |text: &str| {
             output::progress(output::without_controls(text));
             Ok(())

@@ -7,8 +7,8 @@ use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve::{self, Resolved};
-use nanocamelid_engine::chat::{ChatError, Message, RenderRequest, Role};
-use nanocamelid_engine::template::{Context, Date, Template, Value};
+use nanocamelid_engine::chat::{ChatError, ChatFormat, Message, RenderRequest, Role};
+use nanocamelid_engine::template::{Context, Date, ErrorKind, Template, Value};
 use std::path::Path;
 
 /// Runs the command.
@@ -37,11 +37,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     }
     let messages = read_messages(messages_path)?;
     let text = match source_file {
-        Some(path) => from_source(invocation, path, messages, request)?,
+        Some(path) => from_source(invocation, path, messages_path, messages, request)?,
         None => from_model(invocation, resolved, &messages, request, &mut report)?,
     };
     if !invocation.has(&table::JSON) {
-        output::answer(&text)?;
+        output::model_text(&text)?;
     }
     report.set("text", text);
     report.finish(invocation)
@@ -51,11 +51,15 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 fn from_source(
     invocation: &Invocation,
     path: &Path,
+    messages_path: &Path,
     messages: serde_json::Value,
     request: RenderRequest,
 ) -> Result<String, Error> {
-    let refused =
-        |error: nanocamelid_engine::template::Error| Error::Input { path: path.to_owned(), problem: error.to_string() };
+    let refused = |error: nanocamelid_engine::template::Error| {
+        let is_message = matches!(error.kind, ErrorKind::Role { .. });
+        let path = if is_message { messages_path } else { path };
+        Error::Input { path: path.to_owned(), problem: error.to_string() }
+    };
     let (bos, eos) = (invocation.text(&table::BOS_TOKEN), invocation.text(&table::EOS_TOKEN));
     let template = Template::compile(&prompt::read_file(path)?, bos, eos).map_err(refused)?;
     let context = Context {
@@ -78,8 +82,7 @@ fn from_model(
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
     let tokenizer = loading::tokenizer(&file, &gguf)?;
-    let format = nanocamelid_engine::chat::ChatFormat::new(&gguf, &tokenizer)
-        .ok_or_else(|| Error::NoChatFormat { model: file.resolved.name() })?;
+    let format = ChatFormat::new(&gguf, &tokenizer).map_err(|error| loading::no_chat_format(&file)(&error))?;
     loading::describe_format(&format, report);
     let own = [invocation.text(&table::BOS_TOKEN), invocation.text(&table::EOS_TOKEN)];
     let source = gguf.value("tokenizer.chat_template").and_then(|v| v.as_str());
@@ -130,7 +133,7 @@ fn plain_messages(messages: &serde_json::Value) -> Result<Vec<Message<'_>>, Stri
         .collect()
 }
 
-/// JSON as a template's value; every text is a message's.
+/// JSON as a template's value; every text is a message's. Rendering makes the roles the template's.
 fn value(json: serde_json::Value) -> Result<Value, String> {
     use serde_json::Value as Json;
     let fault = |kind| format!("messages: {}", nanocamelid_engine::template::Error { kind, line: 0 });

@@ -7,6 +7,7 @@ use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve;
+use crate::streams;
 use nanocamelid_engine::Tokenizer;
 use serde_json::json;
 use std::io::BufRead;
@@ -71,7 +72,7 @@ fn piece(tokenizer: &Tokenizer<'_>, id: u32) -> String {
 /// One JSON string a line in, one JSON array a line out (with `--json`, only their count).
 fn lines(invocation: &Invocation, encode: &dyn Fn(&str) -> Vec<u32>) -> Result<usize, Error> {
     let mut n_tokens = 0;
-    for (number, line) in std::io::stdin().lock().lines().enumerate() {
+    for (number, line) in streams::stdin().lines().enumerate() {
         let input = |problem: String| Error::Input { path: PathBuf::from("standard input"), problem };
         let line = line.map_err(|error| match error.kind() {
             std::io::ErrorKind::InvalidData => input(format!("line {}: not UTF-8", number + 1)),

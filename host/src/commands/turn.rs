@@ -2,6 +2,7 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
+use crate::fitting::{Fitting, Need};
 use crate::loading::{self, Parsed};
 use crate::machine::throttling::Snapshot;
 use crate::model_file::{self, ModelFile};
@@ -50,28 +51,45 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let prompt = prompt::read(invocation, "PROMPT")?;
     let file = ModelFile::open(resolved)?;
     let before = Snapshot::take();
-    loading::with_model(&file, &settings, &mut report, |parsed, mut runtime, report| {
-        let tokens = (plan.tokens)(parsed, &file, &prompt)?;
+    let started = Instant::now();
+    let parsed = Parsed::new(&file, &settings, &mut report)?;
+    let load = started.elapsed();
+    let tokens = (plan.tokens)(&parsed, &file, &prompt)?;
+    let limit = sampling.n_predict.unwrap_or(plan.limit);
+    let fitting = Fitting::new(&file, &parsed.model, &settings);
+    // Loading counts as such, tokenizing does not.
+    let started = Instant::now().checked_sub(load).unwrap_or(started);
+    let need = Need::new(tokens.len(), limit);
+    loading::with_session(&parsed, fitting, need, &mut report, started, |parsed, mut runtime, report| {
         let params = (plan.params)(&sampling, file.is_demo());
-        let limit = sampling.n_predict.unwrap_or(plan.limit);
-        let format = parsed.format.as_ref().filter(|_| plan.is_chat);
-        let stop = sampling.stop(format.and_then(|format| format.stop_string()))?;
+        let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
         let json = invocation.has(&table::JSON);
         let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
         let turn = one(&mut runtime, parsed, &tokens, params, stop, limit, &mut emit, &|| false)?;
         if !json && !turn.generated.text.ends_with('\n') {
             output::answer("\n")?;
         }
+        say_growth(&mut runtime);
+        report.set("context_limit", runtime.n_ctx());
         turn.describe(report);
         if let Some(trace) = runtime.trace() {
             trace.print();
         }
         Ok(())
     })?;
+    // By now whoever writes to a pipe has had the time.
+    prompt::note_unread_input(invocation);
     if let Some(reasons) = before.since() {
         output::note(format_args!("warning: this machine was slowed down during the run: {reasons}"));
     }
     report.finish(invocation)
+}
+
+/// Says so if the context has grown. Behind the answer, which it may have grown for.
+pub(crate) fn say_growth(runtime: &mut Runtime<'_>) {
+    if runtime.take_growth() {
+        output::note(format_args!("note: the context was made longer and now holds {} tokens", runtime.n_ctx()));
+    }
 }
 
 /// A prompt and its answer.

@@ -1,8 +1,10 @@
 //! What the CPU is, from `/proc` and `/sys` where they exist.
 
+use super::cgroup::{self, Version};
 use super::cpu_list;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Facts about the CPUs. `None` is "the system does not say".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,10 +13,20 @@ pub(crate) struct Cpu {
     pub(crate) board: Option<String>,
     /// The CPU's name.
     pub(crate) model: Option<String>,
-    /// CPUs this process may use.
+    /// CPUs this process may run on.
     pub(crate) logical: usize,
     /// Cores among them; hardware threads of one core count once.
     pub(crate) physical: usize,
+    /// CPUs of the process's affinity mask as it was started; empty is unknown.
+    pub(crate) mask: Vec<usize>,
+    /// Whole CPUs of the smallest quota of its control groups.
+    pub(crate) quota: Option<usize>,
+    /// The CPUs of the mask that are not little; empty where all are alike or the kernel does not say.
+    pub(crate) big: Vec<usize>,
+    /// Cores among those.
+    pub(crate) n_big_cores: usize,
+    /// CPUs that are running; empty is unknown.
+    pub(crate) online: Vec<usize>,
     /// CPUs kept free of other work by `isolcpus=`.
     pub(crate) isolated: Vec<usize>,
     /// Highest frequency, in kHz.
@@ -27,11 +39,61 @@ pub(crate) struct Cpu {
 
 /// Asks this machine.
 pub(crate) fn cpu() -> Cpu {
-    let logical = std::thread::available_parallelism().map_or(1, usize::from);
-    read(Path::new("/"), logical)
+    read(Path::new("/"), usable())
 }
 
-fn read(root: &Path, logical: usize) -> Cpu {
+/// CPUs that this process may keep busy: those of its affinity mask, or fewer where its control groups have a quota.
+pub(crate) fn n_usable() -> usize {
+    usable().n
+}
+
+/// What the system lets this process use.
+#[derive(Clone, Debug, Default)]
+struct Usable {
+    mask: Vec<usize>,
+    quota: Option<usize>,
+    n: usize,
+}
+
+/// Asked once: a thread that has been pinned would see one CPU.
+fn usable() -> &'static Usable {
+    static USABLE: OnceLock<Usable> = OnceLock::new();
+    USABLE.get_or_init(|| {
+        let root = Path::new("/");
+        let status = std::fs::read_to_string(root.join("proc/self/status")).unwrap_or_default();
+        let n_cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let quota = quota(root);
+        Usable { mask: mask(&status), quota, n: quota.map_or(n_cpus, |quota| quota.min(n_cpus)) }
+    })
+}
+
+/// The affinity mask in `/proc/self/status`.
+fn mask(status: &str) -> Vec<usize> {
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.and_then(|list| cpu_list::parse(list).ok()).unwrap_or_default()
+}
+
+/// Whole CPUs of the smallest quota up the tree of groups; std looks at the process's own path only. A part of a CPU
+/// does not count: a worker that spends the quota early stands still until the period ends, and all others wait for it.
+fn quota(root: &Path) -> Option<usize> {
+    let quotas = cgroup::groups(root, "cpu").into_iter().filter_map(|group| match group.version {
+        Version::V1 => whole_cpus(&group.text("cpu.cfs_quota_us")?, &group.text("cpu.cfs_period_us")?),
+        Version::V2 => {
+            let text = group.text("cpu.max")?;
+            let (quota, period) = text.trim().split_once(' ')?;
+            whole_cpus(quota, period)
+        }
+    });
+    quotas.min()
+}
+
+/// Microseconds of CPU time per microseconds of a period; `None` for `max`, -1 and what is no number.
+fn whole_cpus(quota: &str, period: &str) -> Option<usize> {
+    let (quota, period) = (quota.trim().parse::<u64>().ok()?, period.trim().parse::<u64>().ok()?);
+    usize::try_from(quota.checked_div(period)?).ok().map(|n| n.max(1))
+}
+
+fn read(root: &Path, usable: &Usable) -> Cpu {
     let text = |path: &str| {
         let bytes = std::fs::read(root.join(path)).ok()?;
         let text = String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned();
@@ -39,14 +101,27 @@ fn read(root: &Path, logical: usize) -> Cpu {
     };
     let cpuinfo = text("proc/cpuinfo").unwrap_or_default();
     let compatible = text("proc/device-tree/compatible").unwrap_or_default();
+    let list = |path: &str| text(path).and_then(|list| cpu_list::parse(&list).ok()).unwrap_or_default();
+    let &Usable { ref mask, quota, n } = usable;
+    let logical = if mask.is_empty() { n } else { mask.len() };
+    let online = list("sys/devices/system/cpu/online");
+    let mine = if mask.is_empty() { &online } else { mask };
+    let capacity = |&cpu: &usize| {
+        let capacity = text(&format!("sys/devices/system/cpu/cpu{cpu}/cpu_capacity"))?;
+        Some((cpu, capacity.parse().ok()?))
+    };
+    let big = big_cores(&mine.iter().map(capacity).collect::<Option<Vec<_>>>().unwrap_or_default());
     Cpu {
         board: text("proc/device-tree/model"),
         model: model_name(&cpuinfo),
         logical,
-        physical: physical_cores(root).map_or(logical, |n| n.min(logical)).max(1),
-        isolated: text("sys/devices/system/cpu/isolated")
-            .and_then(|list| cpu_list::parse(&list).ok())
-            .unwrap_or_default(),
+        physical: physical_cores(root, mine).map_or(logical, |n| n.min(logical)).max(1),
+        mask: mask.clone(),
+        quota,
+        n_big_cores: physical_cores(root, &big).unwrap_or(big.len()),
+        big,
+        online,
+        isolated: list("sys/devices/system/cpu/isolated"),
         max_khz: text("sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq").and_then(|khz| khz.parse().ok()),
         governor: text("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         is_bcm2712: compatible.split('\0').any(|name| name == "brcm,bcm2712"),
@@ -85,18 +160,26 @@ fn model_name(cpuinfo: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Distinct sets of sibling threads.
-fn physical_cores(root: &Path) -> Option<usize> {
-    let dir = std::fs::read_dir(root.join("sys/devices/system/cpu")).ok()?;
-    let siblings: BTreeSet<String> = dir
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let number = path.file_name()?.to_str()?.strip_prefix("cpu")?;
-            number.parse::<usize>().ok()?;
-            std::fs::read_to_string(path.join("topology/thread_siblings_list")).ok()
+/// Distinct sets of sibling threads among these CPUs.
+fn physical_cores(root: &Path, cpus: &[usize]) -> Option<usize> {
+    let siblings: BTreeSet<String> = cpus
+        .iter()
+        .filter_map(|cpu| {
+            let path = format!("sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+            std::fs::read_to_string(root.join(path)).ok()
         })
         .collect();
     (!siblings.is_empty()).then_some(siblings.len())
+}
+
+/// The CPUs with at least three quarters of the largest capacity; none if those are all. Big cores of one board differ
+/// by a few percent in frequency, middle ones (1024 and 905 of a CIX P1) by little more; little cores start below: 610
+/// of 1024 beside a Cortex-A73 (Amlogic S922X), 400 beside a Cortex-A76 (RK3588).
+fn big_cores(capacities: &[(usize, u64)]) -> Vec<usize> {
+    let largest = capacities.iter().map(|&(_, capacity)| capacity).max().unwrap_or(0);
+    let is_big = |&&(_, capacity): &&(usize, u64)| capacity >= largest - largest / 4;
+    let big: Vec<usize> = capacities.iter().filter(is_big).map(|&(cpu, _)| cpu).collect();
+    if big.len() == capacities.len() { Vec::new() } else { big }
 }
 
 /// What to do about a governor that is slow to raise the frequency.
@@ -108,6 +191,7 @@ pub(crate) fn governor_advice(governor: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::cgroup::tests::FakeRoot;
 
     #[test]
     fn a_raspberry_pi_5() {
@@ -126,25 +210,76 @@ mod tests {
         for cpu in 0..4 {
             write(&format!("sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"), &format!("{cpu}\n"));
         }
-        let cpu = read(&root, 4);
+        let cpu = read(&root, &Usable { mask: (0..4).collect(), quota: None, n: 4 });
         std::fs::remove_dir_all(&root).unwrap();
         let expected = Cpu {
             board: Some("Raspberry Pi 5 Model B Rev 1.0".into()),
             model: Some("Cortex-A76".into()),
             logical: 4,
             physical: 4,
+            mask: vec![0, 1, 2, 3],
             isolated: vec![1, 2, 3],
             max_khz: Some(2_400_000),
             governor: Some("ondemand".into()),
             is_bcm2712: true,
+            ..Cpu::default()
         };
         assert_eq!(cpu, expected);
         assert!(governor_advice("ondemand").is_some() && governor_advice("performance").is_none());
     }
 
     #[test]
+    fn little_cores() {
+        let capacities: Vec<(String, String)> = [414, 414, 1004, 1024]
+            .iter()
+            .enumerate()
+            .flat_map(|(cpu, capacity)| {
+                let dir = format!("sys/devices/system/cpu/cpu{cpu}");
+                let siblings = (format!("{dir}/topology/thread_siblings_list"), format!("{cpu}\n"));
+                [(format!("{dir}/cpu_capacity"), format!("{capacity}\n")), siblings]
+            })
+            .collect();
+        let files: Vec<(&str, &str)> = capacities.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let fake = FakeRoot::new("cpu-little", &files);
+        let of = |mask: &[usize]| {
+            let cpu = read(&fake.0, &Usable { mask: mask.to_vec(), quota: None, n: mask.len() });
+            (cpu.physical, cpu.big, cpu.n_big_cores)
+        };
+        assert_eq!(of(&[0, 1, 2, 3]), (4, vec![2, 3], 2));
+        // What counts is what this process may use, and a CPU whose capacity nobody knows tells nothing.
+        assert_eq!(of(&[0, 1]), (2, vec![], 0));
+        assert_eq!(of(&[1, 2]), (2, vec![2], 1));
+        assert_eq!(of(&[2, 3, 4]), (2, vec![], 0));
+        assert_eq!(big_cores(&[(0, 1024), (1, 768), (2, 767)]), [0, 1]);
+        assert_eq!(big_cores(&[]), [0; 0]);
+        assert_eq!(mask("Name:\tx\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1,4\n"), [0, 1, 4]);
+    }
+
+    #[test]
+    fn quotas_up_the_tree() {
+        let quota_of = |name: &str, line: &str, files: &[(&str, &str)]| {
+            quota(&FakeRoot::new(name, &[&[("proc/self/cgroup", line)], files].concat()).0)
+        };
+        let two = ("sys/fs/cgroup/cpu.max", "250000 100000\n");
+        assert_eq!(quota_of("quota", "0::/", &[two]), Some(2));
+        assert_eq!(quota_of("quota-absent", "0::/docker/01", &[two]), Some(2));
+        let own = ("sys/fs/cgroup/a/cpu.max", "max 100000\n");
+        assert_eq!(quota_of("quota-parent", "0::/a", &[two, own]), Some(2));
+        assert_eq!(quota_of("quota-none", "0::/a", &[own]), None);
+        assert_eq!(quota_of("quota-part", "0::/", &[("sys/fs/cgroup/cpu.max", "50000 100000\n")]), Some(1));
+        let v1 = |quota| {
+            [("sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", quota), ("sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n")]
+        };
+        assert_eq!(quota_of("quota-v1", "3:cpu,cpuacct:/a", &v1("300000\n")), Some(3));
+        assert_eq!(quota_of("quota-v1-none", "3:cpu,cpuacct:/a", &v1("-1\n")), None);
+        for (quota, period) in [("1", "0"), ("", "1"), ("x", "1")] {
+            assert_eq!(whole_cpus(quota, period), None);
+        }
+    }
+
+    #[test]
     fn a_system_that_says_nothing() {
-        let cpu = read(Path::new("/nonexistent"), 3);
+        let cpu = read(Path::new("/nonexistent"), &Usable { n: 3, ..Usable::default() });
         assert_eq!(cpu, Cpu { logical: 3, physical: 3, ..Cpu::default() });
     }
 }

@@ -1,5 +1,8 @@
 //! How much memory there is, and how much was used.
 
+use super::cgroup::{self, Group, Version};
+use std::path::Path;
+
 /// RAM as the system reports it, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
@@ -9,25 +12,69 @@ pub(crate) struct Memory {
     pub(crate) available: Option<u64>,
 }
 
-/// Asks the system; a cgroup's limit counts like a smaller machine.
+/// Asks the system; the limit of a control group counts like a smaller machine.
 pub(crate) fn memory() -> Memory {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    read(Path::new("/"))
+}
+
+fn read(root: &Path) -> Memory {
+    let meminfo = std::fs::read_to_string(root.join("proc/meminfo")).unwrap_or_default();
     let mut memory =
         Memory { total: kib_field(&meminfo, "MemTotal:"), available: kib_field(&meminfo, "MemAvailable:") };
-    if let Some((limit, used)) = cgroup_limit() {
-        memory.total = memory.total.map(|total| total.min(limit));
-        memory.available = memory.available.map(|available| available.min(limit.saturating_sub(used)));
+    let least = |known: Option<u64>, limit: u64| Some(known.map_or(limit, |known| known.min(limit)));
+    let groups = cgroup::groups(root, "memory");
+    for (i, group) in groups.iter().enumerate() {
+        if let Some(Limit { bytes, used }) = limit(group, i == 0) {
+            memory.total = least(memory.total, bytes);
+            memory.available = least(memory.available, bytes.saturating_sub(used));
+        }
     }
     memory
 }
 
-/// Limit and use of this process's cgroup (version 2), if it has a limit.
-fn cgroup_limit() -> Option<(u64, u64)> {
-    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let dir = std::path::Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/'));
-    let number = |name: &str| std::fs::read_to_string(dir.join(name)).ok()?.trim().parse().ok();
-    Some((number("memory.max")?, number("memory.current")?))
+/// What a group may have, and what is taken of it for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limit {
+    bytes: u64,
+    used: u64,
+}
+
+/// Version 1 says "no limit" with the largest multiple of the page size.
+const NO_LIMIT: u64 = 1 << 62;
+
+/// The limit of a group, if it has one. Above `memory.high` nothing is killed, but the kernel slows the group down to
+/// a crawl while it looks for pages to take away: that is no memory to plan with.
+fn limit(group: &Group, is_own: bool) -> Option<Limit> {
+    let stat = group.text("memory.stat").unwrap_or_default();
+    let (limits, current, droppable) = match group.version {
+        Version::V2 => {
+            let limits = [group.number("memory.max"), group.number("memory.high")];
+            (limits, "memory.current", sum_of_fields(&stat, ["inactive_file", "active_file"]))
+        }
+        // Without `memory.use_hierarchy`, which new kernels no longer have off, a group does not count those below it.
+        Version::V1 if !is_own && group.number("memory.use_hierarchy") == Some(0) => return None,
+        Version::V1 => {
+            // The second one counts groups above the mount's root, too.
+            let limits = [group.number("memory.limit_in_bytes"), field(&stat, "hierarchical_memory_limit")];
+            (limits, "memory.usage_in_bytes", sum_of_fields(&stat, ["total_inactive_file", "total_active_file"]))
+        }
+    };
+    let bytes = limits.into_iter().flatten().min().filter(|&bytes| bytes < NO_LIMIT)?;
+    Some(Limit { bytes, used: group.number(current).unwrap_or(0).saturating_sub(droppable) })
+}
+
+/// The number of a line `NAME N` of a group's `memory.stat`.
+fn field(stat: &str, name: &str) -> Option<u64> {
+    stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// What the kernel can take back when memory is asked for: the pages of files, on both of its lists. Active ones
+/// are only later in the queue, and dirty ones are written first; `MemAvailable` counts both for the machine. The
+/// weights of a model that ran before are among them. Not counted are pages of shared memory and of `tmpfs` (they are
+/// in the field `file`, but on the lists of anonymous memory: without swap they stay), locked pages (`unevictable`) and
+/// the kernel's own objects (`slab_reclaimable`): those in use keep their pages.
+fn sum_of_fields(stat: &str, names: [&str; 2]) -> u64 {
+    names.iter().filter_map(|name| field(stat, name)).fold(0, u64::saturating_add)
 }
 
 /// Largest resident set so far, mapped file pages included.
@@ -44,6 +91,65 @@ fn kib_field(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::cgroup::tests::FakeRoot;
+
+    const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal: 8000 kB\nMemAvailable: 6000 kB\n");
+
+    /// Total and available bytes where the process is in the group of that line and these files are there.
+    fn memory_in(name: &str, line: &str, files: &[(&str, &str)]) -> (Option<u64>, Option<u64>) {
+        let fake = FakeRoot::new(name, &[&[MEMINFO, ("proc/self/cgroup", line)], files].concat());
+        let Memory { total, available } = read(&fake.0);
+        (total, available)
+    }
+
+    #[test]
+    fn the_smallest_limit_up_the_tree_counts() {
+        let all = (Some(8000 << 10), Some(6000 << 10));
+        assert_eq!(memory_in("memory-free", "0::/", &[("sys/fs/cgroup/memory.max", "max\n")]), all);
+        assert_eq!(memory_in("memory-roomy", "0::/", &[("sys/fs/cgroup/memory.max", "99999999999\n")]), all);
+        let slice = [
+            ("sys/fs/cgroup/a.slice/b.scope/memory.max", "4000000\n"),
+            ("sys/fs/cgroup/a.slice/b.scope/memory.current", "1000000\n"),
+            ("sys/fs/cgroup/a.slice/memory.max", "3000000\n"),
+            ("sys/fs/cgroup/a.slice/memory.current", "2900000\n"),
+            ("sys/fs/cgroup/a.slice/memory.stat", "file 1800000\nactive_file 300000\ninactive_file 500000\n"),
+        ];
+        assert_eq!(memory_in("memory-slice", "0::/a.slice/b.scope", &slice), (Some(3_000_000), Some(900_000)));
+        // A larger limit can leave less.
+        let full = [&slice[..1], &[("sys/fs/cgroup/a.slice/b.scope/memory.current", "3900000")], &slice[2..]].concat();
+        assert_eq!(memory_in("memory-full", "0::/a.slice/b.scope", &full), (Some(3_000_000), Some(100_000)));
+    }
+
+    #[test]
+    fn above_high_there_is_nothing_to_plan_with() {
+        let high = [
+            ("sys/fs/cgroup/memory.max", "max\n"),
+            ("sys/fs/cgroup/memory.high", "400000\n"),
+            ("sys/fs/cgroup/memory.current", "500000\n"),
+        ];
+        assert_eq!(memory_in("memory-high", "0::/elsewhere", &high), (Some(400_000), Some(0)));
+    }
+
+    #[test]
+    fn version_1() {
+        let line = "4:memory:/a/b\n";
+        let files = [
+            ("sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("sys/fs/cgroup/memory/a/b/memory.usage_in_bytes", "700000\n"),
+            ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "2000000\n"),
+            ("sys/fs/cgroup/memory/a/memory.usage_in_bytes", "1900000\n"),
+            (
+                "sys/fs/cgroup/memory/a/memory.stat",
+                "inactive_file 7\ntotal_inactive_file 200000\ntotal_active_file 300000\n",
+            ),
+        ];
+        assert_eq!(memory_in("memory-v1", line, &files), (Some(2_000_000), Some(600_000)));
+        let own_only = [&files[..], &[("sys/fs/cgroup/memory/a/memory.use_hierarchy", "0\n")]].concat();
+        assert_eq!(memory_in("memory-v1-flat", line, &own_only), (Some(8000 << 10), Some(6000 << 10)));
+        let above = [("sys/fs/cgroup/memory/a/b/memory.stat", "hierarchical_memory_limit 1000000\n")];
+        let above = [&files[..], &above].concat();
+        assert_eq!(memory_in("memory-v1-above", line, &above), (Some(1_000_000), Some(300_000)));
+    }
 
     #[test]
     fn fields_of_meminfo() {
@@ -52,5 +158,8 @@ mod tests {
         assert_eq!(kib_field(text, "MemAvailable:"), Some(4_000_000 * 1024));
         assert_eq!(kib_field(text, "Swap:"), None);
         assert_eq!(kib_field("MemTotal: many kB", "MemTotal:"), None);
+        assert_eq!(field("file 5\nfile_dirty 6\n", "file_dirty"), Some(6));
+        assert_eq!(field("inactive_file x\n", "inactive_file"), None);
+        assert_eq!(sum_of_fields("inactive_file 5\n", ["inactive_file", "active_file"]), 5);
     }
 }

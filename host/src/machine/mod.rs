@@ -1,6 +1,7 @@
 //! The machine this runs on: CPU, memory, what slows it down.
 
 pub(crate) mod bandwidth;
+mod cgroup;
 pub(crate) mod cpu;
 pub(crate) mod cpu_list;
 pub(crate) mod features;

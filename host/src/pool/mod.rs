@@ -11,7 +11,7 @@
 mod affinity;
 mod handshake;
 
-pub(crate) use affinity::pin_to;
+pub(crate) use affinity::{Placement, may_use};
 use handshake::{Slot, Taken};
 use nanocamelid_engine::{Executor, Phase};
 use std::any::Any;
@@ -33,8 +33,8 @@ pub(crate) struct PoolOptions {
     pub(crate) n_decode: usize,
     /// Workers for [`Phase::Prefill`]; at least 1.
     pub(crate) n_prefill: usize,
-    /// Worker `i` is pinned to `cpus[i % cpus.len()]`; nobody is pinned if there are none.
-    pub(crate) cpus: Vec<usize>,
+    /// Where they run.
+    pub(crate) place: Placement,
 }
 
 /// The threads. Not `Sync`: one caller at a time, by type.
@@ -77,14 +77,14 @@ impl Pool {
     /// If the system refuses a thread.
     pub(crate) fn new(options: &PoolOptions) -> std::io::Result<Self> {
         let n_workers = options.n_decode.max(options.n_prefill).max(1);
-        let n_cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let n_cpus = crate::machine::cpu::n_usable();
         let shared = Arc::new(Shared {
             slots: (1..n_workers).map(|_| Slot::new()).collect(),
             job: UnsafeCell::new(None),
             panic: Mutex::new(None),
             spin: if n_workers <= n_cpus { SPIN } else { Duration::ZERO },
         });
-        let cpu_of = |worker: usize| options.cpus.get(worker % options.cpus.len().max(1)).copied();
+        let place = options.place.clone().fitting(n_workers);
         let mut pool = Self {
             shared,
             threads: Vec::with_capacity(n_workers - 1),
@@ -94,14 +94,14 @@ impl Pool {
         };
         for worker in 1..n_workers {
             let shared = Arc::clone(&pool.shared);
-            let cpu = cpu_of(worker);
+            let place = place.clone();
             let thread = std::thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
-                cpu.map(pin_to);
+                place.apply(worker);
                 work(&shared, worker - 1);
             })?;
             pool.threads.push(thread);
         }
-        cpu_of(0).map(pin_to);
+        place.apply(0);
         Ok(pool)
     }
 

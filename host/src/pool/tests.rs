@@ -2,7 +2,7 @@ use super::*;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 fn pool(n: usize) -> Pool {
-    Pool::new(&PoolOptions { n_decode: n, n_prefill: n, cpus: Vec::new() }).unwrap()
+    Pool::new(&PoolOptions { n_decode: n, n_prefill: n, place: Placement::Anywhere }).unwrap()
 }
 
 /// Draws `n` items in the way the engine's jobs do; the sum tells that each was drawn once.
@@ -33,7 +33,7 @@ fn all_work_is_done_once_whatever_the_number_of_workers() {
 
 #[test]
 fn phases_have_their_own_counts() {
-    let pool = Pool::new(&PoolOptions { n_decode: 2, n_prefill: 4, cpus: Vec::new() }).unwrap();
+    let pool = Pool::new(&PoolOptions { n_decode: 2, n_prefill: 4, place: Placement::Anywhere }).unwrap();
     assert_eq!((pool.n_workers(Phase::Decode), pool.n_workers(Phase::Prefill)), (2, 4));
     for (phase, most) in [(Phase::Decode, 2), (Phase::Prefill, 4)] {
         let calls = AtomicUsize::new(0);
@@ -120,6 +120,47 @@ fn short_jobs_under_oversubscription() {
         assert_eq!(drain(&pool, Phase::Prefill, round % 40), (round % 40) * (round % 40).saturating_sub(1) / 2);
     }
     assert!(started.elapsed() < Duration::from_secs(60), "took {:?}", started.elapsed());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn workers_run_where_they_were_put() {
+    let allowed = || {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        crate::machine::cpu_list::parse(list.unwrap()).unwrap()
+    };
+    let all = allowed();
+    let masks = |place: &Placement| {
+        let masks = Mutex::new(std::collections::BTreeSet::new());
+        // A thread of its own: the caller of a pool is its first worker and is put in its place, too.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let pool = Pool::new(&PoolOptions { n_decode: 2, n_prefill: 2, place: place.clone() }).unwrap();
+                let ids = Mutex::new(std::collections::BTreeSet::new());
+                while ids.lock().unwrap().len() < 2 {
+                    pool.run(Phase::Decode, &|| {
+                        ids.lock().unwrap().insert(format!("{:?}", std::thread::current().id()));
+                        masks.lock().unwrap().insert(allowed());
+                        std::thread::sleep(Duration::from_millis(2));
+                    });
+                }
+            });
+        });
+        masks.into_inner().unwrap().into_iter().collect::<Vec<_>>()
+    };
+    let (first, last) = (all[0], all[all.len() - 1]);
+    let anywhere = masks(&Placement::Anywhere);
+    assert_eq!(anywhere, std::slice::from_ref(&all));
+    assert_eq!(masks(&Placement::Each(vec![last])), [[last]]);
+    let mut each = vec![vec![first], vec![last]];
+    each.dedup();
+    assert_eq!(masks(&Placement::Each(vec![first, last])), each);
+    if let [.., before, _] = all[..] {
+        assert_eq!(masks(&Placement::Among(vec![before, last])), [[before, last]]);
+    }
+    // Two workers would stand in each other's way on one CPU.
+    assert_eq!(masks(&Placement::Among(vec![last])), anywhere);
 }
 
 /// A worker's own record in /proc, found from inside a job.

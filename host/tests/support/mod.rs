@@ -2,6 +2,8 @@
 #![allow(dead_code)] // every test file uses its part
 #![allow(unreachable_pub)]
 
+pub mod split;
+
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -85,6 +87,27 @@ pub fn arch(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/archs").join(format!("{name}.gguf"));
     assert!(path.exists(), "{} belongs to the repository", path.display());
     path.to_str().expect("a UTF-8 path").to_owned()
+}
+
+/// A fixture's file with a chat template, in front of its other metadata.
+pub fn with_template(name: &str, template: &[u8]) -> Vec<u8> {
+    const STRING: u32 = 8;
+    let entry = |key: &str, value: &[u8]| {
+        let mut out = (key.len() as u64).to_le_bytes().to_vec();
+        out.extend(key.as_bytes());
+        out.extend(STRING.to_le_bytes());
+        out.extend((value.len() as u64).to_le_bytes());
+        out.extend(value);
+        out
+    };
+    let mut entries = entry("tokenizer.chat_template", template);
+    // The tensors behind them keep their alignment.
+    let n_missing = 32 - (entries.len() + entry("test.padding", b"").len()) % 32;
+    entries.extend(entry("test.padding", &vec![b' '; n_missing]));
+    let mut file = std::fs::read(arch(name)).expect("the fixture");
+    let n_entries = u64::from_le_bytes(file[16..24].try_into().expect("eight bytes")) + 2;
+    file.splice(16..24, n_entries.to_le_bytes().into_iter().chain(entries));
+    file
 }
 
 /// The ids recorded with a fixture.

@@ -110,7 +110,7 @@ pub enum WeightType {
 }
 
 /// One line per type number of the GGUF specification: number, name, weights per block, bytes per block.
-const GGML_TYPES: [(u32, &str, usize, usize); 32] = [
+const GGML_TYPES: [(u32, &str, usize, usize); 35] = [
     (0, "F32", 1, 4),
     (1, "F16", 1, 2),
     (2, "Q4_0", 32, 18),
@@ -143,6 +143,22 @@ const GGML_TYPES: [(u32, &str, usize, usize); 32] = [
     (34, "TQ1_0", 256, 54),
     (35, "TQ2_0", 256, 66),
     (39, "MXFP4", 32, 17),
+    (40, "NVFP4", 64, 36),
+    (41, "Q1_0", 128, 18),
+    (42, "Q2_0", 64, 18),
+];
+
+/// Type numbers that the field has given up: number, name, and the type that such files are made in now. (Those of four
+/// and more weights side by side are rows interleaved for one CPU, which programs now do themselves where they want it.)
+const WITHDRAWN: [(u32, &str, &str); 8] = [
+    (4, "Q4_2", "Q4_0"),
+    (5, "Q4_3", "Q4_1"),
+    (31, "Q4_0_4_4", "Q4_0"),
+    (32, "Q4_0_4_8", "Q4_0"),
+    (33, "Q4_0_8_8", "Q4_0"),
+    (36, "IQ4_NL_4_4", "IQ4_NL"),
+    (37, "IQ4_NL_4_8", "IQ4_NL"),
+    (38, "IQ4_NL_8_8", "IQ4_NL"),
 ];
 
 fn ggml_type(number: u32) -> Option<&'static (u32, &'static str, usize, usize)> {
@@ -157,6 +173,11 @@ pub fn ggml_block(number: u32) -> Option<(usize, usize)> {
 /// The field's name of a GGUF type number.
 pub fn ggml_name(number: u32) -> &'static str {
     ggml_type(number).map_or("unknown", |row| row.1)
+}
+
+/// Name and successor of a type number that was given up.
+pub fn ggml_withdrawn(number: u32) -> Option<(&'static str, &'static str)> {
+    WITHDRAWN.iter().find(|row| row.0 == number).map(|row| (row.1, row.2))
 }
 
 impl WeightType {

@@ -110,7 +110,7 @@ fn answer(cores: &cores::Cores, prompt: &str) {
 
 /// The prompt as one turn of a chat, or as plain text for a model that knows no chat.
 fn prompt_tokens(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>, prompt: &str) -> Vec<u32> {
-    if let Some(format) = ChatFormat::new(gguf, tokenizer) {
+    if let Ok(format) = ChatFormat::new(gguf, tokenizer) {
         let turn = [Message { role: Role::User, content: prompt }];
         let request = RenderRequest { add_generation_prompt: true, date: None };
         return format.tokens(tokenizer, &turn, request).unwrap_or_else(|error| panic!("the chat template: {error}"));

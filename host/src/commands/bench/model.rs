@@ -3,6 +3,7 @@
 use super::mean_and_deviation;
 use crate::cli::{Invocation, UsageError, table};
 use crate::error::Error;
+use crate::fitting;
 use crate::machine::bandwidth::read_rate;
 use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
@@ -66,11 +67,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let model = file.model(&gguf)?;
     file.audit(&gguf, None, settings.expect, &mut report)?;
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
-    let name = format!(
-        "{} {}",
-        model.config.architecture.name(),
-        model.quantization().map_or("?", |weight_type| weight_type.name())
-    );
+    let name =
+        format!("{} {}", model.config.architecture.name(), model_file::quantization(&gguf, &model).unwrap_or("?"));
     let json = invocation.has(&table::JSON);
     let row = |text: &str| if json { Ok(()) } else { output::answer(text) };
     row("| model | size | kernel | threads | batch | kv | test | t/s | rate |\n\
@@ -152,7 +150,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 
 fn pool_options(settings: &Settings, threads: Option<usize>) -> PoolOptions {
     match threads {
-        Some(n) => PoolOptions { n_decode: n, n_prefill: n, cpus: settings.workers.options.cpus.clone() },
+        Some(n) => PoolOptions { n_decode: n, n_prefill: n, place: settings.workers.options.place.clone() },
         None => settings.workers.options.clone(),
     }
 }
@@ -169,7 +167,7 @@ fn measure(
     workers.options = options.clone();
     let n_ctx = depth + asked.n_prompt.max(asked.n_gen) + 1;
     let settings = Settings { n_ctx: Some(n_ctx), workers, ..settings.clone() };
-    let plan = model_file::plan(file, model, &settings)?;
+    let plan = fitting::plan(file, model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(options).map_err(Error::io("worker threads"))?;
     let mut session = Session::new(model, settings.kernels, plan, arena.bytes())?;
@@ -207,7 +205,7 @@ fn measure(
         // What has been read before, so that the peak of resident memory is the model's own.
         let weights: Vec<&[u8]> = match model.n_experts() {
             0 => model.matrices().map(|matrix| matrix.bytes()).collect(),
-            _ => vec![file.bytes()],
+            _ => file.parts(),
         };
         measured.read = read_rate(&pool, &weights);
     }

@@ -5,7 +5,8 @@ mod golden;
 
 use super::generate::raw_tokens;
 use crate::cli::{Invocation, table};
-use crate::error::Error;
+use crate::error::{ContextLimit, Error};
+use crate::fitting::{Fitting, Need};
 use crate::loading::{self, Parsed};
 use crate::machine::memory;
 use crate::model_file::{self, ModelFile};
@@ -43,7 +44,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 
     let mode = invocation.text_argument("chat|model");
-    let mode = mode.unwrap_or(if parsed.format.is_some() { "chat" } else { "model" });
+    let mode = mode.unwrap_or(if parsed.format.is_ok() { "chat" } else { "model" });
     let ids = match (&golden, mode) {
         (Some(golden), _) => golden.ids.clone(),
         (None, "chat") => parsed.chat_tokens(&file, &[Message { role: Role::User, content: &text }])?,
@@ -88,7 +89,7 @@ pub(crate) fn perform(
         return Err(Error::EmptyPrompt);
     }
     if ids.len() >= n_ctx {
-        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx });
+        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });
     }
     let n = n.min(n_ctx - ids.len());
     let Comparison { max_delta, first_difference, generated, prefill, generation } =
@@ -125,7 +126,7 @@ fn open_session<R>(
     settings: &Settings,
     body: impl FnOnce(crate::runtime::Runtime<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let plan = model_file::plan(file, &parsed.model, settings)?;
+    let fitting = Fitting::new(file, &parsed.model, settings);
     let mut ignored = Report::empty();
-    loading::with_plan(parsed, plan, settings, &mut ignored, Instant::now(), |_, runtime, _| body(runtime))
+    loading::with_session(parsed, fitting, Need::default(), &mut ignored, Instant::now(), |_, runtime, _| body(runtime))
 }

@@ -3,7 +3,7 @@
 #[cfg(unix)]
 use super::editor::Editor;
 use crate::error::Error;
-use crate::{output, signals};
+use crate::{output, signals, streams};
 use std::cell::Cell;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -116,7 +116,7 @@ impl Source {
 
 fn read_line() -> Result<Line, Error> {
     let mut text = String::new();
-    match std::io::stdin().lock().read_line(&mut text) {
+    match streams::stdin().read_line(&mut text) {
         Ok(0) => Ok(Line::End),
         Ok(_) => Ok(Line::Text(text)),
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {

@@ -10,10 +10,12 @@ mod slash;
 use super::turn::{self, OneTurn};
 use crate::cli::{Invocation, environment, table};
 use crate::error::Error;
+use crate::fitting;
 use crate::loading::{self, Parsed};
 use crate::machine::throttling::Snapshot;
 use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report, rounded};
+use crate::parts::PartName;
 use crate::resolve::{self, Place, Resolved};
 use crate::runtime::{Finish, Runtime};
 use crate::sampling::Sampling;
@@ -58,7 +60,6 @@ enum Next {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
     let sampling = Sampling::new(invocation)?;
-    sampling.stop(None)?;
     let resolved = resolve::resolve(invocation.model.as_deref())?;
     let mut report = Report::new(invocation.command);
     model_file::describe_source(&resolved, settings.expect, &mut report);
@@ -72,7 +73,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         invocation,
         settings,
         sampling,
-        conversation: Conversation::new(invocation.text(&table::SYSTEM).map(str::to_owned)),
+        conversation: Conversation::new(super::chat::system_prompt(invocation).map(str::to_owned)),
         input: Input::new()?,
         screen: Screen::new(),
         totals: Totals::default(),
@@ -83,7 +84,10 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             parsed.chat_format(&file)?;
             talk.input.start()?;
             talk.screen.banner(&file, parsed, &runtime, &talk.settings, report);
-            talk.with(&file, parsed, &mut runtime)
+            talk.note_system(parsed);
+            let next = talk.with(&file, parsed, &mut runtime);
+            report.set("context_limit", runtime.n_ctx());
+            next
         })?;
         match next {
             Next::Leave => break,
@@ -163,7 +167,7 @@ impl Talk<'_> {
         let settings = Settings { expect: None, ..self.settings.clone() };
         let parsed = Parsed::new(&file, &settings, &mut scratch)?;
         parsed.chat_format(&file)?;
-        model_file::plan(&file, &parsed.model, &settings)?;
+        fitting::plan(&file, &parsed.model, &settings)?;
         drop(parsed);
         Ok(file)
     }
@@ -205,7 +209,7 @@ impl Talk<'_> {
 
     fn answer(&mut self, file: &ModelFile, parsed: &Parsed<'_>, runtime: &mut Runtime<'_>) -> Result<OneTurn, Error> {
         let tokens = parsed.chat_tokens(file, &self.conversation.messages())?;
-        let stop = self.sampling.stop(parsed.format.as_ref().and_then(|format| format.stop_string()))?;
+        let stop = self.sampling.stop(&parsed.tokenizer, parsed.stop_string())?;
         let params = self.sampling.chat(file.is_demo());
         let limit = self.sampling.n_predict.unwrap_or(usize::MAX);
         let json = self.invocation.has(&table::JSON);
@@ -220,7 +224,16 @@ impl Talk<'_> {
         };
         let turn = turn::one(runtime, parsed, &tokens, params, stop, limit, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
+        turn::say_growth(runtime);
         Ok(turn)
+    }
+
+    /// Says so where the model's template does not take the system prompt as one.
+    fn note_system(&self, parsed: &Parsed<'_>) {
+        let note = parsed.format.as_ref().ok().and_then(loading::system_note);
+        if let Some(note) = note.filter(|_| self.conversation.system.is_some()) {
+            self.screen.hint(note);
+        }
     }
 
     /// A slash command that neither leaves nor changes the model.
@@ -245,6 +258,7 @@ impl Talk<'_> {
             Slash::System(Some(text)) => {
                 self.conversation.system = Some(text);
                 screen.say("the next answer follows it");
+                self.note_system(parsed);
             }
             Slash::System(None) => screen.say(self.conversation.system.as_deref().unwrap_or("no system prompt")),
             Slash::SystemClear => {
@@ -294,7 +308,7 @@ impl Talk<'_> {
             .iter()
             .filter_map(|dir| std::fs::read_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).ok())
             .flat_map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())))
-            .filter(|path| path.extension().is_some_and(|ext| ext == "gguf"))
+            .filter(|path| path.extension().is_some_and(|ext| ext == "gguf") && !PartName::is_later(path))
             .collect();
         found.sort();
         found.dedup();

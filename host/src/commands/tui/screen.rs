@@ -54,10 +54,11 @@ impl Screen {
     ) {
         self.styled("1", format_args!("nanocamelid {}", env!("CARGO_PKG_VERSION")));
         self.dim(format_args!(
-            "{} | {} {} | {} | kernel {} | threads {}/{} | context {} | loaded in {} s",
+            "{} | {} {}{} | {} | kernel {} | threads {}/{} | context {} | loaded in {} s",
             file.resolved.name(),
             plain(report.value("architecture")),
             plain(report.value("quantization")),
+            parsed.model.quantization().map_or(String::new(), |format| format!(" (mostly {})", format.name())),
             parsed.format.as_ref().map_or("no chat format", |format| format.renderer()),
             settings.kernels.name(),
             settings.workers.options.n_decode,

@@ -1,0 +1,189 @@
+//! How long a context may be: what was asked for, what prompt and answer need, what the model was made for, and what
+//! memory holds.
+
+use crate::error::{ContextLimit, Error};
+use crate::machine::memory;
+use crate::model_file::ModelFile;
+use crate::output::{self, mib};
+use crate::settings::Settings;
+use nanocamelid_engine::{Model, SessionOptions, SessionPlan};
+use nanocamelid_kernels::KvType;
+
+/// Context length when nobody asks for one, nothing needs more and the model allows it.
+pub(crate) const DEFAULT_CTX: usize = 4096;
+/// Contexts are made in steps of this: the cache is kept in chunks of as many positions.
+const STEP: usize = 128;
+/// Room for an answer that may be as long as it likes; what it needs beyond is made as it comes.
+const ANSWER_ROOM: usize = 1024;
+
+/// What a context is to hold, in tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Need {
+    prompt: usize,
+    answer: usize,
+}
+
+impl Need {
+    /// A prompt and an answer of at most `limit` tokens.
+    pub(crate) fn new(prompt: usize, limit: usize) -> Self {
+        Self { prompt, answer: if limit > DEFAULT_CTX { ANSWER_ROOM } else { limit } }
+    }
+}
+
+/// Sizes the sessions of one model.
+#[derive(Clone, Debug)]
+pub(crate) struct Fitting<'a> {
+    model: &'a Model<'a>,
+    settings: Settings,
+    /// Bytes of the model's file.
+    weights: u64,
+}
+
+impl<'a> Fitting<'a> {
+    /// Of that model, run with these settings.
+    pub(crate) fn new(file: &ModelFile, model: &'a Model<'a>, settings: &Settings) -> Self {
+        Self { model, settings: settings.clone(), weights: file.n_bytes() }
+    }
+
+    pub(crate) fn model(&self) -> &'a Model<'a> {
+        self.model
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The context asked for; else as much as is needed, the default at least, as far as model and memory allow.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] or [`Error::PromptTooLong`] if what has to fit does not, with what would.
+    pub(crate) fn plan(&self, need: Need) -> Result<SessionPlan, Error> {
+        let available = memory::memory().available;
+        if let Some(available) = available.filter(|&available| available <= self.weights) {
+            output::note(format_args!(
+                "note: the weights are {} and {} of memory are free: they will be read from disk again and again",
+                mib(self.weights),
+                mib(available)
+            ));
+        }
+        self.plan_within(self.budget(available), need)
+    }
+
+    /// A context of at least `n_tokens` in place of one of `n_ctx`, if one may be made: twice as long where possible.
+    pub(crate) fn larger(&self, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan> {
+        self.larger_within(self.budget(memory::memory().available), n_ctx, n_tokens)
+    }
+
+    /// Why a prompt does not fit a context of `n_ctx`, which was made as large as may be.
+    pub(crate) fn too_long(&self, n_tokens: usize, n_ctx: usize) -> Error {
+        self.too_long_within(self.budget(memory::memory().available), n_tokens, n_ctx)
+    }
+
+    /// Bytes that a session may take. The weights are file pages: what is in memory of them counts as available.
+    fn budget(&self, available: Option<u64>) -> u64 {
+        match available {
+            None => u64::MAX,
+            Some(available) if available > self.weights => available - self.weights,
+            Some(available) => available / 2,
+        }
+    }
+
+    fn plan_within(&self, budget: u64, need: Need) -> Result<SessionPlan, Error> {
+        let kv_type = self.settings.kv_type;
+        let made_for = self.model.config.n_ctx_train;
+        let default = made_for.min(DEFAULT_CTX);
+        let needed = (need.prompt + need.answer).next_multiple_of(STEP).clamp(default, made_for);
+        let n_ctx = self.settings.n_ctx.unwrap_or(needed);
+        if n_ctx > made_for {
+            output::note(format_args!("note: a context of {n_ctx} tokens; this model was made for {made_for}"));
+        }
+        if self.settings.n_ctx.is_none() && need.prompt >= made_for {
+            return Err(self.too_long_within(budget, need.prompt, made_for));
+        }
+        let plan = self.sized(n_ctx, kv_type)?;
+        if plan.required_bytes() as u64 <= budget {
+            if self.settings.n_ctx.is_none() && n_ctx > default {
+                output::note(format_args!("note: prompt and answer need a context of {n_ctx} tokens, not {default}"));
+            }
+            return Ok(plan);
+        }
+        let smaller = self.largest(budget, kv_type, n_ctx);
+        if self.settings.n_ctx.is_none() && smaller > need.prompt {
+            output::note(format_args!("note: memory allows a context of {smaller} tokens, not {n_ctx}"));
+            return Ok(self.sized(smaller, kv_type)?);
+        }
+        if self.settings.n_ctx.is_none() && smaller > 0 {
+            return Err(self.too_long_within(budget, need.prompt, smaller));
+        }
+        let choices = self.choices(budget, n_ctx, 0);
+        Err(Error::Memory {
+            required: plan.required_bytes() as u64,
+            available: budget,
+            fits: if choices.is_empty() { "no context fits".into() } else { format!("what fits: {choices}") },
+        })
+    }
+
+    fn larger_within(&self, budget: u64, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan> {
+        let wanted = (2 * n_ctx).max(n_tokens).next_multiple_of(STEP).min(self.model.config.n_ctx_train);
+        let n_tokens = n_tokens.max(n_ctx + 1);
+        if self.settings.n_ctx.is_some() || wanted < n_tokens {
+            return None;
+        }
+        let kv_type = self.settings.kv_type;
+        let plan = self.sized(wanted, kv_type).ok()?;
+        if plan.required_bytes() as u64 <= budget {
+            return Some(plan);
+        }
+        let largest = self.largest(budget, kv_type, wanted);
+        if largest < n_tokens { None } else { self.sized(largest, kv_type).ok() }
+    }
+
+    fn too_long_within(&self, budget: u64, n_tokens: usize, n_ctx: usize) -> Error {
+        let made_for = self.model.config.n_ctx_train;
+        let limit = match self.settings.n_ctx {
+            Some(_) => ContextLimit::Asked,
+            None if n_tokens >= made_for => ContextLimit::Model,
+            None => ContextLimit::Memory { fits: self.choices(budget, made_for, n_tokens) },
+        };
+        Error::PromptTooLong { n_tokens, n_ctx, limit }
+    }
+
+    /// What fits of `n_ctx` tokens, for every type of cache that then holds more than `n_tokens`, as flags.
+    fn choices(&self, budget: u64, n_ctx: usize, n_tokens: usize) -> String {
+        let fitting = KvType::ALL.into_iter().map(|kv_type| (kv_type, self.largest(budget, kv_type, n_ctx)));
+        let choices = fitting.filter(|&(_, n_ctx)| n_ctx > n_tokens);
+        let choices: Vec<String> =
+            choices.map(|(kv_type, n_ctx)| format!("--ctx {n_ctx} --kv {}", kv_type.name())).collect();
+        choices.join(", or ")
+    }
+
+    fn sized(&self, n_ctx: usize, kv_type: KvType) -> Result<SessionPlan, nanocamelid_engine::SessionError> {
+        let options = SessionOptions { kv_type, ..self.settings.session_options(n_ctx) };
+        SessionPlan::new(self.model, self.settings.kernels, options)
+    }
+
+    /// The largest context in whole steps that fits, of `n_ctx` at most, by bisection.
+    fn largest(&self, budget: u64, kv_type: KvType, n_ctx: usize) -> usize {
+        let (mut low, mut high) = (0, n_ctx.div_ceil(STEP));
+        while low < high {
+            let middle = (low + high).div_ceil(2);
+            match self.sized(middle * STEP, kv_type) {
+                Ok(plan) if plan.required_bytes() as u64 <= budget => low = middle,
+                _ => high = middle - 1,
+            }
+        }
+        // The last step may reach past what was asked for.
+        (low * STEP).min(n_ctx)
+    }
+}
+
+/// The session of a command whose prompt is not known yet.
+///
+/// # Errors
+/// As [`Fitting::plan`].
+pub(crate) fn plan(file: &ModelFile, model: &Model<'_>, settings: &Settings) -> Result<SessionPlan, Error> {
+    Fitting::new(file, model, settings).plan(Need::default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+use super::*;
+use nanocamelid_engine::Gguf;
+use nanocamelid_kernels::{Features, Kernels};
+
+/// The demonstration model, made for `n_ctx` tokens.
+fn file(n_ctx: u32) -> Vec<u8> {
+    let mut bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/demo/nanocamelid-demo.gguf")).unwrap();
+    let key = b"llama.context_length";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len() + 4;
+    bytes[at..at + 4].copy_from_slice(&n_ctx.to_le_bytes());
+    bytes
+}
+
+fn settings(n_ctx: Option<usize>) -> Settings {
+    let kernels = Kernels::select(Features::NONE);
+    let one_core = crate::machine::cpu::Cpu { physical: 1, ..Default::default() };
+    let workers = crate::machine::workers::choose(&one_core, &Default::default());
+    Settings {
+        n_ctx,
+        n_batch: 64,
+        kv_type: KvType::F16,
+        kernels,
+        features: Features::NONE,
+        workers,
+        expect: None,
+        trace: false,
+        verbose: false,
+    }
+}
+
+fn with_fitting<T>(made_for: u32, asked: Option<usize>, body: impl FnOnce(&Fitting<'_>) -> T) -> T {
+    let bytes = file(made_for);
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    body(&Fitting { model: &model, settings: settings(asked), weights: bytes.len() as u64 })
+}
+
+/// Bytes of a session of that length.
+fn bytes_of(fitting: &Fitting<'_>, n_ctx: usize, kv_type: KvType) -> u64 {
+    fitting.sized(n_ctx, kv_type).unwrap().required_bytes() as u64
+}
+
+const ROOM: u64 = u64::MAX;
+
+#[test]
+fn a_context_is_as_long_as_it_has_to_be() {
+    let n_ctx = |made_for, asked, need| {
+        with_fitting(made_for, asked, |fitting| fitting.plan_within(ROOM, need).unwrap().options().n_ctx)
+    };
+    assert_eq!(n_ctx(32768, None, Need::default()), 4096);
+    assert_eq!(n_ctx(512, None, Need::default()), 512);
+    assert_eq!(n_ctx(32768, None, Need::new(3900, 128)), 4096);
+    assert_eq!(n_ctx(32768, None, Need::new(6000, 128)), 6144);
+    assert_eq!(n_ctx(32768, None, Need::new(6000, 145)), 6272);
+    // Without a limit the answer gets some room, and the rest as it comes.
+    assert_eq!(n_ctx(32768, None, Need::new(6016, usize::MAX)), 6016 + 1024);
+    // No further than the model goes, but as far as somebody asks.
+    assert_eq!(n_ctx(6100, None, Need::new(6000, 4000)), 6100);
+    assert_eq!(n_ctx(6100, Some(7000), Need::new(6500, 10)), 7000);
+    assert_eq!(n_ctx(6100, Some(100), Need::new(6000, 10)), 100);
+}
+
+#[test]
+fn a_prompt_that_no_context_holds_says_why() {
+    let refused = |made_for, need, budget: fn(&Fitting<'_>) -> u64| {
+        with_fitting(made_for, None, |f| f.plan_within(budget(f), need).unwrap_err().to_string())
+    };
+    let message = refused(512, Need::new(600, 10), |_| ROOM);
+    assert!(message.contains("600 tokens and the model was made for 512"), "{message}");
+    let message = refused(32768, Need::new(6000, 10), |f| bytes_of(f, 4096, KvType::F16));
+    assert!(message.contains("6000 tokens and memory allows a context of 4096"), "{message}");
+    assert!(message.contains("--kv q8_0") && !message.contains("--kv f16"), "{message}");
+    let message = refused(32768, Need::new(6000, 10), |f| bytes_of(f, 1024, KvType::F16));
+    assert!(message.contains("a context of 1024") && !message.contains("--kv"), "{message}");
+    let message = refused(32768, Need::new(6000, 10), |_| 1000);
+    assert!(message.contains("no context fits"), "{message}");
+}
+
+#[test]
+fn little_memory_makes_a_context_shorter() {
+    with_fitting(32768, None, |fitting| {
+        let plan = |n_fits, need| {
+            let plan = fitting.plan_within(bytes_of(fitting, n_fits, KvType::F16), need).unwrap();
+            plan.options().n_ctx
+        };
+        assert_eq!(plan(1024, Need::default()), 1024);
+        // The prompt fits; the answer may then be cut.
+        assert_eq!(plan(7040, Need::new(7000, 500)), 7040);
+    });
+    with_fitting(32768, Some(8192), |fitting| {
+        let message =
+            fitting.plan_within(bytes_of(fitting, 1024, KvType::F16), Need::default()).unwrap_err().to_string();
+        assert!(message.contains("what fits: ") && message.contains("--ctx 1024 --kv f16"), "{message}");
+    });
+}
+
+#[test]
+fn a_context_grows_as_far_as_model_and_memory_go() {
+    with_fitting(10_000, None, |fitting| {
+        let larger = |n_fits, n_ctx, n_tokens| {
+            let budget = if n_fits == 0 { ROOM } else { bytes_of(fitting, n_fits, KvType::F16) };
+            fitting.larger_within(budget, n_ctx, n_tokens).map(|plan| plan.options().n_ctx)
+        };
+        assert_eq!(larger(0, 4096, 4097), Some(8192));
+        assert_eq!(larger(0, 4096, 9000), Some(9088));
+        assert_eq!(larger(0, 8192, 8193), Some(10_000));
+        assert_eq!(larger(0, 10_000, 10_001), None);
+        assert_eq!(larger(0, 4096, 10_001), None);
+        assert_eq!(larger(5120, 4096, 4097), Some(5120));
+        assert_eq!(larger(5120, 4096, 5121), None);
+        assert_eq!(larger(4096, 4096, 4097), None);
+    });
+    with_fitting(10_000, Some(4096), |fitting| assert!(fitting.larger_within(ROOM, 4096, 4097).is_none()));
+}
