@@ -58,7 +58,10 @@ impl Screen {
             file.resolved.name(),
             plain(report.value("architecture")),
             plain(report.value("quantization")),
-            parsed.model.quantization().map_or(String::new(), |format| format!(" (mostly {})", format.name())),
+            match parsed.model.quantization() {
+                Some(format) if report.value("quantization") != format.name() => format!(" (mostly {})", format.name()),
+                _ => String::new(),
+            },
             parsed.format.as_ref().map_or("no chat format", |format| format.renderer()),
             settings.kernels.name(),
             settings.workers.options.n_decode,
