@@ -71,7 +71,7 @@ pub(crate) static CTX: Flag = short(
             "ctx",
             Kind::Count { min: 8, max: 1 << 24 },
             "N",
-            "context length in tokens (default: the model's, 4096 at most, less if memory is short)",
+            "context length in tokens (default: 4096, or what prompt and answer need, as far as model and memory allow)",
         ),
     ),
 );

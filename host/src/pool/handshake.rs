@@ -14,9 +14,10 @@
 //! from collapsing: a worker that is not running when the work is gone is not waited for.
 //!
 //! Ordering: `offer` releases what the caller wrote before it (the job), `take` acquires it; `finish` releases what the
-//! worker wrote (the results), `is_done` acquires it. Built with `--cfg loom`, the module is checked in every
-//! interleaving by the tests below.
+//! worker wrote (the results), `is_done` acquires it. Built with `--cfg loom --cfg crossbeam_loom`, the module is checked
+//! in every interleaving by the tests below, the sleeping of crossbeam's parkers included.
 
+use crossbeam_utils::CachePadded;
 #[cfg(loom)]
 use loom::sync::atomic::AtomicU32;
 #[cfg(not(loom))]
@@ -41,16 +42,15 @@ pub(crate) enum Taken {
     Closed,
 }
 
-/// One worker's word. Aligned so that neighbours never share a cache line (128: two lines are fetched at a time).
+/// One worker's word, padded so that neighbours never share a cache line.
 #[derive(Debug)]
-#[repr(align(128))]
 pub(crate) struct Slot {
-    state: AtomicU32,
+    state: CachePadded<AtomicU32>,
 }
 
 impl Slot {
     pub(crate) fn new() -> Self {
-        Self { state: AtomicU32::new(IDLE) }
+        Self { state: CachePadded::new(AtomicU32::new(IDLE)) }
     }
 
     /// Caller: offers the job. True if the worker sleeps and must be woken.
@@ -90,14 +90,10 @@ impl Slot {
         }
     }
 
-    /// Worker: the job has run. `wake` wakes a sleeping caller; it is made while the caller still waits, because what
-    /// it refers to may be gone as soon as the caller sees the job done.
-    pub(crate) fn finish<W: FnOnce()>(&self, wake: impl FnOnce() -> W) {
-        if self.state.compare_exchange(RUNNING, IDLE, Release, Acquire).is_err() {
-            let wake = wake();
-            self.state.store(IDLE, Release);
-            wake();
-        }
+    /// Worker: the job has run. True if the caller sleeps and must be woken.
+    #[must_use]
+    pub(crate) fn finish(&self) -> bool {
+        self.state.swap(IDLE, Release) == AWAITED
     }
 
     /// Worker: wants to sleep. False if something has arrived.
@@ -112,9 +108,13 @@ impl Slot {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(crossbeam_loom)))]
+compile_error!("--cfg loom goes with --cfg crossbeam_loom: without it, a parked thread is invisible to loom");
+
+#[cfg(all(test, loom, crossbeam_loom))]
 mod tests {
     use super::*;
+    use crossbeam_utils::sync::{Parker, Unparker};
     use loom::cell::UnsafeCell;
     use loom::sync::Arc;
     use loom::thread;
@@ -131,22 +131,21 @@ mod tests {
     unsafe impl Send for Shared {}
 
     /// The worker of mod.rs, without its spinning.
-    fn work(shared: &Shared, caller: &thread::Thread) {
+    fn work(shared: &Shared, parker: &Parker, caller: &Unparker) {
         loop {
             match shared.slot.take() {
                 Taken::Closed => return,
                 Taken::Job => {
                     // SAFETY: the slot is running, so the caller touches neither cell.
                     shared.job.with(|job| shared.result.with_mut(|r| unsafe { *r += *job }));
-                    shared.slot.finish(|| {
-                        let caller = caller.clone();
-                        move || caller.unpark()
-                    });
+                    if shared.slot.finish() {
+                        caller.unpark();
+                    }
                 }
                 Taken::Nothing => {
                     if shared.slot.fall_asleep() {
                         while shared.slot.is_asleep() {
-                            thread::park();
+                            parker.park();
                         }
                     } else {
                         thread::yield_now();
@@ -163,24 +162,25 @@ mod tests {
         model.preemption_bound = Some(3);
         model.check(|| {
             let shared = Arc::new(Shared { slot: Slot::new(), job: UnsafeCell::new(0), result: UnsafeCell::new(0) });
-            let caller = thread::current();
+            let (parker, workers_parker) = (Parker::new(), Parker::new());
+            let (caller, wake) = (parker.unparker().clone(), workers_parker.unparker().clone());
             let worker = {
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || work(&shared, &caller))
+                thread::spawn(move || work(&shared, &workers_parker, &caller))
             };
             let mut expected = 0;
             for n in 1..=2 {
                 // SAFETY: the last offer was revoked or is done, so the worker touches neither cell.
                 shared.job.with_mut(|job| unsafe { *job = n });
                 if shared.slot.offer() {
-                    worker.thread().unpark();
+                    wake.unpark();
                 }
                 if !shared.slot.revoke() {
                     expected += n;
                     while !shared.slot.is_done() {
                         if shared.slot.doze() {
                             while !shared.slot.is_done() {
-                                thread::park();
+                                parker.park();
                             }
                         }
                     }
@@ -189,7 +189,7 @@ mod tests {
                 assert_eq!(shared.result.with(|r| unsafe { *r }), expected);
             }
             if shared.slot.close() {
-                worker.thread().unpark();
+                wake.unpark();
             }
             worker.join().unwrap();
         });

@@ -12,13 +12,15 @@ mod affinity;
 mod handshake;
 
 pub(crate) use affinity::{Placement, may_use};
+use crossbeam_utils::Backoff;
+use crossbeam_utils::sync::{Parker, Unparker};
 use handshake::{Slot, Taken};
 use nanocamelid_engine::{Executor, Phase};
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{JoinHandle, Thread};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Waiting by spinning: longer than the gaps between the jobs of one token.
@@ -40,11 +42,19 @@ pub(crate) struct PoolOptions {
 /// The threads. Not `Sync`: one caller at a time, by type.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<Worker>,
+    /// Where the caller sleeps.
+    parker: Parker,
     n_decode: usize,
     n_prefill: usize,
     /// Set while a job runs, so that a job that finds its way back here runs alone.
     busy: Cell<bool>,
+}
+
+/// A worker's thread, and what wakes it.
+struct Worker {
+    thread: JoinHandle<()>,
+    unparker: Unparker,
 }
 
 struct Shared {
@@ -52,22 +62,20 @@ struct Shared {
     slots: Vec<Slot>,
     job: UnsafeCell<Option<Job>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// Wakes the caller.
+    caller: Unparker,
     /// Zero where more workers than CPUs would spin for each other.
     spin: Duration,
 }
 
 /// What the workers run, borrowed from the caller of [`Pool::run`], which outlives every use.
-#[derive(Clone, Copy)]
-struct Job {
-    run: *const (dyn Fn() + Sync),
-    caller: *const Thread,
-}
+type Job = *const (dyn Fn() + Sync);
 
 // SAFETY: `job` is written by the caller only while every slot is idle, asleep or closed, and read by a worker only
-// between `take` and `finish`; the handshake orders the two (see `Pool::run`). The closure behind it is `Sync`, the
-// thread handle is `Sync`, and everything else in `Shared` is `Send + Sync` by itself.
+// between `take` and `finish`; the handshake orders the two (see `Pool::run`). The closure behind it is `Sync`, and
+// everything else in `Shared` is `Send + Sync` by itself.
 unsafe impl Sync for Shared {}
-// SAFETY: as above; the pointers are dereferenced only while the caller of `run` keeps what they point to alive.
+// SAFETY: as above; the pointer is dereferenced only while the caller of `run` keeps what it points to alive.
 unsafe impl Send for Shared {}
 
 impl Pool {
@@ -78,7 +86,9 @@ impl Pool {
     pub(crate) fn new(options: &PoolOptions) -> std::io::Result<Self> {
         let n_workers = options.n_decode.max(options.n_prefill).max(1);
         let n_cpus = crate::machine::cpu::n_usable();
+        let parker = Parker::new();
         let shared = Arc::new(Shared {
+            caller: parker.unparker().clone(),
             slots: (1..n_workers).map(|_| Slot::new()).collect(),
             job: UnsafeCell::new(None),
             panic: Mutex::new(None),
@@ -88,6 +98,7 @@ impl Pool {
         let mut pool = Self {
             shared,
             threads: Vec::with_capacity(n_workers - 1),
+            parker,
             n_decode: options.n_decode.max(1),
             n_prefill: options.n_prefill.max(1),
             busy: Cell::new(false),
@@ -95,11 +106,13 @@ impl Pool {
         for worker in 1..n_workers {
             let shared = Arc::clone(&pool.shared);
             let place = place.clone();
+            let parker = Parker::new();
+            let unparker = parker.unparker().clone();
             let thread = std::thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
                 place.apply(worker);
-                work(&shared, worker - 1);
+                work(&shared, worker - 1, &parker);
             })?;
-            pool.threads.push(thread);
+            pool.threads.push(Worker { thread, unparker });
         }
         place.apply(0);
         Ok(pool)
@@ -114,7 +127,7 @@ impl Pool {
             }
             if slot.doze() {
                 while !slot.is_done() {
-                    std::thread::park();
+                    self.parker.park();
                 }
             }
         }
@@ -135,17 +148,16 @@ impl Executor for Pool {
             return job();
         }
         self.busy.set(true);
-        let caller = std::thread::current();
         let run: *const (dyn Fn() + Sync + '_) = job;
         // SAFETY: only the lifetime changes. Workers dereference the pointer between `take` and `finish` alone, and
         // this function does not return or unwind before every slot it offered the job to is revoked or done.
         let run = unsafe { std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const (dyn Fn() + Sync)>(run) };
         // SAFETY: no worker reads the cell now: the last run left no slot offered or running, `busy` keeps a job from
         // starting another run on this thread, and the pool is not `Sync`, so no other thread can be here.
-        unsafe { *self.shared.job.get() = Some(Job { run, caller: &caller }) };
-        for (slot, thread) in slots.iter().zip(&self.threads) {
+        unsafe { *self.shared.job.get() = Some(run) };
+        for (slot, worker) in slots.iter().zip(&self.threads) {
             if slot.offer() {
-                thread.thread().unpark();
+                worker.unparker.unpark();
             }
         }
         let own = catch_unwind(AssertUnwindSafe(job));
@@ -164,20 +176,20 @@ impl Executor for Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for (slot, thread) in self.shared.slots.iter().zip(&self.threads) {
+        for (slot, worker) in self.shared.slots.iter().zip(&self.threads) {
             if slot.close() {
-                thread.thread().unpark();
+                worker.unparker.unpark();
             }
         }
-        for thread in self.threads.drain(..) {
+        for worker in self.threads.drain(..) {
             // A worker catches its jobs' panics; there is nothing left to report.
-            let _ = thread.join();
+            let _ = worker.thread.join();
         }
     }
 }
 
 /// A worker's life.
-fn work(shared: &Shared, index: usize) {
+fn work(shared: &Shared, index: usize, parker: &Parker) {
     let slot = &shared.slots[index];
     let mut patience = Patience::new(shared.spin);
     loop {
@@ -186,16 +198,14 @@ fn work(shared: &Shared, index: usize) {
             Taken::Job => {
                 // SAFETY: the slot is running, so the caller does not write the cell.
                 let job = unsafe { *shared.job.get() };
-                let Some(Job { run, caller }) = job else { unreachable!("a job is stored before it is offered") };
+                let Some(run) = job else { unreachable!("a job is stored before it is offered") };
                 // SAFETY: `Pool::run` keeps the closure alive until this slot is done; it is `Sync`.
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { (*run)() })) {
                     shared.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
                 }
-                slot.finish(|| {
-                    // SAFETY: the caller waits in `Pool::run`, whose local this is, until the slot is done.
-                    let caller = unsafe { (*caller).clone() };
-                    move || caller.unpark()
-                });
+                if slot.finish() {
+                    shared.caller.unpark();
+                }
                 patience = Patience::new(shared.spin);
             }
             Taken::Nothing => {
@@ -204,7 +214,7 @@ fn work(shared: &Shared, index: usize) {
                 }
                 if slot.fall_asleep() {
                     while slot.is_asleep() {
-                        std::thread::park();
+                        parker.park();
                     }
                     patience = Patience::new(shared.spin);
                 }
@@ -217,29 +227,42 @@ fn work(shared: &Shared, index: usize) {
 struct Patience {
     spin: Duration,
     since: Option<Instant>,
-    spins: u32,
+    /// Whether it is no longer time to spin.
+    yields: bool,
+    backoff: Backoff,
+    looks: u32,
 }
 
 impl Patience {
     /// Looking at the clock costs as much as several looks at the slot.
-    const SPINS_PER_LOOK: u32 = 32;
+    const LOOKS_PER_TIME: u32 = 32;
+    /// Pauses of 1, 2 and 4 spins between looks: longer ones would show in every dispatch.
+    const LOOKS_PER_BACKOFF: u32 = 3;
 
     fn new(spin: Duration) -> Self {
-        Self { spin, since: None, spins: 0 }
+        Self { spin, since: None, yields: spin.is_zero(), backoff: Backoff::new(), looks: 0 }
     }
 
     /// Waits a moment. False once it is time to sleep.
     fn wait(&mut self) -> bool {
-        self.spins += 1;
-        if !self.spins.is_multiple_of(Self::SPINS_PER_LOOK) && !self.spin.is_zero() {
-            std::hint::spin_loop();
-            return true;
+        self.looks += 1;
+        if self.yields || self.looks.is_multiple_of(Self::LOOKS_PER_TIME) {
+            let waited = self.since.get_or_insert_with(Instant::now).elapsed();
+            self.yields = waited >= self.spin;
+            if waited >= self.spin + YIELD {
+                return false;
+            }
         }
-        let waited = self.since.get_or_insert_with(Instant::now).elapsed();
-        if waited >= self.spin {
-            std::thread::yield_now();
+        if self.yields {
+            // A few spins more, then it only yields.
+            self.backoff.snooze();
+        } else {
+            if self.looks.is_multiple_of(Self::LOOKS_PER_BACKOFF) {
+                self.backoff.reset();
+            }
+            self.backoff.spin();
         }
-        waited < self.spin + YIELD
+        true
     }
 }
 
