@@ -2,6 +2,9 @@
 #![allow(dead_code)] // every test file uses its part
 #![allow(unreachable_pub)]
 
+#[cfg(all(target_os = "linux", feature = "demo"))]
+pub mod terminal;
+
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};

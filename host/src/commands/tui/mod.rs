@@ -18,7 +18,6 @@ use crate::resolve::{self, Place, Resolved};
 use crate::runtime::{Finish, Runtime};
 use crate::sampling::Sampling;
 use crate::settings::Settings;
-use crate::signals;
 use conversation::Conversation;
 use input::{Input, Line};
 use screen::Screen;
@@ -67,7 +66,6 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         return report.finish_dry_run(invocation);
     }
     let mut file = ModelFile::open(resolved)?;
-    signals::restore_terminal_at_end();
     let mut talk = Talk {
         invocation,
         settings,

@@ -36,6 +36,7 @@ impl Tty {
             checked(libc::tcgetattr(keys.as_raw_fd(), &mut modes))?;
             modes
         };
+        signals::guard_terminal(keys.as_raw_fd(), screen.as_raw_fd(), before);
         Ok(Self { keys, screen, before })
     }
 
@@ -48,14 +49,18 @@ impl Tty {
         modes.c_cc[libc::VSUSP] = libc::_POSIX_VDISABLE;
         modes.c_cc[libc::VMIN] = 1;
         modes.c_cc[libc::VTIME] = 0;
+        // Said first: a signal in between puts modes back that have not changed yet.
+        signals::terminal_is_changed(true);
         self.set(&modes)?;
         self.write(PASTE_BRACKETS_ON)
     }
 
-    /// As it was found.
+    /// As it was found. Each half is done whatever becomes of the other.
     pub(super) fn leave(&mut self) -> io::Result<()> {
-        self.write(PASTE_BRACKETS_OFF)?;
-        self.set(&self.before)
+        let written = self.write(PASTE_BRACKETS_OFF);
+        let set = self.set(&self.before);
+        signals::terminal_is_changed(false);
+        written.and(set)
     }
 
     fn set(&self, modes: &libc::termios) -> io::Result<()> {
