@@ -5,6 +5,8 @@ mod support;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
 use support::TempDir;
 use support::terminal::{Terminal, endless};
 
@@ -74,4 +76,47 @@ fn the_terminal_comes_back_when_stderr_is_a_file() {
     assert_eq!(terminal.status().signal(), Some(libc::SIGTERM));
     assert!(terminal.is_whole(), "{:?}", terminal.shown());
     assert!(!std::fs::read_to_string(log).unwrap().contains('\x1b'));
+}
+
+/// The binary, for which a hangup is no signal: only what the terminal says tells that it has gone.
+fn without_hangup(args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_nanocamelid")]).args(args);
+    command
+}
+
+#[test]
+fn a_terminal_that_goes_ends_the_chat() {
+    let model = support::arch("gemma3");
+    let long = "all the words of a book ".repeat(10_000);
+    let slow = ["tui", &model, "--temp", "0", "--kernel", "scalar", "-t", "1", "-c", "400000"];
+    for term in ["xterm", "dumb"] {
+        for (doing, keys) in
+            [("waiting", String::new()), ("answering", "Tell me a story.\r".into()), ("reading", format!("{long}\r"))]
+        {
+            // A terminal that edits its lines itself takes short ones only.
+            if term == "dumb" && doing == "reading" {
+                continue;
+            }
+            let mut command = without_hangup(&slow);
+            command.env("TERM", term);
+            let mut terminal = Terminal::spawn(command, None);
+            terminal.wait_for("> ", 1);
+            terminal.press(&keys);
+            match doing {
+                "answering" => terminal.wait_for_answer("Tell me a story."),
+                "reading" => terminal.wait_for("\rreading the prompt: ", 1),
+                _ => {}
+            }
+            let gone = Instant::now();
+            terminal.vanish();
+            let status = terminal.status();
+            assert!(gone.elapsed() < Duration::from_secs(5), "{term}, {doing}: {:?}", gone.elapsed());
+            assert_eq!(status.code(), Some(0), "{term}, {doing}: {:?}", terminal.shown());
+        }
+    }
+    // Where nobody wants it ignored, the signal ends it.
+    let mut terminal = endless(&[]);
+    terminal.vanish();
+    assert_eq!(terminal.status().signal(), Some(libc::SIGHUP));
 }

@@ -197,6 +197,8 @@ impl Talk<'_> {
                 self.screen.hint(format_args!("{error}{advice}"));
                 Ok(())
             }
+            // Ends with the next line.
+            Err(_) if self.input.has_gone() => Ok(()),
             Err(error) => Err(error),
         }
     }

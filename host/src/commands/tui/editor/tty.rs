@@ -123,6 +123,13 @@ impl Drop for Tty {
     }
 }
 
+/// Whether standard input's terminal has gone. Its keys are not touched.
+pub(in crate::commands::tui) fn has_hung_up() -> bool {
+    let mut source = libc::pollfd { fd: io::stdin().as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: the pollfd is lent for the call. Without events only a hangup or an error is reported.
+    unsafe { libc::poll(&mut source, 1, 0) > 0 }
+}
+
 fn checked(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
