@@ -87,17 +87,27 @@ pub(crate) fn interrupts() -> Option<std::os::fd::BorrowedFd<'static>> {
     imp::interrupts()
 }
 
-/// SIGTERM, SIGHUP and SIGQUIT put the terminal back as it is now before they end the program.
-pub(crate) fn restore_terminal_at_end() {
-    imp::restore_terminal_at_end();
+/// A terminal whose modes this program changes: `keys` is set back to `before` and `screen` no longer marks pasted text,
+/// by whatever signal the program ends, while the terminal is [said to be changed](terminal_is_changed). Both descriptors
+/// stay open as long as it is. There is one such terminal; a second one is not guarded.
+#[cfg(unix)]
+pub(crate) fn guard_terminal(keys: std::os::fd::RawFd, screen: std::os::fd::RawFd, before: libc::termios) {
+    imp::guard_terminal(keys, screen, before);
+}
+
+/// Whether the guarded terminal is in modes of this program's own.
+#[cfg(unix)]
+pub(crate) fn terminal_is_changed(is_changed: bool) {
+    imp::terminal_is_changed(is_changed);
 }
 
 #[cfg(unix)]
 mod imp {
     use super::{MAPS, Ordering};
     use std::io::{self, PipeReader, PipeWriter, Read};
-    use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
     use std::sync::OnceLock;
+    use std::sync::atomic::AtomicBool;
 
     fn install(signal: i32, handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void), flags: i32) {
         // SAFETY: an all-zero sigaction is a valid value; the handler has the signature that SA_SIGINFO asks for and
@@ -106,7 +116,8 @@ mod imp {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handler as *const () as usize;
             action.sa_flags = libc::SA_SIGINFO | flags;
-            libc::sigemptyset(&mut action.sa_mask);
+            // No handler interrupts another, and SIGTTOU does not stop one that sets the terminal.
+            libc::sigfillset(&mut action.sa_mask);
             libc::sigaction(signal, &action, std::ptr::null_mut());
         }
     }
@@ -120,11 +131,27 @@ mod imp {
         }
     }
 
+    /// Whether a thread has begun to end the program.
+    static IS_ENDING: AtomicBool = AtomicBool::new(false);
+
+    /// Makes the terminal whole and lets one thread go on, to say why the program ends: workers trip over a lost page
+    /// at the same time, and the others wait here for the end.
+    fn begin_the_end() {
+        if IS_ENDING.swap(true, Ordering::AcqRel) {
+            loop {
+                // SAFETY: async-signal-safe, takes nothing.
+                unsafe { libc::pause() };
+            }
+        }
+        restore_terminal();
+    }
+
     pub(super) fn install_bus_handler() {
         install(libc::SIGBUS, on_bus_error, 0);
     }
 
     extern "C" fn on_bus_error(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        begin_the_end();
         // SAFETY: the system passes a valid siginfo; for SIGBUS its address field is set.
         let address = unsafe { (*info).si_addr() } as usize;
         // The last page of a map reaches past the file's end, and another file's map may begin right behind it: of those
@@ -161,6 +188,7 @@ mod imp {
             ", or an instruction that this CPU lacks, at 0x0000000000000000\n"
         )
         .as_bytes();
+        begin_the_end();
         // SAFETY: the system passes a valid siginfo.
         let mut address = unsafe { (*info).si_addr() } as usize as u64;
         let mut text = [0; TEXT.len()];
@@ -215,32 +243,93 @@ mod imp {
         INTERRUPTS.get().map(|(reader, _)| reader.as_fd())
     }
 
-    static TERMINAL: OnceLock<libc::termios> = OnceLock::new();
+    struct Terminal {
+        keys: RawFd,
+        screen: RawFd,
+        before: libc::termios,
+    }
 
-    pub(super) fn restore_terminal_at_end() {
-        // SAFETY: an all-zero termios is a valid value to be overwritten; file 0 is only asked.
-        unsafe {
-            let mut termios: libc::termios = std::mem::zeroed();
-            if libc::tcgetattr(0, &mut termios) == 0 {
-                let _ = TERMINAL.set(termios);
+    static TERMINAL: OnceLock<Terminal> = OnceLock::new();
+    static IS_CHANGED: AtomicBool = AtomicBool::new(false);
+
+    pub(super) fn guard_terminal(keys: RawFd, screen: RawFd, before: libc::termios) {
+        /// Signals that end a program and have no handler of their own here.
+        const ENDS: [i32; 9] = [
+            libc::SIGHUP,
+            libc::SIGQUIT,
+            libc::SIGTERM,
+            libc::SIGABRT,
+            libc::SIGFPE,
+            libc::SIGALRM,
+            libc::SIGUSR1,
+            libc::SIGUSR2,
+            libc::SIGXCPU,
+        ];
+        if TERMINAL.set(Terminal { keys, screen, before }).is_err() {
+            return;
+        }
+        for signal in ENDS {
+            let action = action_of(signal);
+            // A signal that whoever started the program wants ignored (nohup) stays so.
+            if action.is_some_and(|action| action.sa_sigaction == libc::SIG_DFL) {
+                install(signal, on_end, 0);
             }
         }
-        install(libc::SIGTERM, on_end, 0);
-        install(libc::SIGHUP, on_end, 0);
-        install(libc::SIGQUIT, on_end, 0);
+        install_bus_handler();
+        // The standard library's handler says that a stack has overflowed. It comes second, on the stack made for it.
+        if let Some(action) = action_of(libc::SIGSEGV) {
+            let _ = SEGV_ACTION.set(action);
+            install(libc::SIGSEGV, on_bad_address, libc::SA_ONSTACK);
+        }
+    }
+
+    fn action_of(signal: i32) -> Option<libc::sigaction> {
+        // SAFETY: an all-zero sigaction is a valid value to be overwritten; no action is set.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            (libc::sigaction(signal, std::ptr::null(), &mut action) == 0).then_some(action)
+        }
+    }
+
+    pub(super) fn terminal_is_changed(is_changed: bool) {
+        IS_CHANGED.store(is_changed, Ordering::Release);
+    }
+
+    /// For handlers. A terminal that another job uses now is left alone.
+    fn restore_terminal() {
+        const RESET: &[u8] = b"\x1b[?2004l\x1b[0m\r\n";
+        // Reading an initialized OnceLock is one atomic load.
+        let Some(terminal) = TERMINAL.get().filter(|_| IS_CHANGED.swap(false, Ordering::AcqRel)) else { return };
+        // SAFETY: tcgetpgrp, getpgrp, tcsetattr and write are async-signal-safe and borrow statics; the descriptors
+        // are open while the terminal is changed.
+        unsafe {
+            let owner = libc::tcgetpgrp(terminal.keys);
+            // -1: it is no job's terminal, or has gone.
+            if owner == -1 || owner == libc::getpgrp() {
+                libc::tcsetattr(terminal.keys, libc::TCSANOW, &terminal.before);
+                libc::write(terminal.screen, RESET.as_ptr().cast(), RESET.len());
+            }
+        }
     }
 
     extern "C" fn on_end(signal: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-        // Reading an initialized OnceLock is one atomic load.
-        if let Some(termios) = TERMINAL.get() {
-            const RESET: &[u8] = b"\x1b[?2004l\x1b[0m\n";
-            // SAFETY: tcsetattr and write are async-signal-safe; both borrow statics.
-            unsafe {
-                libc::tcsetattr(0, libc::TCSANOW, termios);
-                libc::write(2, RESET.as_ptr().cast(), RESET.len());
-            }
-        }
+        restore_terminal();
         die_of(signal);
+    }
+
+    static SEGV_ACTION: OnceLock<libc::sigaction> = OnceLock::new();
+
+    extern "C" fn on_bad_address(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        restore_terminal();
+        // SAFETY: the system passes a valid siginfo.
+        let is_sent = unsafe { (*info).si_code } <= 0;
+        match SEGV_ACTION.get().filter(|_| !is_sent) {
+            Some(action) => {
+                // SAFETY: an action that was in force before. The access is tried again behind this handler, and fails.
+                unsafe { libc::sigaction(signal, action, std::ptr::null_mut()) };
+            }
+            None => die_of(signal),
+        }
     }
 }
 
@@ -254,5 +343,4 @@ mod imp {
     pub(super) fn take_interrupt() -> bool {
         false
     }
-    pub(super) fn restore_terminal_at_end() {}
 }

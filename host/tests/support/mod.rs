@@ -3,6 +3,8 @@
 #![allow(unreachable_pub)]
 
 pub mod split;
+#[cfg(all(target_os = "linux", feature = "demo"))]
+pub mod terminal;
 
 use serde_json::Value;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! Lines from a person at a terminal, or from a pipe.
 
 #[cfg(unix)]
-use super::editor::Editor;
+use super::editor::{Editor, has_hung_up};
 use crate::error::Error;
 use crate::{output, signals, streams};
 use std::cell::Cell;
@@ -71,6 +71,11 @@ impl Input {
         self.stopped.get()
     }
 
+    /// Whether somebody was at a terminal that has gone since: no failure to write to it matters any more.
+    pub(super) fn has_gone(&self) -> bool {
+        self.source.has_gone()
+    }
+
     /// The next line.
     ///
     /// # Errors
@@ -85,7 +90,7 @@ impl Input {
                 let line = read_line();
                 // The terminal itself threw away what was typed before Ctrl-C.
                 signals::take_interrupt();
-                line
+                if self.source.has_gone() { Ok(Line::End) } else { line }
             }
             Source::Pipe => read_line(),
         }
@@ -104,11 +109,22 @@ impl Source {
         Ok(Self::Plain)
     }
 
-    /// Whether Ctrl-C was pressed as a key, where it is one.
+    /// Whether Ctrl-C was pressed as a key, where it is one, or nobody is there any more.
     fn interrupted(&self) -> bool {
         match self {
             #[cfg(unix)]
             Self::Terminal(editor) => editor.interrupted(),
+            _ => self.has_gone(),
+        }
+    }
+
+    fn has_gone(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Self::Terminal(editor) => editor.has_gone(),
+            #[cfg(unix)]
+            Self::Plain => has_hung_up(),
+            // What has been written to a pipe is still there to be read.
             _ => false,
         }
     }

@@ -20,7 +20,6 @@ use crate::resolve::{self, Place, Resolved};
 use crate::runtime::{Finish, Runtime};
 use crate::sampling::Sampling;
 use crate::settings::Settings;
-use crate::signals;
 use conversation::Conversation;
 use input::{Input, Line};
 use screen::Screen;
@@ -68,7 +67,6 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         return report.finish_dry_run(invocation);
     }
     let mut file = ModelFile::open(resolved)?;
-    signals::restore_terminal_at_end();
     let mut talk = Talk {
         invocation,
         settings,
@@ -203,6 +201,8 @@ impl Talk<'_> {
                 self.screen.hint(format_args!("{error}{advice}"));
                 Ok(())
             }
+            // Ends with the next line.
+            Err(_) if self.input.has_gone() => Ok(()),
             Err(error) => Err(error),
         }
     }

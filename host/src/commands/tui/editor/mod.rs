@@ -6,6 +6,8 @@ mod layout;
 mod text;
 mod tty;
 
+pub(super) use tty::has_hung_up;
+
 use super::input::Line;
 use crate::signals;
 use keys::{CTRL_C, CTRL_Z, Key, Keys};
@@ -33,26 +35,43 @@ pub(super) struct Editor {
 struct Source {
     tty: Tty,
     keys: Keys,
+    /// The terminal has gone: nobody reads what would be said.
+    has_gone: bool,
 }
 
 impl Source {
-    /// Reads what the terminal has; false if it has gone.
-    fn read(&mut self) -> io::Result<bool> {
+    /// Reads what the terminal has; false if it has gone, by its end or by an error.
+    fn read(&mut self) -> bool {
         let mut buffer = [0; 1024];
-        let bytes = self.tty.read(&mut buffer)?;
-        self.keys.push(bytes);
-        Ok(!bytes.is_empty())
+        match self.tty.read(&mut buffer) {
+            Ok(bytes) => {
+                self.keys.push(bytes);
+                self.has_gone = bytes.is_empty();
+            }
+            // Another program has left the terminal non-blocking and taken the keys first.
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => self.has_gone = true,
+        }
+        !self.has_gone
+    }
+
+    /// Writes on the screen; a terminal that cannot be written has gone.
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        match self.tty.write(text) {
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => self.has_gone = true,
+            written => written?,
+        }
+        Ok(())
     }
 
     /// The next key; `None` if the terminal has gone.
     fn next(&mut self) -> io::Result<Option<Key>> {
-        loop {
+        while !self.has_gone {
             if let Some(key) = self.keys.next() {
                 return Ok(Some(key));
             }
             match self.tty.wait(self.keys.is_lone_escape().then_some(ESCAPE_TIME)) {
-                Ok(true) if !self.read()? => return Ok(None),
-                Ok(true) => {}
+                Ok(true) => drop(self.read()),
                 Ok(false) => self.keys.give_up(),
                 // SIGINT from outside; the terminal's own Ctrl-C is a key.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -63,11 +82,15 @@ impl Source {
                 Err(error) => return Err(error),
             }
         }
+        Ok(None)
     }
 
-    /// Whether Ctrl-C is among the keys that have come; the others stay for the next line.
+    /// Whether Ctrl-C is among the keys that have come, or the terminal has gone; other keys stay for the next line.
     fn interrupted(&mut self) -> io::Result<bool> {
-        while self.tty.wait(Some(Duration::ZERO))? && self.read()? {}
+        while self.tty.wait(Some(Duration::ZERO))? && self.read() {}
+        if self.has_gone {
+            return Ok(true);
+        }
         if self.keys.take(CTRL_Z) {
             self.tty.suspend()?;
         }
@@ -92,7 +115,7 @@ impl Editor {
     /// # Errors
     /// If standard input is no terminal that can be used.
     pub(super) fn new() -> io::Result<Self> {
-        let source = Source { tty: Tty::open()?, keys: Keys::default() };
+        let source = Source { tty: Tty::open()?, keys: Keys::default(), has_gone: false };
         Ok(Self { source: RefCell::new(source), history: Vec::new(), killed: String::new() })
     }
 
@@ -104,10 +127,16 @@ impl Editor {
         self.source.get_mut().tty.enter()
     }
 
-    /// Whether Ctrl-C was pressed since the last line was entered. Everything else that was typed waits for the next
-    /// line. A terminal that has gone is found out when that line is read.
+    /// Whether Ctrl-C was pressed since the last line was entered, or the terminal has gone. Everything else that was
+    /// typed waits for the next line.
     pub(super) fn interrupted(&self) -> bool {
         self.source.borrow_mut().interrupted().unwrap_or(false)
+    }
+
+    /// Whether the terminal has gone.
+    pub(super) fn has_gone(&self) -> bool {
+        let source = self.source.borrow();
+        source.has_gone || has_hung_up()
     }
 
     /// Lets a line be edited.
@@ -120,6 +149,9 @@ impl Editor {
         let mut edit = Edit { text: Text::default(), place: history.len(), draft: String::new(), history, killed };
         let mut shown = Shown::default();
         let line = loop {
+            if source.has_gone {
+                return Ok(Line::End);
+            }
             // Keys that are there already are used before anything is drawn, and a paste is drawn as a whole.
             let key = match source.keys.next() {
                 Some(key) => Some(key),
@@ -127,24 +159,26 @@ impl Editor {
                     if !source.keys.is_pasting() {
                         let all = printable(edit.text.as_str());
                         let next = Shown::new(prompt, &printable(edit.text.before_cursor()), &all);
-                        source.tty.write(&shown.turn_into(&next, source.tty.columns()))?;
+                        let columns = source.tty.columns();
+                        source.write(&shown.turn_into(&next, columns))?;
                         shown = next;
                     }
                     source.next()?
                 }
             };
-            let Some(key) = key else { break Line::End };
+            let Some(key) = key else { continue };
             match key {
                 Key::Enter => break Line::Text(edit.text.as_str().to_owned()),
                 Key::Interrupt => break Line::Interrupted,
                 Key::EndOrDelete if edit.text.as_str().is_empty() => break Line::End,
                 Key::Suspend => {
-                    source.tty.write(&(shown.leave(source.tty.columns()) + "\n"))?;
+                    let columns = source.tty.columns();
+                    source.write(&(shown.leave(columns) + "\n"))?;
                     source.tty.suspend()?;
                     shown = Shown::default();
                 }
                 Key::ClearScreen => {
-                    source.tty.write("\x1b[H\x1b[2J")?;
+                    source.write("\x1b[H\x1b[2J")?;
                     shown = Shown::default();
                 }
                 key => edit.apply(key),
@@ -152,7 +186,7 @@ impl Editor {
         };
         let all = Shown::new(prompt, &printable(edit.text.as_str()), &printable(edit.text.as_str()));
         let columns = source.tty.columns();
-        source.tty.write(&(shown.turn_into(&all, columns) + "\n"))?;
+        source.write(&(shown.turn_into(&all, columns) + "\n"))?;
         if let Line::Text(text) = &line
             && !text.trim().is_empty()
             && self.history.last() != Some(text)

@@ -36,6 +36,7 @@ impl Tty {
             checked(libc::tcgetattr(keys.as_raw_fd(), &mut modes))?;
             modes
         };
+        signals::guard_terminal(keys.as_raw_fd(), screen.as_raw_fd(), before);
         Ok(Self { keys, screen, before })
     }
 
@@ -48,14 +49,18 @@ impl Tty {
         modes.c_cc[libc::VSUSP] = libc::_POSIX_VDISABLE;
         modes.c_cc[libc::VMIN] = 1;
         modes.c_cc[libc::VTIME] = 0;
+        // Said first: a signal in between puts modes back that have not changed yet.
+        signals::terminal_is_changed(true);
         self.set(&modes)?;
         self.write(PASTE_BRACKETS_ON)
     }
 
-    /// As it was found.
+    /// As it was found. Each half is done whatever becomes of the other.
     pub(super) fn leave(&mut self) -> io::Result<()> {
-        self.write(PASTE_BRACKETS_OFF)?;
-        self.set(&self.before)
+        let written = self.write(PASTE_BRACKETS_OFF);
+        let set = self.set(&self.before);
+        signals::terminal_is_changed(false);
+        written.and(set)
     }
 
     fn set(&self, modes: &libc::termios) -> io::Result<()> {
@@ -116,6 +121,13 @@ impl Drop for Tty {
     fn drop(&mut self) {
         let _ = self.leave();
     }
+}
+
+/// Whether standard input's terminal has gone. Its keys are not touched.
+pub(in crate::commands::tui) fn has_hung_up() -> bool {
+    let mut source = libc::pollfd { fd: io::stdin().as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: the pollfd is lent for the call. Without events only a hangup or an error is reported.
+    unsafe { libc::poll(&mut source, 1, 0) > 0 }
 }
 
 fn checked(result: libc::c_int) -> io::Result<()> {
