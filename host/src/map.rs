@@ -1,5 +1,7 @@
 //! Memory that is not the heap: model files and the session's arena.
 
+use crate::cli::nearest;
+use crate::model_word;
 use memmap2::{Mmap, MmapMut, MmapOptions};
 use std::fmt;
 use std::fs::File;
@@ -24,7 +26,8 @@ pub(crate) struct MapError {
 
 #[derive(Debug)]
 enum MapErrorKind {
-    Missing,
+    /// No such file; one in the same directory that may be meant.
+    Missing(Option<PathBuf>),
     Directory,
     NotAFile,
     Empty,
@@ -36,7 +39,8 @@ impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.kind {
-            MapErrorKind::Missing => write!(f, "{path}: no such file"),
+            MapErrorKind::Missing(None) => write!(f, "{path}: no such file"),
+            MapErrorKind::Missing(Some(near)) => write!(f, "{path}: no such file; did you mean {}?", near.display()),
             MapErrorKind::Directory => write!(f, "{path}: is a directory, not a model file"),
             MapErrorKind::NotAFile => write!(f, "{path}: is not a regular file"),
             MapErrorKind::Empty => write!(f, "{path}: the file is empty"),
@@ -64,6 +68,15 @@ impl MapError {
     }
 }
 
+/// The model file in a missing file's directory whose name is nearest to its.
+fn near(path: &Path) -> Option<PathBuf> {
+    let directory = path.parent()?;
+    let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let files = model_word::model_files(here);
+    let name = nearest(path.file_name()?.to_str()?, files.iter().map(String::as_str))?;
+    Some(directory.join(name))
+}
+
 impl MappedFile {
     /// Maps a whole file. Nothing is read yet: pages come in as the model touches them.
     ///
@@ -72,7 +85,7 @@ impl MappedFile {
     pub(crate) fn open(path: &Path) -> Result<Self, MapError> {
         let fail = |kind| MapError { path: path.to_owned(), kind, part: None };
         let io_fail = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => fail(MapErrorKind::Missing),
+            io::ErrorKind::NotFound => fail(MapErrorKind::Missing(near(path))),
             io::ErrorKind::IsADirectory => fail(MapErrorKind::Directory),
             _ => fail(MapErrorKind::Io(source)),
         };

@@ -138,6 +138,8 @@ pub(crate) fn not_a_model(word: &OsStr) -> Option<NotAModel> {
             (None, Some((_, what))) => Kind::OtherFormat(what),
             (what, _) => Kind::OtherFile(what),
         }
+    } else if given.to_lowercase().contains(".gguf.") {
+        Kind::OtherFormat("an archive or an unfinished download")
     } else if let Some((_, what)) = OTHER_FORMATS.iter().find(|(ending, _)| ends_in(word, ending)) {
         match is_address(&given) {
             true => Kind::Address(given.clone()),
@@ -213,7 +215,7 @@ fn head(path: &Path) -> Vec<u8> {
 }
 
 /// The model files of a directory by name; of a model in several files the first.
-fn model_files(directory: &Path) -> Vec<String> {
+pub(crate) fn model_files(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
     let mut names: Vec<String> = names
@@ -248,6 +250,7 @@ mod tests {
             ("owner/repo-GGUF", "is a repository"),
             ("https://host/m.gguf", "curl -L -O https://host/m.gguf"),
             ("llama3.2:1b", "another program's store"),
+            ("m.gguf.part", "unfinished"),
             ("m.gguf", "nothing"),
             ("models/m.gguf", "nothing"),
             ("hello", "nothing"),

@@ -44,7 +44,7 @@ impl Resolved {
 
 /// The profile behind an alias.
 pub(crate) fn alias(word: &str) -> Option<&'static Profile> {
-    profile::PROFILES.iter().find(|profile| profile.aliases.contains(&word))
+    profile::PROFILES.iter().find(|profile| profile.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(word)))
 }
 
 /// Resolves MODEL: argument, environment, workspace, built-in demo.

@@ -32,7 +32,8 @@ impl Sampling {
         };
         let default = SamplerParams::default();
         let params = SamplerParams {
-            top_k: invocation.count(&table::TOP_K).unwrap_or(default.top_k),
+            // No limit is the same as 0.
+            top_k: invocation.count(&table::TOP_K).map_or(default.top_k, |k| if k == usize::MAX { 0 } else { k }),
             top_p: invocation.number(&table::TOP_P).unwrap_or(default.top_p),
             min_p: invocation.number(&table::MIN_P).unwrap_or(default.min_p),
             repeat_penalty: invocation.number(&table::REPEAT_PENALTY).unwrap_or(default.repeat_penalty),

@@ -38,6 +38,9 @@ fn a_word_that_is_no_model_is_called_what_it_is() {
         (&["inspect", "https://host/m.gguf"], "curl -L -O https://host/m.gguf"),
         (&["chat", &directory, "hi"], "give one of the .gguf files in it: b.gguf, m-00001-of-00002.gguf\n"),
         (&["bench", &directory], "give one of the .gguf files in it"),
+        (&["chat", "and/or", "what", "is", "that"], "needs quotes"),
+        (&["chat", "m.gguf.part", "hi"], "unfinished download"),
+        (&["inspect", &format!("{directory}/bb.gguf")], "did you mean"),
         (&["chat", "llama3.2:3b", "hi"], "another program's store"),
         (&["chat", "why", "is", "the", "sky", "blue"], "needs quotes: \"why is the sky blue\""),
         (&["tokenize", "why", "so"], "needs quotes: \"why so\""),
@@ -108,7 +111,13 @@ fn habits_without_a_meaning_here_are_answered() {
         (&["chat", &model, "hi", "-hf", "a/b"], "nothing is fetched from a network"),
         (&["chat", &model, "hi", "-ctk", "q8_0"], "--kv"),
         (&["chat", &model, "hi", "--mirostat", "2"], "--top-k"),
-        (&["chat", &model, "hi", "-m", &model], "needs quotes"),
+        (&["chat", &model, "hi", "-m", &model], "MODEL is given twice"),
+        (&["chat", "-m", &model, "-p", "hi", "hello"], "PROMPT is given twice"),
+        (&["chat", "-m", "", "hi"], "-m needs a value: MODEL"),
+        (&["chat", "hi", "--temprature", "1"], "did you mean --temp?"),
+        (&["help", "serve"], "there is no server"),
+        (&["hello world"], "chat or generate"),
+        (&["generate", &model, "hi", "0", "-2"], "MAX_TOKENS: '-2'"),
         (&["chat", "-m", &model, "-m", &model], "MODEL is given twice"),
         (&["chat", "-p", "a", "-p", "b"], "PROMPT is given twice"),
         (&["chat", "-m"], "-m needs a value: MODEL"),
@@ -136,6 +145,12 @@ fn numbers_that_mean_choose_or_no_limit() {
     assert_eq!(endless.code, Some(0), "{endless:?}");
     let bounded = run(&["generate", &model, "hi", "--temp", "0", "--ctx", "256"]);
     assert!(endless.stdout.len() > bounded.stdout.len() && bounded.stderr.contains("\"generated_tokens\":128"));
+    let argument = run(&["generate", &model, "hi", "0", "-1", "--ctx", "256"]);
+    assert_eq!((argument.code, &argument.stdout), (Some(0), &endless.stdout), "{argument:?}");
+    let smoke = run(&["smoke", &model, "model", "hi", "-n", "-1", "--ctx", "32"]);
+    assert_eq!(smoke.code, Some(0), "{smoke:?}");
+    let variable = run_with(&["probe"], &[("NANOCAMELID_CONTEXT_LIMIT", "0")], b"");
+    assert_eq!(variable.code, Some(0), "{variable:?}");
     run(&["generate", &model, "hi", "-n", "-2"]).assert_fails(2, &["--n-predict: '-2'", "-1 for no limit"]);
 }
 

@@ -35,7 +35,7 @@ const fn unset(value: &'static str, flag: Flag) -> Flag {
 }
 
 const THREAD_COUNT: Kind = Kind::Count { min: 1, max: 256 };
-pub(super) const TOKEN_COUNT: Kind = Kind::Count { min: 1, max: 1 << 24 };
+pub(super) const TOKEN_COUNT: Kind = Kind::Limit { min: 1, max: 1 << 24 };
 pub(super) const TEMPERATURE: Kind = Kind::Number { min: 0.0, max: 100.0 };
 /// Names of the kernel tables.
 pub(crate) const KERNEL_NAMES: &[&str] = &nanocamelid_kernels::Kernels::NAMES;
@@ -84,7 +84,7 @@ pub(crate) static N_PREDICT: Flag = short(
     'n',
     flag(
         "n-predict",
-        Kind::Limit { max: 1 << 24 },
+        Kind::Limit { min: 0, max: 1 << 24 },
         "N",
         "most tokens to generate; -1: until the end or a full context (default: chat -1, generate 128)",
     ),
@@ -96,7 +96,7 @@ pub(crate) static TEMP: Flag = flag(
     "temperature; 0 is greedy (default: chat 0.7, greedy with the built-in demo; generate 0)",
 );
 pub(crate) static TOP_K: Flag =
-    flag("top-k", Kind::Count { min: 0, max: 1 << 24 }, "K", "keep the K likeliest tokens; 0: all (default 40)");
+    flag("top-k", Kind::Limit { min: 0, max: 1 << 24 }, "K", "keep the K likeliest tokens; 0 or -1: all (default 40)");
 pub(crate) static TOP_P: Flag = flag(
     "top-p",
     Kind::Number { min: 0.0, max: 1.0 },

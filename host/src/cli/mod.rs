@@ -7,7 +7,7 @@ pub(crate) mod help;
 pub(crate) mod man;
 mod nearest;
 mod parse;
-mod synonyms;
+pub(crate) mod synonyms;
 pub(crate) mod table;
 mod usage;
 mod value;

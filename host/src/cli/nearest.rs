@@ -11,10 +11,14 @@ pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a 
         .into_iter()
         .map(|name| {
             let lower = name.to_lowercase();
-            // A beginning is as good as one slip, and so is a name with something behind it.
-            let is_start = given.len() >= 3 && lower.starts_with(&given)
-                || lower.len() >= 3 && given.strip_prefix(&lower).is_some_and(|rest| rest.starts_with('-'));
-            (if is_start { 1 } else { distance(&given, &lower) }, name)
+            // A beginning is better than a slip; a name with something behind it is as good as one.
+            let is_start = given.len() >= 3 && lower.starts_with(&given);
+            let is_longer = lower.len() >= 3 && given.strip_prefix(&lower).is_some_and(|rest| rest.starts_with('-'));
+            match (is_start, is_longer) {
+                (true, _) => (0, name),
+                (_, true) => (1, name),
+                _ => (distance(&given, &lower), name),
+            }
         })
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, _)| *distance <= limit)
@@ -52,9 +56,14 @@ mod tests {
     #[test]
     fn slips_find_their_name() {
         let names = ["threads", "threads-batch", "temp", "top-k", "kernel", "ctx"];
-        for (given, meant) in
-            [("thread", "threads"), ("tmep", "temp"), ("kernal", "kernel"), ("topk", "top-k"), ("CTX", "ctx")]
-        {
+        for (given, meant) in [
+            ("thread", "threads"),
+            ("tmep", "temp"),
+            ("kernal", "kernel"),
+            ("topk", "top-k"),
+            ("CTX", "ctx"),
+            ("threads-b", "threads-batch"),
+        ] {
             assert_eq!(nearest(given, names), Some(meant), "{given}");
         }
         assert_eq!(nearest("ctx-size", names), Some("ctx"));

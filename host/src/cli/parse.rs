@@ -35,6 +35,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocat
     while let Some(word) = words.pop_front() {
         match word.to_str() {
             Some("--") => loose.extend(words.drain(..)),
+            // A negative number is a value.
+            Some(text) if text.starts_with('-') && text[1..].parse::<f64>().is_ok() => loose.push_back(word),
             Some(text) if text.starts_with('-') && text.len() > 1 => invocation.flag(text, &mut words)?,
             _ => loose.push_back(word),
         }
@@ -67,7 +69,8 @@ fn command(words: &mut VecDeque<OsString>) -> Result<&'static Command, UsageErro
     let chat = table::command("chat").filter(|_| names_model(word) || synonyms::begins_chat(&given));
     chat.ok_or_else(|| UsageError::UnknownCommand {
         nearest: super::nearest(given.trim_start_matches('-'), COMMANDS.iter().map(|c| c.name)),
-        answer: synonyms::command(&given),
+        answer: synonyms::command(&given)
+            .or(given.contains(char::is_whitespace).then_some("a text follows the command chat or generate")),
         given,
     })
 }
@@ -141,7 +144,8 @@ impl Invocation {
                     _ => self.command.arguments.iter().find(|argument| argument.is_text()),
                 };
                 let name = slot.ok_or_else(|| self.unknown_flag(name))?.name;
-                let value = attached.or_else(|| words.pop_front()).ok_or(UsageError::ForeignValue { given, name })?;
+                let value = attached.or_else(|| words.pop_front()).filter(|value| !value.is_empty());
+                let value = value.ok_or(UsageError::ForeignValue { given, name })?;
                 if slot.is_some_and(|slot| takes_model(&slot)) {
                     match self.model.replace(value) {
                         None => Ok(()),
@@ -161,12 +165,17 @@ impl Invocation {
     /// `given` with its dashes.
     fn unknown_flag(&self, given: &str) -> UsageError {
         let name = given.trim_start_matches('-');
-        let own = self.command.all_flags().map(|flag| flag.long);
+        let own = || self.command.all_flags().map(|flag| flag.long);
+        // A slip in another program's name leads to ours as well.
+        let foreign = synonyms::flags().filter(|(_, long)| own().any(|own| own == *long));
+        let nearest = super::nearest(name, own().chain(foreign.clone().map(|(name, _)| name)));
+        let nearest =
+            nearest.map(|near| foreign.into_iter().find(|(name, _)| *name == near).map_or(near, |(_, long)| long));
         let has = |command: &Command| command.all_flags().any(|flag| flag.long == name);
         UsageError::UnknownFlag {
             given: given.to_owned(),
             command: self.command,
-            nearest: super::nearest(name, own).map(|name| format!("--{name}")),
+            nearest: nearest.map(|name| format!("--{name}")),
             elsewhere: COMMANDS.iter().filter(|command| has(command)).map(|command| command.name).collect(),
         }
     }
@@ -202,6 +211,9 @@ impl Invocation {
         for argument in self.command.arguments {
             let Argument { name, takes, required, .. } = *argument;
             let wanted = match takes {
+                Takes::Model if self.model.is_some() && loose.front().is_some_and(|word| names_model(word)) => {
+                    return Err(UsageError::Twice { name });
+                }
                 Takes::Model | Takes::ModelFile if self.model.is_some() => false,
                 Takes::Model => match loose.front() {
                     Some(word) if names_model(word) => true,
@@ -214,7 +226,10 @@ impl Invocation {
                 Takes::Word(choices) => {
                     loose.front().and_then(|word| word.to_str()).is_some_and(|word| choices.contains(&word))
                 }
-                Takes::Value(_) if self.argument(name).is_some() => continue,
+                Takes::Value(_) if self.argument(name).is_some() => match loose.front() {
+                    Some(word) if !is_number(word) => return Err(UsageError::Twice { name }),
+                    _ => continue,
+                },
                 Takes::ModelFile | Takes::Value(_) => true,
             };
             let at = given.len() - loose.len();
@@ -259,6 +274,9 @@ impl Invocation {
                 continue;
             }
             let Some((name, given)) = environment::read_variable(variable) else { continue };
+            if flag.unset.is_some_and(|unset| given.to_str() == Some(unset)) {
+                continue;
+            }
             let origin = Origin::Variable(name);
             let toggle = || match read(Kind::Choice(environment::TOGGLE), origin, &given)? {
                 Value::Text(text) => Ok(environment::is_on(&text)),
@@ -383,15 +401,16 @@ impl Invocation {
 /// quotes. `text_at` is the place of the text among the loose words.
 fn explain(error: UsageError, given: &VecDeque<OsString>, text_at: Option<usize>, word: &OsStr) -> UsageError {
     let Some(at) = text_at else { return error };
-    if let Some(found) = model_word::not_a_model(&given[at]) {
-        return UsageError::NotAModel(found);
-    }
-    let is_number = word.to_str().is_some_and(|word| word.parse::<f64>().is_ok());
-    if is_number {
+    let error = model_word::not_a_model(&given[at]).map_or(error, UsageError::NotAModel);
+    if is_number(word) || given.len() - at < 3 && matches!(error, UsageError::NotAModel(_)) {
         return error;
     }
     let words: Vec<_> = given.iter().skip(at).map(|word| word.to_string_lossy()).collect();
     UsageError::Unquoted { error: Box::new(error), text: words.join(" ") }
+}
+
+fn is_number(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| word.parse::<f64>().is_ok())
 }
 
 fn as_text(value: &Value) -> &str {

@@ -105,6 +105,17 @@ pub(crate) fn flag(word: &str) -> Option<Means> {
     FLAGS.iter().find(|(names, _)| names.contains(&word)).map(|(_, means)| *means)
 }
 
+/// Long foreign flags without their dashes, and our flags of the same meaning.
+pub(crate) fn flags() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    FLAGS.iter().flat_map(|(names, means)| {
+        let long = match means {
+            Means::Flag(long) => Some(*long),
+            _ => None,
+        };
+        names.iter().filter_map(move |name| Some((name.strip_prefix("--")?, long?)))
+    })
+}
+
 /// What to say to a foreign command.
 pub(crate) fn command(word: &str) -> Option<&'static str> {
     COMMANDS.iter().find(|(names, _)| names.contains(&word)).map(|(_, answer)| *answer)

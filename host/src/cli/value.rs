@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     },
     /// A whole number, or -1 for no limit.
     Limit {
+        /// Smallest number.
+        min: u64,
         /// Largest number.
         max: u64,
     },
@@ -79,7 +81,7 @@ pub(crate) enum Value {
 pub(crate) enum Problem {
     NotUtf8,
     NotACount { min: u64, max: u64 },
-    NotALimit { max: u64 },
+    NotALimit { min: u64, max: u64 },
     NotANumber { min: f32, max: f32 },
     NotAChoice { choices: &'static [&'static str], nearest: Option<&'static str> },
     Cpus(cpu_list::CpuListError),
@@ -93,7 +95,7 @@ impl fmt::Display for Problem {
             Self::NotUtf8 => write!(f, "is not UTF-8"),
             Self::NotACount { min, max: u64::MAX } => write!(f, "is not a whole number of at least {min}"),
             Self::NotACount { min, max } => write!(f, "is not a whole number from {min} to {max}"),
-            Self::NotALimit { max } => write!(f, "is not a whole number from 0 to {max}, nor -1 for no limit"),
+            Self::NotALimit { min, max } => write!(f, "is not a whole number from {min} to {max}, nor -1 for no limit"),
             Self::NotANumber { min, max } => write!(f, "is not a number from {min} to {max}"),
             Self::NotAChoice { choices, nearest } => {
                 write!(f, "is not one of {}", choices.join(", "))?;
@@ -122,7 +124,9 @@ impl Kind {
             Self::Path | Self::Text => Ok(Value::Text(text.to_owned())),
             Self::Count { min, max } => count(trimmed, min, max).map(Value::Count),
             Self::Limit { .. } if trimmed == "-1" => Ok(Value::Count(u64::MAX)),
-            Self::Limit { max } => count(trimmed, 0, max).map(Value::Count).map_err(|_| Problem::NotALimit { max }),
+            Self::Limit { min, max } => {
+                count(trimmed, min, max).map(Value::Count).map_err(|_| Problem::NotALimit { min, max })
+            }
             Self::Number { min, max } => {
                 let number = trimmed.parse::<f32>().ok().filter(|n| n.is_finite() && (min..=max).contains(n));
                 number.map(Value::Number).ok_or(Problem::NotANumber { min, max })

@@ -1,6 +1,6 @@
 //! The commands about the program itself.
 
-use crate::cli::{Invocation, UsageError, completions as shells, help as pages, man as roff, nearest, table};
+use crate::cli::{Invocation, UsageError, completions as shells, help as pages, man as roff, nearest, synonyms, table};
 use crate::error::Error;
 use crate::output::{self, Report};
 
@@ -22,8 +22,9 @@ pub(crate) fn help(invocation: &Invocation) -> Result<(), Error> {
             let unknown = || UsageError::UnknownCommand {
                 given: name.to_owned(),
                 nearest: nearest(name, table::COMMANDS.iter().map(|c| c.name)),
-                answer: None,
+                answer: synonyms::command(name),
             };
+            let name = if name == "run" { "tui" } else { name };
             pages::of(table::command(name).ok_or_else(unknown)?)
         }
     };

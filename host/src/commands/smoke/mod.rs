@@ -82,7 +82,8 @@ pub(crate) fn perform(
     n: usize,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let default = ids.len() + n + 1;
+    let made_for = parsed.model.config.n_ctx_train;
+    let default = ids.len().saturating_add(n).saturating_add(1).min(made_for.max(ids.len() + 1));
     let settings = Settings { n_ctx: Some(settings.n_ctx.unwrap_or(default)), ..settings.clone() };
     let n_ctx = settings.n_ctx.unwrap_or(default);
     if ids.is_empty() {
