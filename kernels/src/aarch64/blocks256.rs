@@ -1,6 +1,6 @@
 //! Super-blocks of 256 weights in registers.
 
-use super::Neon;
+use super::proof::Neon;
 use super::vectors::{columns, load_i8, load_u8, nibbles, widen_f16, widen_f16_pairs};
 use crate::formats::Block256;
 use crate::formats::iq4_nl::CODEBOOK;
@@ -32,7 +32,7 @@ pub(super) trait Simd256: Block256 {
     /// Integer minima likewise; meaningless unless [`Block256::HAS_MIN`].
     #[inline(always)]
     fn sub_mins(_: [&Self; 4], _: Neon) -> [int16x8_t; 8] {
-        // SAFETY: the token proves NEON.
+        // SAFETY: a `Neon` exists only where NEON does.
         [unsafe { vdupq_n_s16(0) }; 8]
     }
     /// Scales of four blocks, and of their minima, which mean nothing unless [`Block256::HAS_MIN`].
@@ -66,27 +66,27 @@ macro_rules! simd256 {
             #[inline(always)]
             fn stored<const V: usize>(&self, $c: usize, _: Neon) -> int8x16_t {
                 let ($b, $v) = (self, V);
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { vreinterpretq_s8_u8($stored) }
             }
 
             #[inline(always)]
             fn sub_scales($blocks: [&Self; 4], _: Neon) -> [int16x8_t; 8] {
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $sub_scales }
             }
 
             $(
                 #[inline(always)]
                 fn sub_mins($blocks: [&Self; 4], _: Neon) -> [int16x8_t; 8] {
-                    // SAFETY: the token proves NEON.
+                    // SAFETY: a `Neon` exists only where NEON does.
                     unsafe { $sub_mins }
                 }
             )?
 
             #[inline(always)]
             fn scales($blocks: [&Self; 4], _: Neon) -> [float32x4_t; 2] {
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $scales }
             }
         }

@@ -1,6 +1,6 @@
 //! 32-weight blocks in registers.
 
-use super::Neon;
+use super::proof::Neon;
 use super::vectors::{load_f32, load_i8, load_u8, look_up, nibbles, widen_f16};
 use crate::formats::Block32;
 use crate::formats::iq4_nl::{self, BlockIq4Nl};
@@ -46,19 +46,19 @@ macro_rules! simd32 {
             #[inline(always)]
             fn stored(&self, _: Neon) -> [int8x16_t; 2] {
                 let $b = self;
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $stored }
             }
 
             #[inline(always)]
             fn scales(b: [&Self; 4], _: Neon) -> float32x4_t {
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $scales(b) }
             }
 
             #[inline(always)]
             fn mins(b: [&Self; 4], _: Neon) -> float32x4_t {
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $mins(b) }
             }
         }

@@ -15,9 +15,10 @@
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
+use super::proof::{Dotprod, I8mm, Neon};
 use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32};
 use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
-use super::{Dotprod, I8mm, Neon, tile_dotprod, tile_i8mm};
+use super::{tile_dotprod, tile_i8mm};
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
@@ -50,7 +51,7 @@ type Sums = [[f32; PANEL_ROWS]; TILE];
 /// Four tokens.
 type Four<'a> = [QuantizedRows<'a>; TILE];
 
-/// What differs between panels and instructions. A token of type `Proof` proves what a method is compiled for.
+/// What differs between panels and instructions. A value of type `Proof` proves what a method is compiled for.
 ///
 /// Formats with one kind of panel share everything but [`Pack`].
 pub(super) trait Shape {
@@ -99,7 +100,7 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
     #[inline(always)]
     fn tile(proof: Dotprod, panel: &[Panel32], first: usize, x: &Four<'_>, tokens: &[Quad32], sums: &mut Sums) {
         let qs = x.map(|x| &x.qs.as_chunks::<32>().0[first..first + panel.len()]);
-        // SAFETY: the token proves dotprod.
+        // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
         unsafe {
             if HAS_MIN {
                 tile_dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
@@ -113,8 +114,8 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
 impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Sdot32<HAS_MIN> {
     #[inline(always)]
     fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack32(proof.0, rows, first, panel) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack32(proof.neon(), rows, first, panel) }
     }
 }
 
@@ -129,13 +130,13 @@ impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
 
     #[inline(always)]
     fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs32]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pairs32(proof.0.0, x, first, out) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pairs32(proof.neon(), x, first, out) }
     }
 
     #[inline(always)]
     fn tile(proof: I8mm, panel: &[Panel32Pairs], _: usize, _: &Four<'_>, tokens: &[Pairs32], sums: &mut Sums) {
-        // SAFETY: the token proves i8mm.
+        // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
         unsafe {
             let mut pairs = bytemuck::cast(by_pair(&bytemuck::cast(*sums)));
             if HAS_MIN {
@@ -151,8 +152,8 @@ impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
 impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Smmla32<HAS_MIN> {
     #[inline(always)]
     fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32Pairs]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack32_pairs(proof.0.0, rows, first, panel) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack32_pairs(proof.neon(), rows, first, panel) }
     }
 }
 
@@ -176,7 +177,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
     fn tile(proof: Dotprod, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[[f32; TILE]], sums: &mut Sums) {
         for (b, (panel, scales)) in panel.iter().zip(tokens).enumerate() {
             let qs = x.map(|x| &x.qs.as_chunks::<256>().0[first + b]);
-            // SAFETY: the token proves dotprod.
+            // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
             unsafe {
                 let isums = if SUBS == 8 {
                     tile_dotprod::isums256::<8>(proof, panel, qs)
@@ -184,7 +185,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
                     tile_dotprod::isums256::<16>(proof, panel, qs)
                 };
                 add_superblock::<SUBS, HAS_MIN>(
-                    proof.0,
+                    proof.neon(),
                     panel,
                     &isums,
                     scales,
@@ -199,8 +200,8 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
 impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Sdot256<SUBS, HAS_MIN> {
     #[inline(always)]
     fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack256::<F, false>(proof.0, rows, first, panel) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack256::<F, false>(proof.neon(), rows, first, panel) }
     }
 }
 
@@ -215,15 +216,15 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
 
     #[inline(always)]
     fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs256]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pairs256(proof.0.0, x, first, out) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pairs256(proof.neon(), x, first, out) }
     }
 
     #[inline(always)]
     fn tile(proof: I8mm, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[Pairs256], sums: &mut Sums) {
         for (b, (panel, qs)) in panel.iter().zip(tokens).enumerate() {
             let scales = x.map(|x| x.scales[first + b]);
-            // SAFETY: the token proves i8mm.
+            // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
             unsafe {
                 let isums = by_token(&if SUBS == 8 {
                     tile_i8mm::isums256::<8>(proof, panel, qs)
@@ -231,7 +232,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
                     tile_i8mm::isums256::<16>(proof, panel, qs)
                 });
                 add_superblock::<SUBS, HAS_MIN>(
-                    proof.0.0,
+                    proof.neon(),
                     panel,
                     &isums,
                     &scales,
@@ -246,8 +247,8 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
 impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Smmla256<SUBS, HAS_MIN> {
     #[inline(always)]
     fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack256::<F, true>(proof.0.0, rows, first, panel) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack256::<F, true>(proof.neon(), rows, first, panel) }
     }
 }
 

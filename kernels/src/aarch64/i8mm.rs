@@ -2,7 +2,8 @@
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
-use super::{Dotprod, I8mm, Neon, gemm, matvec32, matvec256, table};
+use super::proof::I8mm;
+use super::{gemm, matvec32, matvec256, table};
 use crate::activations::Activations;
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
@@ -10,13 +11,6 @@ use crate::table::Kernels;
 use crate::tiles::TileMut;
 
 table!(self, "neon,dotprod,i8mm", "i8mm", 16, gemm::ROWS, |_| gemm::SCRATCH_BYTES);
-
-/// The token, inside functions compiled for the feature.
-#[inline]
-#[target_feature(enable = "neon,dotprod,i8mm")]
-fn token() -> I8mm {
-    I8mm(Dotprod(Neon(())))
-}
 
 /// From this many tokens on packing pays.
 const MIN_PACKED_TOKENS: usize = 4;
@@ -26,14 +20,14 @@ fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>
     let x = quantized_rows(x);
     match x.n_rows {
         0 => {}
-        1 => matvec32::matvec::<_, F, 1>(token().0, w, &x, 0, out),
-        2 => matvec32::matvec::<_, F, 2>(token().0, w, &x, 0, out),
+        1 => matvec32::matvec::<_, F, 1>(I8mm::new().dotprod(), w, &x, 0, out),
+        2 => matvec32::matvec::<_, F, 2>(I8mm::new().dotprod(), w, &x, 0, out),
         3 => {
-            matvec32::matvec::<_, F, 2>(token().0, w, &x, 0, out);
-            matvec32::matvec::<_, F, 1>(token().0, w, &x, 2, out);
+            matvec32::matvec::<_, F, 2>(I8mm::new().dotprod(), w, &x, 0, out);
+            matvec32::matvec::<_, F, 1>(I8mm::new().dotprod(), w, &x, 2, out);
         }
-        MIN_PACKED_TOKENS.. if F::HAS_MIN => gemm::matmul::<F, gemm::Smmla32<true>>(token(), w, &x, out, scratch),
-        MIN_PACKED_TOKENS.. => gemm::matmul::<F, gemm::Smmla32<false>>(token(), w, &x, out, scratch),
+        MIN_PACKED_TOKENS.. if F::HAS_MIN => gemm::matmul::<F, gemm::Smmla32<true>>(I8mm::new(), w, &x, out, scratch),
+        MIN_PACKED_TOKENS.. => gemm::matmul::<F, gemm::Smmla32<false>>(I8mm::new(), w, &x, out, scratch),
     }
 }
 
@@ -42,17 +36,17 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
     let x = quantized_rows(x);
     match x.n_rows {
         0 => {}
-        1 => matvec256::matvec::<_, F, 1>(token().0, w, &x, 0, out),
-        2 => matvec256::matvec::<_, F, 2>(token().0, w, &x, 0, out),
+        1 => matvec256::matvec::<_, F, 1>(I8mm::new().dotprod(), w, &x, 0, out),
+        2 => matvec256::matvec::<_, F, 2>(I8mm::new().dotprod(), w, &x, 0, out),
         3 => {
-            matvec256::matvec::<_, F, 2>(token().0, w, &x, 0, out);
-            matvec256::matvec::<_, F, 1>(token().0, w, &x, 2, out);
+            matvec256::matvec::<_, F, 2>(I8mm::new().dotprod(), w, &x, 0, out);
+            matvec256::matvec::<_, F, 1>(I8mm::new().dotprod(), w, &x, 2, out);
         }
         MIN_PACKED_TOKENS.. => match (F::SUBS, F::HAS_MIN) {
-            (8, false) => gemm::matmul::<F, gemm::Smmla256<8, false>>(token(), w, &x, out, scratch),
-            (8, true) => gemm::matmul::<F, gemm::Smmla256<8, true>>(token(), w, &x, out, scratch),
-            (_, false) => gemm::matmul::<F, gemm::Smmla256<16, false>>(token(), w, &x, out, scratch),
-            (_, true) => gemm::matmul::<F, gemm::Smmla256<16, true>>(token(), w, &x, out, scratch),
+            (8, false) => gemm::matmul::<F, gemm::Smmla256<8, false>>(I8mm::new(), w, &x, out, scratch),
+            (8, true) => gemm::matmul::<F, gemm::Smmla256<8, true>>(I8mm::new(), w, &x, out, scratch),
+            (_, false) => gemm::matmul::<F, gemm::Smmla256<16, false>>(I8mm::new(), w, &x, out, scratch),
+            (_, true) => gemm::matmul::<F, gemm::Smmla256<16, true>>(I8mm::new(), w, &x, out, scratch),
         },
     }
 }

@@ -18,6 +18,7 @@ mod neon;
 mod neon_lanes;
 mod ops;
 mod panel;
+mod proof;
 mod tile_dotprod;
 mod tile_i8mm;
 mod tokens;
@@ -25,18 +26,6 @@ mod vectors;
 
 use crate::features::{Feature, Features};
 use crate::table::Kernels;
-
-/// Proof of NEON.
-#[derive(Clone, Copy)]
-pub(crate) struct Neon(());
-
-/// Proof of `sdot`, and of what [`Neon`] proves.
-#[derive(Clone, Copy)]
-pub(crate) struct Dotprod(Neon);
-
-/// Proof of `smmla`, and of what [`Dotprod`] proves.
-#[derive(Clone, Copy)]
-pub(crate) struct I8mm(Dotprod);
 
 /// A table of NEON operations with its own products: `$module` has `block32` and `block256`.
 macro_rules! table {
@@ -130,18 +119,18 @@ use table;
 
 /// The `neon` table, if these features allow it.
 pub(crate) fn neon_table(features: Features) -> Option<&'static Kernels> {
-    // SAFETY: `Features` vouches for every feature that the function is compiled for.
+    // SAFETY: `Features` vouches for NEON, which the function is compiled for.
     features.has(Feature::Neon).then(|| unsafe { neon::table() })
 }
 
 /// The `dotprod` table, if these features allow it.
 pub(crate) fn dotprod_table(features: Features) -> Option<&'static Kernels> {
-    // SAFETY: as above.
+    // SAFETY: `Features` vouches for NEON and `sdot`, which the function is compiled for.
     features.has_all(&[Feature::Neon, Feature::Dotprod]).then(|| unsafe { dotprod::table() })
 }
 
 /// The `i8mm` table, if these features allow it.
 pub(crate) fn i8mm_table(features: Features) -> Option<&'static Kernels> {
-    // SAFETY: as above.
+    // SAFETY: `Features` vouches for NEON, `sdot` and `smmla`, which the function is compiled for.
     features.has_all(&[Feature::Neon, Feature::Dotprod, Feature::I8mm]).then(|| unsafe { i8mm::table() })
 }

@@ -16,9 +16,9 @@
 //! A dot product of 32 weights is below 2^22, so it is counted up from the bits of `MAGIC` and becomes a float by one
 //! subtraction, exactly: conversions and multiplications of integers take twice as long as anything else here.
 
-use super::Dotprod;
 use super::dot::MAGIC;
 use super::panel::{Panel32, Panel256};
+use super::proof::Dotprod;
 use super::tokens::Quad32;
 use core::arch::asm;
 

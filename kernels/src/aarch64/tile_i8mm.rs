@@ -11,9 +11,9 @@
 //! | v28, v29 | weights, then scales of two row pairs |
 //! | v30, v31 | [`MAGIC`] (see the `sdot` tile); scales of a sub-block |
 
-use super::I8mm;
 use super::dot::MAGIC;
 use super::panel::{Panel32Pairs, Panel256};
+use super::proof::I8mm;
 use super::tokens::{Pairs32, Pairs256};
 use core::arch::asm;
 

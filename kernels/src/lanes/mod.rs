@@ -1,7 +1,7 @@
 //! The float operations of every SIMD table, written once over vectors of 16 f32.
 //!
 //! The one arithmetic is defined in 16 lanes (docs/NUMERICS.md), so one body serves a 512-bit register, two of 256 bits
-//! or four of 128. An instruction set implements [`Lanes`] for a token that exists only where its instructions do, and
+//! or four of 128. An instruction set implements [`Lanes`] for a proof that exists only where its instructions do, and
 //! enters these functions from a `#[target_feature]` function; `#[inline(always)]` carries the features inwards. No
 //! closures in here: they would be compiled without the features.
 
