@@ -103,15 +103,20 @@ fn exact32<B: Block32>(value: f32) -> f32 {
 }
 
 #[test]
-fn sizes_agree_with_the_list_of_ggml_types() {
+fn type_numbers_name_one_format_each() {
     for weight_type in WeightType::ALL {
-        let block = formats::ggml_block(weight_type.ggml_type());
-        assert_eq!(block, Some((weight_type.block_len(), weight_type.block_bytes())), "{}", weight_type.name());
-        assert_eq!(WeightType::from_ggml(weight_type.ggml_type()), Some(weight_type));
+        let number = weight_type.ggml_type();
+        assert_eq!(WeightType::from_ggml(number), Some(weight_type));
         assert_eq!(WeightType::ALL[weight_type as usize], weight_type);
+        assert_eq!(formats::ggml_block(number), Some((weight_type.block_len(), weight_type.block_bytes())));
+        assert_eq!(formats::ggml_name(number), weight_type.name());
     }
-    assert_eq!(WeightType::from_ggml(16), None, "IQ2_XXS is known by size only");
-    assert_eq!(formats::ggml_block(4), None);
+    // Known by size only: tensors of such types are measured and then refused.
+    assert_eq!(WeightType::from_ggml(9), None);
+    assert_eq!((formats::ggml_name(9), formats::ggml_block(9)), ("Q8_1", Some((32, 36))));
+    assert_eq!((formats::ggml_name(28), formats::ggml_block(28)), ("F64", Some((1, 8))));
+    // Nobody's.
+    assert_eq!((formats::ggml_name(4), formats::ggml_block(4)), ("unknown", None));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::reference::matmul::quantized_rows;
 use crate::table::Kernels;
 use crate::tiles::TileMut;
 
-table!(self, "neon,dotprod", "dotprod", 16, gemm::ROWS, |_| gemm::SCRATCH_BYTES);
+table!("neon,dotprod", "dotprod", 16, gemm::ROWS, |_| gemm::SCRATCH_BYTES);
 
 /// From this many tokens on packing pays.
 const MIN_PACKED_TOKENS: usize = 4;

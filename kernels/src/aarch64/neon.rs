@@ -13,7 +13,7 @@ use crate::reference::matmul::quantized_rows;
 use crate::table::{Kernels, RopeStyle};
 use crate::tiles::TileMut;
 
-table!(self, "neon", "neon", 16, 64, |_| 0);
+table!("neon", "neon", 16, 64, |_| 0);
 
 #[target_feature(enable = "neon")]
 fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
@@ -47,8 +47,8 @@ pub(super) fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &
 }
 
 #[target_feature(enable = "neon")]
-pub(super) fn dequantize_half<W: Float>(row: &[u8], out: &mut [f32]) {
-    store::dequantize_half::<_, W>(Neon::new(), row, out);
+pub(super) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
+    store::dequantize_float::<_, W>(Neon::new(), row, out);
 }
 
 #[target_feature(enable = "neon")]

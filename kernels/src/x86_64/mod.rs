@@ -25,6 +25,35 @@ use crate::features::{Feature, Features};
 use crate::table::Kernels;
 use proof::{Avx2, Avx512};
 
+/// The products of a format: an entry point of a table's module, with the matrix-matrix products of `M`.
+macro_rules! product {
+    (float, $block:path, $len:literal) => {
+        float_matmul::<$block>
+    };
+    (block32, $block:path, $len:literal) => {
+        matmul32::<$block, M>
+    };
+    (block256, $block:path, $len:literal) => {
+        matmul256::<$block, M>
+    };
+    (reference256, $block:path, $len:literal) => {
+        reference::matmul::block256::<$block>
+    };
+}
+
+/// The dequantization of a format.
+macro_rules! dequantizer {
+    (float, $block:path, $len:literal) => {
+        dequantize_float::<$block>
+    };
+    (block32, $block:path, $len:literal) => {
+        reference::matmul::dequantize32::<$block>
+    };
+    ($block256:ident, $block:path, $len:literal) => {
+        reference::matmul::dequantize256::<$block>
+    };
+}
+
 /// The entry points of a table: plain functions compiled for its features, and the table that names them.
 macro_rules! table {
     ($module:ident, $proof:ty, $features:literal) => {
@@ -37,21 +66,8 @@ macro_rules! table {
             use super::{matmul, matvec, panel};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
-            use crate::formats::float::{Bf16, F16, F32, Float};
-            use crate::formats::iq4_nl::BlockIq4Nl;
-            use crate::formats::iq4_xs::BlockIq4Xs;
-            use crate::formats::mxfp4::BlockMxfp4;
-            use crate::formats::q2_k::BlockQ2K;
-            use crate::formats::q3_k::BlockQ3K;
-            use crate::formats::q4_0::BlockQ4_0;
-            use crate::formats::q4_1::BlockQ4_1;
-            use crate::formats::q4_k::BlockQ4K;
-            use crate::formats::q5_0::BlockQ5_0;
-            use crate::formats::q5_1::BlockQ5_1;
-            use crate::formats::q5_k::BlockQ5K;
-            use crate::formats::q6_k::BlockQ6K;
-            use crate::formats::q8_0::BlockQ8_0;
-            use crate::formats::q8_k::BlockQ8K;
+            use crate::formats::by_format;
+            use crate::formats::float::Float;
             use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
             use crate::matrix::Matrix;
             use crate::reference;
@@ -138,8 +154,8 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
-            fn dequantize_half<W: Float>(row: &[u8], out: &mut [f32]) {
-                store::dequantize_half::<_, W>(<$proof>::new(), row, out);
+            fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
+                store::dequantize_float::<_, W>(<$proof>::new(), row, out);
             }
 
             #[target_feature(enable = $features)]
@@ -229,44 +245,8 @@ macro_rules! table {
                     matmul_rows: matmul::MAX_ROWS,
                     max_matmul_rows: matmul::MAX_ROWS,
                     scratch_bytes: matmul::scratch_bytes::<$proof>,
-                    matmul: [
-                        float_matmul::<F32>,
-                        float_matmul::<F16>,
-                        float_matmul::<Bf16>,
-                        matmul32::<BlockQ4_0, M>,
-                        matmul32::<BlockQ4_1, M>,
-                        matmul32::<BlockQ5_0, M>,
-                        matmul32::<BlockQ5_1, M>,
-                        matmul32::<BlockQ8_0, M>,
-                        matmul256::<BlockQ2K, M>,
-                        matmul256::<BlockQ3K, M>,
-                        matmul256::<BlockQ4K, M>,
-                        matmul256::<BlockQ5K, M>,
-                        matmul256::<BlockQ6K, M>,
-                        reference::matmul::block256::<BlockQ8K>,
-                        matmul32::<BlockIq4Nl, M>,
-                        matmul256::<BlockIq4Xs, M>,
-                        matmul32::<BlockMxfp4, M>,
-                    ],
-                    dequantize: [
-                        reference::matmul::dequantize_float::<F32>,
-                        dequantize_half::<F16>,
-                        dequantize_half::<Bf16>,
-                        reference::matmul::dequantize32::<BlockQ4_0>,
-                        reference::matmul::dequantize32::<BlockQ4_1>,
-                        reference::matmul::dequantize32::<BlockQ5_0>,
-                        reference::matmul::dequantize32::<BlockQ5_1>,
-                        reference::matmul::dequantize32::<BlockQ8_0>,
-                        reference::matmul::dequantize256::<BlockQ2K>,
-                        reference::matmul::dequantize256::<BlockQ3K>,
-                        reference::matmul::dequantize256::<BlockQ4K>,
-                        reference::matmul::dequantize256::<BlockQ5K>,
-                        reference::matmul::dequantize256::<BlockQ6K>,
-                        reference::matmul::dequantize256::<BlockQ8K>,
-                        reference::matmul::dequantize32::<BlockIq4Nl>,
-                        reference::matmul::dequantize256::<BlockIq4Xs>,
-                        reference::matmul::dequantize32::<BlockMxfp4>,
-                    ],
+                    matmul: by_format!(product),
+                    dequantize: by_format!(dequantizer),
                     quantize_q8,
                     quantize_q8k,
                     rms_scale,
