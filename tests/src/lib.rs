@@ -7,6 +7,7 @@ pub mod gguf_copy;
 pub mod gguf_invariants;
 pub mod gguf_sample;
 pub mod gguf_writer;
+pub mod quantize;
 pub mod random;
 pub mod rust_source;
 pub mod tables;

@@ -1,4 +1,4 @@
-//! Weight formats, one file each: byte layout, unpacking, reference quantizer.
+//! Weight formats, one file each: byte layout and unpacking.
 //!
 //! Two shapes cover every block format. A [`Block32`] is 32 small integers, a scale and perhaps a minimum; a
 //! [`Block256`] is a super-block of 16 groups of 16 with integer sub-scales and perhaps sub-minima. Unpacking is the
@@ -7,7 +7,6 @@
 
 use bytemuck::Pod;
 
-mod fit;
 pub mod float;
 pub mod iq4_nl;
 pub mod iq4_xs;
@@ -42,14 +41,10 @@ pub struct Unpacked32 {
 
 /// A 32-weight block format.
 pub trait Block32: Pod {
-    /// Which format this is.
-    const TYPE: WeightType;
     /// Whether [`Unpacked32::m`] counts.
     const HAS_MIN: bool;
     /// The block's integers and scales.
     fn unpack(&self) -> Unpacked32;
-    /// The reference quantizer.
-    fn quantize(values: &[f32; 32]) -> Self;
 }
 
 /// A super-block of 256 weights, unpacked: weight `i` of group `g = i / 16` is `(d * scales[g]) * qs[i]`, less
@@ -70,14 +65,10 @@ pub struct Unpacked256 {
 
 /// A 256-weight super-block format.
 pub trait Block256: Pod {
-    /// Which format this is.
-    const TYPE: WeightType;
     /// Whether the minima count.
     const HAS_MIN: bool;
     /// The block's integers and scales.
     fn unpack(&self) -> Unpacked256;
-    /// The reference quantizer.
-    fn quantize(values: &[f32; 256]) -> Self;
 }
 
 /// f32 value of a little-endian f16.
