@@ -1,8 +1,7 @@
 //! Super-blocks of 256 weights in registers.
 
 use super::proof::Neon;
-use super::vectors::{columns, load_i8, load_u8, nibbles, widen_f16, widen_f16_pairs};
-use crate::formats::Block256;
+use super::vectors::{columns, load_f32, load_i8, load_u8, nibbles, widen_f16, widen_f16_pairs};
 use crate::formats::iq4_nl::CODEBOOK;
 use crate::formats::iq4_xs::BlockIq4Xs;
 use crate::formats::q2_k::BlockQ2K;
@@ -10,6 +9,7 @@ use crate::formats::q3_k::BlockQ3K;
 use crate::formats::q4_k::BlockQ4K;
 use crate::formats::q5_k::BlockQ5K;
 use crate::formats::q6_k::BlockQ6K;
+use crate::formats::{Block256, Unpacked256};
 use core::arch::aarch64::*;
 
 /// A super-block that unpacks sixteen weights at a time, by quarters: 64 weights that share what they are unpacked from.
@@ -136,6 +136,12 @@ simd256!(BlockIq4Xs, offset 0, subs 8, |b, c, v| {
     vqtbl1q_u8(codebook, nibble(&b.qs.as_chunks::<16>().0[2 * c + v / 2], v % 2))
 }, |blocks| sub_scales columns(blocks.map(|b| eight(u64::from_le_bytes(b.unpack_scales().map(|s| s as u8))))),
     scales only(widen_f16(blocks.map(|b| b.d))));
+
+// Plain integers: what staged formats become.
+simd256!(Unpacked256, offset 0, subs 16,
+    |b, c, v| vreinterpretq_u8_s8(load_i8(&b.qs.as_chunks::<16>().0[4 * c + v])),
+    |blocks| sub_scales columns(blocks.map(|b| load_i8(&b.scales))),
+    scales only(load_f32(&blocks.map(|b| b.d))));
 
 /// Sixteen weights from each of four fields of the same bytes: quarter `c` is half `c / 2` of the block, bytes `c % 2`.
 #[inline]

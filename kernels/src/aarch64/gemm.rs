@@ -20,10 +20,12 @@ use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32}
 use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
 use super::{tile_dotprod, tile_i8mm};
 use crate::activations::QuantizedRows;
+use crate::formats::staging::{Plain, Staging};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 use core::arch::aarch64::*;
+use core::marker::PhantomData;
 
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
@@ -81,6 +83,47 @@ pub(super) trait Shape {
 pub(super) trait Pack<F>: Shape {
     /// Packs blocks `first ..` of sixteen rows.
     fn pack(proof: Self::Proof, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Self::Panel]);
+}
+
+/// Where the blocks of a panel come from.
+pub(super) trait Source<S: Shape>: Copy {
+    /// Packs blocks `first ..` of sixteen rows.
+    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]);
+}
+
+/// Blocks `F` of the file, unpacked in registers.
+pub(super) struct InRegisters<F>(PhantomData<F>);
+
+impl<F> Clone for InRegisters<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for InRegisters<F> {}
+
+impl<F> InRegisters<F> {
+    pub(super) const NEW: Self = Self(PhantomData);
+}
+
+impl<F: Pod, S: Pack<F>> Source<S> for InRegisters<F> {
+    #[inline(always)]
+    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
+        S::pack(proof, &rows.map(|row| bytemuck::cast_slice(row)), first, panel);
+    }
+}
+
+impl<P: Plain, S: Pack<P>> Source<S> for Staging<P> {
+    #[inline(always)]
+    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
+        let mut stage = [P::Stage::zeroed(); PANEL_ROWS];
+        for (b, panel) in panel.chunks_exact_mut(self.n).enumerate() {
+            for (row, stage) in rows.iter().zip(&mut stage) {
+                self.unpack_at(row, first / self.n + b, stage.as_mut());
+            }
+            S::pack(proof, &stage.each_ref().map(|stage| &stage.as_ref()[..self.n]), 0, panel);
+        }
+    }
 }
 
 /// 32-weight blocks with `sdot`.
@@ -353,8 +396,9 @@ fn eight_minima(mins: &[[i16; 16]; 8], x_sums: &[int16x8_t; TILE], msums: &mut [
 
 /// All rows against all tokens.
 #[inline(always)]
-pub(super) fn matmul<F: Pod, S: Pack<F>>(
+pub(super) fn matmul<S: Shape>(
     proof: S::Proof,
+    source: impl Source<S>,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
@@ -373,8 +417,7 @@ pub(super) fn matmul<F: Pod, S: Pack<F>>(
             for (p, panel) in panels.chunks_exact_mut(n).enumerate() {
                 // Rows beyond the end are the last one again.
                 let row = |i: usize| band.row((PANEL_ROWS * p + i).min(band.n_rows() - 1));
-                let rows: [&[F]; PANEL_ROWS] = core::array::from_fn(|i| bytemuck::cast_slice(row(i)));
-                S::pack(proof, &rows, first, panel);
+                source.pack(proof, &core::array::from_fn(row), first, panel);
             }
             let columns = Columns { first, n, first_row, n_rows: band.n_rows() };
             let tokens = bytemuck::cast_slice_mut(&mut tokens[..TOKENS / TILE * n * size_of::<S::Tokens>()]);

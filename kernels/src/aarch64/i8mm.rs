@@ -3,8 +3,11 @@
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::proof::I8mm;
+use super::staged::{self, PlainRows};
 use super::{gemm, matvec32, matvec256, table};
 use crate::activations::Activations;
+use crate::formats::staging::{Staged, Staging};
+use crate::formats::{Unpacked32, Unpacked256};
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
 use crate::table::Kernels;
@@ -26,8 +29,12 @@ fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>
             matvec32::matvec::<_, F, 2>(I8mm::new().dotprod(), w, &x, 0, out);
             matvec32::matvec::<_, F, 1>(I8mm::new().dotprod(), w, &x, 2, out);
         }
-        MIN_PACKED_TOKENS.. if F::HAS_MIN => gemm::matmul::<F, gemm::Smmla32<true>>(I8mm::new(), w, &x, out, scratch),
-        MIN_PACKED_TOKENS.. => gemm::matmul::<F, gemm::Smmla32<false>>(I8mm::new(), w, &x, out, scratch),
+        MIN_PACKED_TOKENS.. if F::HAS_MIN => {
+            gemm::matmul::<gemm::Smmla32<true>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+        }
+        MIN_PACKED_TOKENS.. => {
+            gemm::matmul::<gemm::Smmla32<false>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+        }
     }
 }
 
@@ -43,10 +50,59 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
             matvec256::matvec::<_, F, 1>(I8mm::new().dotprod(), w, &x, 2, out);
         }
         MIN_PACKED_TOKENS.. => match (F::SUBS, F::HAS_MIN) {
-            (8, false) => gemm::matmul::<F, gemm::Smmla256<8, false>>(I8mm::new(), w, &x, out, scratch),
-            (8, true) => gemm::matmul::<F, gemm::Smmla256<8, true>>(I8mm::new(), w, &x, out, scratch),
-            (_, false) => gemm::matmul::<F, gemm::Smmla256<16, false>>(I8mm::new(), w, &x, out, scratch),
-            (_, true) => gemm::matmul::<F, gemm::Smmla256<16, true>>(I8mm::new(), w, &x, out, scratch),
+            (8, false) => {
+                gemm::matmul::<gemm::Smmla256<8, false>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+            }
+            (8, true) => {
+                gemm::matmul::<gemm::Smmla256<8, true>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+            }
+            (_, false) => {
+                gemm::matmul::<gemm::Smmla256<16, false>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+            }
+            (_, true) => {
+                gemm::matmul::<gemm::Smmla256<16, true>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+            }
         },
     }
+}
+
+#[target_feature(enable = "neon,dotprod,i8mm")]
+fn staged<S: Staged<Plain: PackedPlain>>(
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
+    out: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    plain(S::STAGING, w, x, out, scratch);
+}
+
+// Out of line: one copy for all formats.
+#[inline(never)]
+#[target_feature(enable = "neon,dotprod,i8mm")]
+fn plain<P: PackedPlain>(
+    staging: Staging<P>,
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
+    out: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    let x = quantized_rows(x);
+    if x.n_rows < MIN_PACKED_TOKENS {
+        staged::matvec(I8mm::new().dotprod(), staging, w, &x, out);
+    } else {
+        gemm::matmul::<P::Shape>(I8mm::new(), staging, w, &x, out, scratch);
+    }
+}
+
+/// Plain blocks as they are packed here.
+trait PackedPlain: PlainRows {
+    type Shape: gemm::Pack<Self, Proof = I8mm>;
+}
+
+impl PackedPlain for Unpacked32 {
+    type Shape = gemm::Smmla32<false>;
+}
+
+impl PackedPlain for Unpacked256 {
+    type Shape = gemm::Smmla256<16, false>;
 }

@@ -19,6 +19,7 @@ mod neon_lanes;
 mod ops;
 mod panel;
 mod proof;
+mod staged;
 mod tile_dotprod;
 mod tile_i8mm;
 mod tokens;
@@ -38,8 +39,11 @@ macro_rules! product {
     (block256, $block:path, $len:literal) => {
         block256::<$block>
     };
-    (reference256, $block:path, $len:literal) => {
-        reference::matmul::block256::<$block>
+    (staged32, $block:path, $len:literal) => {
+        staged::<staging::Of32<$block, { $len / 32 }>>
+    };
+    (staged256, $block:path, $len:literal) => {
+        staged::<staging::Of256<$block>>
     };
 }
 
@@ -54,7 +58,10 @@ macro_rules! dequantizer {
     (block256, $block:path, $len:literal) => {
         neon::dequantize256::<$block>
     };
-    (reference256, $block:path, $len:literal) => {
+    (staged32, $block:path, $len:literal) => {
+        reference::matmul::dequantize32::<$block, { $len / 32 }>
+    };
+    (staged256, $block:path, $len:literal) => {
         reference::matmul::dequantize256::<$block>
     };
 }
@@ -66,7 +73,7 @@ macro_rules! table {
         #[target_feature(enable = $features)]
         pub(super) fn table() -> &'static Kernels {
             use crate::aarch64::{dequantizer, neon, product};
-            use crate::formats::by_format;
+            use crate::formats::{by_format, staging};
             use crate::reference;
             &Kernels {
                 name: $name,

@@ -3,10 +3,12 @@
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::proof::Neon;
+use super::staged::{self, PlainRows};
 use super::{dequantize, matvec32, matvec256, table};
 use crate::activations::{Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
 use crate::formats::float::Float;
+use crate::formats::staging::{Staged, Staging};
 use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
@@ -39,6 +41,18 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
     if t < x.n_rows {
         matvec256::matvec::<_, F, 1>(Neon::new(), w, &x, t, out);
     }
+}
+
+#[target_feature(enable = "neon")]
+fn staged<S: Staged<Plain: PlainRows>>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+    plain(S::STAGING, w, x, out);
+}
+
+// Out of line: one copy for all formats.
+#[inline(never)]
+#[target_feature(enable = "neon")]
+fn plain<P: PlainRows>(staging: Staging<P>, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
+    staged::matvec(Neon::new(), staging, w, &quantized_rows(x), out);
 }
 
 #[target_feature(enable = "neon")]

@@ -5,13 +5,23 @@
 //! definition of a format; dequantization and the dot product of the one arithmetic follow from it, once for all
 //! formats ([`crate::reference`]).
 
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 
 pub mod float;
+mod grids;
+pub mod iq1_m;
+pub mod iq1_s;
+pub mod iq2_s;
+pub mod iq2_xs;
+pub mod iq2_xxs;
+pub mod iq3_s;
+pub mod iq3_xxs;
 pub mod iq4_nl;
 pub mod iq4_xs;
 mod list;
 pub mod mxfp4;
+pub mod q1_0;
+pub mod q2_0;
 pub mod q2_k;
 pub mod q3_k;
 pub mod q4_0;
@@ -23,13 +33,17 @@ pub mod q5_k;
 pub mod q6_k;
 pub mod q8_0;
 pub mod q8_k;
+pub(crate) mod staging;
+pub mod tq1_0;
+pub mod tq2_0;
 mod weight_type;
 
 pub(crate) use list::{by_format, entry_per_format, for_each_format};
 pub use weight_type::{WeightType, ggml_block, ggml_name};
 
 /// A block of 32 weights, unpacked: weight `i` is `d * qs[i]` or, with a minimum, `d * qs[i] + m`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C, packed)]
 pub struct Unpacked32 {
     /// Integer weights.
     pub qs: [i8; 32],
@@ -47,9 +61,27 @@ pub trait Block32: Pod {
     fn unpack(&self) -> Unpacked32;
 }
 
+/// A block of `N` times 32 weights that are multiplied as so many blocks.
+pub trait Blocks32<const N: usize>: Pod {
+    /// Whether [`Unpacked32::m`] counts.
+    const HAS_MIN: bool;
+    /// The block's integers and scales, 32 weights at a time.
+    fn unpack_blocks(&self) -> [Unpacked32; N];
+}
+
+impl<B: Block32> Blocks32<1> for B {
+    const HAS_MIN: bool = <B as Block32>::HAS_MIN;
+
+    #[inline]
+    fn unpack_blocks(&self) -> [Unpacked32; 1] {
+        [self.unpack()]
+    }
+}
+
 /// A super-block of 256 weights, unpacked: weight `i` of group `g = i / 16` is `(d * scales[g]) * qs[i]`, less
 /// `dmin * mins[g]` in formats with minima.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C, packed)]
 pub struct Unpacked256 {
     /// Integer weights.
     pub qs: [i8; 256],
@@ -79,4 +111,21 @@ pub(crate) fn f16(bytes: [u8; 2]) -> f32 {
 /// Little-endian f16 nearest to `x` (ties to even).
 pub(crate) fn to_f16(x: f32) -> [u8; 2] {
     half::f16::from_f32_const(x).to_le_bytes()
+}
+
+// Plain blocks are formats of their own, which staged ones become. Those have no minima.
+impl Block32 for Unpacked32 {
+    const HAS_MIN: bool = false;
+
+    fn unpack(&self) -> Unpacked32 {
+        *self
+    }
+}
+
+impl Block256 for Unpacked256 {
+    const HAS_MIN: bool = false;
+
+    fn unpack(&self) -> Unpacked256 {
+        *self
+    }
 }

@@ -5,22 +5,14 @@ use crate::activations::ActivationType;
 
 /// Type numbers of the GGUF specification that this crate does not compute with: number, name, weights per block, bytes
 /// per block.
-const OTHER_TYPES: [(u32, &str, usize, usize); 15] = [
+const OTHER_TYPES: [(u32, &str, usize, usize); 7] = [
     (9, "Q8_1", 32, 36),
-    (16, "IQ2_XXS", 256, 66),
-    (17, "IQ2_XS", 256, 74),
-    (18, "IQ3_XXS", 256, 98),
-    (19, "IQ1_S", 256, 50),
-    (21, "IQ3_S", 256, 110),
-    (22, "IQ2_S", 256, 82),
     (24, "I8", 1, 1),
     (25, "I16", 1, 2),
     (26, "I32", 1, 4),
     (27, "I64", 1, 8),
     (28, "F64", 1, 8),
-    (29, "IQ1_M", 256, 56),
-    (34, "TQ1_0", 256, 54),
-    (35, "TQ2_0", 256, 66),
+    (40, "NVFP4", 64, 36),
 ];
 
 fn other_type(number: u32) -> Option<&'static (u32, &'static str, usize, usize)> {

@@ -3,7 +3,7 @@
 use super::math::{LANES, fma, tree};
 use crate::activations::{Activations, F32Rows, QuantizedRows};
 use crate::formats::float::Float;
-use crate::formats::{Block32, Block256};
+use crate::formats::{Block256, Blocks32};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
 
@@ -43,23 +43,29 @@ pub(crate) fn float<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut Til
 }
 
 /// Products with 32-weight blocks. The output is the accumulator: every block is unpacked once for all tokens.
-pub(crate) fn block32<B: Block32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _scratch: &mut [u8]) {
+pub(crate) fn block32<B: Blocks32<N>, const N: usize>(
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
+    out: &mut TileMut<'_>,
+    _scratch: &mut [u8],
+) {
     let x = quantized_rows(x);
     for r in 0..w.n_rows() {
         for t in 0..x.n_rows {
             out.row_mut(t)[r] = 0.0;
         }
         for (b, block) in bytemuck::cast_slice::<u8, B>(w.row(r)).iter().enumerate() {
-            let w = block.unpack();
-            for t in 0..x.n_rows {
-                let block = t * (x.n_cols / 32) + b;
-                let dot: i32 =
-                    w.qs.iter().zip(&x.qs[block * 32..][..32]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
-                let scale = x.scales[block];
-                let acc = &mut out.row_mut(t)[r];
-                *acc = fma(dot as f32, w.d * scale, *acc);
-                if B::HAS_MIN {
-                    *acc = fma(f32::from(x.sums[block]), w.m * scale, *acc);
+            for (i, w) in block.unpack_blocks().iter().enumerate() {
+                for t in 0..x.n_rows {
+                    let block = t * (x.n_cols / 32) + N * b + i;
+                    let dot: i32 =
+                        w.qs.iter().zip(&x.qs[block * 32..][..32]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+                    let scale = x.scales[block];
+                    let acc = &mut out.row_mut(t)[r];
+                    *acc = fma(dot as f32, w.d * scale, *acc);
+                    if B::HAS_MIN {
+                        *acc = fma(f32::from(x.sums[block]), w.m * scale, *acc);
+                    }
                 }
             }
         }
@@ -108,13 +114,14 @@ pub(crate) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
 
 /// 32-weight blocks as f32: `d * q`, plus `m`.
 #[inline(always)]
-pub(crate) fn dequantize32<B: Block32>(row: &[u8], out: &mut [f32]) {
-    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(32)) {
-        let w = block.unpack();
-        for (q, out) in w.qs.iter().zip(out) {
-            *out = w.d * f32::from(*q);
-            if B::HAS_MIN {
-                *out += w.m;
+pub(crate) fn dequantize32<B: Blocks32<N>, const N: usize>(row: &[u8], out: &mut [f32]) {
+    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(32 * N)) {
+        for (w, out) in block.unpack_blocks().iter().zip(out.chunks_exact_mut(32)) {
+            for (q, out) in w.qs.iter().zip(out) {
+                *out = w.d * f32::from(*q);
+                if B::HAS_MIN {
+                    *out += w.m;
+                }
             }
         }
     }

@@ -20,9 +20,12 @@ macro_rules! product {
         matmul::float::<$block>
     };
     (block32, $block:path, $len:literal) => {
-        matmul::block32::<$block>
+        matmul::block32::<$block, 1>
     };
-    ($block256:ident, $block:path, $len:literal) => {
+    (staged32, $block:path, $len:literal) => {
+        matmul::block32::<$block, { $len / 32 }>
+    };
+    ($of_256:ident, $block:path, $len:literal) => {
         matmul::block256::<$block>
     };
 }
@@ -33,9 +36,12 @@ macro_rules! dequantizer {
         matmul::dequantize_float::<$block>
     };
     (block32, $block:path, $len:literal) => {
-        matmul::dequantize32::<$block>
+        matmul::dequantize32::<$block, 1>
     };
-    ($block256:ident, $block:path, $len:literal) => {
+    (staged32, $block:path, $len:literal) => {
+        matmul::dequantize32::<$block, { $len / 32 }>
+    };
+    ($of_256:ident, $block:path, $len:literal) => {
         matmul::dequantize256::<$block>
     };
 }

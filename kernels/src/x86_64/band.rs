@@ -31,6 +31,31 @@ impl<'a> Rows<'a> {
     }
 }
 
+impl<'a> Rows<'a> {
+    /// Up to 16 rows in memory of the table's own; the others repeat the first. Nothing is to be asked for.
+    #[inline(always)]
+    pub(super) fn staged<B: Pod>(rows: &[&'a [B]; 16]) -> Self {
+        let following = Following { line: core::ptr::null(), n_lines: 0 };
+        let row_bytes = size_of_val(rows[0]);
+        let rows = rows.map(|row| {
+            assert_eq!(size_of_val(row), row_bytes);
+            row.as_ptr().cast()
+        });
+        Self { rows, row_bytes, n_rows: 16, following, bytes: PhantomData }
+    }
+
+    /// Bytes of a row.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    /// The bytes of one of the 16 rows.
+    pub(super) fn bytes(&self, row: usize) -> &'a [u8] {
+        // SAFETY: there are `row_bytes` behind each pointer, which live as long as `'a`.
+        unsafe { core::slice::from_raw_parts(self.rows[row], self.row_bytes) }
+    }
+}
+
 /// Rows as blocks.
 pub(super) struct Band<'a, B> {
     rows: &'a Rows<'a>,

@@ -2,6 +2,7 @@
 
 use super::int::Int;
 use super::unpack::*;
+use crate::formats::Unpacked256;
 use crate::formats::iq4_xs::BlockIq4Xs;
 use crate::formats::q2_k::BlockQ2K;
 use crate::formats::q3_k::BlockQ3K;
@@ -267,5 +268,32 @@ impl Unpack256 for BlockIq4Xs {
     #[inline(always)]
     fn d<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
         i.f16s(&field!(rows.d))
+    }
+}
+
+// Plain integers: what staged formats become.
+impl Unpack256 for Unpacked256 {
+    const BITS: u32 = 8;
+    const OFFSET: i32 = 128;
+    const GROUP: usize = 16;
+
+    #[inline(always)]
+    fn weights<I: Int>(i: I, rows: Four<'_, Self>, half: usize) -> [I::I; 8] {
+        let offset = i.splat8(128);
+        let mut groups = [i.zero(); 8];
+        for g in 0..8 {
+            groups[g] = i.xor(gather!(i, rows.qs, 128 * half + 16 * g), offset);
+        }
+        groups
+    }
+
+    #[inline(always)]
+    fn scales<I: Int>(i: I, rows: Four<'_, Self>) -> I::I {
+        gather!(i, rows.scales, 0)
+    }
+
+    #[inline(always)]
+    fn d<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
+        i.f32s(&field!(rows.d))
     }
 }

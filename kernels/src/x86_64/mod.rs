@@ -18,6 +18,7 @@ mod matvec;
 mod ops;
 mod panel;
 mod proof;
+mod staged;
 mod tokens;
 mod unpack;
 
@@ -36,8 +37,11 @@ macro_rules! product {
     (block256, $block:path, $len:literal) => {
         matmul256::<$block, M>
     };
-    (reference256, $block:path, $len:literal) => {
-        reference::matmul::block256::<$block>
+    (staged32, $block:path, $len:literal) => {
+        matmul_staged32::<staging::Of32<$block, { $len / 32 }>, M>
+    };
+    (staged256, $block:path, $len:literal) => {
+        matmul_staged256::<staging::Of256<$block>, M>
     };
 }
 
@@ -47,9 +51,12 @@ macro_rules! dequantizer {
         dequantize_float::<$block>
     };
     (block32, $block:path, $len:literal) => {
-        reference::matmul::dequantize32::<$block>
+        reference::matmul::dequantize32::<$block, 1>
     };
-    ($block256:ident, $block:path, $len:literal) => {
+    (staged32, $block:path, $len:literal) => {
+        reference::matmul::dequantize32::<$block, { $len / 32 }>
+    };
+    ($of_256:ident, $block:path, $len:literal) => {
         reference::matmul::dequantize256::<$block>
     };
 }
@@ -61,13 +68,15 @@ macro_rules! table {
             use super::band::{Band, Rows};
             use super::int::Int;
             use super::matmul::Format;
+            use super::staged::{self, PlainRows};
             use super::tokens::Tokens;
             use super::unpack::{Unpack32, Unpack256};
             use super::{matmul, matvec, panel};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
-            use crate::formats::by_format;
             use crate::formats::float::Float;
+            use crate::formats::staging::{self, Staged, Staging};
+            use crate::formats::{Unpacked32, Unpacked256, by_format};
             use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
             use crate::matrix::Matrix;
             use crate::reference;
@@ -94,12 +103,14 @@ macro_rules! table {
 
             #[target_feature(enable = $features)]
             fn rows32<B: Unpack32, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
-                matvec::rows32(<$proof>::new(), &Band::<B>::new(rows), x)
+                let proof = <$proof>::new();
+                matvec::rows32(proof, &Band::<B>::new(rows), x, matvec::Sums::start(proof))
             }
 
             #[target_feature(enable = $features)]
             fn rows256<B: Unpack256, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
-                matvec::rows256(<$proof>::new(), &Band::<B>::new(rows), x)
+                let proof = <$proof>::new();
+                matvec::rows256(proof, &Band::<B>::new(rows), x, matvec::Sums::start(proof))
             }
 
             #[target_feature(enable = $features)]
@@ -136,6 +147,66 @@ macro_rules! table {
                     pack: pack256::<B>,
                     one: rows256::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows256::<B, 2>) } else { None },
+                };
+                matmul(<$proof>::new(), format, w, x, out, scratch);
+            }
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn pack_plain<P: PlainRows>(staging: Staging<P>, rows: &Rows<'_>, panel: &mut [Bytes]) {
+                staged::pack(<$proof>::new(), staging, rows, panel);
+            }
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn rows_plain<P: PlainRows>(staging: Staging<P>, rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
+                staged::rows(<$proof>::new(), staging, rows, x)
+            }
+
+            #[target_feature(enable = $features)]
+            fn pack_staged<S: Staged<Plain: PlainRows>>(rows: &Rows<'_>, panel: &mut [Bytes]) {
+                pack_plain(S::STAGING, rows, panel);
+            }
+
+            #[target_feature(enable = $features)]
+            fn rows_staged<S: Staged<Plain: PlainRows>>(rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
+                rows_plain(S::STAGING, rows, x)
+            }
+
+            #[target_feature(enable = $features)]
+            fn matmul_staged32<S: Staged<Plain = Unpacked32>, M: Int<Bytes = Bytes>>(
+                w: &Matrix<'_>,
+                x: &Activations<'_>,
+                out: &mut TileMut<'_>,
+                scratch: &mut [u8],
+            ) {
+                let format = &Format {
+                    block_len: 32,
+                    vectors: panel::VECTORS_32,
+                    weights: matmul::weights32::<M, Unpacked32>(),
+                    multiply: M::multiply,
+                    pack: pack_staged::<S>,
+                    one: rows_staged::<S>,
+                    two: None,
+                };
+                matmul(<$proof>::new(), format, w, x, out, scratch);
+            }
+
+            #[target_feature(enable = $features)]
+            fn matmul_staged256<S: Staged<Plain = Unpacked256>, M: Int<Bytes = Bytes>>(
+                w: &Matrix<'_>,
+                x: &Activations<'_>,
+                out: &mut TileMut<'_>,
+                scratch: &mut [u8],
+            ) {
+                let format = &Format {
+                    block_len: 256,
+                    vectors: panel::VECTORS_256,
+                    weights: matmul::weights256::<M, Unpacked256>(),
+                    multiply: M::multiply,
+                    pack: pack_staged::<S>,
+                    one: rows_staged::<S>,
+                    two: None,
                 };
                 matmul(<$proof>::new(), format, w, x, out, scratch);
             }

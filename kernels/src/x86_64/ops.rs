@@ -76,6 +76,7 @@ macro_rules! multiply {
             (Blocks::Of32, true, false) => tile32::<Self, 8, false>,
             (Blocks::Of256By16, false, false) => tile16::<Self, 6, false>,
             (Blocks::Of256By16, false, true) => tile16::<Self, 6, true>,
+            (Blocks::Of256By16, true, false) => tile16::<Self, 8, false>,
             (Blocks::Of256By32, false, true) => tile2x16::<Self, 6, true>,
             (Blocks::Of256By32, true, false) => tile2x16::<Self, 8, false>,
             _ => unreachable!("no format has such weights"),
