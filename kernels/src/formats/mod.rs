@@ -72,7 +72,7 @@ pub trait Blocks32<const N: usize>: Pod {
 impl<B: Block32> Blocks32<1> for B {
     const HAS_MIN: bool = <B as Block32>::HAS_MIN;
 
-    #[inline]
+    #[inline(always)]
     fn unpack_blocks(&self) -> [Unpacked32; 1] {
         [self.unpack()]
     }

@@ -3,9 +3,10 @@
 use super::math::{LANES, fma, tree};
 use crate::activations::{Activations, F32Rows, QuantizedRows};
 use crate::formats::float::Float;
-use crate::formats::{Block256, Blocks32, Unpacked256};
+use crate::formats::{Block256, Blocks32, Unpacked32, Unpacked256};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
+use bytemuck::Zeroable;
 
 /// The f32 activations, as `Kernels::matmul` has checked.
 pub(crate) fn f32_rows<'a>(x: &Activations<'a>) -> F32Rows<'a> {
@@ -54,19 +55,29 @@ pub(crate) fn block32<B: Blocks32<N>, const N: usize>(
         for t in 0..x.n_rows {
             out.row_mut(t)[r] = 0.0;
         }
-        for (b, block) in bytemuck::cast_slice::<u8, B>(w.row(r)).iter().enumerate() {
-            for (i, w) in block.unpack_blocks().iter().enumerate() {
-                for t in 0..x.n_rows {
-                    let block = t * (x.n_cols / 32) + N * b + i;
-                    let dot: i32 =
-                        w.qs.iter().zip(&x.qs[block * 32..][..32]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
-                    let scale = x.scales[block];
-                    let acc = &mut out.row_mut(t)[r];
-                    *acc = fma(dot as f32, w.d * scale, *acc);
-                    if B::HAS_MIN {
-                        *acc = fma(f32::from(x.sums[block]), w.m * scale, *acc);
-                    }
-                }
+        for (i, blocks) in bytemuck::cast_slice::<u8, B>(w.row(r)).chunks(8).enumerate() {
+            let mut unpacked = [[Unpacked32::zeroed(); N]; 8];
+            for (unpacked, block) in unpacked.iter_mut().zip(blocks) {
+                *unpacked = block.unpack_blocks();
+            }
+            add_blocks32(unpacked[..blocks.len()].as_flattened(), B::HAS_MIN, &x, 8 * N * i, r, out);
+        }
+    }
+}
+
+/// Adds the products of blocks `first ..` of row `r` with every token. Out of line: one copy for all formats.
+#[inline(never)]
+fn add_blocks32(w: &[Unpacked32], has_min: bool, x: &QuantizedRows<'_>, first: usize, r: usize, out: &mut TileMut<'_>) {
+    for t in 0..x.n_rows {
+        let x = x.row(t);
+        let qs = &x.qs.as_chunks::<32>().0[first..][..w.len()];
+        let (scales, sums) = (&x.scales[first..][..w.len()], &x.sums[first..][..w.len()]);
+        let acc = &mut out.row_mut(t)[r];
+        for (b, w) in w.iter().enumerate() {
+            let dot: i32 = w.qs.iter().zip(&qs[b]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+            *acc = fma(dot as f32, w.d * scales[b], *acc);
+            if has_min {
+                *acc = fma(f32::from(sums[b]), w.m * scales[b], *acc);
             }
         }
     }
@@ -117,15 +128,21 @@ pub(crate) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
 }
 
 /// 32-weight blocks as f32: `d * q`, plus `m`.
-#[inline(always)]
 pub(crate) fn dequantize32<B: Blocks32<N>, const N: usize>(row: &[u8], out: &mut [f32]) {
-    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(32 * N)) {
-        for (w, out) in block.unpack_blocks().iter().zip(out.chunks_exact_mut(32)) {
-            for (q, out) in w.qs.iter().zip(out) {
-                *out = w.d * f32::from(*q);
-                if B::HAS_MIN {
-                    *out += w.m;
-                }
+    let out = out.as_chunks_mut::<32>().0;
+    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.as_chunks_mut::<N>().0) {
+        dequantize_blocks32(&block.unpack_blocks(), B::HAS_MIN, out);
+    }
+}
+
+/// Blocks of 32 as f32. Out of line: one copy for all formats.
+#[inline(never)]
+fn dequantize_blocks32(w: &[Unpacked32], has_min: bool, out: &mut [[f32; 32]]) {
+    for (w, out) in w.iter().zip(out) {
+        for (q, out) in w.qs.iter().zip(out) {
+            *out = w.d * f32::from(*q);
+            if has_min {
+                *out += w.m;
             }
         }
     }
