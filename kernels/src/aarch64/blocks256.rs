@@ -12,7 +12,8 @@ use crate::formats::q6_k::BlockQ6K;
 use crate::formats::{Block256, Unpacked256};
 use core::arch::aarch64::*;
 
-/// A super-block that unpacks sixteen weights at a time, by quarters: 64 weights that share what they are unpacked from.
+/// A super-block that unpacks sixteen weights at a time, by quarters: 64 weights that share what they are unpacked
+/// from.
 pub(super) trait Simd256: Block256 {
     /// What the format stores is the weight's integer plus this.
     const OFFSET: i8;
@@ -26,8 +27,8 @@ pub(super) trait Simd256: Block256 {
     }
     /// Stored integers of vector `V` of quarter `c`. Their loads and masks are the compiler's to share.
     fn stored<const V: usize>(&self, c: usize, neon: Neon) -> int8x16_t;
-    /// Integer scales of four blocks' sub-blocks, `[sub-block][block]`, two sub-blocks a vector; with eight, the rest means
-    /// nothing.
+    /// Integer scales of four blocks' sub-blocks, `[sub-block][block]`, two sub-blocks a vector; with eight, the rest
+    /// means nothing.
     fn sub_scales(blocks: [&Self; 4], neon: Neon) -> [int16x8_t; 8];
     /// Integer minima likewise; meaningless unless [`Block256::HAS_MIN`].
     #[inline(always)]
@@ -121,9 +122,9 @@ simd256!(BlockQ5K, offset 0, subs 8, place high_first, |b, c, v| {
 }, |blocks| sub_scales six_bits(blocks.map(|b| &b.scales))[0], scales widen_f16_pairs(blocks.map(|b| [b.d, b.dmin])),
     sub_mins six_bits(blocks.map(|b| &b.scales))[1]);
 
-// Fields 0 and 2 of a byte of high bits belong to the low and the high nibbles of one vector, fields 1 and 3 to those of
-// another: each is shifted into its place beside the nibble by one instruction. The low nibbles come last, because theirs
-// overwrites the vector.
+// Fields 0 and 2 of a byte of high bits belong to the low and the high nibbles of one vector, fields 1 and 3 to those
+// of another: each is shifted into its place beside the nibble by one instruction. The low nibbles come last, because
+// theirs overwrites the vector.
 simd256!(BlockQ6K, offset 32, subs 16, place fields_by_twos, |b, c, v| {
     let low = load_u8(&b.ql.as_chunks::<64>().0[c / 2].as_chunks::<16>().0[2 * (v / 2) + c % 2]);
     let high = load_u8(&b.qh.as_chunks::<16>().0[c]);
@@ -181,8 +182,8 @@ fn only(scales: float32x4_t) -> [float32x4_t; 2] {
     [scales, vdupq_n_f32(0.0)]
 }
 
-/// The eight scales and the eight minima of Q4_K and Q5_K of four blocks. Unpacked in general registers, eight at a time:
-/// the vector units have enough to do.
+/// The eight scales and the eight minima of Q4_K and Q5_K of four blocks. Unpacked in general registers, eight at a
+/// time: the vector units have enough to do.
 #[inline]
 #[target_feature(enable = "neon")]
 fn six_bits(packed: [&[u8; 12]; 4]) -> [[int16x8_t; 8]; 2] {
@@ -192,7 +193,8 @@ fn six_bits(packed: [&[u8; 12]; 4]) -> [[int16x8_t; 8]; 2] {
     // First four scales and minima: the low six bits of eight bytes.
     let first = packed.map(|bytes| word(bytes, 0) | word(bytes, 4) << 32);
     let low = columns(first.map(|bytes| eight(bytes & 0x3f3f_3f3f_3f3f_3f3f)));
-    // The last four: nibbles, scales in the low and minima in the high ones, below the two bits that are left of the first.
+    // The last four: nibbles, scales in the low and minima in the high ones, below the two bits that are left of the
+    // first.
     let high = columns(core::array::from_fn(|i| {
         let nibbles = word(packed[i], 8);
         eight((nibbles | nibbles << 28) & 0x0f0f_0f0f_0f0f_0f0f | first[i] >> 2 & 0x3030_3030_3030_3030)

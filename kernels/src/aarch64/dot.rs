@@ -13,7 +13,8 @@ pub(super) const MAGIC: f32 = ROUND_MAGIC;
 pub(super) trait Dot: Copy {
     /// What every AArch64 table has.
     fn neon(self) -> Neon;
-    /// Adds `a . b` to the sum of the lanes of `acc`, wrapping; which lane gets what is not said. No byte of `b` is -128.
+    /// Adds `a . b` to the sum of the lanes of `acc`, wrapping; which lane gets what is not said. No byte of `b` is
+    /// -128.
     fn dot(self, acc: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t;
     /// The dot product of 32 signed bytes and `start`, spread likewise.
     fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t;
@@ -86,8 +87,8 @@ impl Dot for Dotprod {
         acc
     }
 
-    // In one piece: left to itself the compiler puts the tree of sums off until the next products have overwritten what it
-    // needs, and copies all sums.
+    // In one piece: left to itself the compiler puts the tree of sums off until the next products have overwritten what
+    // it needs, and copies all sums.
     #[inline(always)]
     fn dot_and_sums(self, acc: &mut [int32x4_t; 4], a: [int8x16_t; 4], b: int8x16_t) -> int32x4_t {
         let sums;

@@ -429,7 +429,7 @@ pub(super) fn matmul<S: Shape>(
     }
 }
 
-/// The values of one that the other has room for: nearly always sixteen, which takes no call.
+/// Copies as many floats as both have; the common length of sixteen compiles to plain moves.
 #[inline]
 fn copy(from: &[f32], to: &mut [f32]) {
     match (from.as_array::<PANEL_ROWS>(), to.as_mut_array::<PANEL_ROWS>()) {

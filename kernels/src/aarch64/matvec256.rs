@@ -102,8 +102,8 @@ pub(super) fn four_rows<D: Dot, F: Simd256, const T: usize>(
     acc
 }
 
-/// Vector `V` of quarter `c`, and the end of the sub-block if it ends with it. One at a time, so that with two tokens, too,
-/// everything stays in registers.
+/// Vector `V` of quarter `c`, and the end of the sub-block if it ends with it. One at a time, so that with two tokens,
+/// too, everything stays in registers.
 #[inline]
 #[target_feature(enable = "neon")]
 fn vector<D: Dot, F: Simd256, const T: usize, const V: usize>(

@@ -62,7 +62,7 @@ fn add_products<const Q: usize, const N: usize, const R: usize>(
     }
 }
 
-/// Adds lane `K` of each of `xs`, times the first of `rows`, of which the others remain.
+/// `acc[q] += xs[q][K] * row` for the row that each of `rows` begins with; moves `rows` on by one row.
 #[inline]
 #[target_feature(enable = "neon")]
 fn add_row<const Q: usize, const N: usize, const R: usize, const K: i32>(

@@ -48,8 +48,8 @@ pub(super) type Panel32Pairs = [Rows32Pairs; 4];
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(16))]
 pub(super) struct Panel256 {
-    /// For each sub-block and each four rows: weights as in [`Rows32::qs`] or [`Rows32Pairs::qs`], then their i32 scales.
-    /// At most `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs.
+    /// For each sub-block and each four rows: weights as in [`Rows32::qs`] or [`Rows32Pairs::qs`], then their i32
+    /// scales. At most `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs.
     pub(super) subs: [[i8; 1024]; 6],
     /// Scales of the scales.
     pub(super) d: [f32; 16],

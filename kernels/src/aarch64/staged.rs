@@ -1,5 +1,5 @@
-//! Products of staged formats, straight from the rows as they lie in the file: a block of four rows is unpacked to plain
-//! ones and multiplied by all tokens ([`crate::formats::staging`]). The sums wait in the output.
+//! Products of staged formats, straight from the rows as they lie in the file: a block of four rows is unpacked to
+//! plain ones and multiplied by all tokens ([`crate::formats::staging`]). The sums wait in the output.
 
 use super::dot::Dot;
 use super::vectors::{load_f32, store_up_to_4};

@@ -1,10 +1,10 @@
-//! IQ1_M: 256 weights in 56 bytes, `w = (d / 8 * (2 s + 1)) * (8 g + shift)`, a scale per 16 weights, a shift of 1 or -1 per
-//! eight, `g` in `-1..=1` from the codebook of IQ1_S.
+//! IQ1_M: 256 weights in 56 bytes, `w = (d / 8 * (2 s + 1)) * (8 g + shift)`, a scale per 16 weights, a shift of 1 or
+//! -1 per eight, `g` in `-1..=1` from the codebook of IQ1_S.
 //!
 //! ```text
 //! byte 0..32   qs[32]     low eight bits of an entry of the grid for eight weights each
-//! byte 32..48  qh[16]     a nibble for each eight, the low one first: three high bits of its entry; the fourth is set if
-//!                         the shift is -1
+//! byte 32..48  qh[16]     a nibble for each eight, the low one first: three high bits of its entry; the fourth is
+//!                         set if the shift is -1
 //! byte 48..56  scales[4]  u16: bits 3i..3i+3 of scales[j] are s of group 4 j + i (of 16 weights); bits 12..16 are
 //!                         bits 4j..4j+4 of the f16 d
 //! ```

@@ -1,11 +1,11 @@
-//! IQ1_S: 256 weights in 50 bytes, `w = (d / 8 * (2 s + 1)) * (8 g + shift)`, a scale and a shift of 1 or -1 per 32 weights,
-//! `g` in `-1..=1` from a codebook of eights.
+//! IQ1_S: 256 weights in 50 bytes, `w = (d / 8 * (2 s + 1)) * (8 g + shift)`, a scale and a shift of 1 or -1 per 32
+//! weights, `g` in `-1..=1` from a codebook of eights.
 //!
 //! ```text
 //! byte 0..2    d       f16
 //! byte 2..34   qs[32]  low eight bits of an entry of the grid for eight weights each
-//! byte 34..50  qh[8]   u16 for 32 weights: bits 3l..3l+3 high bits of the entry of eight l, bits 12..15 s, bit 15 set if
-//!                      the shift is -1
+//! byte 34..50  qh[8]   u16 for 32 weights: bits 3l..3l+3 high bits of the entry of eight l, bits 12..15 s, bit 15
+//!                      set if the shift is -1
 //! ```
 
 use super::grids::{self, iq1s::GRID};

@@ -1,4 +1,5 @@
-//! IQ2_S: 256 weights in 82 bytes, `w = (d / 8 * (2 s + 1)) * g`, a scale per 16 weights, `g` from a codebook of eights.
+//! IQ2_S: 256 weights in 82 bytes, `w = (d / 8 * (2 s + 1)) * g`, a scale per 16 weights, `g` from a codebook of
+//! eights.
 //!
 //! ```text
 //! byte 0..2    d          f16

@@ -5,7 +5,7 @@
 //! byte 2..66     qs[64]     low eight bits of an entry of the grid for four weights each
 //! byte 66..74    qh[8]      bit k of qh[j]: high bit of entry 8 j + k
 //! byte 74..106   signs[32]  bit j: the sign of weight j of eight
-//! byte 106..110  scales[4]  s of group j (of 32 weights): low nibble of scales[j / 2] for even j, high nibble for odd j
+//! byte 106..110  scales[4]  s of group j (of 32 weights): a nibble of scales[j / 2], the low one for even j
 //! ```
 
 use super::grids::{self, iq3s::GRID};

@@ -1,4 +1,5 @@
-//! IQ3_XXS: 256 weights in 98 bytes, `w = (d / 4 * (2 s + 1)) * g`, a scale per 32 weights, `g` from a codebook of fours.
+//! IQ3_XXS: 256 weights in 98 bytes, `w = (d / 4 * (2 s + 1)) * g`, a scale per 32 weights, `g` from a codebook of
+//! fours.
 //!
 //! ```text
 //! byte 0..2    d         f16

@@ -56,7 +56,8 @@ macro_rules! for_each_format {
     };
 }
 
-/// An array with an entry per format, in the order of [`WeightType`](super::WeightType): `$entry!(shape, block, length)`.
+/// An array with an entry per format, in the order of [`WeightType`](super::WeightType): `$entry!(shape, block,
+/// length)`.
 macro_rules! by_format {
     ($entry:ident) => {
         $crate::formats::for_each_format!([$crate::formats::entry_per_format] $entry)

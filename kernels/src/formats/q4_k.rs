@@ -7,8 +7,8 @@
 //! byte 16..144  qs[128]     low nibble of qs[32 n + l]: weight 64 n + l, high nibble: weight 64 n + 32 + l  (l < 32)
 //! ```
 //!
-//! Scale and minimum `j < 4` are the low six bits of `scales[j]` and `scales[j + 4]`. For `j >= 4` their low four bits are
-//! the low and high nibble of `scales[j + 4]`, their high two the top bits of `scales[j - 4]` and `scales[j]`.
+//! Scale and minimum `j < 4` are the low six bits of `scales[j]` and `scales[j + 4]`. For `j >= 4` their low four bits
+//! are the low and high nibble of `scales[j + 4]`, their high two the top bits of `scales[j - 4]` and `scales[j]`.
 
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};

@@ -1,8 +1,8 @@
 //! Q6_K: 256 weights in 210 bytes, `w = (d * scale) * (q - 32)`, a scale per 16 weights.
 //!
 //! ```text
-//! byte 0..128    ql[128]     low four bits: weight 128 n + 32 j + l (l < 32, n < 2) has for j = 0, 1 the low nibble and
-//!                            for j = 2, 3 the high nibble of ql[64 n + 32 (j % 2) + l]
+//! byte 0..128    ql[128]     low four bits: weight 128 n + 32 j + l (l < 32, n < 2) has for j = 0, 1 the low nibble
+//!                            and for j = 2, 3 the high nibble of ql[64 n + 32 (j % 2) + l]
 //! byte 128..192  qh[64]      high two bits: bits 2j, 2j+1 of qh[32 n + l]
 //! byte 192..208  scales[16]  i8
 //! byte 208..210  d           f16

@@ -1,4 +1,5 @@
-//! Staging: blocks unpacked by their format's own code to plain ones, which SIMD tables multiply as they would a format.
+//! Staging: blocks unpacked by their format's own code to plain ones, which SIMD tables multiply as they would a
+//! format.
 //!
 //! A format costs a table some hundred bytes that way, because the loops over plain blocks exist once. Unpacking takes
 //! longer than in registers; formats with codebooks, which look up eight weights at a time, lose little by that.

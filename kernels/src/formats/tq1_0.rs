@@ -25,7 +25,7 @@ pub struct BlockTq1_0 {
 
 /// The trit that the byte begins with.
 fn trit(byte: u8) -> i8 {
-    (u16::from(byte) * 3 >> 8) as i8 - 1
+    ((u16::from(byte) * 3) >> 8) as i8 - 1
 }
 
 impl Block256 for BlockTq1_0 {

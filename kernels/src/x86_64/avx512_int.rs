@@ -9,8 +9,8 @@ use crate::tiles::TileMut;
 use core::arch::asm;
 use core::arch::x86_64::*;
 
-/// `vpdpwssd`. Written out because the compiler makes a product and a sum of the intrinsic, to save latency that does not
-/// matter here, at the price of an operation that does.
+/// `vpdpwssd`. Written out because the compiler makes a product and a sum of the intrinsic, to save latency that does
+/// not matter here, at the price of an operation that does.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn dpwssd(mut acc: __m512i, a: __m512i, b: __m512i) -> __m512i {

@@ -76,7 +76,8 @@ impl<'a, B: Pod> Band<'a, B> {
     #[inline(always)]
     unsafe fn block(&self, b: usize, row: usize) -> &'a B {
         const { assert!(align_of::<B>() == 1) };
-        // SAFETY: there are `row_bytes` behind the pointer, so `n_blocks` blocks of a type that any bytes are a value of.
+        // SAFETY: there are `row_bytes` behind the pointer, so `n_blocks` blocks of a type that any bytes are a value
+        // of.
         unsafe { &*self.rows.rows.get_unchecked(row).cast::<B>().add(b) }
     }
 
@@ -110,15 +111,16 @@ impl<'a, B: Pod> Band<'a, B> {
     }
 }
 
-/// How far ahead of the rows being read the first line that is asked for lies, at least. A band of short rows is read in
-/// less time than memory takes to answer.
+/// How far ahead of the rows being read the first line that is asked for lies, at least. A band of short rows is read
+/// in less time than memory takes to answer.
 const AHEAD_BYTES: usize = 16 << 10;
 
-/// The bytes to be asked for while a band is read or multiplied: as many, behind it and [`AHEAD_BYTES`] from its start.
+/// What to prefetch while a band is read or multiplied: as many bytes as the band has, starting behind it and at least
+/// [`AHEAD_BYTES`] from its start.
 ///
 /// They come in the order of memory, whatever the order the current rows are read in: one linear stream that memory and
-/// its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2 cache: a band of long rows
-/// would crowd out a level-1 cache.
+/// its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2 cache: a band of long
+/// rows would crowd out a level-1 cache.
 #[derive(Clone, Copy)]
 pub(super) struct Following {
     line: *const u8,

@@ -31,8 +31,8 @@ macro_rules! nibble_groups {
     }};
 }
 
-/// Eight scales and eight minima of six bits from the first 16 bytes of a Q4_K or Q5_K block, as the low and high half of
-/// each piece.
+/// Eight scales and eight minima of six bits from the first 16 bytes of a Q4_K or Q5_K block, as the low and high half
+/// of each piece.
 #[inline(always)]
 fn six_bit_scales<I: Int>(i: I, head: I::I) -> I::I {
     const LOW: [u8; 16] = [4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];

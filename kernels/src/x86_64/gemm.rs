@@ -38,7 +38,7 @@ pub(super) struct Weights {
     pub(super) blocks: Blocks,
     /// Bits of a weight with its offset.
     pub(super) bits: u32,
-    /// What dot products still have too much, times the sum of their activations.
+    /// Offset of the weights that is left in a dot product: `offset * sum(x)` is to be subtracted.
     pub(super) offset: i32,
     /// Whether there are minima.
     pub(super) has_min: bool,

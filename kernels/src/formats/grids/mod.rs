@@ -33,13 +33,13 @@ fn triples([a, b]: [u16; 2]) -> u64 {
 /// Eight values 8, 25 or 43 of an entry of the grids of IQ2.
 pub(super) fn eight_of_iq2(word: u16) -> u64 {
     let c = pairs(word);
-    splat(8) + c * 17 + (c >> 1 & splat(1))
+    splat(8) + c * 17 + ((c >> 1) & splat(1))
 }
 
 /// Eight values 4, 12, .. 52 or 62 of two entries of the grid of IQ3_XXS.
 pub(super) fn eight_of_iq3_xxs(words: [u16; 2]) -> u64 {
     let c = triples(words);
-    splat(4) + c * 8 + 2 * (c & c >> 1 & c >> 2 & splat(1))
+    splat(4) + c * 8 + 2 * (c & (c >> 1) & (c >> 2) & splat(1))
 }
 
 /// Eight odd values of two entries of the grid of IQ3_S.
@@ -55,9 +55,9 @@ pub(super) fn eight_of_iq1(word: u16, less: bool) -> u64 {
 
 /// Negates byte `j` of `values` where bit `j` of `signs` is set. No byte is 0.
 pub(super) fn negate(values: u64, signs: u8) -> u64 {
-    let bit_in_its_byte = u64::from(signs) * splat(1) & 0x8040_2010_0804_0201;
-    let ones = (bit_in_its_byte + splat(127)) >> 7 & splat(1);
-    (values ^ ones * 255) + ones
+    let bit_in_its_byte = (u64::from(signs) * splat(1)) & 0x8040_2010_0804_0201;
+    let ones = ((bit_in_its_byte + splat(127)) >> 7) & splat(1);
+    (values ^ (ones * 255)) + ones
 }
 
 /// Eight signs of which seven are stored: the number of minuses is even.
