@@ -92,7 +92,7 @@ impl<'a> QuantizedRows<'a> {
     }
 }
 
-/// One token's quantized activations, to be written by a quantizer. Layout as [`QuantizedRows`] with one row.
+/// Room for the quantized activations of `n_rows` tokens, to be written by a quantizer; laid out as [`QuantizedRows`].
 #[derive(Debug)]
 pub struct QuantizedRowsMut<'a> {
     /// Block layout: `Q8` or `Q8K`.
@@ -124,18 +124,6 @@ impl<'a> QuantizedRowsMut<'a> {
     ) -> Self {
         check(kind, qs.len(), scales.len(), sums.len(), n_rows, n_cols);
         Self { kind, qs, scales, sums, n_rows, n_cols }
-    }
-
-    /// The same values, read only.
-    pub fn as_rows(&self) -> QuantizedRows<'_> {
-        QuantizedRows {
-            kind: self.kind,
-            qs: self.qs,
-            scales: self.scales,
-            sums: self.sums,
-            n_rows: self.n_rows,
-            n_cols: self.n_cols,
-        }
     }
 }
 

@@ -23,9 +23,9 @@ pub(crate) type RmsNorm = fn(&[f32], Option<&[[u8; 4]]>, f32, &mut [f32]);
 /// Every inner loop for one instruction set. All tables return the same bits.
 pub struct Kernels {
     pub(crate) name: &'static str,
-    /// Weight rows that a band had better be a multiple of, when there is one token.
+    /// Weight rows that a band should be a multiple of when there is one token (decode).
     pub(crate) matvec_rows: usize,
-    /// The same when there are many.
+    /// Weight rows that a band should be a multiple of when there are many tokens (prefill).
     pub(crate) matmul_rows: usize,
     /// Weight rows that a band should have at most when there are many tokens, a multiple of `matmul_rows`.
     pub(crate) max_matmul_rows: usize,
@@ -96,7 +96,7 @@ impl Kernels {
         self.name
     }
 
-    /// The weight rows that a worker claims at a time for `n_tokens` tokens had better be a multiple of this.
+    /// The weight rows that a worker claims at a time for `n_tokens` tokens should be a multiple of this.
     pub fn band_unit(&self, n_tokens: usize) -> usize {
         if n_tokens == 1 { self.matvec_rows } else { self.matmul_rows }
     }
@@ -107,7 +107,8 @@ impl Kernels {
         self.max_matmul_rows
     }
 
-    /// Bytes of scratch per worker that [`Kernels::matmul`] wants for rows of `n_cols` weights, and enough for shorter ones.
+    /// Bytes of scratch per worker that [`Kernels::matmul`] wants for rows of `n_cols` weights, and enough for shorter
+    /// ones.
     pub fn scratch_bytes(&self, n_cols: usize) -> usize {
         (self.scratch_bytes)(n_cols)
     }

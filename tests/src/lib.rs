@@ -8,6 +8,7 @@ pub mod gguf_invariants;
 pub mod gguf_sample;
 pub mod gguf_split;
 pub mod gguf_writer;
+pub mod quantize;
 pub mod random;
 pub mod rust_source;
 pub mod tables;

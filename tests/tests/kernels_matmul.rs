@@ -13,6 +13,10 @@ const COUNTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33];
 fn scales_at(weight_type: WeightType) -> &'static [usize] {
     match weight_type {
         WeightType::F32 | WeightType::F16 | WeightType::BF16 | WeightType::MXFP4 | WeightType::Q8_K => &[],
+        // In pieces: any scale at all.
+        WeightType::IQ1_M => &[],
+        WeightType::TQ1_0 => &[52],
+        WeightType::TQ2_0 => &[64],
         WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => &[0, 2],
         WeightType::Q2_K => &[80, 82],
         WeightType::Q3_K => &[108],
@@ -129,6 +133,8 @@ fn columns(weight_type: WeightType) -> &'static [usize] {
     match weight_type.block_len() {
         1 => &[1, 15, 16, 33, 100, 256],
         32 => &[32, 96, 288, 320],
+        64 => &[64, 192, 320],
+        128 => &[128, 384],
         _ => &[256, 768],
     }
 }
@@ -185,6 +191,9 @@ fn products_beyond_what_is_packed_together() {
         (WeightType::Q2_K, 1280),
         (WeightType::Q4_K, 2304),
         (WeightType::Q6_K, 1280),
+        (WeightType::IQ2_XXS, 1280),
+        (WeightType::Q1_0, 2176),
+        (WeightType::Q2_0, 1088),
     ] {
         let (n_rows, n_tokens) = (133, 37);
         let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");
@@ -232,6 +241,17 @@ formats! {
     iq4_nl: IQ4_NL,
     iq4_xs: IQ4_XS,
     mxfp4: MXFP4,
+    iq2_xxs: IQ2_XXS,
+    iq2_xs: IQ2_XS,
+    iq3_xxs: IQ3_XXS,
+    iq1_s: IQ1_S,
+    iq3_s: IQ3_S,
+    iq2_s: IQ2_S,
+    iq1_m: IQ1_M,
+    tq1_0: TQ1_0,
+    tq2_0: TQ2_0,
+    q1_0: Q1_0,
+    q2_0: Q2_0,
 }
 
 #[test]

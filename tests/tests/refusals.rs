@@ -84,7 +84,7 @@ fn missing_and_misshapen_tensors_are_all_named() {
 #[test]
 fn types_that_cannot_be_computed_with_are_named() {
     let message = refusal("llama", |file| {
-        // IQ2_XXS: 66 bytes for 256 weights; the matrix has 64 x 64.
+        // Integers are known by size; the matrix has 64 x 64.
         let tensor = file.tensor_mut("blk.0.attn_q.weight").unwrap();
         (tensor.ggml_type, tensor.dims, tensor.data) = (24, vec![64, 64], vec![0; 64 * 64]);
     });

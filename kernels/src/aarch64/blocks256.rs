@@ -1,8 +1,7 @@
 //! Super-blocks of 256 weights in registers.
 
-use super::Neon;
-use super::vectors::{columns, load_i8, load_u8, nibbles, widen_f16, widen_f16_pairs};
-use crate::formats::Block256;
+use super::proof::Neon;
+use super::vectors::{columns, load_f32, load_i8, load_u8, nibbles, widen_f16, widen_f16_pairs};
 use crate::formats::iq4_nl::CODEBOOK;
 use crate::formats::iq4_xs::BlockIq4Xs;
 use crate::formats::q2_k::BlockQ2K;
@@ -10,9 +9,11 @@ use crate::formats::q3_k::BlockQ3K;
 use crate::formats::q4_k::BlockQ4K;
 use crate::formats::q5_k::BlockQ5K;
 use crate::formats::q6_k::BlockQ6K;
+use crate::formats::{Block256, Unpacked256};
 use core::arch::aarch64::*;
 
-/// A super-block that unpacks sixteen weights at a time, by quarters: 64 weights that share what they are unpacked from.
+/// A super-block that unpacks sixteen weights at a time, by quarters: 64 weights that share what they are unpacked
+/// from.
 pub(super) trait Simd256: Block256 {
     /// What the format stores is the weight's integer plus this.
     const OFFSET: i8;
@@ -26,13 +27,13 @@ pub(super) trait Simd256: Block256 {
     }
     /// Stored integers of vector `V` of quarter `c`. Their loads and masks are the compiler's to share.
     fn stored<const V: usize>(&self, c: usize, neon: Neon) -> int8x16_t;
-    /// Integer scales of four blocks' sub-blocks, `[sub-block][block]`, two sub-blocks a vector; with eight, the rest means
-    /// nothing.
+    /// Integer scales of four blocks' sub-blocks, `[sub-block][block]`, two sub-blocks a vector; with eight, the rest
+    /// means nothing.
     fn sub_scales(blocks: [&Self; 4], neon: Neon) -> [int16x8_t; 8];
     /// Integer minima likewise; meaningless unless [`Block256::HAS_MIN`].
     #[inline(always)]
     fn sub_mins(_: [&Self; 4], _: Neon) -> [int16x8_t; 8] {
-        // SAFETY: the token proves NEON.
+        // SAFETY: a `Neon` exists only where NEON does.
         [unsafe { vdupq_n_s16(0) }; 8]
     }
     /// Scales of four blocks, and of their minima, which mean nothing unless [`Block256::HAS_MIN`].
@@ -66,27 +67,27 @@ macro_rules! simd256 {
             #[inline(always)]
             fn stored<const V: usize>(&self, $c: usize, _: Neon) -> int8x16_t {
                 let ($b, $v) = (self, V);
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { vreinterpretq_s8_u8($stored) }
             }
 
             #[inline(always)]
             fn sub_scales($blocks: [&Self; 4], _: Neon) -> [int16x8_t; 8] {
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $sub_scales }
             }
 
             $(
                 #[inline(always)]
                 fn sub_mins($blocks: [&Self; 4], _: Neon) -> [int16x8_t; 8] {
-                    // SAFETY: the token proves NEON.
+                    // SAFETY: a `Neon` exists only where NEON does.
                     unsafe { $sub_mins }
                 }
             )?
 
             #[inline(always)]
             fn scales($blocks: [&Self; 4], _: Neon) -> [float32x4_t; 2] {
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $scales }
             }
         }
@@ -121,9 +122,9 @@ simd256!(BlockQ5K, offset 0, subs 8, place high_first, |b, c, v| {
 }, |blocks| sub_scales six_bits(blocks.map(|b| &b.scales))[0], scales widen_f16_pairs(blocks.map(|b| [b.d, b.dmin])),
     sub_mins six_bits(blocks.map(|b| &b.scales))[1]);
 
-// Fields 0 and 2 of a byte of high bits belong to the low and the high nibbles of one vector, fields 1 and 3 to those of
-// another: each is shifted into its place beside the nibble by one instruction. The low nibbles come last, because theirs
-// overwrites the vector.
+// Fields 0 and 2 of a byte of high bits belong to the low and the high nibbles of one vector, fields 1 and 3 to those
+// of another: each is shifted into its place beside the nibble by one instruction. The low nibbles come last, because
+// theirs overwrites the vector.
 simd256!(BlockQ6K, offset 32, subs 16, place fields_by_twos, |b, c, v| {
     let low = load_u8(&b.ql.as_chunks::<64>().0[c / 2].as_chunks::<16>().0[2 * (v / 2) + c % 2]);
     let high = load_u8(&b.qh.as_chunks::<16>().0[c]);
@@ -136,6 +137,12 @@ simd256!(BlockIq4Xs, offset 0, subs 8, |b, c, v| {
     vqtbl1q_u8(codebook, nibble(&b.qs.as_chunks::<16>().0[2 * c + v / 2], v % 2))
 }, |blocks| sub_scales columns(blocks.map(|b| eight(u64::from_le_bytes(b.unpack_scales().map(|s| s as u8))))),
     scales only(widen_f16(blocks.map(|b| b.d))));
+
+// Plain integers: what staged formats become.
+simd256!(Unpacked256, offset 0, subs 16,
+    |b, c, v| vreinterpretq_u8_s8(load_i8(&b.qs.as_chunks::<16>().0[4 * c + v])),
+    |blocks| sub_scales columns(blocks.map(|b| load_i8(&b.scales))),
+    scales only(load_f32(&blocks.map(|b| b.d))));
 
 /// Sixteen weights from each of four fields of the same bytes: quarter `c` is half `c / 2` of the block, bytes `c % 2`.
 #[inline]
@@ -175,8 +182,8 @@ fn only(scales: float32x4_t) -> [float32x4_t; 2] {
     [scales, vdupq_n_f32(0.0)]
 }
 
-/// The eight scales and the eight minima of Q4_K and Q5_K of four blocks. Unpacked in general registers, eight at a time:
-/// the vector units have enough to do.
+/// The eight scales and the eight minima of Q4_K and Q5_K of four blocks. Unpacked in general registers, eight at a
+/// time: the vector units have enough to do.
 #[inline]
 #[target_feature(enable = "neon")]
 fn six_bits(packed: [&[u8; 12]; 4]) -> [[int16x8_t; 8]; 2] {
@@ -186,7 +193,8 @@ fn six_bits(packed: [&[u8; 12]; 4]) -> [[int16x8_t; 8]; 2] {
     // First four scales and minima: the low six bits of eight bytes.
     let first = packed.map(|bytes| word(bytes, 0) | word(bytes, 4) << 32);
     let low = columns(first.map(|bytes| eight(bytes & 0x3f3f_3f3f_3f3f_3f3f)));
-    // The last four: nibbles, scales in the low and minima in the high ones, below the two bits that are left of the first.
+    // The last four: nibbles, scales in the low and minima in the high ones, below the two bits that are left of the
+    // first.
     let high = columns(core::array::from_fn(|i| {
         let nibbles = word(packed[i], 8);
         eight((nibbles | nibbles << 28) & 0x0f0f_0f0f_0f0f_0f0f | first[i] >> 2 & 0x3030_3030_3030_3030)

@@ -1,8 +1,7 @@
 //! 32-weight blocks in registers.
 
-use super::Neon;
+use super::proof::Neon;
 use super::vectors::{load_f32, load_i8, load_u8, look_up, nibbles, widen_f16};
-use crate::formats::Block32;
 use crate::formats::iq4_nl::{self, BlockIq4Nl};
 use crate::formats::mxfp4::{self, BlockMxfp4};
 use crate::formats::q4_0::BlockQ4_0;
@@ -10,6 +9,7 @@ use crate::formats::q4_1::BlockQ4_1;
 use crate::formats::q5_0::BlockQ5_0;
 use crate::formats::q5_1::BlockQ5_1;
 use crate::formats::q8_0::BlockQ8_0;
+use crate::formats::{Block32, Unpacked32};
 use core::arch::aarch64::*;
 
 /// A 32-weight block that unpacks into two vectors.
@@ -46,19 +46,19 @@ macro_rules! simd32 {
             #[inline(always)]
             fn stored(&self, _: Neon) -> [int8x16_t; 2] {
                 let $b = self;
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $stored }
             }
 
             #[inline(always)]
             fn scales(b: [&Self; 4], _: Neon) -> float32x4_t {
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $scales(b) }
             }
 
             #[inline(always)]
             fn mins(b: [&Self; 4], _: Neon) -> float32x4_t {
-                // SAFETY: the token proves NEON.
+                // SAFETY: a `Neon` exists only where NEON does.
                 unsafe { $mins(b) }
             }
         }
@@ -91,6 +91,12 @@ simd32!(BlockIq4Nl, offset 0, |b| look_up(&iq4_nl::CODEBOOK, nibbles(&b.qs)), sc
 simd32!(BlockMxfp4, offset 0, |b| look_up(&mxfp4::CODEBOOK, nibbles(&b.qs)), scales |b: [&Self; 4]| {
     load_f32(&b.map(|b| mxfp4::scale(b.e)))
 }, mins none!());
+
+// Plain integers: what staged formats become.
+simd32!(Unpacked32, offset 0, |b| {
+    let halves = b.qs.as_chunks::<16>().0;
+    [load_i8(&halves[0]), load_i8(&halves[1])]
+}, scales |b: [&Self; 4]| load_f32(&b.map(|b| b.d)), mins none!());
 
 /// Adds bit `i` of `qh` to value `i` as 16.
 #[inline]

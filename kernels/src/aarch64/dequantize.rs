@@ -1,8 +1,8 @@
 //! Rows of block formats as f32.
 
-use super::Neon;
 use super::blocks32::{self, Simd32};
 use super::blocks256::{Simd256, weights};
+use super::proof::Neon;
 use super::vectors::store_f32;
 use crate::formats::Block32;
 use core::arch::aarch64::*;

@@ -1,7 +1,7 @@
 //! Integer dot products of signed bytes.
 
+use super::proof::{Dotprod, Neon};
 use super::vectors::sums;
-use super::{Dotprod, Neon};
 use crate::reference::math::ROUND_MAGIC;
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -13,7 +13,8 @@ pub(super) const MAGIC: f32 = ROUND_MAGIC;
 pub(super) trait Dot: Copy {
     /// What every AArch64 table has.
     fn neon(self) -> Neon;
-    /// Adds `a . b` to the sum of the lanes of `acc`, wrapping; which lane gets what is not said. No byte of `b` is -128.
+    /// Adds `a . b` to the sum of the lanes of `acc`, wrapping; which lane gets what is not said. No byte of `b` is
+    /// -128.
     fn dot(self, acc: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t;
     /// The dot product of 32 signed bytes and `start`, spread likewise.
     fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t;
@@ -21,7 +22,7 @@ pub(super) trait Dot: Copy {
     #[inline(always)]
     fn dot_and_sums(self, acc: &mut [int32x4_t; 4], a: [int8x16_t; 4], b: int8x16_t) -> int32x4_t {
         *acc = [0, 1, 2, 3].map(|i| self.dot(acc[i], a[i], b));
-        // SAFETY: the table proves NEON.
+        // SAFETY: `self` proves NEON, too.
         unsafe { sums(*acc) }
     }
 }
@@ -35,13 +36,13 @@ impl Dot for Neon {
     #[inline(always)]
     fn dot(self, acc: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
         // Two products of at most 128 * 127 fit 16 bits.
-        // SAFETY: the token proves NEON.
+        // SAFETY: `self` proves NEON.
         unsafe { vpadalq_s16(acc, vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b)) }
     }
 
     #[inline(always)]
     fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t {
-        // SAFETY: the token proves NEON.
+        // SAFETY: `self` proves NEON.
         let start = unsafe { vsetq_lane_s32::<0>(start, vdupq_n_s32(0)) };
         self.dot(self.dot(start, a[0], b[0]), a[1], b[1])
     }
@@ -50,13 +51,13 @@ impl Dot for Neon {
 impl Dot for Dotprod {
     #[inline(always)]
     fn neon(self) -> Neon {
-        self.0
+        Dotprod::neon(self)
     }
 
     #[inline(always)]
     fn dot(self, mut acc: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
         // `vdotq_s32` is not stable.
-        // SAFETY: the token proves that `sdot` exists; it reads and writes these registers only.
+        // SAFETY: `self` proves that `sdot` exists; it reads and writes these registers only.
         unsafe {
             asm!(
                 ".arch_extension dotprod",
@@ -71,7 +72,7 @@ impl Dot for Dotprod {
     fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t {
         let acc;
         // A move from a general register starts the sum and clears the other lanes, in a pipe that is idle otherwise.
-        // SAFETY: as above.
+        // SAFETY: `self` proves that `sdot` exists; these registers only are read and written.
         unsafe {
             asm!(
                 ".arch_extension dotprod",
@@ -86,13 +87,13 @@ impl Dot for Dotprod {
         acc
     }
 
-    // In one piece: left to itself the compiler puts the tree of sums off until the next products have overwritten what it
-    // needs, and copies all sums.
+    // In one piece: left to itself the compiler puts the tree of sums off until the next products have overwritten what
+    // it needs, and copies all sums.
     #[inline(always)]
     fn dot_and_sums(self, acc: &mut [int32x4_t; 4], a: [int8x16_t; 4], b: int8x16_t) -> int32x4_t {
         let sums;
         let [s0, s1, s2, s3] = acc;
-        // SAFETY: the token proves that `sdot` exists; these registers only are read and written, the late ones after
+        // SAFETY: `self` proves that `sdot` exists; these registers only are read and written, the late ones after
         // every plain input has been read.
         unsafe {
             asm!(

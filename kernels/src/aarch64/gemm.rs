@@ -15,14 +15,17 @@
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
+use super::proof::{Dotprod, I8mm, Neon};
 use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32};
 use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
-use super::{Dotprod, I8mm, Neon, tile_dotprod, tile_i8mm};
+use super::{tile_dotprod, tile_i8mm};
 use crate::activations::QuantizedRows;
+use crate::formats::staging::{Plain, Staging};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 use core::arch::aarch64::*;
+use core::marker::PhantomData;
 
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
@@ -50,7 +53,7 @@ type Sums = [[f32; PANEL_ROWS]; TILE];
 /// Four tokens.
 type Four<'a> = [QuantizedRows<'a>; TILE];
 
-/// What differs between panels and instructions. A token of type `Proof` proves what a method is compiled for.
+/// What differs between panels and instructions. A value of type `Proof` proves what a method is compiled for.
 ///
 /// Formats with one kind of panel share everything but [`Pack`].
 pub(super) trait Shape {
@@ -82,6 +85,47 @@ pub(super) trait Pack<F>: Shape {
     fn pack(proof: Self::Proof, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Self::Panel]);
 }
 
+/// Where the blocks of a panel come from.
+pub(super) trait Source<S: Shape>: Copy {
+    /// Packs blocks `first ..` of sixteen rows.
+    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]);
+}
+
+/// Blocks `F` of the file, unpacked in registers.
+pub(super) struct InRegisters<F>(PhantomData<F>);
+
+impl<F> Clone for InRegisters<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for InRegisters<F> {}
+
+impl<F> InRegisters<F> {
+    pub(super) const NEW: Self = Self(PhantomData);
+}
+
+impl<F: Pod, S: Pack<F>> Source<S> for InRegisters<F> {
+    #[inline(always)]
+    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
+        S::pack(proof, &rows.map(|row| bytemuck::cast_slice(row)), first, panel);
+    }
+}
+
+impl<P: Plain, S: Pack<P>> Source<S> for Staging<P> {
+    #[inline(always)]
+    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
+        let mut stage = [P::Stage::zeroed(); PANEL_ROWS];
+        for (b, panel) in panel.chunks_exact_mut(self.n).enumerate() {
+            for (row, stage) in rows.iter().zip(&mut stage) {
+                self.unpack_at(row, first / self.n + b, stage.as_mut());
+            }
+            S::pack(proof, &stage.each_ref().map(|stage| &stage.as_ref()[..self.n]), 0, panel);
+        }
+    }
+}
+
 /// 32-weight blocks with `sdot`.
 pub(super) struct Sdot32<const HAS_MIN: bool>;
 
@@ -99,7 +143,7 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
     #[inline(always)]
     fn tile(proof: Dotprod, panel: &[Panel32], first: usize, x: &Four<'_>, tokens: &[Quad32], sums: &mut Sums) {
         let qs = x.map(|x| &x.qs.as_chunks::<32>().0[first..first + panel.len()]);
-        // SAFETY: the token proves dotprod.
+        // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
         unsafe {
             if HAS_MIN {
                 tile_dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
@@ -113,8 +157,8 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
 impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Sdot32<HAS_MIN> {
     #[inline(always)]
     fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack32(proof.0, rows, first, panel) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack32(proof.neon(), rows, first, panel) }
     }
 }
 
@@ -129,13 +173,13 @@ impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
 
     #[inline(always)]
     fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs32]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pairs32(proof.0.0, x, first, out) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pairs32(proof.neon(), x, first, out) }
     }
 
     #[inline(always)]
     fn tile(proof: I8mm, panel: &[Panel32Pairs], _: usize, _: &Four<'_>, tokens: &[Pairs32], sums: &mut Sums) {
-        // SAFETY: the token proves i8mm.
+        // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
         unsafe {
             let mut pairs = bytemuck::cast(by_pair(&bytemuck::cast(*sums)));
             if HAS_MIN {
@@ -151,8 +195,8 @@ impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
 impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Smmla32<HAS_MIN> {
     #[inline(always)]
     fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32Pairs]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack32_pairs(proof.0.0, rows, first, panel) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack32_pairs(proof.neon(), rows, first, panel) }
     }
 }
 
@@ -176,7 +220,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
     fn tile(proof: Dotprod, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[[f32; TILE]], sums: &mut Sums) {
         for (b, (panel, scales)) in panel.iter().zip(tokens).enumerate() {
             let qs = x.map(|x| &x.qs.as_chunks::<256>().0[first + b]);
-            // SAFETY: the token proves dotprod.
+            // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
             unsafe {
                 let isums = if SUBS == 8 {
                     tile_dotprod::isums256::<8>(proof, panel, qs)
@@ -184,7 +228,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
                     tile_dotprod::isums256::<16>(proof, panel, qs)
                 };
                 add_superblock::<SUBS, HAS_MIN>(
-                    proof.0,
+                    proof.neon(),
                     panel,
                     &isums,
                     scales,
@@ -199,8 +243,8 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
 impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Sdot256<SUBS, HAS_MIN> {
     #[inline(always)]
     fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack256::<F, false>(proof.0, rows, first, panel) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack256::<F, false>(proof.neon(), rows, first, panel) }
     }
 }
 
@@ -215,15 +259,15 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
 
     #[inline(always)]
     fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs256]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pairs256(proof.0.0, x, first, out) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pairs256(proof.neon(), x, first, out) }
     }
 
     #[inline(always)]
     fn tile(proof: I8mm, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[Pairs256], sums: &mut Sums) {
         for (b, (panel, qs)) in panel.iter().zip(tokens).enumerate() {
             let scales = x.map(|x| x.scales[first + b]);
-            // SAFETY: the token proves i8mm.
+            // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
             unsafe {
                 let isums = by_token(&if SUBS == 8 {
                     tile_i8mm::isums256::<8>(proof, panel, qs)
@@ -231,7 +275,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
                     tile_i8mm::isums256::<16>(proof, panel, qs)
                 });
                 add_superblock::<SUBS, HAS_MIN>(
-                    proof.0.0,
+                    proof.neon(),
                     panel,
                     &isums,
                     &scales,
@@ -246,8 +290,8 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
 impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Smmla256<SUBS, HAS_MIN> {
     #[inline(always)]
     fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
-        // SAFETY: the token proves NEON.
-        unsafe { pack256::<F, true>(proof.0.0, rows, first, panel) }
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack256::<F, true>(proof.neon(), rows, first, panel) }
     }
 }
 
@@ -352,8 +396,9 @@ fn eight_minima(mins: &[[i16; 16]; 8], x_sums: &[int16x8_t; TILE], msums: &mut [
 
 /// All rows against all tokens.
 #[inline(always)]
-pub(super) fn matmul<F: Pod, S: Pack<F>>(
+pub(super) fn matmul<S: Shape>(
     proof: S::Proof,
+    source: impl Source<S>,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
@@ -372,8 +417,7 @@ pub(super) fn matmul<F: Pod, S: Pack<F>>(
             for (p, panel) in panels.chunks_exact_mut(n).enumerate() {
                 // Rows beyond the end are the last one again.
                 let row = |i: usize| band.row((PANEL_ROWS * p + i).min(band.n_rows() - 1));
-                let rows: [&[F]; PANEL_ROWS] = core::array::from_fn(|i| bytemuck::cast_slice(row(i)));
-                S::pack(proof, &rows, first, panel);
+                source.pack(proof, &core::array::from_fn(row), first, panel);
             }
             let columns = Columns { first, n, first_row, n_rows: band.n_rows() };
             let tokens = bytemuck::cast_slice_mut(&mut tokens[..TOKENS / TILE * n * size_of::<S::Tokens>()]);
@@ -385,7 +429,7 @@ pub(super) fn matmul<F: Pod, S: Pack<F>>(
     }
 }
 
-/// The values of one that the other has room for: nearly always sixteen, which takes no call.
+/// Copies as many floats as both have; the common length of sixteen compiles to plain moves.
 #[inline]
 fn copy(from: &[f32], to: &mut [f32]) {
     match (from.as_array::<PANEL_ROWS>(), to.as_mut_array::<PANEL_ROWS>()) {

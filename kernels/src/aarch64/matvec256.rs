@@ -27,7 +27,7 @@ pub(super) fn matvec<D: Dot, F: Simd256, const T: usize>(
         let n = (w.n_rows() - r).min(4);
         // Rows beyond the end are the last one again.
         let rows = core::array::from_fn(|i| bytemuck::cast_slice::<u8, F>(w.row(r + i.min(n - 1))));
-        let acc = four_rows(d, rows, &x);
+        let acc = four_rows(d, rows, &x, [vdupq_n_f32(0.0); T]);
         for i in 0..T {
             store_up_to_4(acc[i], &mut out.row_mut(t + i)[r..r + n]);
         }
@@ -45,13 +45,14 @@ struct Running<const T: usize> {
     isum: [int32x4_t; T],
 }
 
-/// Four rows against `T` tokens: a token's products in a vector.
+/// Adds the products of four rows with `T` tokens: a token's in a vector.
 #[inline]
 #[target_feature(enable = "neon")]
-fn four_rows<D: Dot, F: Simd256, const T: usize>(
+pub(super) fn four_rows<D: Dot, F: Simd256, const T: usize>(
     d: D,
     rows: [&[F]; 4],
     x: &[QuantizedRows<'_>; T],
+    mut acc: [float32x4_t; T],
 ) -> [float32x4_t; T] {
     let n = rows[0].len();
     let rows = rows.map(|row| &row[..n]);
@@ -59,7 +60,6 @@ fn four_rows<D: Dot, F: Simd256, const T: usize>(
     let scales: [&[f32]; T] = core::array::from_fn(|t| &x[t].scales[..n]);
     let x_sums: [&[[i16; 16]]; T] = core::array::from_fn(|t| &x[t].sums.as_chunks::<16>().0[..n]);
     let zero = vdupq_n_s32(0);
-    let mut acc = [vdupq_n_f32(0.0); T];
     // Scales as the loop over quarters reads them.
     let mut spilled = [[0; 4]; 16];
     let mut running = Running { lanes: [[zero; 4]; T], before: [zero; T], isum: [zero; T] };
@@ -102,8 +102,8 @@ fn four_rows<D: Dot, F: Simd256, const T: usize>(
     acc
 }
 
-/// Vector `V` of quarter `c`, and the end of the sub-block if it ends with it. One at a time, so that with two tokens, too,
-/// everything stays in registers.
+/// Vector `V` of quarter `c`, and the end of the sub-block if it ends with it. One at a time, so that with two tokens,
+/// too, everything stays in registers.
 #[inline]
 #[target_feature(enable = "neon")]
 fn vector<D: Dot, F: Simd256, const T: usize, const V: usize>(

@@ -29,7 +29,7 @@ pub(super) fn matvec<D: Dot, F: Simd32, const T: usize>(
         let n = (w.n_rows() - r).min(4);
         // Rows beyond the end are the last one again.
         let rows = core::array::from_fn(|i| bytemuck::cast_slice::<u8, F>(w.row(r + i.min(n - 1))));
-        let acc = four_rows(d, rows, &x);
+        let acc = four_rows(d, rows, &x, [vdupq_n_f32(0.0); T]);
         for i in 0..T {
             store_up_to_4(acc[i], &mut out.row_mut(t + i)[r..r + n]);
         }
@@ -37,12 +37,17 @@ pub(super) fn matvec<D: Dot, F: Simd32, const T: usize>(
     }
 }
 
-/// Four rows against `T` tokens: a token's products in a vector.
+/// Adds the products of four rows with `T` tokens: a token's in a vector.
 #[inline]
 #[target_feature(enable = "neon")]
-fn four_rows<D: Dot, F: Simd32, const T: usize>(d: D, rows: [&[F]; 4], x: &[QuantizedRows<'_>; T]) -> [float32x4_t; T] {
+pub(super) fn four_rows<D: Dot, F: Simd32, const T: usize>(
+    d: D,
+    rows: [&[F]; 4],
+    x: &[QuantizedRows<'_>; T],
+    acc: [float32x4_t; T],
+) -> [float32x4_t; T] {
     // Two blocks at a time: a tenth of the instructions are steps from block to block.
-    let acc = blocks::<D, F, T, 2>(d, rows, x, 0, [vdupq_n_f32(0.0); T]);
+    let acc = blocks::<D, F, T, 2>(d, rows, x, 0, acc);
     blocks::<D, F, T, 1>(d, rows, x, rows[0].len() & !1, acc)
 }
 

@@ -18,6 +18,8 @@ mod neon;
 mod neon_lanes;
 mod ops;
 mod panel;
+mod proof;
+mod staged;
 mod tile_dotprod;
 mod tile_i8mm;
 mod tokens;
@@ -26,40 +28,52 @@ mod vectors;
 use crate::features::{Feature, Features};
 use crate::table::Kernels;
 
-/// Proof of NEON.
-#[derive(Clone, Copy)]
-pub(crate) struct Neon(());
+/// The products of a format: an entry point of the module of a table.
+macro_rules! product {
+    (float, $block:path, $len:literal) => {
+        neon::float_matmul::<$block>
+    };
+    (block32, $block:path, $len:literal) => {
+        block32::<$block>
+    };
+    (block256, $block:path, $len:literal) => {
+        block256::<$block>
+    };
+    (staged32, $block:path, $len:literal) => {
+        staged::<staging::Of32<$block, { $len / 32 }>>
+    };
+    (staged256, $block:path, $len:literal) => {
+        staged::<staging::Of256<$block>>
+    };
+}
 
-/// Proof of `sdot`, and of what [`Neon`] proves.
-#[derive(Clone, Copy)]
-pub(crate) struct Dotprod(Neon);
+/// The dequantization of a format.
+macro_rules! dequantizer {
+    (float, $block:path, $len:literal) => {
+        neon::dequantize_float::<$block>
+    };
+    (block32, $block:path, $len:literal) => {
+        neon::dequantize32::<$block>
+    };
+    (block256, $block:path, $len:literal) => {
+        neon::dequantize256::<$block>
+    };
+    (staged32, $block:path, $len:literal) => {
+        reference::matmul::dequantize32::<$block, { $len / 32 }>
+    };
+    (staged256, $block:path, $len:literal) => {
+        reference::matmul::dequantize256::<$block>
+    };
+}
 
-/// Proof of `smmla`, and of what [`Dotprod`] proves.
-#[derive(Clone, Copy)]
-pub(crate) struct I8mm(Dotprod);
-
-/// A table of NEON operations with its own products: `$module` has `block32` and `block256`.
+/// A table of NEON operations with its own products: the module it stands in has `block32` and `block256`.
 macro_rules! table {
-    ($module:ident, $features:literal, $name:literal, $matvec_rows:literal, $max_matmul_rows:expr, $scratch:expr) => {
+    ($features:literal, $name:literal, $matvec_rows:literal, $max_matmul_rows:expr, $scratch:expr) => {
         /// The table. Safe to call, and its entries safe to keep, only where the features exist.
         #[target_feature(enable = $features)]
         pub(super) fn table() -> &'static Kernels {
-            use crate::aarch64::neon;
-            use crate::formats::float::{Bf16, F16, F32};
-            use crate::formats::iq4_nl::BlockIq4Nl;
-            use crate::formats::iq4_xs::BlockIq4Xs;
-            use crate::formats::mxfp4::BlockMxfp4;
-            use crate::formats::q2_k::BlockQ2K;
-            use crate::formats::q3_k::BlockQ3K;
-            use crate::formats::q4_0::BlockQ4_0;
-            use crate::formats::q4_1::BlockQ4_1;
-            use crate::formats::q4_k::BlockQ4K;
-            use crate::formats::q5_0::BlockQ5_0;
-            use crate::formats::q5_1::BlockQ5_1;
-            use crate::formats::q5_k::BlockQ5K;
-            use crate::formats::q6_k::BlockQ6K;
-            use crate::formats::q8_0::BlockQ8_0;
-            use crate::formats::q8_k::BlockQ8K;
+            use crate::aarch64::{dequantizer, neon, product};
+            use crate::formats::{by_format, staging};
             use crate::reference;
             &Kernels {
                 name: $name,
@@ -67,45 +81,8 @@ macro_rules! table {
                 matmul_rows: 16,
                 max_matmul_rows: $max_matmul_rows,
                 scratch_bytes: $scratch,
-                // In discriminant order of `WeightType`.
-                matmul: [
-                    neon::float_matmul::<F32>,
-                    neon::float_matmul::<F16>,
-                    neon::float_matmul::<Bf16>,
-                    $module::block32::<BlockQ4_0>,
-                    $module::block32::<BlockQ4_1>,
-                    $module::block32::<BlockQ5_0>,
-                    $module::block32::<BlockQ5_1>,
-                    $module::block32::<BlockQ8_0>,
-                    $module::block256::<BlockQ2K>,
-                    $module::block256::<BlockQ3K>,
-                    $module::block256::<BlockQ4K>,
-                    $module::block256::<BlockQ5K>,
-                    $module::block256::<BlockQ6K>,
-                    reference::matmul::block256::<BlockQ8K>,
-                    $module::block32::<BlockIq4Nl>,
-                    $module::block256::<BlockIq4Xs>,
-                    $module::block32::<BlockMxfp4>,
-                ],
-                dequantize: [
-                    reference::matmul::dequantize_float::<F32>,
-                    neon::dequantize_half::<F16>,
-                    neon::dequantize_half::<Bf16>,
-                    neon::dequantize32::<BlockQ4_0>,
-                    neon::dequantize32::<BlockQ4_1>,
-                    neon::dequantize32::<BlockQ5_0>,
-                    neon::dequantize32::<BlockQ5_1>,
-                    neon::dequantize32::<BlockQ8_0>,
-                    neon::dequantize256::<BlockQ2K>,
-                    neon::dequantize256::<BlockQ3K>,
-                    neon::dequantize256::<BlockQ4K>,
-                    neon::dequantize256::<BlockQ5K>,
-                    neon::dequantize256::<BlockQ6K>,
-                    reference::matmul::dequantize256::<BlockQ8K>,
-                    neon::dequantize32::<BlockIq4Nl>,
-                    neon::dequantize256::<BlockIq4Xs>,
-                    neon::dequantize32::<BlockMxfp4>,
-                ],
+                matmul: by_format!(product),
+                dequantize: by_format!(dequantizer),
                 quantize_q8: neon::quantize_q8,
                 quantize_q8k: neon::quantize_q8k,
                 rms_scale: neon::rms_scale,
@@ -126,22 +103,22 @@ macro_rules! table {
         }
     };
 }
-use table;
+use {dequantizer, product, table};
 
 /// The `neon` table, if these features allow it.
 pub(crate) fn neon_table(features: Features) -> Option<&'static Kernels> {
-    // SAFETY: `Features` vouches for every feature that the function is compiled for.
+    // SAFETY: `Features` vouches for NEON, which the function is compiled for.
     features.has(Feature::Neon).then(|| unsafe { neon::table() })
 }
 
 /// The `dotprod` table, if these features allow it.
 pub(crate) fn dotprod_table(features: Features) -> Option<&'static Kernels> {
-    // SAFETY: as above.
+    // SAFETY: `Features` vouches for NEON and `sdot`, which the function is compiled for.
     features.has_all(&[Feature::Neon, Feature::Dotprod]).then(|| unsafe { dotprod::table() })
 }
 
 /// The `i8mm` table, if these features allow it.
 pub(crate) fn i8mm_table(features: Features) -> Option<&'static Kernels> {
-    // SAFETY: as above.
+    // SAFETY: `Features` vouches for NEON, `sdot` and `smmla`, which the function is compiled for.
     features.has_all(&[Feature::Neon, Feature::Dotprod, Feature::I8mm]).then(|| unsafe { i8mm::table() })
 }

@@ -2,35 +2,31 @@
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
-use super::{Neon, dequantize, matvec32, matvec256, table};
+use super::proof::Neon;
+use super::staged::{self, PlainRows};
+use super::{dequantize, matvec32, matvec256, table};
 use crate::activations::{Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
 use crate::formats::float::Float;
+use crate::formats::staging::{Staged, Staging};
 use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
 use crate::table::{Kernels, RopeStyle};
 use crate::tiles::TileMut;
 
-table!(self, "neon", "neon", 16, 64, |_| 0);
-
-/// The token, inside functions compiled for NEON.
-#[inline]
-#[target_feature(enable = "neon")]
-fn token() -> Neon {
-    Neon(())
-}
+table!("neon", "neon", 16, 64, |_| 0);
 
 #[target_feature(enable = "neon")]
 fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
     let x = quantized_rows(x);
     let mut t = 0;
     while t + 2 <= x.n_rows {
-        matvec32::matvec::<_, F, 2>(token(), w, &x, t, out);
+        matvec32::matvec::<_, F, 2>(Neon::new(), w, &x, t, out);
         t += 2;
     }
     if t < x.n_rows {
-        matvec32::matvec::<_, F, 1>(token(), w, &x, t, out);
+        matvec32::matvec::<_, F, 1>(Neon::new(), w, &x, t, out);
     }
 }
 
@@ -39,105 +35,117 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
     let x = quantized_rows(x);
     let mut t = 0;
     while t + 2 <= x.n_rows {
-        matvec256::matvec::<_, F, 2>(token(), w, &x, t, out);
+        matvec256::matvec::<_, F, 2>(Neon::new(), w, &x, t, out);
         t += 2;
     }
     if t < x.n_rows {
-        matvec256::matvec::<_, F, 1>(token(), w, &x, t, out);
+        matvec256::matvec::<_, F, 1>(Neon::new(), w, &x, t, out);
     }
+}
+
+#[target_feature(enable = "neon")]
+fn staged<S: Staged<Plain: PlainRows>>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+    plain(S::STAGING, w, x, out);
+}
+
+// Out of line: one copy for all formats.
+#[inline(never)]
+#[target_feature(enable = "neon")]
+fn plain<P: PlainRows>(staging: Staging<P>, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
+    staged::matvec(Neon::new(), staging, w, &quantized_rows(x), out);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-    float::matmul::<_, W>(token(), w, x, out);
+    float::matmul::<_, W>(Neon::new(), w, x, out);
 }
 
 #[target_feature(enable = "neon")]
-pub(super) fn dequantize_half<W: Float>(row: &[u8], out: &mut [f32]) {
-    store::dequantize_half::<_, W>(token(), row, out);
+pub(super) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
+    store::dequantize_float::<_, W>(Neon::new(), row, out);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn dequantize32<F: Simd32>(row: &[u8], out: &mut [f32]) {
-    dequantize::dequantize32::<F>(token(), row, out);
+    dequantize::dequantize32::<F>(Neon::new(), row, out);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn dequantize256<F: Simd256>(row: &[u8], out: &mut [f32]) {
-    dequantize::dequantize256::<F>(token(), row, out);
+    dequantize::dequantize256::<F>(Neon::new(), row, out);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn quantize_q8(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
-    quantize::quantize_q8(token(), x, out);
+    quantize::quantize_q8(Neon::new(), x, out);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn quantize_q8k(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
-    quantize::quantize_q8k(token(), x, out);
+    quantize::quantize_q8k(Neon::new(), x, out);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn rms_scale(x: &[f32], eps: f32) -> f32 {
-    norm::rms_scale(token(), x, eps)
+    norm::rms_scale(Neon::new(), x, eps)
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
-    norm::rms_norm(token(), x, weight, eps, out);
+    norm::rms_norm(Neon::new(), x, weight, eps, out);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn softmax(x: &mut [f32]) {
-    norm::softmax(token(), x);
+    norm::softmax(Neon::new(), x);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn rope(x: &mut [f32], cos: &[f32], sin: &[f32], style: RopeStyle) {
-    rope::rope(token(), x, cos, sin, style);
+    rope::rope(Neon::new(), x, cos, sin, style);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn silu_mul(gate: &mut [f32], up: &[f32]) {
-    elementwise::zip(token(), elementwise::SiluMul, gate, up);
+    elementwise::zip(Neon::new(), elementwise::SiluMul, gate, up);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
-    elementwise::zip(token(), elementwise::GeluMul, gate, up);
+    elementwise::zip(Neon::new(), elementwise::GeluMul, gate, up);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn add(x: &mut [f32], y: &[f32]) {
-    elementwise::zip(token(), elementwise::Add, x, y);
+    elementwise::zip(Neon::new(), elementwise::Add, x, y);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn add_scaled(x: &mut [f32], a: f32, y: &[f32]) {
-    elementwise::zip(token(), elementwise::AddScaled(a), x, y);
+    elementwise::zip(Neon::new(), elementwise::AddScaled(a), x, y);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn scale(x: &mut [f32], a: f32) {
-    elementwise::map(token(), elementwise::Scale(a), x);
+    elementwise::map(Neon::new(), elementwise::Scale(a), x);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn softcap(x: &mut [f32], cap: f32) {
-    elementwise::map(token(), elementwise::Softcap(cap), x);
+    elementwise::map(Neon::new(), elementwise::Softcap(cap), x);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
-    attention::attend(token(), chunk, state);
+    attention::attend(Neon::new(), chunk, state);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn merge(state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
-    online_softmax::merge(token(), state, later);
+    online_softmax::merge(Neon::new(), state, later);
 }
 
 #[target_feature(enable = "neon")]
 pub(super) fn store_value(kv_type: KvType, dim: usize, slot: usize, value: &[f32], chunk: &mut [u8]) {
-    store::store_value(token(), kv_type, dim, slot, value, chunk);
+    store::store_value(Neon::new(), kv_type, dim, slot, value, chunk);
 }

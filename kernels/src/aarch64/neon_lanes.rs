@@ -1,7 +1,7 @@
 //! [`Lanes`] in four 128-bit registers.
 
-use super::Neon;
 use super::ops::ops;
+use super::proof::Neon;
 use super::vectors::{load_f32, load_u8};
 use crate::lanes::Lanes;
 use core::arch::aarch64::*;
@@ -62,7 +62,7 @@ fn add_products<const Q: usize, const N: usize, const R: usize>(
     }
 }
 
-/// Adds lane `K` of each of `xs`, times the first of `rows`, of which the others remain.
+/// `acc[q] += xs[q][K] * row` for the row that each of `rows` begins with; moves `rows` on by one row.
 #[inline]
 #[target_feature(enable = "neon")]
 fn add_row<const Q: usize, const N: usize, const R: usize, const K: i32>(
@@ -103,7 +103,7 @@ impl Lanes for Neon {
         stride: usize,
         acc: &mut [[V; N]; Q],
     ) {
-        // SAFETY: the token proves NEON.
+        // SAFETY: `self` proves NEON.
         unsafe {
             if Q * N > 4 {
                 add_products::<Q, N, 2>(a, b, stride, 0, acc);

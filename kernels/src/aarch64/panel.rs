@@ -4,9 +4,9 @@
 //! rows of a panel follow each other inside each block or sub-block, each with its scales behind it, in the order of
 //! use. For `smmla` scales come twice, once per token of a pair: `a a b b`, `c c d d`.
 
-use super::Neon;
 use super::blocks32::{self, Simd32};
 use super::blocks256::{Simd256, weights};
+use super::proof::Neon;
 use super::vectors::{store_f32, store_i8, store_i16x4, store_interleaved, store_pairs};
 use bytemuck::{Pod, Zeroable};
 use core::arch::aarch64::*;
@@ -48,8 +48,8 @@ pub(super) type Panel32Pairs = [Rows32Pairs; 4];
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(16))]
 pub(super) struct Panel256 {
-    /// For each sub-block and each four rows: weights as in [`Rows32::qs`] or [`Rows32Pairs::qs`], then their i32 scales.
-    /// At most `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs.
+    /// For each sub-block and each four rows: weights as in [`Rows32::qs`] or [`Rows32Pairs::qs`], then their i32
+    /// scales. At most `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs.
     pub(super) subs: [[i8; 1024]; 6],
     /// Scales of the scales.
     pub(super) d: [f32; 16],

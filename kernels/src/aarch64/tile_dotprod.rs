@@ -1,9 +1,9 @@
 //! The `sdot` micro-kernels: sixteen rows of a panel against four tokens.
 //!
-//! Rows lie in the lanes; four weights of a row meet four values of a token, taken from a vector by lane. Per four rows,
-//! token and 32 weights there are eight `sdot`, a clearing, and the scales; everything else is shared by four tokens.
-//! Registers are the constraint (sixteen sums, eight vectors of activations, four dot products, two of weights), so the
-//! loops are written out:
+//! Rows lie in the lanes; four weights of a row meet four values of a token, taken from a vector by lane. Per four
+//! rows, token and 32 weights there are eight `sdot`, a clearing, and the scales; everything else is shared by four
+//! tokens. Registers are the constraint (sixteen sums, eight vectors of activations, four dot products, two of
+//! weights), so the loops are written out:
 //!
 //! | register | holds |
 //! |---|---|
@@ -16,9 +16,9 @@
 //! A dot product of 32 weights is below 2^22, so it is counted up from the bits of `MAGIC` and becomes a float by one
 //! subtraction, exactly: conversions and multiplications of integers take twice as long as anything else here.
 
-use super::Dotprod;
 use super::dot::MAGIC;
 use super::panel::{Panel32, Panel256};
+use super::proof::Dotprod;
 use super::tokens::Quad32;
 use core::arch::asm;
 
@@ -249,8 +249,8 @@ pub(super) fn tile32<const HAS_MIN: bool>(
     let (w, scales, acc) = (panel.as_ptr(), scales.as_ptr(), acc.as_mut_ptr());
     let x = x.map(<[_]>::as_ptr);
     // SAFETY: the loop runs n >= 1 times; each time it reads 640 bytes of `panel`, 32 of each token's `x` and 32 of
-    // `scales`, which all have n elements of that size. It reads and writes the 256 bytes of `acc` once, around the loop,
-    // and touches no other memory, nor the stack.
+    // `scales`, which all have n elements of that size. It reads and writes the 256 bytes of `acc` once, around the
+    // loop, and touches no other memory, nor the stack.
     unsafe {
         if HAS_MIN {
             blocks32!(

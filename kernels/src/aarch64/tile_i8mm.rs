@@ -11,9 +11,9 @@
 //! | v28, v29 | weights, then scales of two row pairs |
 //! | v30, v31 | [`MAGIC`] (see the `sdot` tile); scales of a sub-block |
 
-use super::I8mm;
 use super::dot::MAGIC;
 use super::panel::{Panel32Pairs, Panel256};
+use super::proof::I8mm;
 use super::tokens::{Pairs32, Pairs256};
 use core::arch::asm;
 
@@ -181,9 +181,9 @@ pub(super) fn tile32<const HAS_MIN: bool>(_: I8mm, panel: &[Panel32Pairs], x: &[
         return;
     }
     let (w, x, acc) = (panel.as_ptr(), x.as_ptr(), acc.as_mut_ptr());
-    // SAFETY: the loop runs n >= 1 times; each time it reads 768 bytes of `panel` and 192 of `x`, which have n elements of
-    // that size. It reads and writes the 256 bytes of `acc` once, around the loop, and touches no other memory, nor the
-    // stack.
+    // SAFETY: the loop runs n >= 1 times; each time it reads 768 bytes of `panel` and 192 of `x`, which have n elements
+    // of that size. It reads and writes the 256 bytes of `acc` once, around the loop, and touches no other memory, nor
+    // the stack.
     unsafe {
         if HAS_MIN {
             blocks32!(
@@ -301,8 +301,8 @@ pub(super) fn isums256<const SUBS: usize>(_: I8mm, panel: &Panel256, x: &Pairs25
     let mut isums = [[0; 16]; 4];
     let (w, out) = (panel.subs.as_flattened().as_ptr(), isums.as_mut_ptr());
     let x = x.as_flattened().as_ptr();
-    // SAFETY: the loop runs 8 times; each time it reads 128 bytes of the 1024 of `x`, and 640 or 768 of the 6144 bytes of
-    // `subs`. It then writes the 256 bytes of `isums`, and touches no other memory, nor the stack.
+    // SAFETY: the loop runs 8 times; each time it reads 128 bytes of the 1024 of `x`, and 640 or 768 of the 6144 bytes
+    // of `subs`. It then writes the 256 bytes of `isums`, and touches no other memory, nor the stack.
     unsafe {
         if SUBS == 8 {
             superblock!(w, x, out, sub32, "160", "320", "480", "640");

@@ -1,6 +1,6 @@
 //! Tiles of four tokens, rearranged for the micro-kernels.
 
-use super::Neon;
+use super::proof::Neon;
 use super::vectors::{load_i8, pair, store_i8};
 use crate::activations::QuantizedRows;
 use bytemuck::{Pod, Zeroable};

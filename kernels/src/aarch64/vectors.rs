@@ -14,7 +14,7 @@ pub(super) fn load_i8(x: &[i8; 16]) -> int8x16_t {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn load_u8(x: &[u8; 16]) -> uint8x16_t {
-    // SAFETY: as above.
+    // SAFETY: the reference is to exactly what is read; any alignment will do.
     unsafe { vld1q_u8(x.as_ptr()) }
 }
 
@@ -22,7 +22,7 @@ pub(super) fn load_u8(x: &[u8; 16]) -> uint8x16_t {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn load_f32(x: &[f32; 4]) -> float32x4_t {
-    // SAFETY: as above.
+    // SAFETY: the reference is to exactly what is read; any alignment will do.
     unsafe { vld1q_f32(x.as_ptr()) }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn store_up_to_4(v: float32x4_t, x: &mut [f32]) {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn load_i16(x: &[i16; 8]) -> int16x8_t {
-    // SAFETY: as above.
+    // SAFETY: the reference is to exactly what is read; any alignment will do.
     unsafe { vld1q_s16(x.as_ptr()) }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn load_i16(x: &[i16; 8]) -> int16x8_t {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn load_i32(x: &[i32; 4]) -> int32x4_t {
-    // SAFETY: as above.
+    // SAFETY: the reference is to exactly what is read; any alignment will do.
     unsafe { vld1q_s32(x.as_ptr()) }
 }
 
@@ -76,7 +76,7 @@ pub(super) fn store_i32(v: int32x4_t, x: &mut [i32; 4]) {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn store_i8(v: int8x16_t, x: &mut [i8; 16]) {
-    // SAFETY: as above.
+    // SAFETY: the reference is to exactly what is written; any alignment will do.
     unsafe { vst1q_s8(x.as_mut_ptr(), v) }
 }
 
@@ -123,7 +123,7 @@ pub(super) fn load_widened(x: &[i16; 4]) -> int32x4_t {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn store_i16x4(v: int16x4_t, x: &mut [i16; 4]) {
-    // SAFETY: as above.
+    // SAFETY: the reference is to exactly what is written; any alignment will do.
     unsafe { vst1_s16(x.as_mut_ptr(), v) }
 }
 
@@ -131,7 +131,7 @@ pub(super) fn store_i16x4(v: int16x4_t, x: &mut [i16; 4]) {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn store_i16(v: int16x8_t, x: &mut [i16; 8]) {
-    // SAFETY: as above.
+    // SAFETY: the reference is to exactly what is written; any alignment will do.
     unsafe { vst1q_s16(x.as_mut_ptr(), v) }
 }
 

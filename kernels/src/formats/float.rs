@@ -6,7 +6,7 @@
 //! BF16  2 bytes  the upper half of a binary32
 //! ```
 
-use super::{WeightType, f16, to_f16};
+use super::{WeightType, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// A float weight, little-endian at any alignment.
@@ -15,8 +15,6 @@ pub trait Float: Pod {
     const TYPE: WeightType;
     /// The value; exact.
     fn to_f32(self) -> f32;
-    /// The nearest weight, ties to even.
-    fn from_f32(value: f32) -> Self;
 }
 
 /// 32 bits.
@@ -41,10 +39,6 @@ impl Float for F32 {
     fn to_f32(self) -> f32 {
         f32::from_le_bytes(self.0)
     }
-
-    fn from_f32(value: f32) -> Self {
-        Self(value.to_le_bytes())
-    }
 }
 
 impl Float for F16 {
@@ -54,10 +48,6 @@ impl Float for F16 {
     fn to_f32(self) -> f32 {
         f16(self.0)
     }
-
-    fn from_f32(value: f32) -> Self {
-        Self(to_f16(value))
-    }
 }
 
 impl Float for Bf16 {
@@ -66,9 +56,5 @@ impl Float for Bf16 {
     #[inline]
     fn to_f32(self) -> f32 {
         f32::from_bits(u32::from(u16::from_le_bytes(self.0)) << 16)
-    }
-
-    fn from_f32(value: f32) -> Self {
-        Self(half::bf16::from_f32(value).to_le_bytes())
     }
 }

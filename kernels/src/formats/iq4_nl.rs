@@ -5,8 +5,7 @@
 //! byte 2..18   qs[16]  low nibble: weight i, high nibble: weight i + 16
 //! ```
 
-use super::fit;
-use super::{Block32, Unpacked32, WeightType, f16, to_f16};
+use super::{Block32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The sixteen levels, denser around zero (`kvalues_iq4nl` in ggml).
@@ -23,7 +22,6 @@ pub struct BlockIq4Nl {
 }
 
 impl Block32 for BlockIq4Nl {
-    const TYPE: WeightType = WeightType::IQ4_NL;
     const HAS_MIN: bool = false;
 
     #[inline]
@@ -34,15 +32,5 @@ impl Block32 for BlockIq4Nl {
             qs[i + 16] = CODEBOOK[usize::from(byte >> 4)];
         }
         Unpacked32 { qs, d: f16(self.d), m: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 32]) -> Self {
-        let d = fit::extreme(values) / f32::from(CODEBOOK[0]);
-        let id = fit::inverse(d);
-        let mut qs = [0; 16];
-        for (i, q) in qs.iter_mut().enumerate() {
-            *q = fit::nearest(&CODEBOOK, values[i] * id) | fit::nearest(&CODEBOOK, values[i + 16] * id) << 4;
-        }
-        Self { d: to_f16(d), qs }
     }
 }

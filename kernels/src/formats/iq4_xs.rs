@@ -9,9 +9,8 @@
 //!
 //! Scales are stored plus 32.
 
-use super::fit;
 use super::iq4_nl::CODEBOOK;
-use super::{Block256, Unpacked256, WeightType, f16, to_f16};
+use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -40,7 +39,6 @@ impl BlockIq4Xs {
 }
 
 impl Block256 for BlockIq4Xs {
-    const TYPE: WeightType = WeightType::IQ4_XS;
     const HAS_MIN: bool = false;
 
     #[inline]
@@ -49,22 +47,5 @@ impl Block256 for BlockIq4Xs {
             core::array::from_fn(|i| CODEBOOK[usize::from(self.qs[i / 32 * 16 + i % 16] >> (i / 16 % 2 * 4) & 15)]);
         let scales = self.unpack_scales();
         Unpacked256 { qs, scales: core::array::from_fn(|g| scales[g / 2]), mins: [0; 16], d: f16(self.d), dmin: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 256]) -> Self {
-        let (d, scales, _) = fit::symmetric::<8>(values, CODEBOOK[0], 31);
-        let mut qs = [0; 128];
-        for (i, &v) in values.iter().enumerate() {
-            let id = fit::inverse(d * f32::from(scales[i / 32]));
-            qs[i / 32 * 16 + i % 16] |= fit::nearest(&CODEBOOK, v * id) << (i / 16 % 2 * 4);
-        }
-        let mut scales_h = 0;
-        let mut scales_l = [0; 4];
-        for (j, s) in scales.iter().enumerate() {
-            let s = (s + 32) as u8;
-            scales_l[j / 2] |= (s & 15) << (j % 2 * 4);
-            scales_h |= u16::from(s >> 4) << (2 * j);
-        }
-        Self { d: to_f16(d), scales_h: scales_h.to_le_bytes(), scales_l, qs }
     }
 }

@@ -7,8 +7,7 @@
 //!
 //! The codebook holds twice the E2M1 values, so that they are integers; the exponent makes up for it.
 
-use super::fit;
-use super::{Block32, Unpacked32, WeightType};
+use super::{Block32, Unpacked32};
 use bytemuck::{Pod, Zeroable};
 
 /// Twice the values of E2M1.
@@ -30,7 +29,6 @@ pub(crate) fn scale(e: u8) -> f32 {
 }
 
 impl Block32 for BlockMxfp4 {
-    const TYPE: WeightType = WeightType::MXFP4;
     const HAS_MIN: bool = false;
 
     #[inline]
@@ -41,17 +39,5 @@ impl Block32 for BlockMxfp4 {
             qs[i + 16] = CODEBOOK[usize::from(byte >> 4)];
         }
         Unpacked32 { qs, d: scale(self.e), m: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 32]) -> Self {
-        // The largest magnitude falls into 8..16, so that it rounds to 8 or 12: exponent 3 below its own.
-        let exponent = (fit::extreme(values).to_bits() >> 23 & 255) as i32 - 127;
-        let e = (exponent - 3 + 128).clamp(0, 254) as u8;
-        let id = fit::inverse(scale(e));
-        let mut qs = [0; 16];
-        for (i, q) in qs.iter_mut().enumerate() {
-            *q = fit::nearest(&CODEBOOK, values[i] * id) | fit::nearest(&CODEBOOK, values[i + 16] * id) << 4;
-        }
-        Self { e, qs }
     }
 }

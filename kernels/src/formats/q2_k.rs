@@ -7,8 +7,7 @@
 //! byte 82..84  dmin        f16
 //! ```
 
-use super::fit;
-use super::{Block256, Unpacked256, WeightType, f16, to_f16};
+use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -26,7 +25,6 @@ pub struct BlockQ2K {
 }
 
 impl Block256 for BlockQ2K {
-    const TYPE: WeightType = WeightType::Q2_K;
     const HAS_MIN: bool = true;
 
     #[inline]
@@ -43,18 +41,5 @@ impl Block256 for BlockQ2K {
             d: f16(self.d),
             dmin: f16(self.dmin),
         }
-    }
-
-    fn quantize(values: &[f32; 256]) -> Self {
-        let fit = fit::with_minima::<16>(values, 3, 15);
-        let mut qs = [0; 64];
-        for (i, q) in fit.qs.iter().enumerate() {
-            qs[i / 128 * 32 + i % 32] |= q << (i / 32 % 4 * 2);
-        }
-        let mut scales = fit.scales;
-        for (s, m) in scales.iter_mut().zip(fit.mins) {
-            *s |= m << 4;
-        }
-        Self { scales, qs, d: to_f16(fit.d), dmin: to_f16(fit.dmin) }
     }
 }

@@ -10,8 +10,7 @@
 //!
 //! The three bits are `q + 4`.
 
-use super::fit;
-use super::{Block256, Unpacked256, WeightType, f16, to_f16};
+use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -44,7 +43,6 @@ impl BlockQ3K {
 }
 
 impl Block256 for BlockQ3K {
-    const TYPE: WeightType = WeightType::Q3_K;
     const HAS_MIN: bool = false;
 
     #[inline]
@@ -57,23 +55,5 @@ impl Block256 for BlockQ3K {
             *q = (low | high << 2) as i8 - 4;
         }
         Unpacked256 { qs, scales: self.unpack_scales(), mins: [0; 16], d: f16(self.d), dmin: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 256]) -> Self {
-        let (d, group_scales, fitted) = fit::symmetric::<16>(values, -4, 31);
-        let mut hmask = [0; 32];
-        let mut qs = [0; 64];
-        for (i, q) in fitted.iter().enumerate() {
-            let q = (q + 4) as u8;
-            qs[i / 128 * 32 + i % 32] |= (q & 3) << (i / 32 % 4 * 2);
-            hmask[i % 32] |= (q >> 2) << (i / 32);
-        }
-        let mut scales = [0; 12];
-        for (g, s) in group_scales.iter().enumerate() {
-            let s = (s + 32) as u8;
-            scales[g % 8] |= (s & 15) << (g / 8 * 4);
-            scales[8 + g % 4] |= (s >> 4) << (g / 4 * 2);
-        }
-        Self { hmask, qs, scales, d: to_f16(d) }
     }
 }

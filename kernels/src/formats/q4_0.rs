@@ -5,7 +5,7 @@
 //! byte 2..18   qs[16]  low nibble: weight i, high nibble: weight i + 16, stored plus 8
 //! ```
 
-use super::{Block32, Unpacked32, WeightType, f16, to_f16};
+use super::{Block32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -19,7 +19,6 @@ pub struct BlockQ4_0 {
 }
 
 impl Block32 for BlockQ4_0 {
-    const TYPE: WeightType = WeightType::Q4_0;
     const HAS_MIN: bool = false;
 
     #[inline]
@@ -30,23 +29,5 @@ impl Block32 for BlockQ4_0 {
             qs[i + 16] = (byte >> 4) as i8 - 8;
         }
         Unpacked32 { qs, d: f16(self.d), m: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 32]) -> Self {
-        // The value of the largest magnitude maps to -8, the end of the range that has no positive twin.
-        let mut extreme = 0.0f32;
-        for &v in values {
-            if v.abs() > extreme.abs() {
-                extreme = v;
-            }
-        }
-        let d = extreme / -8.0;
-        let id = if d == 0.0 { 0.0 } else { 1.0 / d };
-        let nibble = |v: f32| (v * id + 8.5).clamp(0.0, 15.0) as u8;
-        let mut qs = [0; 16];
-        for (i, q) in qs.iter_mut().enumerate() {
-            *q = nibble(values[i]) | nibble(values[i + 16]) << 4;
-        }
-        Self { d: to_f16(d), qs }
     }
 }

@@ -6,8 +6,7 @@
 //! byte 4..20   qs[16]  low nibble: weight i, high nibble: weight i + 16
 //! ```
 
-use super::fit::{self, round_clamped};
-use super::{Block32, Unpacked32, WeightType, f16, to_f16};
+use super::{Block32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -23,7 +22,6 @@ pub struct BlockQ4_1 {
 }
 
 impl Block32 for BlockQ4_1 {
-    const TYPE: WeightType = WeightType::Q4_1;
     const HAS_MIN: bool = true;
 
     #[inline]
@@ -34,17 +32,5 @@ impl Block32 for BlockQ4_1 {
             qs[i + 16] = (byte >> 4) as i8;
         }
         Unpacked32 { qs, d: f16(self.d), m: f16(self.m) }
-    }
-
-    fn quantize(values: &[f32; 32]) -> Self {
-        let (low, high) = fit::range(values);
-        let d = (high - low) / 15.0;
-        let id = fit::inverse(d);
-        let nibble = |v: f32| round_clamped((v - low) * id, 0, 15) as u8;
-        let mut qs = [0; 16];
-        for (i, q) in qs.iter_mut().enumerate() {
-            *q = nibble(values[i]) | nibble(values[i + 16]) << 4;
-        }
-        Self { d: to_f16(d), m: to_f16(low), qs }
     }
 }

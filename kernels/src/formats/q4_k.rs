@@ -7,11 +7,10 @@
 //! byte 16..144  qs[128]     low nibble of qs[32 n + l]: weight 64 n + l, high nibble: weight 64 n + 32 + l  (l < 32)
 //! ```
 //!
-//! Scale and minimum `j < 4` are the low six bits of `scales[j]` and `scales[j + 4]`. For `j >= 4` their low four bits are
-//! the low and high nibble of `scales[j + 4]`, their high two the top bits of `scales[j - 4]` and `scales[j]`.
+//! Scale and minimum `j < 4` are the low six bits of `scales[j]` and `scales[j + 4]`. For `j >= 4` their low four bits
+//! are the low and high nibble of `scales[j + 4]`, their high two the top bits of `scales[j - 4]` and `scales[j]`.
 
-use super::fit;
-use super::{Block256, Unpacked256, WeightType, f16, to_f16};
+use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -29,7 +28,6 @@ pub struct BlockQ4K {
 }
 
 impl Block256 for BlockQ4K {
-    const TYPE: WeightType = WeightType::Q4_K;
     const HAS_MIN: bool = true;
 
     #[inline]
@@ -47,15 +45,6 @@ impl Block256 for BlockQ4K {
             dmin: f16(self.dmin),
         }
     }
-
-    fn quantize(values: &[f32; 256]) -> Self {
-        let fit = fit::with_minima::<8>(values, 15, 63);
-        let mut qs = [0; 128];
-        for (i, q) in fit.qs.iter().enumerate() {
-            qs[i / 64 * 32 + i % 32] |= q << (i / 32 % 2 * 4);
-        }
-        Self { d: to_f16(fit.d), dmin: to_f16(fit.dmin), scales: pack_scales(&fit.scales, &fit.mins), qs }
-    }
 }
 
 /// Eight scales and eight minima, `0..=63`.
@@ -69,15 +58,4 @@ pub(crate) fn unpack_scales(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
         mins[j + 4] = packed[j + 8] >> 4 | packed[j + 4] >> 6 << 4;
     }
     (scales, mins)
-}
-
-/// The inverse of [`unpack_scales`].
-pub(crate) fn pack_scales(scales: &[u8; 8], mins: &[u8; 8]) -> [u8; 12] {
-    let mut packed = [0; 12];
-    for j in 0..4 {
-        packed[j] = scales[j] | scales[j + 4] >> 4 << 6;
-        packed[j + 4] = mins[j] | mins[j + 4] >> 4 << 6;
-        packed[j + 8] = scales[j + 4] & 15 | (mins[j + 4] & 15) << 4;
-    }
-    packed
 }

@@ -6,8 +6,7 @@
 //! byte 6..22   qs[16]  low nibble: weight i, high nibble: weight i + 16
 //! ```
 
-use super::fit::{self, round_clamped};
-use super::{Block32, Unpacked32, WeightType, f16, to_f16};
+use super::{Block32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -23,19 +22,11 @@ pub struct BlockQ5_0 {
 }
 
 impl Block32 for BlockQ5_0 {
-    const TYPE: WeightType = WeightType::Q5_0;
     const HAS_MIN: bool = false;
 
     #[inline]
     fn unpack(&self) -> Unpacked32 {
         Unpacked32 { qs: unpack5(self.qh, &self.qs).map(|q| q - 16), d: f16(self.d), m: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 32]) -> Self {
-        let d = fit::extreme(values) / -16.0;
-        let id = fit::inverse(d);
-        let (qh, qs) = pack5(&values.map(|v| (round_clamped(v * id, -16, 15) + 16) as u8));
-        Self { d: to_f16(d), qh, qs }
     }
 }
 
@@ -48,15 +39,4 @@ pub(crate) fn unpack5(qh: [u8; 4], nibbles: &[u8; 16]) -> [i8; 32] {
         qs[i + 16] = (byte >> 4) as i8 | ((qh >> (i + 16) & 1) << 4) as i8;
     }
     qs
-}
-
-/// The inverse of [`unpack5`].
-pub(crate) fn pack5(qs: &[u8; 32]) -> ([u8; 4], [u8; 16]) {
-    let mut qh = 0;
-    let mut nibbles = [0; 16];
-    for i in 0..32 {
-        qh |= u32::from(qs[i] >> 4) << i;
-        nibbles[i % 16] |= (qs[i] & 15) << (i / 16 * 4);
-    }
-    (qh.to_le_bytes(), nibbles)
 }

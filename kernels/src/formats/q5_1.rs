@@ -7,9 +7,8 @@
 //! byte 8..24   qs[16]  low nibble: weight i, high nibble: weight i + 16
 //! ```
 
-use super::fit::{self, round_clamped};
-use super::q5_0::{pack5, unpack5};
-use super::{Block32, Unpacked32, WeightType, f16, to_f16};
+use super::q5_0::unpack5;
+use super::{Block32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -27,19 +26,10 @@ pub struct BlockQ5_1 {
 }
 
 impl Block32 for BlockQ5_1 {
-    const TYPE: WeightType = WeightType::Q5_1;
     const HAS_MIN: bool = true;
 
     #[inline]
     fn unpack(&self) -> Unpacked32 {
         Unpacked32 { qs: unpack5(self.qh, &self.qs), d: f16(self.d), m: f16(self.m) }
-    }
-
-    fn quantize(values: &[f32; 32]) -> Self {
-        let (low, high) = fit::range(values);
-        let d = (high - low) / 31.0;
-        let id = fit::inverse(d);
-        let (qh, qs) = pack5(&values.map(|v| round_clamped((v - low) * id, 0, 31) as u8));
-        Self { d: to_f16(d), m: to_f16(low), qh, qs }
     }
 }

@@ -8,9 +8,8 @@
 //! byte 48..176  qs[128]     low nibble of qs[32 n + l]: weight 64 n + l, high nibble: weight 64 n + 32 + l  (l < 32)
 //! ```
 
-use super::fit;
-use super::q4_k::{pack_scales, unpack_scales};
-use super::{Block256, Unpacked256, WeightType, f16, to_f16};
+use super::q4_k::unpack_scales;
+use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -30,7 +29,6 @@ pub struct BlockQ5K {
 }
 
 impl Block256 for BlockQ5K {
-    const TYPE: WeightType = WeightType::Q5_K;
     const HAS_MIN: bool = true;
 
     #[inline]
@@ -49,16 +47,5 @@ impl Block256 for BlockQ5K {
             d: f16(self.d),
             dmin: f16(self.dmin),
         }
-    }
-
-    fn quantize(values: &[f32; 256]) -> Self {
-        let fit = fit::with_minima::<8>(values, 31, 63);
-        let mut qh = [0; 32];
-        let mut qs = [0; 128];
-        for (i, q) in fit.qs.iter().enumerate() {
-            qs[i / 64 * 32 + i % 32] |= (q & 15) << (i / 32 % 2 * 4);
-            qh[i % 32] |= (q >> 4) << (i / 32);
-        }
-        Self { d: to_f16(fit.d), dmin: to_f16(fit.dmin), scales: pack_scales(&fit.scales, &fit.mins), qh, qs }
     }
 }

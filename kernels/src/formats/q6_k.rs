@@ -1,15 +1,14 @@
 //! Q6_K: 256 weights in 210 bytes, `w = (d * scale) * (q - 32)`, a scale per 16 weights.
 //!
 //! ```text
-//! byte 0..128    ql[128]     low four bits: weight 128 n + 32 j + l (l < 32, n < 2) has for j = 0, 1 the low nibble and
-//!                            for j = 2, 3 the high nibble of ql[64 n + 32 (j % 2) + l]
+//! byte 0..128    ql[128]     low four bits: weight 128 n + 32 j + l (l < 32, n < 2) has for j = 0, 1 the low nibble
+//!                            and for j = 2, 3 the high nibble of ql[64 n + 32 (j % 2) + l]
 //! byte 128..192  qh[64]      high two bits: bits 2j, 2j+1 of qh[32 n + l]
 //! byte 192..208  scales[16]  i8
 //! byte 208..210  d           f16
 //! ```
 
-use super::fit;
-use super::{Block256, Unpacked256, WeightType, f16, to_f16};
+use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -33,7 +32,6 @@ fn place(i: usize) -> (usize, usize, usize, usize) {
 }
 
 impl Block256 for BlockQ6K {
-    const TYPE: WeightType = WeightType::Q6_K;
     const HAS_MIN: bool = false;
 
     #[inline]
@@ -43,18 +41,5 @@ impl Block256 for BlockQ6K {
             (self.ql[low] >> low_shift & 15 | (self.qh[high] >> high_shift & 3) << 4) as i8 - 32
         });
         Unpacked256 { qs, scales: self.scales, mins: [0; 16], d: f16(self.d), dmin: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 256]) -> Self {
-        let (d, scales, fitted) = fit::symmetric::<16>(values, -32, 127);
-        let mut ql = [0; 128];
-        let mut qh = [0; 64];
-        for (i, q) in fitted.iter().enumerate() {
-            let q = (q + 32) as u8;
-            let (low, low_shift, high, high_shift) = place(i);
-            ql[low] |= (q & 15) << low_shift;
-            qh[high] |= (q >> 4) << high_shift;
-        }
-        Self { ql, qh, scales, d: to_f16(d) }
     }
 }

@@ -5,7 +5,7 @@
 //! byte 2..34   qs[32]  i8
 //! ```
 
-use super::{Block32, Unpacked32, WeightType, f16, to_f16};
+use super::{Block32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -19,18 +19,10 @@ pub struct BlockQ8_0 {
 }
 
 impl Block32 for BlockQ8_0 {
-    const TYPE: WeightType = WeightType::Q8_0;
     const HAS_MIN: bool = false;
 
     #[inline]
     fn unpack(&self) -> Unpacked32 {
         Unpacked32 { qs: self.qs, d: f16(self.d), m: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 32]) -> Self {
-        let amax = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        let d = amax / 127.0;
-        let id = if d == 0.0 { 0.0 } else { 1.0 / d };
-        Self { d: to_f16(d), qs: values.map(|v| libm::roundf(v * id) as i8) }
     }
 }

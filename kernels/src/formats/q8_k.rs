@@ -6,8 +6,7 @@
 //! byte 260..292  bsums[16]  i16, sums of the groups of 16; not read here
 //! ```
 
-use super::fit::{self, round_clamped};
-use super::{Block256, Unpacked256, WeightType};
+use super::{Block256, Unpacked256};
 use bytemuck::{Pod, Zeroable};
 
 /// The block as it lies in the file.
@@ -23,22 +22,10 @@ pub struct BlockQ8K {
 }
 
 impl Block256 for BlockQ8K {
-    const TYPE: WeightType = WeightType::Q8_K;
     const HAS_MIN: bool = false;
 
     #[inline]
     fn unpack(&self) -> Unpacked256 {
         Unpacked256 { qs: self.qs, scales: [1; 16], mins: [0; 16], d: f32::from_le_bytes(self.d), dmin: 0.0 }
-    }
-
-    fn quantize(values: &[f32; 256]) -> Self {
-        let d = fit::extreme(values).abs() / 127.0;
-        let id = fit::inverse(d);
-        let qs = values.map(|v| round_clamped(v * id, -127, 127));
-        let bsums = core::array::from_fn(|g| {
-            let sum: i16 = qs[g * 16..][..16].iter().map(|&q| i16::from(q)).sum();
-            sum.to_le_bytes()
-        });
-        Self { d: d.to_le_bytes(), qs, bsums }
     }
 }

@@ -44,7 +44,8 @@ pub(crate) fn attend<L: Lanes>(l: L, chunk: &Attend<'_>, state: &mut AttentionSt
                 _ => scores::<L, 1, 4>(l, chunk, queries, seen.any, &mut p),
             }
             let factors = softmax(l, &mut p, &seen.each[..n_queries], chunk.softcap, state, first_query);
-            weighted_values(l, chunk, &seen, &p, &factors, width, state, first_query, n_queries);
+            let weights = Weights { seen: &seen, p: &p, factors: &factors, width };
+            weighted_values(l, chunk, &weights, state, first_query..first_query + n_queries);
         }
         first_query += n_queries;
     }
@@ -56,7 +57,7 @@ struct Seen {
     each: [(usize, usize); MAX_QUERIES],
     /// From the first slot that any query sees to the end of the last.
     any: (usize, usize),
-    /// Slots that all of them see that see something.
+    /// Slots that every query sees whose range is not empty.
     all: (usize, usize),
 }
 
@@ -151,20 +152,28 @@ fn add_component<L: Lanes, const Q: usize, const N: usize>(
     }
 }
 
-/// `sum over seen slots of p * v`, joined to the state.
+/// What a group of queries makes of a chunk's scores.
+struct Weights<'a> {
+    /// What they see.
+    seen: &'a Seen,
+    /// `exp(score - max)` of each slot, per query.
+    p: &'a [[f32; CHUNK]; MAX_QUERIES],
+    /// Scale of the state so far and of this chunk, per query.
+    factors: &'a [(f32, f32); MAX_QUERIES],
+    /// Queries that the loops are made for: at least as many as there are.
+    width: usize,
+}
+
+/// `sum over seen slots of p * v`, joined to the state of `queries`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn weighted_values<L: Lanes>(
     l: L,
     chunk: &Attend<'_>,
-    seen: &Seen,
-    p: &[[f32; CHUNK]; MAX_QUERIES],
-    factors: &[(f32, f32); MAX_QUERIES],
-    width: usize,
+    weights: &Weights<'_>,
     state: &mut AttentionState<'_>,
-    first_query: usize,
-    n_queries: usize,
+    queries: Range<usize>,
 ) {
+    let &Weights { seen, p, factors, width } = weights;
     let mut c = 0;
     while c < chunk.value_dim {
         // As in `scores`, some vectors of a value at a time, for as long as there are so many.
@@ -179,7 +188,7 @@ fn weighted_values<L: Lanes>(
         // The slots that all queries see by the loop that matters; the others, and what is left of a value that is no
         // whole number of vectors, one by one.
         let all = if c + 16 * together <= chunk.value_dim { seen.all } else { (seen.any.1, seen.any.1) };
-        add_values_of_some(l, chunk, seen, seen.any.0..all.0, c, together, p, &mut sums);
+        add_values_of_some(l, chunk, weights, seen.any.0..all.0, c, together, &mut sums);
         match (width, together) {
             (8, _) => add_values::<L, 8, 1>(l, chunk, all, c, p, &mut sums),
             (4, 1) => add_values::<L, 4, 1>(l, chunk, all, c, p, &mut sums),
@@ -189,10 +198,10 @@ fn weighted_values<L: Lanes>(
             (_, 1) => add_values::<L, 1, 1>(l, chunk, all, c, p, &mut sums),
             (_, _) => add_values::<L, 1, 4>(l, chunk, all, c, p, &mut sums),
         }
-        add_values_of_some(l, chunk, seen, all.1..seen.any.1, c, together, p, &mut sums);
-        for i in (0..n_queries).filter(|&i| seen.each[i].0 < seen.each[i].1) {
+        add_values_of_some(l, chunk, weights, all.1..seen.any.1, c, together, &mut sums);
+        for i in (0..queries.len()).filter(|&i| seen.each[i].0 < seen.each[i].1) {
             let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
-            let out = &mut state.out[(first_query + i) * chunk.value_dim..][..chunk.value_dim][c..];
+            let out = &mut state.out[(queries.start + i) * chunk.value_dim..][..chunk.value_dim][c..];
             for (out, &sum) in out.chunks_mut(16).zip(&sums[i * together..][..together]) {
                 match out.as_mut_array() {
                     Some(out) => l.store(l.fma(sum, b, l.mul(l.load(out), a)), out),
@@ -268,17 +277,15 @@ fn add_rows<L: Lanes, const Q: usize, const N: usize>(
     }
 }
 
-/// Adds the values at slots that not all queries see, weighted, for those that do.
+/// Slow path: adds the values, weighted, at slots that only some queries see.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn add_values_of_some<L: Lanes>(
     l: L,
     chunk: &Attend<'_>,
-    seen: &Seen,
+    weights: &Weights<'_>,
     slots: Range<usize>,
     c: usize,
     together: usize,
-    p: &[[f32; CHUNK]; MAX_QUERIES],
     sums: &mut [L::V; MAX_SUMS],
 ) {
     let row_bytes = chunk.values.len() / CHUNK;
@@ -286,9 +293,9 @@ fn add_values_of_some<L: Lanes>(
         let row = &chunk.values[j * row_bytes..][..row_bytes];
         for n in 0..together {
             let [value] = load_values::<L, 1>(l, chunk.kv_type, row, c + 16 * n);
-            for (q, &(first, end)) in seen.each.iter().enumerate() {
+            for (q, &(first, end)) in weights.seen.each.iter().enumerate() {
                 if first <= j && j < end {
-                    sums[q * together + n] = l.fma(l.splat(p[q][j]), value, sums[q * together + n]);
+                    sums[q * together + n] = l.fma(l.splat(weights.p[q][j]), value, sums[q * together + n]);
                 }
             }
         }

@@ -25,8 +25,8 @@ pub(crate) fn matmul<L: Lanes, W: Float>(l: L, w: &Matrix<'_>, x: &Activations<'
     }
 }
 
-/// `R` rows from `r` against `T` tokens from `t`, or as many as there are of each: `T`. Empty places of a tile repeat the
-/// last row or token.
+/// `R` rows from `r` against `T` tokens from `t`, or as many as there are of each: `T`. Empty places of a tile repeat
+/// the last row or token.
 #[inline(always)]
 fn tile<L: Lanes, W: Float, const R: usize, const T: usize>(
     l: L,

@@ -1,7 +1,7 @@
 //! The float operations of every SIMD table, written once over vectors of 16 f32.
 //!
 //! The one arithmetic is defined in 16 lanes (docs/NUMERICS.md), so one body serves a 512-bit register, two of 256 bits
-//! or four of 128. An instruction set implements [`Lanes`] for a token that exists only where its instructions do, and
+//! or four of 128. An instruction set implements [`Lanes`] for a proof that exists only where its instructions do, and
 //! enters these functions from a `#[target_feature]` function; `#[inline(always)]` carries the features inwards. No
 //! closures in here: they would be compiled without the features.
 
@@ -15,7 +15,8 @@ pub(crate) mod quantize;
 pub(crate) mod rope;
 pub(crate) mod store;
 
-/// Vectors of 16 f32 and what the one arithmetic does with them. A value of the type proves that the instructions exist.
+/// Vectors of 16 f32 and what the one arithmetic does with them. A value of the type proves that the instructions
+/// exist.
 pub(crate) trait Lanes: Copy {
     /// Sixteen f32.
     type V: Copy;
@@ -36,8 +37,8 @@ pub(crate) trait Lanes: Copy {
     fn load_bf16(self, x: &[u8; 32]) -> Self::V;
     /// Sixteen signed bytes, converted.
     fn load_i8(self, x: &[u8; 16]) -> Self::V;
-    /// `acc[q][n] = fma(a[q][k], b[n][k], acc[q][n])` for every `k` of `a`, in order. Row `k` of `b[n]` is sixteen f16, `stride`
-    /// bytes from the one before.
+    /// `acc[q][n] = fma(a[q][k], b[n][k], acc[q][n])` for every `k` of `a`, in order. Row `k` of `b[n]` is sixteen f16,
+    /// `stride` bytes from the one before.
     #[inline(always)]
     fn add_products_f16<const Q: usize, const N: usize>(
         self,

@@ -6,9 +6,12 @@ use crate::formats::WeightType;
 use crate::formats::float::Float;
 use crate::reference;
 
-/// F16 or BF16 weights as f32.
+/// Float weights as f32. Those that are f32 already are copied by the reference.
 #[inline(always)]
-pub(crate) fn dequantize_half<L: Lanes, W: Float>(l: L, row: &[u8], out: &mut [f32]) {
+pub(crate) fn dequantize_float<L: Lanes, W: Float>(l: L, row: &[u8], out: &mut [f32]) {
+    if matches!(W::TYPE, WeightType::F32) {
+        return reference::matmul::dequantize_float::<W>(row, out);
+    }
     let (rows, tail) = row.as_chunks::<32>();
     let (outs, out_tail) = out.as_chunks_mut::<16>();
     for (row, out) in rows.iter().zip(outs) {

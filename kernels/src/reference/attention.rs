@@ -47,7 +47,7 @@ pub(crate) fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
     }
 }
 
-/// Raises a running maximum by a later one; returns the factors of what was and of what comes.
+/// Raises a running maximum by a later one; returns the scales of the old state and of the new chunk.
 pub(crate) fn rescale(max: &mut f32, later: f32) -> (f32, f32) {
     let new = math::max(*max, later);
     let factors = (exp(*max - new), exp(later - new));

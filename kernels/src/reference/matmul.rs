@@ -3,9 +3,10 @@
 use super::math::{LANES, fma, tree};
 use crate::activations::{Activations, F32Rows, QuantizedRows};
 use crate::formats::float::Float;
-use crate::formats::{Block32, Block256};
+use crate::formats::{Block256, Blocks32, Unpacked32, Unpacked256};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
+use bytemuck::Zeroable;
 
 /// The f32 activations, as `Kernels::matmul` has checked.
 pub(crate) fn f32_rows<'a>(x: &Activations<'a>) -> F32Rows<'a> {
@@ -43,24 +44,40 @@ pub(crate) fn float<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut Til
 }
 
 /// Products with 32-weight blocks. The output is the accumulator: every block is unpacked once for all tokens.
-pub(crate) fn block32<B: Block32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _scratch: &mut [u8]) {
+pub(crate) fn block32<B: Blocks32<N>, const N: usize>(
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
+    out: &mut TileMut<'_>,
+    _scratch: &mut [u8],
+) {
     let x = quantized_rows(x);
     for r in 0..w.n_rows() {
         for t in 0..x.n_rows {
             out.row_mut(t)[r] = 0.0;
         }
-        for (b, block) in bytemuck::cast_slice::<u8, B>(w.row(r)).iter().enumerate() {
-            let w = block.unpack();
-            for t in 0..x.n_rows {
-                let block = t * (x.n_cols / 32) + b;
-                let dot: i32 =
-                    w.qs.iter().zip(&x.qs[block * 32..][..32]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
-                let scale = x.scales[block];
-                let acc = &mut out.row_mut(t)[r];
-                *acc = fma(dot as f32, w.d * scale, *acc);
-                if B::HAS_MIN {
-                    *acc = fma(f32::from(x.sums[block]), w.m * scale, *acc);
-                }
+        for (i, blocks) in bytemuck::cast_slice::<u8, B>(w.row(r)).chunks(8).enumerate() {
+            let mut unpacked = [[Unpacked32::zeroed(); N]; 8];
+            for (unpacked, block) in unpacked.iter_mut().zip(blocks) {
+                *unpacked = block.unpack_blocks();
+            }
+            add_blocks32(unpacked[..blocks.len()].as_flattened(), B::HAS_MIN, &x, 8 * N * i, r, out);
+        }
+    }
+}
+
+/// Adds the products of blocks `first ..` of row `r` with every token. Out of line: one copy for all formats.
+#[inline(never)]
+fn add_blocks32(w: &[Unpacked32], has_min: bool, x: &QuantizedRows<'_>, first: usize, r: usize, out: &mut TileMut<'_>) {
+    for t in 0..x.n_rows {
+        let x = x.row(t);
+        let qs = &x.qs.as_chunks::<32>().0[first..][..w.len()];
+        let (scales, sums) = (&x.scales[first..][..w.len()], &x.sums[first..][..w.len()]);
+        let acc = &mut out.row_mut(t)[r];
+        for (b, w) in w.iter().enumerate() {
+            let dot: i32 = w.qs.iter().zip(&qs[b]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+            *acc = fma(dot as f32, w.d * scales[b], *acc);
+            if has_min {
+                *acc = fma(f32::from(sums[b]), w.m * scales[b], *acc);
             }
         }
     }
@@ -74,27 +91,31 @@ pub(crate) fn block256<B: Block256>(w: &Matrix<'_>, x: &Activations<'_>, out: &m
             out.row_mut(t)[r] = 0.0;
         }
         for (b, block) in bytemuck::cast_slice::<u8, B>(w.row(r)).iter().enumerate() {
-            let w = block.unpack();
-            for t in 0..x.n_rows {
-                let block = t * (x.n_cols / 256) + b;
-                let qs = &x.qs[block * 256..][..256];
-                let sums = &x.sums[block * 16..][..16];
-                let mut isum = 0;
-                let mut msum = 0;
-                for g in 0..16 {
-                    let group = g * 16..g * 16 + 16;
-                    let dot: i32 =
-                        w.qs[group.clone()].iter().zip(&qs[group]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
-                    isum += i32::from(w.scales[g]) * dot;
-                    msum += i32::from(w.mins[g]) * i32::from(sums[g]);
-                }
-                let scale = x.scales[block];
-                let acc = &mut out.row_mut(t)[r];
-                *acc = fma(isum as f32, w.d * scale, *acc);
-                if B::HAS_MIN {
-                    *acc = fma(-(msum as f32), w.dmin * scale, *acc);
-                }
-            }
+            add_block256(&block.unpack(), B::HAS_MIN, &x, b, r, out);
+        }
+    }
+}
+
+/// Adds the products of block `b` of row `r` with every token. Out of line: one copy for all formats.
+#[inline(never)]
+fn add_block256(w: &Unpacked256, has_min: bool, x: &QuantizedRows<'_>, b: usize, r: usize, out: &mut TileMut<'_>) {
+    for t in 0..x.n_rows {
+        let block = t * (x.n_cols / 256) + b;
+        let qs = &x.qs[block * 256..][..256];
+        let sums = &x.sums[block * 16..][..16];
+        let mut isum = 0;
+        let mut msum = 0;
+        for g in 0..16 {
+            let group = g * 16..g * 16 + 16;
+            let dot: i32 = w.qs[group.clone()].iter().zip(&qs[group]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
+            isum += i32::from(w.scales[g]) * dot;
+            msum += i32::from(w.mins[g]) * i32::from(sums[g]);
+        }
+        let scale = x.scales[block];
+        let acc = &mut out.row_mut(t)[r];
+        *acc = fma(isum as f32, w.d * scale, *acc);
+        if has_min {
+            *acc = fma(-(msum as f32), w.dmin * scale, *acc);
         }
     }
 }
@@ -107,13 +128,20 @@ pub(crate) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
 }
 
 /// 32-weight blocks as f32: `d * q`, plus `m`.
-#[inline(always)]
-pub(crate) fn dequantize32<B: Block32>(row: &[u8], out: &mut [f32]) {
-    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(32)) {
-        let w = block.unpack();
+pub(crate) fn dequantize32<B: Blocks32<N>, const N: usize>(row: &[u8], out: &mut [f32]) {
+    let out = out.as_chunks_mut::<32>().0;
+    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.as_chunks_mut::<N>().0) {
+        dequantize_blocks32(&block.unpack_blocks(), B::HAS_MIN, out);
+    }
+}
+
+/// Blocks of 32 as f32. Out of line: one copy for all formats.
+#[inline(never)]
+fn dequantize_blocks32(w: &[Unpacked32], has_min: bool, out: &mut [[f32; 32]]) {
+    for (w, out) in w.iter().zip(out) {
         for (q, out) in w.qs.iter().zip(out) {
             *out = w.d * f32::from(*q);
-            if B::HAS_MIN {
+            if has_min {
                 *out += w.m;
             }
         }
@@ -121,14 +149,22 @@ pub(crate) fn dequantize32<B: Block32>(row: &[u8], out: &mut [f32]) {
 }
 
 /// Super-blocks as f32: `(d * scale) * q`, less `dmin * min`.
-#[inline(always)]
 pub(crate) fn dequantize256<B: Block256>(row: &[u8], out: &mut [f32]) {
-    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(256)) {
-        let w = block.unpack();
-        for (i, (q, out)) in w.qs.iter().zip(out).enumerate() {
-            *out = (w.d * f32::from(w.scales[i / 16])) * f32::from(*q);
-            if B::HAS_MIN {
-                *out -= w.dmin * f32::from(w.mins[i / 16]);
+    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.as_chunks_mut::<256>().0) {
+        dequantize_block256(&block.unpack(), B::HAS_MIN, out);
+    }
+}
+
+/// One super-block as f32. Out of line: one copy for all formats.
+#[inline(never)]
+fn dequantize_block256(w: &Unpacked256, has_min: bool, out: &mut [f32; 256]) {
+    for (g, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        let d = w.d * f32::from(w.scales[g]);
+        let min = w.dmin * f32::from(w.mins[g]);
+        for (q, out) in w.qs[16 * g..].iter().zip(out) {
+            *out = d * f32::from(*q);
+            if has_min {
+                *out -= min;
             }
         }
     }

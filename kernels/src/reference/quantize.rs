@@ -24,8 +24,8 @@ pub(crate) fn scale_of(amax: f32) -> (f32, f32) {
     }
 }
 
-/// The scale that a block of this kind keeps: with the 11 significant bits of an f16 in `Q8` (where f16 is normal), as it is
-/// in `Q8K`.
+/// The scale that a block of this kind keeps: with the 11 significant bits of an f16 in `Q8` (where f16 is normal), as
+/// it is in `Q8K`.
 #[inline]
 pub(crate) fn kept_scale(kind: ActivationType, scale: f32) -> f32 {
     let normal_f16 = 6.103_515_6e-5..=65_504.0;

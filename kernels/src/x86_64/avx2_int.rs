@@ -1,9 +1,9 @@
 //! [`Int`] in 256-bit registers, with AVX-VNNI or without.
 
-use super::Avx2;
 use super::gemm::{Panels, Weights};
 use super::int::Int;
 use super::ops::{multiply, ops};
+use super::proof::Avx2;
 use crate::activations::QuantizedRows;
 use crate::tiles::TileMut;
 use core::arch::asm;
@@ -131,7 +131,7 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
     #[inline(always)]
     fn dot(self, bits: u32, acc: __m256i, w: __m256i, x: __m256i) -> __m256i {
         if VNNI {
-            // SAFETY: as in `ops!`.
+            // SAFETY: with `VNNI`, `self` proves AVX-VNNI.
             unsafe { dpbusd(acc, w, x) }
         } else {
             self.dot16(acc, self.pairs(bits == 8, w, x), self.splat32(0x0001_0001))

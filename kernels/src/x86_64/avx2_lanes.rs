@@ -1,7 +1,7 @@
 //! [`Lanes`] in two 256-bit registers.
 
-use super::Avx2;
 use super::ops::ops;
+use super::proof::Avx2;
 use crate::lanes::Lanes;
 use core::arch::x86_64::*;
 

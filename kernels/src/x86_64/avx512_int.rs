@@ -1,16 +1,16 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
-use super::Avx512;
 use super::gemm::{Panels, Weights};
 use super::int::Int;
 use super::ops::{multiply, ops};
+use super::proof::Avx512;
 use crate::activations::QuantizedRows;
 use crate::tiles::TileMut;
 use core::arch::asm;
 use core::arch::x86_64::*;
 
-/// `vpdpwssd`. Written out because the compiler makes a product and a sum of the intrinsic, to save latency that does not
-/// matter here, at the price of an operation that does.
+/// `vpdpwssd`. Written out because the compiler makes a product and a sum of the intrinsic, to save latency that does
+/// not matter here, at the price of an operation that does.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn dpwssd(mut acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
@@ -112,13 +112,13 @@ impl Int for Avx512 {
 
     #[inline(always)]
     fn dot(self, _: u32, acc: __m512i, w: __m512i, x: __m512i) -> __m512i {
-        // SAFETY: as in `ops!`.
+        // SAFETY: `self` proves AVX-512 VNNI and BW.
         unsafe { _mm512_dpbusd_epi32(acc, w, x) }
     }
 
     #[inline(always)]
     fn dot_scaled(self, bits: u32, acc: __m512i, w: __m512i, x: __m512i, scales: __m512i) -> __m512i {
-        // SAFETY: as in `ops!`.
+        // SAFETY: `self` proves AVX-512 VNNI and BW.
         unsafe {
             if bits < 8 {
                 // A pair of products stays below 2^15.
@@ -132,7 +132,7 @@ impl Int for Avx512 {
 
     #[inline(always)]
     fn dot_scaled_pair(self, bits: u32, acc: __m512i, w: [__m512i; 2], x: [__m512i; 2], scales: __m512i) -> __m512i {
-        // SAFETY: as in `ops!`.
+        // SAFETY: `self` proves AVX-512 VNNI and BW.
         unsafe {
             if bits < 8 {
                 // Four products of at most 63 * 127 stay below 2^15.

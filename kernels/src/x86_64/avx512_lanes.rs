@@ -1,7 +1,7 @@
 //! [`Lanes`] in one 512-bit register.
 
-use super::Avx512;
 use super::ops::ops;
+use super::proof::Avx512;
 use crate::lanes::Lanes;
 use core::arch::x86_64::*;
 

@@ -31,6 +31,31 @@ impl<'a> Rows<'a> {
     }
 }
 
+impl<'a> Rows<'a> {
+    /// Up to 16 rows in memory of the table's own; the others repeat the first. Nothing is to be asked for.
+    #[inline(always)]
+    pub(super) fn staged<B: Pod>(rows: &[&'a [B]; 16]) -> Self {
+        let following = Following { line: core::ptr::null(), n_lines: 0 };
+        let row_bytes = size_of_val(rows[0]);
+        let rows = rows.map(|row| {
+            assert_eq!(size_of_val(row), row_bytes);
+            row.as_ptr().cast()
+        });
+        Self { rows, row_bytes, n_rows: 16, following, bytes: PhantomData }
+    }
+
+    /// Bytes of a row.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    /// The bytes of one of the 16 rows.
+    pub(super) fn bytes(&self, row: usize) -> &'a [u8] {
+        // SAFETY: there are `row_bytes` behind each pointer, which live as long as `'a`.
+        unsafe { core::slice::from_raw_parts(self.rows[row], self.row_bytes) }
+    }
+}
+
 /// Rows as blocks.
 pub(super) struct Band<'a, B> {
     rows: &'a Rows<'a>,
@@ -51,7 +76,8 @@ impl<'a, B: Pod> Band<'a, B> {
     #[inline(always)]
     unsafe fn block(&self, b: usize, row: usize) -> &'a B {
         const { assert!(align_of::<B>() == 1) };
-        // SAFETY: there are `row_bytes` behind the pointer, so `n_blocks` blocks of a type that any bytes are a value of.
+        // SAFETY: there are `row_bytes` behind the pointer, so `n_blocks` blocks of a type that any bytes are a value
+        // of.
         unsafe { &*self.rows.rows.get_unchecked(row).cast::<B>().add(b) }
     }
 
@@ -85,15 +111,16 @@ impl<'a, B: Pod> Band<'a, B> {
     }
 }
 
-/// How far ahead of the rows being read the first line that is asked for lies, at least. A band of short rows is read in
-/// less time than memory takes to answer.
+/// How far ahead of the rows being read the first line that is asked for lies, at least. A band of short rows is read
+/// in less time than memory takes to answer.
 const AHEAD_BYTES: usize = 16 << 10;
 
-/// The bytes to be asked for while a band is read or multiplied: as many, behind it and [`AHEAD_BYTES`] from its start.
+/// What to prefetch while a band is read or multiplied: as many bytes as the band has, starting behind it and at least
+/// [`AHEAD_BYTES`] from its start.
 ///
 /// They come in the order of memory, whatever the order the current rows are read in: one linear stream that memory and
-/// its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2 cache: a band of long rows
-/// would crowd out a level-1 cache.
+/// its prefetchers like, where sixteen strided ones would defeat them. It goes to the level-2 cache: a band of long
+/// rows would crowd out a level-1 cache.
 #[derive(Clone, Copy)]
 pub(super) struct Following {
     line: *const u8,

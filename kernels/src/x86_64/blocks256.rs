@@ -2,6 +2,7 @@
 
 use super::int::Int;
 use super::unpack::*;
+use crate::formats::Unpacked256;
 use crate::formats::iq4_xs::BlockIq4Xs;
 use crate::formats::q2_k::BlockQ2K;
 use crate::formats::q3_k::BlockQ3K;
@@ -30,8 +31,8 @@ macro_rules! nibble_groups {
     }};
 }
 
-/// Eight scales and eight minima of six bits from the first 16 bytes of a Q4_K or Q5_K block, as the low and high half of
-/// each piece.
+/// Eight scales and eight minima of six bits from the first 16 bytes of a Q4_K or Q5_K block, as the low and high half
+/// of each piece.
 #[inline(always)]
 fn six_bit_scales<I: Int>(i: I, head: I::I) -> I::I {
     const LOW: [u8; 16] = [4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -267,5 +268,32 @@ impl Unpack256 for BlockIq4Xs {
     #[inline(always)]
     fn d<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
         i.f16s(&field!(rows.d))
+    }
+}
+
+// Plain integers: what staged formats become.
+impl Unpack256 for Unpacked256 {
+    const BITS: u32 = 8;
+    const OFFSET: i32 = 128;
+    const GROUP: usize = 16;
+
+    #[inline(always)]
+    fn weights<I: Int>(i: I, rows: Four<'_, Self>, half: usize) -> [I::I; 8] {
+        let offset = i.splat8(128);
+        let mut groups = [i.zero(); 8];
+        for g in 0..8 {
+            groups[g] = i.xor(gather!(i, rows.qs, 128 * half + 16 * g), offset);
+        }
+        groups
+    }
+
+    #[inline(always)]
+    fn scales<I: Int>(i: I, rows: Four<'_, Self>) -> I::I {
+        gather!(i, rows.scales, 0)
+    }
+
+    #[inline(always)]
+    fn d<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
+        i.f32s(&field!(rows.d))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::int::Int;
 use super::unpack::*;
+use crate::formats::Unpacked32;
 use crate::formats::iq4_nl::BlockIq4Nl;
 use crate::formats::mxfp4::{self, BlockMxfp4};
 use crate::formats::q4_0::BlockQ4_0;
@@ -160,5 +161,22 @@ impl Unpack32 for BlockMxfp4 {
             *d = mxfp4::scale(row.e);
         }
         i.f32s(&d)
+    }
+}
+
+// Plain integers: what staged formats become.
+impl Unpack32 for Unpacked32 {
+    const BITS: u32 = 8;
+    const OFFSET: i32 = 128;
+
+    #[inline(always)]
+    fn weights<I: Int>(i: I, rows: Four<'_, Self>) -> [I::I; 2] {
+        let offset = i.splat8(128);
+        [i.xor(gather!(i, rows.qs, 0), offset), i.xor(gather!(i, rows.qs, 16), offset)]
+    }
+
+    #[inline(always)]
+    fn scales<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
+        i.f32s(&field!(rows.d))
     }
 }

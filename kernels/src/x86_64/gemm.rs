@@ -38,7 +38,7 @@ pub(super) struct Weights {
     pub(super) blocks: Blocks,
     /// Bits of a weight with its offset.
     pub(super) bits: u32,
-    /// What dot products still have too much, times the sum of their activations.
+    /// Offset of the weights that is left in a dot product: `offset * sum(x)` is to be subtracted.
     pub(super) offset: i32,
     /// Whether there are minima.
     pub(super) has_min: bool,
@@ -61,8 +61,8 @@ pub(super) struct Panels<'a, B> {
 /// Where a tile's results go: for each token `R` vectors.
 pub(super) type Out<'o, I, const R: usize, const T: usize> = [&'o mut [<I as Int>::Bytes; R]; T];
 
-/// A micro-kernel with its format's offset as second argument. To be called where the token's features exist, that is,
-/// with the token.
+/// A micro-kernel: a proof of the features it is compiled for, which makes the call sound; the format's offset; panels,
+/// tokens, results.
 pub(super) type MicroKernel<I, const R: usize, const T: usize> =
     unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>, Out<'_, I, R, T>);
 
@@ -103,7 +103,7 @@ pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
                 continue;
             }
             let mut tile = [[I::Bytes::zeroed(); R]; T];
-            // SAFETY: as above.
+            // SAFETY: `i` proves the features.
             unsafe { kernel(i, offset, rows, &tokens, tile.each_mut()) };
             for t in 0..n_tokens {
                 let tile: &[f32] = bytemuck::cast_slice(&tile[t]);

@@ -21,7 +21,8 @@ pub(super) trait Int: Copy {
     const NAME: &'static str;
     /// Rows, which are 32-bit lanes: 16 or 8.
     const ROWS: usize;
-    /// Weights of 8 bits come with an offset of 128. What of it is still in the result of [`Int::dot`]: 128 or 0.
+    /// The offset that [`Int::dot`] leaves in its result for 8-bit weights, which come with 128: 128, or 0 if it
+    /// removes it.
     const OFFSET8: i32;
 
     /// All zeros.

@@ -10,15 +10,36 @@ use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
 use core::hint::black_box;
 
-/// `T` tokens against the rows of a band, 32-weight blocks.
+/// The sums of a band's rows for `T` tokens, as far as blocks have been added.
+pub(super) struct Sums<I: Int, const T: usize> {
+    /// The block that comes next.
+    pub(super) block: usize,
+    /// A vector of rows per token.
+    pub(super) acc: [I::F; T],
+}
+
+impl<I: Int, const T: usize> Sums<I, T> {
+    /// Before the first block.
+    #[inline(always)]
+    pub(super) fn start(i: I) -> Self {
+        Self { block: 0, acc: [i.splat(0.0); T] }
+    }
+}
+
+/// Adds the products of a band of 32-weight blocks with `T` tokens.
 #[inline(always)]
-pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
+pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(
+    i: I,
+    band: &Band<'_, B>,
+    x: &Tokens<'_, T>,
+    sums: Sums<I, T>,
+) -> [I::F; T] {
     let offset = if B::BITS == 8 { I::OFFSET8 } else { B::OFFSET };
-    let mut acc = [i.splat(0.0); T];
+    let Sums { block: first, mut acc } = sums;
     let mut following = band.following();
     for b in 0..band.n_blocks() {
         let rows = band.blocks(b);
-        let (qs, scales, sums) = (x.qs::<8>(b), x.scales(b), x.sums::<1>(b));
+        let (qs, scales, sums) = (x.qs::<8>(first + b), x.scales(first + b), x.sums::<1>(first + b));
         let mut quad = [[i.zero(); 4]; T];
         following.prefetch(i, const { lines::<B>(I::ROWS, 1) });
         for q in 0..4 {
@@ -53,16 +74,21 @@ static SPREAD: [[u8; 16]; 8] = {
     spread
 };
 
-/// `T` tokens against the rows of a band, super-blocks.
+/// Adds the products of a band of super-blocks with `T` tokens.
 #[inline(always)]
-pub(super) fn rows256<I: Int, B: Unpack256, const T: usize>(i: I, band: &Band<'_, B>, x: &Tokens<'_, T>) -> [I::F; T] {
+pub(super) fn rows256<I: Int, B: Unpack256, const T: usize>(
+    i: I,
+    band: &Band<'_, B>,
+    x: &Tokens<'_, T>,
+    sums: Sums<I, T>,
+) -> [I::F; T] {
     let offset = if B::BITS == 8 { I::OFFSET8 } else { B::OFFSET };
     // Hidden from the compiler, which would make two shuffles with constants in them of one that reads its indices.
     let spread = black_box(&SPREAD);
-    let mut acc = [i.splat(0.0); T];
+    let Sums { block: first, mut acc } = sums;
     let mut following = band.following();
     for b in 0..band.n_blocks() {
-        let (qs, x_scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
+        let (qs, x_scales, sums) = (x.qs::<64>(first + b), x.scales(first + b), x.sums::<16>(first + b));
         let mut scales = [(i.zero(), i.zero()); 4];
         let mut dots = [[i.zero(); 4]; T];
         let mut mins = [[i.zero(); 4]; T];

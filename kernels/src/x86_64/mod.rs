@@ -1,7 +1,7 @@
 //! x86-64: `avx2` (with FMA and F16C), `avxvnni` and `avx512vnni`.
 //!
-//! The bodies are generic over a token, [`Avx2`] or [`Avx512`], that is made by functions compiled for its features, and
-//! by [`int::Int::multiply`], whose caller vouches for them; the float operations come from [`crate::lanes`], the integer products from [`matmul`]. Each table is a
+//! The bodies are generic over a proof, [`Avx2`] or [`Avx512`], that functions compiled for its features make
+//! ([`proof`]). The float operations come from [`crate::lanes`], the integer products from [`matmul`]. Each table is a
 //! `#[target_feature]` function that names the entry points compiled for the same features.
 
 mod avx2_int;
@@ -17,47 +17,66 @@ mod matmul;
 mod matvec;
 mod ops;
 mod panel;
+mod proof;
+mod staged;
 mod tokens;
 mod unpack;
 
 use crate::features::{Feature, Features};
 use crate::table::Kernels;
+use proof::{Avx2, Avx512};
 
-/// Proof of AVX2, FMA and F16C; with `VNNI` also of AVX-VNNI, which the matrix-matrix products alone make use of.
-#[derive(Clone, Copy)]
-pub(crate) struct Avx2<const VNNI: bool = false>(());
+/// The products of a format: an entry point of a table's module, with the matrix-matrix products of `M`.
+macro_rules! product {
+    (float, $block:path, $len:literal) => {
+        float_matmul::<$block>
+    };
+    (block32, $block:path, $len:literal) => {
+        matmul32::<$block, M>
+    };
+    (block256, $block:path, $len:literal) => {
+        matmul256::<$block, M>
+    };
+    (staged32, $block:path, $len:literal) => {
+        matmul_staged32::<staging::Of32<$block, { $len / 32 }>, M>
+    };
+    (staged256, $block:path, $len:literal) => {
+        matmul_staged256::<staging::Of256<$block>, M>
+    };
+}
 
-/// Proof of AVX-512 F, BW, DQ, VL and VNNI, and of what [`Avx2`] proves.
-#[derive(Clone, Copy)]
-pub(crate) struct Avx512(());
+/// The dequantization of a format.
+macro_rules! dequantizer {
+    (float, $block:path, $len:literal) => {
+        dequantize_float::<$block>
+    };
+    (block32, $block:path, $len:literal) => {
+        reference::matmul::dequantize32::<$block, 1>
+    };
+    (staged32, $block:path, $len:literal) => {
+        reference::matmul::dequantize32::<$block, { $len / 32 }>
+    };
+    ($of_256:ident, $block:path, $len:literal) => {
+        reference::matmul::dequantize256::<$block>
+    };
+}
 
 /// The entry points of a table: plain functions compiled for its features, and the table that names them.
 macro_rules! table {
-    ($module:ident, $token:path, $features:literal) => {
+    ($module:ident, $proof:ty, $features:literal) => {
         mod $module {
             use super::band::{Band, Rows};
             use super::int::Int;
             use super::matmul::Format;
+            use super::staged::{self, PlainRows};
             use super::tokens::Tokens;
             use super::unpack::{Unpack32, Unpack256};
             use super::{matmul, matvec, panel};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
-            use crate::formats::float::{Bf16, F16, F32, Float};
-            use crate::formats::iq4_nl::BlockIq4Nl;
-            use crate::formats::iq4_xs::BlockIq4Xs;
-            use crate::formats::mxfp4::BlockMxfp4;
-            use crate::formats::q2_k::BlockQ2K;
-            use crate::formats::q3_k::BlockQ3K;
-            use crate::formats::q4_0::BlockQ4_0;
-            use crate::formats::q4_1::BlockQ4_1;
-            use crate::formats::q4_k::BlockQ4K;
-            use crate::formats::q5_0::BlockQ5_0;
-            use crate::formats::q5_1::BlockQ5_1;
-            use crate::formats::q5_k::BlockQ5K;
-            use crate::formats::q6_k::BlockQ6K;
-            use crate::formats::q8_0::BlockQ8_0;
-            use crate::formats::q8_k::BlockQ8K;
+            use crate::formats::float::Float;
+            use crate::formats::staging::{self, Staged, Staging};
+            use crate::formats::{Unpacked32, Unpacked256, by_format};
             use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
             use crate::matrix::Matrix;
             use crate::reference;
@@ -66,30 +85,32 @@ macro_rules! table {
 
             #[target_feature(enable = $features)]
             fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-                float::matmul::<_, W>($token(()), w, x, out);
+                float::matmul::<_, W>(<$proof>::new(), w, x, out);
             }
 
-            type Bytes = <$token as Int>::Bytes;
-            type Sums<const T: usize> = [<$token as Int>::F; T];
+            type Bytes = <$proof as Int>::Bytes;
+            type Sums<const T: usize> = [<$proof as Int>::F; T];
 
             #[target_feature(enable = $features)]
             fn pack32<B: Unpack32>(rows: &Rows<'_>, panel: &mut [Bytes]) {
-                panel::pack32($token(()), &Band::<B>::new(rows), panel);
+                panel::pack32(<$proof>::new(), &Band::<B>::new(rows), panel);
             }
 
             #[target_feature(enable = $features)]
             fn pack256<B: Unpack256>(rows: &Rows<'_>, panel: &mut [Bytes]) {
-                panel::pack256($token(()), &Band::<B>::new(rows), panel);
+                panel::pack256(<$proof>::new(), &Band::<B>::new(rows), panel);
             }
 
             #[target_feature(enable = $features)]
             fn rows32<B: Unpack32, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
-                matvec::rows32($token(()), &Band::<B>::new(rows), x)
+                let proof = <$proof>::new();
+                matvec::rows32(proof, &Band::<B>::new(rows), x, matvec::Sums::start(proof))
             }
 
             #[target_feature(enable = $features)]
             fn rows256<B: Unpack256, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
-                matvec::rows256($token(()), &Band::<B>::new(rows), x)
+                let proof = <$proof>::new();
+                matvec::rows256(proof, &Band::<B>::new(rows), x, matvec::Sums::start(proof))
             }
 
             #[target_feature(enable = $features)]
@@ -108,7 +129,7 @@ macro_rules! table {
                     one: rows32::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows32::<B, 2>) } else { None },
                 };
-                matmul($token(()), format, w, x, out, scratch);
+                matmul(<$proof>::new(), format, w, x, out, scratch);
             }
 
             #[target_feature(enable = $features)]
@@ -127,14 +148,74 @@ macro_rules! table {
                     one: rows256::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows256::<B, 2>) } else { None },
                 };
-                matmul($token(()), format, w, x, out, scratch);
+                matmul(<$proof>::new(), format, w, x, out, scratch);
+            }
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn pack_plain<P: PlainRows>(staging: Staging<P>, rows: &Rows<'_>, panel: &mut [Bytes]) {
+                staged::pack(<$proof>::new(), staging, rows, panel);
+            }
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn rows_plain<P: PlainRows>(staging: Staging<P>, rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
+                staged::rows(<$proof>::new(), staging, rows, x)
+            }
+
+            #[target_feature(enable = $features)]
+            fn pack_staged<S: Staged<Plain: PlainRows>>(rows: &Rows<'_>, panel: &mut [Bytes]) {
+                pack_plain(S::STAGING, rows, panel);
+            }
+
+            #[target_feature(enable = $features)]
+            fn rows_staged<S: Staged<Plain: PlainRows>>(rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
+                rows_plain(S::STAGING, rows, x)
+            }
+
+            #[target_feature(enable = $features)]
+            fn matmul_staged32<S: Staged<Plain = Unpacked32>, M: Int<Bytes = Bytes>>(
+                w: &Matrix<'_>,
+                x: &Activations<'_>,
+                out: &mut TileMut<'_>,
+                scratch: &mut [u8],
+            ) {
+                let format = &Format {
+                    block_len: 32,
+                    vectors: panel::VECTORS_32,
+                    weights: matmul::weights32::<M, Unpacked32>(),
+                    multiply: M::multiply,
+                    pack: pack_staged::<S>,
+                    one: rows_staged::<S>,
+                    two: None,
+                };
+                matmul(<$proof>::new(), format, w, x, out, scratch);
+            }
+
+            #[target_feature(enable = $features)]
+            fn matmul_staged256<S: Staged<Plain = Unpacked256>, M: Int<Bytes = Bytes>>(
+                w: &Matrix<'_>,
+                x: &Activations<'_>,
+                out: &mut TileMut<'_>,
+                scratch: &mut [u8],
+            ) {
+                let format = &Format {
+                    block_len: 256,
+                    vectors: panel::VECTORS_256,
+                    weights: matmul::weights256::<M, Unpacked256>(),
+                    multiply: M::multiply,
+                    pack: pack_staged::<S>,
+                    one: rows_staged::<S>,
+                    two: None,
+                };
+                matmul(<$proof>::new(), format, w, x, out, scratch);
             }
 
             #[inline(never)]
             #[target_feature(enable = $features)]
             fn matmul(
-                i: $token,
-                format: &Format<$token>,
+                i: $proof,
+                format: &Format<$proof>,
                 w: &Matrix<'_>,
                 x: &Activations<'_>,
                 out: &mut TileMut<'_>,
@@ -144,83 +225,83 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
-            fn dequantize_half<W: Float>(row: &[u8], out: &mut [f32]) {
-                store::dequantize_half::<_, W>($token(()), row, out);
+            fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
+                store::dequantize_float::<_, W>(<$proof>::new(), row, out);
             }
 
             #[target_feature(enable = $features)]
             fn quantize_q8(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
-                quantize::quantize_q8($token(()), x, out);
+                quantize::quantize_q8(<$proof>::new(), x, out);
             }
 
             #[target_feature(enable = $features)]
             fn quantize_q8k(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
-                quantize::quantize_q8k($token(()), x, out);
+                quantize::quantize_q8k(<$proof>::new(), x, out);
             }
 
             #[target_feature(enable = $features)]
             fn rms_scale(x: &[f32], eps: f32) -> f32 {
-                norm::rms_scale($token(()), x, eps)
+                norm::rms_scale(<$proof>::new(), x, eps)
             }
 
             #[target_feature(enable = $features)]
             fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
-                norm::rms_norm($token(()), x, weight, eps, out);
+                norm::rms_norm(<$proof>::new(), x, weight, eps, out);
             }
 
             #[target_feature(enable = $features)]
             fn softmax(x: &mut [f32]) {
-                norm::softmax($token(()), x);
+                norm::softmax(<$proof>::new(), x);
             }
 
             #[target_feature(enable = $features)]
             fn rope(x: &mut [f32], cos: &[f32], sin: &[f32], style: RopeStyle) {
-                rope::rope($token(()), x, cos, sin, style);
+                rope::rope(<$proof>::new(), x, cos, sin, style);
             }
 
             #[target_feature(enable = $features)]
             fn silu_mul(gate: &mut [f32], up: &[f32]) {
-                elementwise::zip($token(()), elementwise::SiluMul, gate, up);
+                elementwise::zip(<$proof>::new(), elementwise::SiluMul, gate, up);
             }
 
             #[target_feature(enable = $features)]
             fn gelu_mul(gate: &mut [f32], up: &[f32]) {
-                elementwise::zip($token(()), elementwise::GeluMul, gate, up);
+                elementwise::zip(<$proof>::new(), elementwise::GeluMul, gate, up);
             }
 
             #[target_feature(enable = $features)]
             fn add(x: &mut [f32], y: &[f32]) {
-                elementwise::zip($token(()), elementwise::Add, x, y);
+                elementwise::zip(<$proof>::new(), elementwise::Add, x, y);
             }
 
             #[target_feature(enable = $features)]
             fn add_scaled(x: &mut [f32], a: f32, y: &[f32]) {
-                elementwise::zip($token(()), elementwise::AddScaled(a), x, y);
+                elementwise::zip(<$proof>::new(), elementwise::AddScaled(a), x, y);
             }
 
             #[target_feature(enable = $features)]
             fn scale(x: &mut [f32], a: f32) {
-                elementwise::map($token(()), elementwise::Scale(a), x);
+                elementwise::map(<$proof>::new(), elementwise::Scale(a), x);
             }
 
             #[target_feature(enable = $features)]
             fn softcap(x: &mut [f32], cap: f32) {
-                elementwise::map($token(()), elementwise::Softcap(cap), x);
+                elementwise::map(<$proof>::new(), elementwise::Softcap(cap), x);
             }
 
             #[target_feature(enable = $features)]
             fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
-                attention::attend($token(()), chunk, state);
+                attention::attend(<$proof>::new(), chunk, state);
             }
 
             #[target_feature(enable = $features)]
             fn merge(state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
-                online_softmax::merge($token(()), state, later);
+                online_softmax::merge(<$proof>::new(), state, later);
             }
 
             #[target_feature(enable = $features)]
             fn store_value(kv_type: KvType, dim: usize, slot: usize, value: &[f32], chunk: &mut [u8]) {
-                store::store_value($token(()), kv_type, dim, slot, value, chunk);
+                store::store_value(<$proof>::new(), kv_type, dim, slot, value, chunk);
             }
 
             /// The table with the matrix-matrix products of `M`.
@@ -234,45 +315,9 @@ macro_rules! table {
                     matvec_rows: 64,
                     matmul_rows: matmul::MAX_ROWS,
                     max_matmul_rows: matmul::MAX_ROWS,
-                    scratch_bytes: matmul::scratch_bytes::<$token>,
-                    matmul: [
-                        float_matmul::<F32>,
-                        float_matmul::<F16>,
-                        float_matmul::<Bf16>,
-                        matmul32::<BlockQ4_0, M>,
-                        matmul32::<BlockQ4_1, M>,
-                        matmul32::<BlockQ5_0, M>,
-                        matmul32::<BlockQ5_1, M>,
-                        matmul32::<BlockQ8_0, M>,
-                        matmul256::<BlockQ2K, M>,
-                        matmul256::<BlockQ3K, M>,
-                        matmul256::<BlockQ4K, M>,
-                        matmul256::<BlockQ5K, M>,
-                        matmul256::<BlockQ6K, M>,
-                        reference::matmul::block256::<BlockQ8K>,
-                        matmul32::<BlockIq4Nl, M>,
-                        matmul256::<BlockIq4Xs, M>,
-                        matmul32::<BlockMxfp4, M>,
-                    ],
-                    dequantize: [
-                        reference::matmul::dequantize_float::<F32>,
-                        dequantize_half::<F16>,
-                        dequantize_half::<Bf16>,
-                        reference::matmul::dequantize32::<BlockQ4_0>,
-                        reference::matmul::dequantize32::<BlockQ4_1>,
-                        reference::matmul::dequantize32::<BlockQ5_0>,
-                        reference::matmul::dequantize32::<BlockQ5_1>,
-                        reference::matmul::dequantize32::<BlockQ8_0>,
-                        reference::matmul::dequantize256::<BlockQ2K>,
-                        reference::matmul::dequantize256::<BlockQ3K>,
-                        reference::matmul::dequantize256::<BlockQ4K>,
-                        reference::matmul::dequantize256::<BlockQ5K>,
-                        reference::matmul::dequantize256::<BlockQ6K>,
-                        reference::matmul::dequantize256::<BlockQ8K>,
-                        reference::matmul::dequantize32::<BlockIq4Nl>,
-                        reference::matmul::dequantize256::<BlockIq4Xs>,
-                        reference::matmul::dequantize32::<BlockMxfp4>,
-                    ],
+                    scratch_bytes: matmul::scratch_bytes::<$proof>,
+                    matmul: by_format!(product),
+                    dequantize: by_format!(dequantizer),
                     quantize_q8,
                     quantize_q8k,
                     rms_scale,
@@ -295,7 +340,7 @@ macro_rules! table {
     };
 }
 
-table!(avx2, super::Avx2::<false>, "avx2,fma,f16c");
+table!(avx2, super::Avx2, "avx2,fma,f16c");
 table!(avx512vnni, super::Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 
 /// The `avx2` table, if these features allow it.
@@ -307,13 +352,13 @@ pub(crate) fn avx2_table(features: Features) -> Option<&'static Kernels> {
 /// The `avxvnni` table, if these features allow it: `avx2` with other matrix-matrix products.
 pub(crate) fn avxvnni_table(features: Features) -> Option<&'static Kernels> {
     avx2_table(features)?;
-    // SAFETY: as above.
+    // SAFETY: `Features` vouches for AVX-VNNI, and for what the `avx2` table needs, which there is.
     features.has(Feature::AvxVnni).then(|| unsafe { avx2::table::<Avx2<true>>() })
 }
 
 /// The `avx512vnni` table, if these features allow it.
 pub(crate) fn avx512vnni_table(features: Features) -> Option<&'static Kernels> {
     avx2_table(features)?;
-    // SAFETY: as above.
+    // SAFETY: `Features` vouches for AVX-512, and for what the `avx2` table needs, which there is.
     features.has_all(&[Feature::Avx512, Feature::Avx512Vnni]).then(|| unsafe { avx512vnni::table::<Avx512>() })
 }

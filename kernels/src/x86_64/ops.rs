@@ -1,15 +1,15 @@
-//! What the integer and float tokens write alike: methods of one expression of intrinsics each, and the micro-kernels.
+//! What the proofs' implementations of [`Int`](super::int::Int) and `Lanes` write alike: methods of one expression of
+//! intrinsics each, and the micro-kernels.
 
-/// Methods of a token type that exists only where its instructions do.
+/// Methods of a proof, which exists only where its instructions do.
 macro_rules! ops {
     ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block)*) => {
         $(
             $(#[$meta])*
             #[inline(always)]
             fn $name(self, $($arg: $ty),*) $(-> $ret)? {
-                // SAFETY: `self` is made only by functions compiled for the features that these intrinsics need, or whose
-                // caller vouches for them, so they exist; loads and stores go through references to arrays of exactly the
-                // accessed size.
+                // SAFETY: `self` proves the features that these intrinsics need (see `proof.rs`); loads and stores go
+                // through references to arrays of exactly the accessed size.
                 unsafe { $body }
             }
         )*
@@ -76,12 +76,13 @@ macro_rules! multiply {
             (Blocks::Of32, true, false) => tile32::<Self, 8, false>,
             (Blocks::Of256By16, false, false) => tile16::<Self, 6, false>,
             (Blocks::Of256By16, false, true) => tile16::<Self, 6, true>,
+            (Blocks::Of256By16, true, false) => tile16::<Self, 8, false>,
             (Blocks::Of256By32, false, true) => tile2x16::<Self, 6, true>,
             (Blocks::Of256By32, true, false) => tile2x16::<Self, 8, false>,
             _ => unreachable!("no format has such weights"),
         };
-        // SAFETY: whoever calls `multiply` vouches for the features.
-        unsafe { tiles(Self(()), kernel, weights.offset, $panels, $x, $out) }
+        // SAFETY: whoever calls `multiply` vouches for the features, which are those that `tiles` is compiled for.
+        unsafe { tiles(Self::assume(), kernel, weights.offset, $panels, $x, $out) }
     }};
 }
 

@@ -1,7 +1,7 @@
 //! Panels: weight rows unpacked and transposed once for all tokens of a batch.
 //!
-//! One 32-bit lane per row, so a vector is four consecutive weights of all rows, as unsigned bytes. Per block of a format
-//! with 32-weight blocks and per super-block of the others, in vectors:
+//! One 32-bit lane per row, so a vector is four consecutive weights of all rows, as unsigned bytes. Per block of a
+//! format with 32-weight blocks and per super-block of the others, in vectors:
 //!
 //! | 32 weights | | 256 weights | |
 //! |---|---|---|---|

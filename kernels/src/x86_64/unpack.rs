@@ -1,8 +1,8 @@
 //! From the blocks of a file to vectors of unsigned bytes: the one part of the integer products that knows formats.
 //!
 //! Weights become `q + OFFSET`, which fits [`Int::dot`]'s unsigned operand; the products take the offset off again with
-//! the activations' sums. 16 weights of a row make a piece (see [`Int`] for the order of rows). What formats have in common
-//! is here; they themselves are in `blocks32` and `blocks256`.
+//! the activations' sums. 16 weights of a row make a piece (see [`Int`] for the order of rows). What formats have in
+//! common is here; they themselves are in `blocks32` and `blocks256`.
 
 use super::int::Int;
 use crate::formats::{Block32, Block256, iq4_nl};

@@ -1,29 +1,27 @@
-//! Pieces of the reference quantizers: plain round-to-nearest fits.
-//!
-//! Their purpose is to make valid blocks for tests and benchmarks; models come quantized.
+//! Pieces of the quantizers: plain round-to-nearest fits.
 
 /// The value of the largest magnitude, with its sign.
-pub(crate) fn extreme(values: &[f32]) -> f32 {
+pub(super) fn extreme(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |e: f32, &v| if v.abs() > e.abs() { v } else { e })
 }
 
 /// Least and greatest value.
-pub(crate) fn range(values: &[f32]) -> (f32, f32) {
+pub(super) fn range(values: &[f32]) -> (f32, f32) {
     values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
 }
 
 /// `1 / d`, 0 for 0.
-pub(crate) fn inverse(d: f32) -> f32 {
+pub(super) fn inverse(d: f32) -> f32 {
     if d == 0.0 { 0.0 } else { 1.0 / d }
 }
 
 /// The nearest integer within bounds.
-pub(crate) fn round_clamped(v: f32, low: i8, high: i8) -> i8 {
-    libm::roundf(v).clamp(f32::from(low), f32::from(high)) as i8
+pub(super) fn round_clamped(v: f32, low: i8, high: i8) -> i8 {
+    v.round().clamp(f32::from(low), f32::from(high)) as i8
 }
 
 /// Index of the codebook entry nearest to `v`.
-pub(crate) fn nearest(codebook: &[i8; 16], v: f32) -> u8 {
+pub(super) fn nearest(codebook: &[i8; 16], v: f32) -> u8 {
     let mut best = 0;
     for i in 1..16 {
         if (f32::from(codebook[i]) - v).abs() < (f32::from(codebook[best]) - v).abs() {
@@ -34,16 +32,16 @@ pub(crate) fn nearest(codebook: &[i8; 16], v: f32) -> u8 {
 }
 
 /// Scales and minima of a super-block, as [`with_minima`] fits them.
-pub(crate) struct Minima<const G: usize> {
-    pub(crate) d: f32,
-    pub(crate) dmin: f32,
-    pub(crate) scales: [u8; G],
-    pub(crate) mins: [u8; G],
-    pub(crate) qs: [u8; 256],
+pub(super) struct Minima<const G: usize> {
+    pub(super) d: f32,
+    pub(super) dmin: f32,
+    pub(super) scales: [u8; G],
+    pub(super) mins: [u8; G],
+    pub(super) qs: [u8; 256],
 }
 
 /// Fits `(d * scale) * q - dmin * min` in `G` groups, with `q <= max_q` and scales and minima up to `max_scale`.
-pub(crate) fn with_minima<const G: usize>(values: &[f32; 256], max_q: i8, max_scale: i8) -> Minima<G> {
+pub(super) fn with_minima<const G: usize>(values: &[f32; 256], max_q: i8, max_scale: i8) -> Minima<G> {
     let len = 256 / G;
     let mut steps = [0.0; G];
     let mut lows = [0.0; G];
@@ -66,7 +64,7 @@ pub(crate) fn with_minima<const G: usize>(values: &[f32; 256], max_q: i8, max_sc
 }
 
 /// Fits `(d * scale) * q` in `G` groups, with `min_q <= q < -min_q` and `|scale| <= max_scale`: `(d, scales, qs)`.
-pub(crate) fn symmetric<const G: usize>(values: &[f32; 256], min_q: i8, max_scale: i8) -> (f32, [i8; G], [i8; 256]) {
+pub(super) fn symmetric<const G: usize>(values: &[f32; 256], min_q: i8, max_scale: i8) -> (f32, [i8; G], [i8; 256]) {
     let len = 256 / G;
     let mut steps = [0.0; G];
     for (g, group) in values.chunks_exact(len).enumerate() {
@@ -79,4 +77,9 @@ pub(crate) fn symmetric<const G: usize>(values: &[f32; 256], min_q: i8, max_scal
         *q = round_clamped(values[i] * inverse(d * f32::from(scales[i / len])), min_q, -1 - min_q);
     }
     (d, scales, qs)
+}
+
+/// The little-endian f16 nearest to `x`, ties to even.
+pub(super) fn to_f16(x: f32) -> [u8; 2] {
+    half::f16::from_f32(x).to_le_bytes()
 }

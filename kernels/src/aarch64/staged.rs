@@ -1,0 +1,86 @@
+//! Products of staged formats, straight from the rows as they lie in the file: a block of four rows is unpacked to
+//! plain ones and multiplied by all tokens ([`crate::formats::staging`]). The sums wait in the output.
+
+use super::dot::Dot;
+use super::vectors::{load_f32, store_up_to_4};
+use super::{matvec32, matvec256};
+use crate::activations::QuantizedRows;
+use crate::formats::staging::{Plain, Staging};
+use crate::formats::{Unpacked32, Unpacked256};
+use crate::matrix::Matrix;
+use crate::tiles::TileMut;
+use bytemuck::Zeroable;
+use core::arch::aarch64::*;
+
+/// Plain blocks as the loops over rows take them.
+pub(super) trait PlainRows: Plain {
+    /// Adds the products of four rows with a token.
+    fn four_rows<D: Dot>(d: D, rows: [&[Self]; 4], x: QuantizedRows<'_>, acc: float32x4_t) -> float32x4_t;
+}
+
+impl PlainRows for Unpacked32 {
+    #[inline(always)]
+    fn four_rows<D: Dot>(d: D, rows: [&[Self]; 4], x: QuantizedRows<'_>, acc: float32x4_t) -> float32x4_t {
+        // SAFETY: `d` proves NEON.
+        let [acc] = unsafe { matvec32::four_rows(d, rows, &[x], [acc]) };
+        acc
+    }
+}
+
+impl PlainRows for Unpacked256 {
+    #[inline(always)]
+    fn four_rows<D: Dot>(d: D, rows: [&[Self]; 4], x: QuantizedRows<'_>, acc: float32x4_t) -> float32x4_t {
+        // SAFETY: `d` proves NEON.
+        let [acc] = unsafe { matvec256::four_rows(d, rows, &[x], [acc]) };
+        acc
+    }
+}
+
+/// All rows against all tokens.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn matvec<D: Dot, P: PlainRows>(
+    d: D,
+    staging: Staging<P>,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    out: &mut TileMut<'_>,
+) {
+    let mut stage = [P::Stage::zeroed(); 4];
+    let mut r = 0;
+    while r < w.n_rows() {
+        let n = (w.n_rows() - r).min(4);
+        for b in 0..w.row_bytes() / staging.block_bytes {
+            for (i, stage) in stage.iter_mut().enumerate() {
+                // Rows beyond the end are the last one again.
+                staging.unpack_at(w.row(r + i.min(n - 1)), b, stage.as_mut());
+            }
+            let rows = stage.each_ref().map(|stage| &stage.as_ref()[..staging.n]);
+            for t in 0..x.n_rows {
+                let out = &mut out.row_mut(t)[r..r + n];
+                let mut sums = [0.0; 4];
+                if b > 0 {
+                    sums[..n].copy_from_slice(out);
+                }
+                let acc = P::four_rows(d, rows, blocks(&x.row(t), staging.n, b), load_f32(&sums));
+                store_up_to_4(acc, out);
+            }
+        }
+        r += n;
+    }
+}
+
+/// Blocks `n b .. n (b + 1)` of a token.
+#[inline]
+fn blocks<'a>(x: &QuantizedRows<'a>, n: usize, b: usize) -> QuantizedRows<'a> {
+    let (block_len, sum_len) = (x.kind.block_len(), x.kind.sum_len());
+    let n_cols = n * block_len;
+    QuantizedRows {
+        kind: x.kind,
+        qs: &x.qs[b * n_cols..][..n_cols],
+        scales: &x.scales[b * n..][..n],
+        sums: &x.sums[b * n_cols / sum_len..][..n_cols / sum_len],
+        n_rows: 1,
+        n_cols,
+    }
+}

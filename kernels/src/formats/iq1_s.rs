@@ -1,0 +1,40 @@
+//! IQ1_S: 256 weights in 50 bytes, `w = (d / 8 * (2 s + 1)) * (8 g + shift)`, a scale and a shift of 1 or -1 per 32
+//! weights, `g` in `-1..=1` from a codebook of eights.
+//!
+//! ```text
+//! byte 0..2    d       f16
+//! byte 2..34   qs[32]  low eight bits of an entry of the grid for eight weights each
+//! byte 34..50  qh[8]   u16 for 32 weights: bits 3l..3l+3 high bits of the entry of eight l, bits 12..15 s, bit 15
+//!                      set if the shift is -1
+//! ```
+
+use super::grids::{self, iq1s::GRID};
+use super::{Block256, Unpacked256, f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockIq1S {
+    /// Scale, little-endian f16.
+    pub d: [u8; 2],
+    /// Low bits of entries.
+    pub qs: [u8; 32],
+    /// High bits, scales and shifts, little-endian u16.
+    pub qh: [[u8; 2]; 8],
+}
+
+impl Block256 for BlockIq1S {
+    const HAS_MIN: bool = false;
+
+    fn unpack(&self) -> Unpacked256 {
+        let qh = self.qh.map(u16::from_le_bytes);
+        let qs = grids::weights(|e| {
+            let high = qh[e / 4] >> (3 * (e % 4)) & 7;
+            let entry = usize::from(self.qs[e]) | usize::from(high) << 8;
+            grids::eight_of_iq1(GRID[entry], qh[e / 4] >> 15 == 1)
+        });
+        let scales = core::array::from_fn(|g| (qh[g / 2] >> 12 & 7) as i8 * 2 + 1);
+        Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
+    }
+}

@@ -1,0 +1,45 @@
+//! IQ2_S: 256 weights in 82 bytes, `w = (d / 8 * (2 s + 1)) * g`, a scale per 16 weights, `g` from a codebook of
+//! eights.
+//!
+//! ```text
+//! byte 0..2    d          f16
+//! byte 2..34   qs[32]     low eight bits of an entry of the grid for eight weights each
+//! byte 34..66  signs[32]  bit j: the sign of weight j of eight
+//! byte 66..74  qh[8]      bits 2l, 2l+1 of qh[g]: high bits of entry 4 g + l
+//! byte 74..82  scales[8]  as in IQ2_XS
+//! ```
+
+use super::grids::{self, iq2s::GRID};
+use super::iq2_xs::odd_nibbles;
+use super::{Block256, Unpacked256, f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockIq2S {
+    /// Scale, little-endian f16.
+    pub d: [u8; 2],
+    /// Low bits of entries.
+    pub qs: [u8; 32],
+    /// Signs.
+    pub signs: [u8; 32],
+    /// High bits of entries.
+    pub qh: [u8; 8],
+    /// Nibbles.
+    pub scales: [u8; 8],
+}
+
+impl Block256 for BlockIq2S {
+    const HAS_MIN: bool = false;
+
+    fn unpack(&self) -> Unpacked256 {
+        let qs = grids::weights(|e| {
+            let high = self.qh[e / 4] >> (2 * (e % 4)) & 3;
+            let entry = usize::from(self.qs[e]) | usize::from(high) << 8;
+            grids::negate(grids::eight_of_iq2(GRID[entry]), self.signs[e])
+        });
+        let scales = odd_nibbles(&self.scales);
+        Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
+    }
+}

@@ -1,0 +1,44 @@
+//! IQ2_XS: 256 weights in 74 bytes, `w = (d / 8 * (2 s + 1)) * g`, a scale per 16 weights, `g` from a codebook of
+//! eights.
+//!
+//! ```text
+//! byte 0..2    d          f16
+//! byte 2..66   qs[32]     u16, eight weights each: bits 0..9 an entry of the grid, bits 9..16 seven signs (the eighth
+//!                         makes the minuses even)
+//! byte 66..74  scales[8]  s of group g (of 16 weights): low nibble of scales[g / 2] for even g, high nibble for odd g
+//! ```
+
+use super::grids::{self, iq2xs::GRID};
+use super::{Block256, Unpacked256, f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockIq2Xs {
+    /// Scale, little-endian f16.
+    pub d: [u8; 2],
+    /// Entries and signs, little-endian u16.
+    pub qs: [[u8; 2]; 32],
+    /// Nibbles.
+    pub scales: [u8; 8],
+}
+
+impl Block256 for BlockIq2Xs {
+    const HAS_MIN: bool = false;
+
+    fn unpack(&self) -> Unpacked256 {
+        let qs = grids::weights(|e| {
+            let q = u16::from_le_bytes(self.qs[e]);
+            let values = grids::eight_of_iq2(GRID[usize::from(q & 511)]);
+            grids::negate(values, grids::even_signs(u32::from(q >> 9)))
+        });
+        let scales = odd_nibbles(&self.scales);
+        Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
+    }
+}
+
+/// `2 s + 1` for each nibble `s`, the low one first.
+pub(super) fn odd_nibbles(bytes: &[u8; 8]) -> [i8; 16] {
+    core::array::from_fn(|g| (bytes[g / 2] >> (g % 2 * 4) & 15) as i8 * 2 + 1)
+}

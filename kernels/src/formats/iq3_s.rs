@@ -1,0 +1,44 @@
+//! IQ3_S: 256 weights in 110 bytes, `w = (d * (2 s + 1)) * g`, a scale per 32 weights, `g` from a codebook of fours.
+//!
+//! ```text
+//! byte 0..2      d          f16
+//! byte 2..66     qs[64]     low eight bits of an entry of the grid for four weights each
+//! byte 66..74    qh[8]      bit k of qh[j]: high bit of entry 8 j + k
+//! byte 74..106   signs[32]  bit j: the sign of weight j of eight
+//! byte 106..110  scales[4]  s of group j (of 32 weights): a nibble of scales[j / 2], the low one for even j
+//! ```
+
+use super::grids::{self, iq3s::GRID};
+use super::{Block256, Unpacked256, f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockIq3S {
+    /// Scale, little-endian f16.
+    pub d: [u8; 2],
+    /// Low bits of entries of fours, by eights.
+    pub qs: [[u8; 2]; 32],
+    /// High bits of entries.
+    pub qh: [u8; 8],
+    /// Signs.
+    pub signs: [u8; 32],
+    /// Nibbles.
+    pub scales: [u8; 4],
+}
+
+impl Block256 for BlockIq3S {
+    const HAS_MIN: bool = false;
+
+    fn unpack(&self) -> Unpacked256 {
+        let qs = grids::weights(|e| {
+            let high = usize::from(self.qh[e / 4]) >> (2 * (e % 4));
+            let [a, b] = self.qs[e].map(usize::from);
+            let entries = [a | (high & 1) << 8, b | (high >> 1 & 1) << 8];
+            grids::negate(grids::eight_of_iq3_s(entries.map(|entry| GRID[entry])), self.signs[e])
+        });
+        let scales = core::array::from_fn(|g| (self.scales[g / 4] >> (g / 2 % 2 * 4) & 15) as i8 * 2 + 1);
+        Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d), dmin: 0.0 }
+    }
+}

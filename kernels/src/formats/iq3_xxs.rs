@@ -1,0 +1,39 @@
+//! IQ3_XXS: 256 weights in 98 bytes, `w = (d / 4 * (2 s + 1)) * g`, a scale per 32 weights, `g` from a codebook of
+//! fours.
+//!
+//! ```text
+//! byte 0..2    d         f16
+//! byte 2..66   qs[64]    an entry of the grid for four weights each
+//! byte 66..98  signs[8]  u32 for 32 weights: bits 7l..7l+7 are seven signs of eight l (the eighth makes the minuses
+//!                        even), bits 28..32 s
+//! ```
+
+use super::grids::{self, iq3xxs::GRID};
+use super::{Block256, Unpacked256, f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockIq3Xxs {
+    /// Scale, little-endian f16.
+    pub d: [u8; 2],
+    /// Entries of fours, by eights.
+    pub qs: [[u8; 2]; 32],
+    /// Signs and scales, little-endian u32.
+    pub signs: [[u8; 4]; 8],
+}
+
+impl Block256 for BlockIq3Xxs {
+    const HAS_MIN: bool = false;
+
+    fn unpack(&self) -> Unpacked256 {
+        let signs = self.signs.map(u32::from_le_bytes);
+        let qs = grids::weights(|e| {
+            let values = grids::eight_of_iq3_xxs(self.qs[e].map(|entry| GRID[usize::from(entry)]));
+            grids::negate(values, grids::even_signs(signs[e / 4] >> (7 * (e % 4))))
+        });
+        let scales = core::array::from_fn(|g| (signs[g / 2] >> 28) as i8 * 2 + 1);
+        Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 4.0, dmin: 0.0 }
+    }
+}

@@ -1,0 +1,31 @@
+//! Q1_0: 128 weights in 18 bytes, `w = d` or `-d`.
+//!
+//! ```text
+//! byte 0..2    d       f16
+//! byte 2..18   qs[16]  bit i % 8 of qs[i / 8]: set if weight i is d
+//! ```
+
+use super::{Blocks32, Unpacked32, f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockQ1_0 {
+    /// Scale, little-endian f16.
+    pub d: [u8; 2],
+    /// A bit for each weight.
+    pub qs: [u8; 16],
+}
+
+impl Blocks32<4> for BlockQ1_0 {
+    const HAS_MIN: bool = false;
+
+    fn unpack_blocks(&self) -> [Unpacked32; 4] {
+        let d = f16(self.d);
+        core::array::from_fn(|b| {
+            let qs = core::array::from_fn(|i| if self.qs[4 * b + i / 8] >> (i % 8) & 1 == 1 { 1 } else { -1 });
+            Unpacked32 { qs, d, m: 0.0 }
+        })
+    }
+}

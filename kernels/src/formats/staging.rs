@@ -1,0 +1,72 @@
+//! Staging: blocks unpacked by their format's own code to plain ones, which SIMD tables multiply as they would a
+//! format.
+//!
+//! A format costs a table some hundred bytes that way, because the loops over plain blocks exist once. Unpacking takes
+//! longer than in registers; formats with codebooks, which look up eight weights at a time, lose little by that.
+
+use super::{Block256, Blocks32, Unpacked32, Unpacked256};
+use bytemuck::Pod;
+use core::marker::PhantomData;
+
+/// A plain block.
+pub(crate) trait Plain: Pod {
+    /// Room for as many as a block of any format becomes.
+    type Stage: Pod + AsRef<[Self]> + AsMut<[Self]>;
+}
+
+impl Plain for Unpacked32 {
+    type Stage = [Self; 4];
+}
+
+impl Plain for Unpacked256 {
+    type Stage = [Self; 1];
+}
+
+/// A format whose blocks are staged.
+pub(crate) trait Staged {
+    /// What its blocks become.
+    type Plain: Plain;
+    /// How.
+    const STAGING: Staging<Self::Plain>;
+}
+
+/// How blocks of one format become plain ones, without the format's type.
+#[derive(Clone, Copy)]
+pub(crate) struct Staging<P> {
+    /// Bytes of a block in the file.
+    pub(crate) block_bytes: usize,
+    /// Plain blocks that it becomes.
+    pub(crate) n: usize,
+    unpack: fn(&[u8], &mut [P]),
+}
+
+impl<P> Staging<P> {
+    /// Unpacks block `b` of a row to the first `n` plain ones.
+    pub(crate) fn unpack_at(&self, row: &[u8], b: usize, plain: &mut [P]) {
+        (self.unpack)(&row[b * self.block_bytes..][..self.block_bytes], &mut plain[..self.n]);
+    }
+}
+
+/// Blocks of `N` times 32 weights as a [`Staged`] format.
+pub(crate) struct Of32<B, const N: usize>(PhantomData<B>);
+
+impl<B: Blocks32<N>, const N: usize> Staged for Of32<B, N> {
+    type Plain = Unpacked32;
+    const STAGING: Staging<Unpacked32> = Staging {
+        block_bytes: size_of::<B>(),
+        n: N,
+        unpack: |block, plain| plain.copy_from_slice(&bytemuck::from_bytes::<B>(block).unpack_blocks()),
+    };
+}
+
+/// Super-blocks as a [`Staged`] format.
+pub(crate) struct Of256<B>(PhantomData<B>);
+
+impl<B: Block256> Staged for Of256<B> {
+    type Plain = Unpacked256;
+    const STAGING: Staging<Unpacked256> = Staging {
+        block_bytes: size_of::<B>(),
+        n: 1,
+        unpack: |block, plain| plain[0] = bytemuck::from_bytes::<B>(block).unpack(),
+    };
+}

@@ -1,0 +1,29 @@
+//! TQ2_0: 256 weights in 66 bytes, `w = d * (q - 1)`, `q` in `0..=3`.
+//!
+//! ```text
+//! byte 0..64   qs[64]  two bits each: weight 128 n + 32 j + l is bits 2j, 2j+1 of qs[32 n + l]  (l < 32, j < 4)
+//! byte 64..66  d       f16
+//! ```
+
+use super::{Block256, Unpacked256, f16};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockTq2_0 {
+    /// Pairs of bits.
+    pub qs: [u8; 64],
+    /// Scale, little-endian f16.
+    pub d: [u8; 2],
+}
+
+impl Block256 for BlockTq2_0 {
+    const HAS_MIN: bool = false;
+
+    fn unpack(&self) -> Unpacked256 {
+        let qs = core::array::from_fn(|i| (self.qs[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3) as i8 - 1);
+        let scales = [1; 16];
+        Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d), dmin: 0.0 }
+    }
+}
