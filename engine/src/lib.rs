@@ -12,6 +12,7 @@ pub mod config;
 pub mod executor;
 pub mod gguf;
 pub mod model;
+pub mod refusal;
 pub mod sampler;
 pub mod session;
 pub mod template;
@@ -19,7 +20,8 @@ pub mod tokenizer;
 
 pub use executor::{Executor, Phase, SingleThread};
 pub use gguf::Gguf;
-pub use model::{Model, ModelError};
+pub use model::Model;
+pub use refusal::ModelError;
 pub use sampler::{Sampler, SamplerParams};
 pub use session::{Session, SessionError, SessionOptions, SessionPlan};
 pub use tokenizer::Tokenizer;

@@ -8,7 +8,7 @@ pub use architecture::Architecture;
 pub use rope::{Rope, RopeScaling};
 
 use crate::gguf::Gguf;
-use crate::model::Reason;
+use crate::refusal::Reason;
 use alloc::vec::Vec;
 use architecture::{HeadScale, Norms, Traits, Window};
 use nanocamelid_kernels::RopeStyle;

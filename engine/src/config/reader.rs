@@ -1,7 +1,7 @@
 //! Reads `{architecture}.{key}` metadata and keeps a list of everything that is wrong with it.
 
 use crate::gguf::{Gguf, Value};
-use crate::model::Reason;
+use crate::refusal::Reason;
 use alloc::format;
 use alloc::vec::Vec;
 

@@ -3,7 +3,7 @@
 use super::architecture::{LocalRope, Traits};
 use super::reader::Reader;
 use crate::gguf::Gguf;
-use crate::model::Reason;
+use crate::refusal::Reason;
 use alloc::vec::Vec;
 use core::f64::consts::PI;
 

@@ -1,11 +1,10 @@
 //! Finds every tensor of a configuration in the file and checks its shape and type.
 
 use super::Vector;
-use super::{
-    Attention, ExpertMatrices, Experts, Ffn, Gated, Head, Layer, Linear, Mixer, Reason, ShortConv, TensorName,
-};
+use super::{Attention, ExpertMatrices, Experts, Ffn, Gated, Head, Layer, Linear, Mixer, ShortConv};
 use crate::config::{AttentionConfig, Config, FfnConfig, MixerConfig};
 use crate::gguf::{Gguf, TensorInfo};
+use crate::refusal::{Reason, TensorName};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,12 +1,10 @@
 //! A model: its configuration and its tensors, as views into the file's bytes.
 
-mod error;
 mod loader;
-
-pub use error::{ModelError, Reason, TensorName};
 
 use crate::config::Config;
 use crate::gguf::Gguf;
+use crate::refusal::{ModelError, Reason};
 use alloc::vec::Vec;
 use core::ops::Range;
 use loader::Loader;
