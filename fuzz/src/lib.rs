@@ -13,7 +13,7 @@ use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest, Role};
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use nanocamelid_engine::tokenizer::StreamDecoder;
-use nanocamelid_engine::{Model, Session, SessionOptions, SessionPlan, SingleThread, Tokenizer};
+use nanocamelid_engine::{Model, SessionOptions, SessionPlan, SingleThread, Tokenizer};
 use nanocamelid_kernels::{
     ActivationType, Activations, F32Rows, Features, Kernels, KvType, Matrix, QuantizedRows, QuantizedRowsMut, TileMut,
     WeightType,
@@ -138,7 +138,7 @@ pub fn forward_step(bytes: &[u8]) -> bool {
             return false;
         }
         let mut arena = vec![0xa5; plan.required_bytes()];
-        let mut session = Session::new(&model, kernels, plan, &mut arena).expect("an arena of the planned size");
+        let mut session = plan.start(&mut arena).expect("an arena of the planned size");
         let last = model.config.n_vocab as u32 - 1;
         session.prefill(&SingleThread, &[0, last, 0, 0, last]).expect("tokens of the vocabulary, and room");
         let logits = session.decode(&SingleThread, last).expect("room");

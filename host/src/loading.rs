@@ -11,7 +11,7 @@ use crate::runtime::Runtime;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest};
 use nanocamelid_engine::template::Date;
-use nanocamelid_engine::{Gguf, Model, Session, SessionPlan, Tokenizer};
+use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What a file holds, parsed.
@@ -85,7 +85,7 @@ pub(crate) fn with_model<R>(
 /// As [`with_model`], for a model that is open already.
 pub(crate) fn with_plan<R>(
     parsed: &Parsed<'_>,
-    plan: SessionPlan,
+    plan: SessionPlan<'_>,
     settings: &Settings,
     report: &mut Report,
     started: Instant,
@@ -95,7 +95,7 @@ pub(crate) fn with_plan<R>(
     let n_bytes = plan.required_bytes();
     let mut arena = Arena::new(n_bytes).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
-    let session = Session::new(&parsed.model, settings.kernels, plan, arena.bytes())?;
+    let session = plan.start(arena.bytes())?;
     let load = started.elapsed();
     report.set("load_sec", rounded(load.as_secs_f64()));
     if settings.verbose {

@@ -118,7 +118,7 @@ pub(crate) fn describe_model(gguf: &Gguf<'_>, model: &Model<'_>, report: &mut Re
 ///
 /// # Errors
 /// [`Error::Memory`] if what was asked for does not fit, with what would.
-pub(crate) fn plan(file: &ModelFile, model: &Model<'_>, settings: &Settings) -> Result<SessionPlan, Error> {
+pub(crate) fn plan<'m>(file: &ModelFile, model: &'m Model<'m>, settings: &Settings) -> Result<SessionPlan<'m>, Error> {
     let memory = memory::memory();
     let weights = file.bytes().len() as u64;
     let budget = match memory.available {
@@ -136,12 +136,12 @@ pub(crate) fn plan(file: &ModelFile, model: &Model<'_>, settings: &Settings) -> 
     fit(model, settings, budget)
 }
 
-fn fit(model: &Model<'_>, settings: &Settings, budget: u64) -> Result<SessionPlan, Error> {
+fn fit<'m>(model: &'m Model<'m>, settings: &Settings, budget: u64) -> Result<SessionPlan<'m>, Error> {
     let sized = |n_ctx, kv_type| {
         let options = nanocamelid_engine::SessionOptions { kv_type, ..settings.session_options(n_ctx) };
         SessionPlan::new(model, settings.kernels, options)
     };
-    let fits = |plan: &SessionPlan| plan.required_bytes() as u64 <= budget;
+    let fits = |plan: &SessionPlan<'_>| plan.required_bytes() as u64 <= budget;
     let default = model.config.n_ctx_train.min(DEFAULT_CTX);
     let n_ctx = settings.n_ctx.unwrap_or(default);
     if n_ctx > model.config.n_ctx_train {

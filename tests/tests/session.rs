@@ -22,7 +22,7 @@ fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut 
     let model = Model::new(&gguf).unwrap();
     let plan = SessionPlan::new(&model, kernels(), options).unwrap();
     let mut arena = vec![0xFFu8; plan.required_bytes()];
-    body(&mut Session::new(&model, kernels(), plan, &mut arena).unwrap())
+    body(&mut plan.start(&mut arena).unwrap())
 }
 
 fn bits(logits: &[f32]) -> Vec<u32> {
@@ -114,8 +114,8 @@ fn layers_on_two_machines_give_the_same_logits() {
             let mut arenas = plans.clone().map(|plan| vec![0u8; plan.required_bytes()]);
             let [front_arena, back_arena] = &mut arenas;
             let [front_plan, back_plan] = plans;
-            let mut front = Session::new(&front, kernels(), front_plan, front_arena).unwrap();
-            let mut back = Session::new(&back, kernels(), back_plan, back_arena).unwrap();
+            let mut front = front_plan.start(front_arena).unwrap();
+            let mut back = back_plan.start(back_arena).unwrap();
             let (first, rest) = fixture.ids.split_at(17);
             let hidden = front.hidden(&SingleThread, Input::Tokens(first)).unwrap();
             back.hidden_to_logits(&SingleThread, hidden).unwrap();
@@ -140,11 +140,11 @@ fn the_arena_may_start_anywhere_and_one_byte_less_is_refused() {
     let mut memory = vec![0u8; required + 64];
     for offset in [0, 1, 3, 31, 63] {
         let arena = &mut memory[offset..][..required];
-        let mut session = Session::new(&model, kernels(), plan.clone(), arena).unwrap();
+        let mut session = plan.clone().start(arena).unwrap();
         assert!(bits(session.prefill(&SingleThread, &fixture.ids).unwrap()) == expected, "offset {offset}");
     }
     let given = required - 1;
-    let error = Session::new(&model, kernels(), plan, &mut memory[..given]).unwrap_err();
+    let error = plan.start(&mut memory[..given]).unwrap_err();
     assert_eq!(error, SessionError::Arena { required, given });
 }
 

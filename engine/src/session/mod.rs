@@ -1,6 +1,6 @@
 //! A session: the forward pass of one conversation, inside one caller-provided arena.
 //!
-//! Nothing here allocates after [`Session::new`].
+//! Nothing here allocates after [`SessionPlan::start`].
 
 mod arena;
 mod attention;
@@ -41,9 +41,7 @@ pub type Observer<'o> = &'o mut dyn FnMut(Probe<'_>);
 
 /// A conversation's KV cache and scratch, and the forward pass over them.
 pub struct Session<'a> {
-    model: &'a Model<'a>,
-    kernels: &'static Kernels,
-    plan: SessionPlan,
+    plan: SessionPlan<'a>,
     buffers: Buffers<'a>,
     /// Angle per position of every rotated pair, and the factor on cosines and sines, per RoPE setting.
     frequencies: Vec<(Vec<f64>, f64)>,
@@ -60,26 +58,14 @@ impl core::fmt::Debug for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    /// An empty session in `arena`, which must hold [`SessionPlan::required_bytes`] and may contain anything. The plan
-    /// must have been made for the same model and kernels.
-    ///
-    /// # Errors
-    /// [`SessionError::Arena`].
-    pub fn new(
-        model: &'a Model<'a>,
-        kernels: &'static Kernels,
-        plan: SessionPlan,
-        arena: &'a mut [u8],
-    ) -> Result<Self, SessionError> {
-        if arena.len() < plan.required_bytes() {
-            return Err(SessionError::Arena { required: plan.required_bytes(), given: arena.len() });
-        }
+    /// In an arena of the planned size.
+    fn new(plan: SessionPlan<'a>, arena: &'a mut [u8]) -> Self {
         let buffers = Buffers::carve(&mut Arena::new(arena), &plan.shape);
-        let n_ctx = plan.options.n_ctx;
-        let frequencies = model.config.ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
-        let mut session = Self { model, kernels, plan, buffers, frequencies, position: 0, high_water: 0 };
+        let (n_ctx, ropes) = (plan.options.n_ctx, &plan.model.config.ropes);
+        let frequencies = ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
+        let mut session = Self { plan, buffers, frequencies, position: 0, high_water: 0 };
         session.reset();
-        Ok(session)
+        session
     }
 
     /// Tokens in the context so far.
@@ -99,12 +85,12 @@ impl<'a> Session<'a> {
 
     /// The model this runs.
     pub fn model(&self) -> &'a Model<'a> {
-        self.model
+        self.plan.model
     }
 
     /// The kernels this runs on.
     pub fn kernels(&self) -> &'static Kernels {
-        self.kernels
+        self.plan.kernels
     }
 
     /// Forgets everything.
@@ -211,7 +197,7 @@ impl<'a> Session<'a> {
     pub fn hidden(&mut self, executor: &dyn Executor, input: Input<'_>) -> Result<&[f32], SessionError> {
         let n_tokens = self.check_input(input)?;
         self.batch(executor, input, 0..0, &mut |_, _| {}, &mut |_| {});
-        Ok(&self.buffers.x[..n_tokens * self.model.config.n_embd])
+        Ok(&self.buffers.x[..n_tokens * self.plan.model.config.n_embd])
     }
 
     /// Runs one batch of hidden states through the last range of layers and returns the logits after the last token.
@@ -231,14 +217,14 @@ impl<'a> Session<'a> {
     }
 
     fn check_head(&self) -> Result<(), SessionError> {
-        if self.model.head.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
+        if self.plan.model.head.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
     }
 
     fn check_tokens(&self, tokens: &[u32]) -> Result<(), SessionError> {
-        if self.model.takes_hidden() {
+        if self.plan.model.takes_hidden() {
             return Err(SessionError::WrongInput);
         }
-        let n_vocab = self.model.config.n_vocab;
+        let n_vocab = self.plan.model.config.n_vocab;
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= n_vocab) {
             return Err(SessionError::Token { token, n_vocab });
         }
@@ -255,13 +241,15 @@ impl<'a> Session<'a> {
     }
 
     fn check_input(&self, input: Input<'_>) -> Result<usize, SessionError> {
-        let n_embd = self.model.config.n_embd;
+        let n_embd = self.plan.model.config.n_embd;
         let n_tokens = match input {
             Input::Tokens(tokens) => {
                 self.check_tokens(tokens)?;
                 tokens.len()
             }
-            Input::Hidden(hidden) if self.model.takes_hidden() && hidden.len() % n_embd == 0 => hidden.len() / n_embd,
+            Input::Hidden(hidden) if self.plan.model.takes_hidden() && hidden.len() % n_embd == 0 => {
+                hidden.len() / n_embd
+            }
             Input::Hidden(_) => return Err(SessionError::WrongInput),
         };
         self.check_room(n_tokens)?;
@@ -282,12 +270,12 @@ impl<'a> Session<'a> {
     ) {
         let n_tokens = match input {
             Input::Tokens(tokens) => tokens.len(),
-            Input::Hidden(hidden) => hidden.len() / self.model.config.n_embd,
+            Input::Hidden(hidden) => hidden.len() / self.plan.model.config.n_embd,
         };
         let scratch_bytes = self.plan.shape.scratch_bytes;
         let pass = forward::Pass {
-            model: self.model,
-            workers: workers::Workers::new(executor, n_tokens, self.kernels, scratch_bytes),
+            model: self.plan.model,
+            workers: workers::Workers::new(executor, n_tokens, self.plan.kernels, scratch_bytes),
             kv_type: self.plan.options.kv_type,
             frequencies: &self.frequencies,
             position: self.position,

@@ -1,9 +1,9 @@
 //! How large a session is, before there is one.
 
-use super::SessionError;
 use super::arena::Arena;
 use super::buffers::Buffers;
 use super::workers::gated_bytes;
+use super::{Session, SessionError};
 use crate::config::{AttentionConfig, FfnConfig, MixerConfig};
 use crate::model::{ActivationKinds, Model};
 use alloc::vec::Vec;
@@ -29,9 +29,11 @@ impl Default for SessionOptions {
     }
 }
 
-/// The sizes of a session of one model with one kernel table.
+/// The sizes of a session of one model with one kernel table; it is for those two and no others.
 #[derive(Clone, Debug)]
-pub struct SessionPlan {
+pub struct SessionPlan<'m> {
+    pub(super) model: &'m Model<'m>,
+    pub(super) kernels: &'static Kernels,
     pub(super) options: SessionOptions,
     pub(super) shape: Shape,
     required_bytes: usize,
@@ -63,12 +65,12 @@ pub(super) struct Shape {
     pub mixers: Vec<MixerConfig>,
 }
 
-impl SessionPlan {
+impl<'m> SessionPlan<'m> {
     /// Sizes a session.
     ///
     /// # Errors
     /// [`SessionError::Size`], [`SessionError::KvType`].
-    pub fn new(model: &Model<'_>, kernels: &Kernels, options: SessionOptions) -> Result<Self, SessionError> {
+    pub fn new(model: &'m Model<'m>, kernels: &'static Kernels, options: SessionOptions) -> Result<Self, SessionError> {
         let SessionOptions { n_ctx, n_batch, n_workers, .. } = options;
         if n_ctx == 0 || n_batch == 0 || n_workers == 0 {
             return Err(SessionError::Size);
@@ -82,7 +84,21 @@ impl SessionPlan {
         let mut arena = Arena::measure();
         Buffers::carve(&mut arena, &shape);
         let required_bytes = arena.used().ok_or(SessionError::Size)?;
-        Ok(Self { options, shape, required_bytes })
+        Ok(Self { model, kernels, options, shape, required_bytes })
+    }
+
+    /// An empty session in `arena`, which must hold [`SessionPlan::required_bytes`] and may contain anything.
+    ///
+    /// # Errors
+    /// [`SessionError::Arena`].
+    pub fn start<'a>(self, arena: &'a mut [u8]) -> Result<Session<'a>, SessionError>
+    where
+        'm: 'a,
+    {
+        if arena.len() < self.required_bytes {
+            return Err(SessionError::Arena { required: self.required_bytes, given: arena.len() });
+        }
+        Ok(Session::new(self, arena))
     }
 
     /// Bytes of arena that the session needs; exact but for up to 63 bytes of alignment.

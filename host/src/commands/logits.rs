@@ -9,7 +9,6 @@ use crate::output::{self, Report, rounded};
 use crate::pool::Pool;
 use crate::resolve;
 use crate::settings::Settings;
-use nanocamelid_engine::Session;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Instant;
@@ -67,7 +66,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let plan = model_file::plan(&file, &model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
-    let mut session = Session::new(&model, settings.kernels, plan, arena.bytes())?;
+    let mut session = plan.start(arena.bytes())?;
     report.set("context_limit", n_ctx);
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 

@@ -172,7 +172,7 @@ fn measure(
     let plan = model_file::plan(file, model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(options).map_err(Error::io("worker threads"))?;
-    let mut session = Session::new(model, settings.kernels, plan, arena.bytes())?;
+    let mut session = plan.start(arena.bytes())?;
     debug_assert!(pool.n_workers(Phase::Decode) <= settings.n_workers());
     let tokens = random_tokens(n_ctx, model.config.n_vocab);
     let (filled, rest) = tokens.split_at(depth);
