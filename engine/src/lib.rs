@@ -7,7 +7,9 @@
 
 extern crate alloc;
 
+mod blocks;
 pub mod chat;
+mod compute;
 pub mod config;
 pub mod executor;
 pub mod gguf;
@@ -16,6 +18,7 @@ pub mod refusal;
 pub mod sampler;
 pub mod session;
 pub mod template;
+mod tensors;
 pub mod tokenizer;
 
 pub use executor::{Executor, Phase, SingleThread};

@@ -65,7 +65,7 @@ pub fn model_build(bytes: &[u8]) -> bool {
     let Ok(gguf) = Gguf::parse(bytes) else { return false };
     match Model::new(&gguf) {
         Ok(model) => {
-            let _ = (model.bytes_per_token(), model.quantization(), model.n_experts());
+            let _ = (model.bytes_per_token(), model.quantization(), model.facts());
             let plans = [KvType::F32, KvType::F16, KvType::Q8_0].map(|kv_type| {
                 let options = SessionOptions { kv_type, ..SessionOptions::default() };
                 SessionPlan::new(&model, Kernels::select(Features::NONE), options)
@@ -132,7 +132,7 @@ pub fn forward_step(bytes: &[u8]) -> bool {
     let Ok(model) = Model::new(&gguf) else { return false };
     let mut expected: Option<Vec<f32>> = None;
     for kernels in tables() {
-        let options = SessionOptions { n_ctx: 16, n_batch: 4, kv_type: KvType::F16, n_workers: 1 };
+        let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 5, kv_type: KvType::F16, n_workers: 1 };
         let Ok(plan) = SessionPlan::new(&model, kernels, options) else { return false };
         if plan.required_bytes() > MAX_ARENA_BYTES {
             return false;

@@ -10,7 +10,7 @@ use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures, is_emulated};
 const BOUND: f32 = 2e-3;
 
 fn options(n_batch: usize) -> SessionOptions {
-    SessionOptions { n_ctx: 96, n_batch, kv_type: KvType::F32, n_workers: 4 }
+    SessionOptions { n_ctx: 96, n_batch, n_outputs: 3, kv_type: KvType::F32, n_workers: 4 }
 }
 
 /// Logits at every position, computed with this batch size.

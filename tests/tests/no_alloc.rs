@@ -18,7 +18,8 @@ fn nothing_allocates_between_tokens() {
             for kernels in Kernels::all(detect()) {
                 let gguf = Gguf::parse(&f.gguf).unwrap();
                 let model = Model::new(&gguf).unwrap();
-                let options = SessionOptions { n_ctx: 256, n_batch: 16, kv_type: KvType::F16, n_workers: 1 };
+                let options =
+                    SessionOptions { n_ctx: 256, n_batch: 16, n_outputs: 5, kv_type: KvType::F16, n_workers: 1 };
                 let plan = SessionPlan::new(&model, kernels, options).unwrap();
                 let mut arena = vec![0u8; plan.required_bytes()];
                 let mut session = plan.start(&mut arena).unwrap();

@@ -32,6 +32,9 @@ impl Digest {
     }
 }
 
+/// Tokens whose logits are computed together: as many use the output matrix while it is in the cache.
+const OUTPUTS: usize = 8;
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
@@ -62,7 +65,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if ids.len() > n_ctx {
         return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx });
     }
-    let settings = Settings { n_ctx: Some(n_ctx), ..settings };
+    let settings = Settings { n_ctx: Some(n_ctx), n_outputs: OUTPUTS, ..settings };
     let plan = model_file::plan(&file, &model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;

@@ -205,10 +205,7 @@ fn measure(
     }
     if asked.n_gen > 0 {
         // What has been read before, so that the peak of resident memory is the model's own.
-        let weights: Vec<&[u8]> = match model.n_experts() {
-            0 => model.matrices().map(|matrix| matrix.bytes()).collect(),
-            _ => vec![file.bytes()],
-        };
+        let weights = model.weights_of_every_token().unwrap_or_else(|| vec![file.bytes()]);
         measured.read = read_rate(&pool, &weights);
     }
     Ok(measured)
