@@ -7,19 +7,25 @@
 
 extern crate alloc;
 
+mod blocks;
 pub mod chat;
+mod compute;
 pub mod config;
 pub mod executor;
+mod file_kind;
 pub mod gguf;
 pub mod model;
+pub mod refusal;
 pub mod sampler;
 pub mod session;
 pub mod template;
+mod tensors;
 pub mod tokenizer;
 
 pub use executor::{Executor, Phase, SingleThread};
 pub use gguf::Gguf;
-pub use model::{Model, ModelError};
+pub use model::Model;
+pub use refusal::ModelError;
 pub use sampler::{Sampler, SamplerParams};
 pub use session::{Session, SessionError, SessionOptions, SessionPlan};
 pub use tokenizer::Tokenizer;

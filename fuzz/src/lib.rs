@@ -13,7 +13,7 @@ use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest, Role};
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use nanocamelid_engine::tokenizer::StreamDecoder;
-use nanocamelid_engine::{Model, Session, SessionOptions, SessionPlan, SingleThread, Tokenizer};
+use nanocamelid_engine::{Model, SessionOptions, SessionPlan, SingleThread, Tokenizer};
 use nanocamelid_kernels::{
     ActivationType, Activations, F32Rows, Features, Kernels, KvType, Matrix, QuantizedRows, QuantizedRowsMut, TileMut,
     WeightType,
@@ -70,7 +70,7 @@ pub fn model_build(bytes: &[u8]) -> bool {
     let Ok(gguf) = Gguf::parse(bytes) else { return false };
     match Model::new(&gguf) {
         Ok(model) => {
-            let _ = (model.bytes_per_token(), model.quantization(), model.n_experts());
+            let _ = (model.bytes_per_token(), model.quantization(), model.facts());
             let plans = [KvType::F32, KvType::F16, KvType::Q8_0].map(|kv_type| {
                 let options = SessionOptions { kv_type, ..SessionOptions::default() };
                 SessionPlan::new(&model, Kernels::select(Features::NONE), options)
@@ -137,13 +137,13 @@ pub fn forward_step(bytes: &[u8]) -> bool {
     let Ok(model) = Model::new(&gguf) else { return false };
     let mut expected: Option<Vec<f32>> = None;
     for kernels in tables() {
-        let options = SessionOptions { n_ctx: 16, n_batch: 4, kv_type: KvType::F16, n_workers: 1 };
+        let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 5, kv_type: KvType::F16, n_workers: 1 };
         let Ok(plan) = SessionPlan::new(&model, kernels, options) else { return false };
         if plan.required_bytes() > MAX_ARENA_BYTES {
             return false;
         }
         let mut arena = vec![0xa5; plan.required_bytes()];
-        let mut session = Session::new(&model, kernels, plan, &mut arena).expect("an arena of the planned size");
+        let mut session = plan.start(&mut arena).expect("an arena of the planned size");
         let last = model.config.n_vocab as u32 - 1;
         session.prefill(&SingleThread, &[0, last, 0, 0, last]).expect("tokens of the vocabulary, and room");
         let logits = session.decode(&SingleThread, last).expect("room");

@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     /// Context length asked for.
     pub(crate) n_ctx: Option<usize>,
     pub(crate) n_batch: usize,
+    /// Tokens whose logits are computed together.
+    pub(crate) n_outputs: usize,
     pub(crate) kv_type: KvType,
     pub(crate) kernels: &'static Kernels,
     pub(crate) features: Features,
@@ -67,6 +69,7 @@ impl Settings {
         Ok(Self {
             n_ctx: invocation.count(&table::CTX),
             n_batch: invocation.count(&table::BATCH).unwrap_or(DEFAULT_BATCH),
+            n_outputs: 1,
             kv_type: kv_type.unwrap_or_default(),
             kernels,
             features,
@@ -84,7 +87,8 @@ impl Settings {
 
     /// A session of that length.
     pub(crate) fn session_options(&self, n_ctx: usize) -> SessionOptions {
-        SessionOptions { n_ctx, n_batch: self.n_batch, kv_type: self.kv_type, n_workers: self.n_workers() }
+        let Self { n_batch, n_outputs, kv_type, .. } = *self;
+        SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers: self.n_workers() }
     }
 
     /// Puts what is known before a model is opened into a report.

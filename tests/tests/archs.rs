@@ -1,7 +1,7 @@
 //! Every architecture against logits recorded from an independent engine, and against itself: batch splits, threads
 //! and kernel tables must not move a bit.
 
-use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
+use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType, WeightType};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
@@ -10,7 +10,7 @@ use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures, is_emulated};
 const BOUND: f32 = 2e-3;
 
 fn options(n_batch: usize) -> SessionOptions {
-    SessionOptions { n_ctx: 96, n_batch, kv_type: KvType::F32, n_workers: 4 }
+    SessionOptions { n_ctx: 96, n_batch, n_outputs: 3, kv_type: KvType::F32, n_workers: 4 }
 }
 
 /// Logits at every position, computed with this batch size.
@@ -30,7 +30,7 @@ fn logits_of(
     let model = Model::new(&gguf).unwrap_or_else(|e| panic!("{name}: {e}"));
     let plan = SessionPlan::new(&model, kernels, options(n_batch)).unwrap();
     let mut arena = vec![0xA5u8; plan.required_bytes()];
-    let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
+    let mut session = plan.start(&mut arena).unwrap();
     let mut all = Vec::new();
     session.prefill_each(&ScopedThreads(threads), ids, &mut |_, l| all.extend_from_slice(l)).unwrap();
     all
@@ -78,7 +78,7 @@ fn greedy_continuations_are_equal() {
         let model = Model::new(&gguf).unwrap();
         let plan = SessionPlan::new(&model, kernels, options(512)).unwrap();
         let mut arena = vec![0u8; plan.required_bytes()];
-        let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
+        let mut session = plan.start(&mut arena).unwrap();
         let mut next = argmax(session.prefill(&SingleThread, &fixture.ids).unwrap());
         let mut ids = Vec::new();
         for _ in 0..fixture.greedy.len() {

@@ -1,6 +1,6 @@
 //! The demonstration model continues the documented prompts with the ids that an independent engine recorded.
 
-use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread, Tokenizer};
+use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread, Tokenizer};
 use nanocamelid_kernels::Kernels;
 use nanocamelid_tests::argmax;
 use nanocamelid_tests::features::detect;
@@ -24,7 +24,7 @@ fn documented_prompts_have_the_recorded_answers() {
     let kernels = Kernels::select(detect());
     let plan = SessionPlan::new(&model, kernels, SessionOptions { n_ctx: 512, ..Default::default() }).unwrap();
     let mut arena = vec![0u8; plan.required_bytes()];
-    let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
+    let mut session = plan.start(&mut arena).unwrap();
     let lines: Vec<&str> = prompts.lines().filter(|line| line.contains("prompt_ids")).collect();
     assert!(lines.len() >= 8, "{} documented prompts", lines.len());
     for line in lines {

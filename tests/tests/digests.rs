@@ -1,7 +1,7 @@
 //! One digest of logits for every model of the fixtures, recorded once: the same on x86-64, on AArch64, on any kernel
 //! table. FNV-1a 64 over the little-endian f32 logits of all positions, as `nanocamelid logits --digest` prints it.
 
-use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
+use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::{Fixture, fixtures};
@@ -44,10 +44,10 @@ const RECORDED: &[(&str, &str)] = &[
 fn digest(fixture: &Fixture, kernels: &'static Kernels) -> String {
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
-    let options = SessionOptions { n_ctx: 64, n_batch: 64, kv_type: KvType::F16, n_workers: 1 };
+    let options = SessionOptions { n_ctx: 64, n_batch: 64, n_outputs: 1, kv_type: KvType::F16, n_workers: 1 };
     let plan = SessionPlan::new(&model, kernels, options).unwrap();
     let mut arena = vec![0u8; plan.required_bytes()];
-    let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
+    let mut session = plan.start(&mut arena).unwrap();
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     let mut add = |_: usize, logits: &[f32]| {
         for byte in logits.iter().flat_map(|l| l.to_le_bytes()) {

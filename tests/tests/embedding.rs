@@ -10,7 +10,7 @@ use nanocamelid_tests::{ScopedThreads, tiny_model::tiny_model};
 // Listing begins.
 use alloc::vec::Vec;
 use nanocamelid_engine::{
-    Executor, Gguf, Model, Phase, Sampler, SamplerParams, Session, SessionOptions, SessionPlan, Tokenizer,
+    Executor, Gguf, Model, Phase, Sampler, SamplerParams, SessionOptions, SessionPlan, Tokenizer,
 };
 use nanocamelid_kernels::{Features, Kernels, KvType};
 
@@ -34,10 +34,10 @@ fn answer(
 
     let kernels = Kernels::select(features); // a table of functions, chosen once
     let n_workers = cores.n_workers(Phase::Prefill);
-    let options = SessionOptions { n_ctx: 64, n_batch: 16, kv_type: KvType::F16, n_workers };
+    let options = SessionOptions { n_ctx: 64, n_batch: 16, n_outputs: 1, kv_type: KvType::F16, n_workers };
     let plan = SessionPlan::new(&model, kernels, options).expect("a context that the model allows");
     let arena = &mut arena[..plan.required_bytes()]; // exact: one byte less is refused
-    let mut session = Session::new(&model, kernels, plan, arena).expect("an arena of the planned size");
+    let mut session = plan.start(arena).expect("an arena of the planned size");
 
     // From here on nothing allocates; an image may seal its heap.
     let logits = session.prefill(cores, &ids).expect("a prompt that fits the context");

@@ -3,9 +3,7 @@
 
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::tokenizer::TokenizerError;
-use nanocamelid_engine::{
-    Model, Sampler, SamplerParams, Session, SessionOptions, SessionPlan, SingleThread, Tokenizer,
-};
+use nanocamelid_engine::{Model, Sampler, SamplerParams, SessionOptions, SessionPlan, SingleThread, Tokenizer};
 use nanocamelid_kernels::{Features, Kernels, KvType};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value, value_type};
@@ -51,14 +49,14 @@ fn run(file: &GgufWriter) -> Outcome {
         }
     };
     let kernels = Kernels::select(Features::NONE);
-    let options = SessionOptions { n_ctx: 16, n_batch: 4, kv_type: KvType::F16, n_workers: 1 };
+    let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 1, kv_type: KvType::F16, n_workers: 1 };
     let plan = match SessionPlan::new(&model, kernels, options) {
         Ok(plan) if plan.required_bytes() <= ARENA_BYTES => plan,
         Ok(plan) => return Outcome::Refused(format!("{} bytes for a session", plan.required_bytes())),
         Err(error) => return Outcome::Refused(error.to_string()),
     };
     let mut arena = vec![0xa5; plan.required_bytes()];
-    let mut session = Session::new(&model, kernels, plan, &mut arena).expect("an arena of the planned size");
+    let mut session = plan.start(&mut arena).expect("an arena of the planned size");
     session.prefill(&SingleThread, &[0; 6]).expect("token 0 exists");
     let logits = session.decode(&SingleThread, 0).expect("there is room");
     let finite = logits.iter().all(|logit| logit.is_finite());

@@ -1,7 +1,7 @@
 //! Nothing is allocated between tokens: prefill, decode, truncate and sample run in the arena and in buffers made once.
 
 use nanocamelid_engine::sampler::{Sampler, SamplerParams};
-use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
+use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use nanocamelid_tests::features::detect;
@@ -18,10 +18,11 @@ fn nothing_allocates_between_tokens() {
             for kernels in Kernels::all(detect()) {
                 let gguf = Gguf::parse(&f.gguf).unwrap();
                 let model = Model::new(&gguf).unwrap();
-                let options = SessionOptions { n_ctx: 256, n_batch: 16, kv_type: KvType::F16, n_workers: 1 };
+                let options =
+                    SessionOptions { n_ctx: 256, n_batch: 16, n_outputs: 5, kv_type: KvType::F16, n_workers: 1 };
                 let plan = SessionPlan::new(&model, kernels, options).unwrap();
                 let mut arena = vec![0u8; plan.required_bytes()];
-                let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
+                let mut session = plan.start(&mut arena).unwrap();
                 let params = SamplerParams { temperature: 0.8, top_k: 40, repeat_penalty: 1.1, ..Default::default() };
                 let mut sampler = Sampler::new(params, model.config.n_vocab).unwrap();
                 let ((), allocations) = measure(|| {

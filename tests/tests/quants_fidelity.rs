@@ -1,7 +1,7 @@
 //! Every weight format and mix against exact arithmetic: mean KL divergence from the logits that f64 arithmetic on the
 //! dequantized weights gives, held to what an independent engine reaches on the same file.
 
-use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
+use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::{Fixture, fixture, fixtures, read_f32};
@@ -9,10 +9,10 @@ use nanocamelid_tests::{Fixture, fixture, fixtures, read_f32};
 fn logits(fixture: &Fixture, kernels: &'static Kernels, kv_type: KvType) -> Vec<f32> {
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap_or_else(|e| panic!("{}: {e}", fixture.name));
-    let options = SessionOptions { n_ctx: 64, n_batch: 64, kv_type, n_workers: 1 };
+    let options = SessionOptions { n_ctx: 64, n_batch: 64, n_outputs: 1, kv_type, n_workers: 1 };
     let plan = SessionPlan::new(&model, kernels, options).unwrap();
     let mut arena = vec![0u8; plan.required_bytes()];
-    let mut session = Session::new(&model, kernels, plan, &mut arena).unwrap();
+    let mut session = plan.start(&mut arena).unwrap();
     let mut all = Vec::new();
     session.prefill_each(&SingleThread, &fixture.ids, &mut |_, l| all.extend_from_slice(l)).unwrap();
     all

@@ -13,7 +13,7 @@ fn kernels() -> &'static Kernels {
 }
 
 fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
-    SessionOptions { n_ctx, n_batch, kv_type: KvType::F16, n_workers: 1 }
+    SessionOptions { n_ctx, n_batch, n_outputs: 1, kv_type: KvType::F16, n_workers: 1 }
 }
 
 /// Runs `body` with an empty session of the file.
@@ -22,7 +22,7 @@ fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut 
     let model = Model::new(&gguf).unwrap();
     let plan = SessionPlan::new(&model, kernels(), options).unwrap();
     let mut arena = vec![0xFFu8; plan.required_bytes()];
-    body(&mut Session::new(&model, kernels(), plan, &mut arena).unwrap())
+    body(&mut plan.start(&mut arena).unwrap())
 }
 
 fn bits(logits: &[f32]) -> Vec<u32> {
@@ -106,7 +106,7 @@ fn layers_on_two_machines_give_the_same_logits() {
     for fixture in fixtures("archs") {
         let expected = last_logits(&fixture, 64, &fixture.ids);
         let gguf = Gguf::parse(&fixture.gguf).unwrap();
-        let n_layers = Model::new(&gguf).unwrap().config.n_layers();
+        let n_layers = Model::new(&gguf).unwrap().config.n_layers;
         for split in 1..n_layers {
             let front = Model::with_layers(&gguf, 0..split).unwrap();
             let back = Model::with_layers(&gguf, split..n_layers).unwrap();
@@ -114,8 +114,8 @@ fn layers_on_two_machines_give_the_same_logits() {
             let mut arenas = plans.clone().map(|plan| vec![0u8; plan.required_bytes()]);
             let [front_arena, back_arena] = &mut arenas;
             let [front_plan, back_plan] = plans;
-            let mut front = Session::new(&front, kernels(), front_plan, front_arena).unwrap();
-            let mut back = Session::new(&back, kernels(), back_plan, back_arena).unwrap();
+            let mut front = front_plan.start(front_arena).unwrap();
+            let mut back = back_plan.start(back_arena).unwrap();
             let (first, rest) = fixture.ids.split_at(17);
             let hidden = front.hidden(&SingleThread, Input::Tokens(first)).unwrap();
             back.hidden_to_logits(&SingleThread, hidden).unwrap();
@@ -140,12 +140,43 @@ fn the_arena_may_start_anywhere_and_one_byte_less_is_refused() {
     let mut memory = vec![0u8; required + 64];
     for offset in [0, 1, 3, 31, 63] {
         let arena = &mut memory[offset..][..required];
-        let mut session = Session::new(&model, kernels(), plan.clone(), arena).unwrap();
+        let mut session = plan.clone().start(arena).unwrap();
         assert!(bits(session.prefill(&SingleThread, &fixture.ids).unwrap()) == expected, "offset {offset}");
     }
     let given = required - 1;
-    let error = Session::new(&model, kernels(), plan, &mut memory[..given]).unwrap_err();
+    let error = plan.start(&mut memory[..given]).unwrap_err();
     assert_eq!(error, SessionError::Arena { required, given });
+}
+
+/// Logits after every token, the head computing `n_outputs` of them together.
+fn all_logits(gguf: &[u8], n_outputs: usize, ids: &[u32]) -> Vec<u32> {
+    with_session(gguf, SessionOptions { n_outputs, ..options(64, 16) }, |session| {
+        let mut all = Vec::new();
+        let mut each = |i: usize, logits: &[f32]| {
+            assert_eq!(i * logits.len(), all.len(), "the outputs come in order");
+            all.extend(bits(logits));
+        };
+        session.prefill_each(&SingleThread, ids, &mut each).unwrap();
+        let last = bits(session.logits());
+        assert!(all.ends_with(&last), "the last output stays");
+        all
+    })
+}
+
+#[test]
+fn outputs_computed_together_equal_those_computed_one_by_one() {
+    // Heads of every form of activations: plain, blocks of 32, blocks of 256; with and without scales and caps.
+    let subjects = fixtures("quants").into_iter().filter(|f| matches!(&*f.name, "F16" | "Q8_0" | "Q6_K"));
+    for fixture in subjects.chain(subjects_with_scaled_logits()) {
+        let expected = all_logits(&fixture.gguf, 1, &fixture.ids);
+        for n_outputs in [2, 5, 16, 64] {
+            assert!(all_logits(&fixture.gguf, n_outputs, &fixture.ids) == expected, "{} {n_outputs}", fixture.name);
+        }
+    }
+}
+
+fn subjects_with_scaled_logits() -> impl Iterator<Item = Fixture> {
+    fixtures("archs").into_iter().filter(|f| matches!(&*f.name, "gemma2" | "granite"))
 }
 
 #[test]
@@ -189,9 +220,11 @@ fn sessions_of_no_size_are_refused() {
     for bad in [
         SessionOptions { n_ctx: 0, ..good },
         SessionOptions { n_batch: 0, ..good },
+        SessionOptions { n_outputs: 0, ..good },
         SessionOptions { n_workers: 0, ..good },
         SessionOptions { n_ctx: usize::MAX, ..good },
         SessionOptions { n_batch: usize::MAX, ..good },
+        SessionOptions { n_outputs: usize::MAX, ..good },
     ] {
         assert_eq!(SessionPlan::new(&model, kernels(), bad).unwrap_err(), SessionError::Size, "{bad:?}");
     }

@@ -4,8 +4,6 @@
 //! spells them.
 
 use super::Activation;
-use super::reader::Reader;
-use alloc::vec::Vec;
 use nanocamelid_kernels::RopeStyle;
 
 /// The architectures this engine runs, by their `general.architecture`.
@@ -191,36 +189,5 @@ impl Architecture {
 impl Traits {
     pub(crate) fn has_rope(&self, layer: usize) -> bool {
         self.no_rope_every == 0 || !(layer + 1).is_multiple_of(self.no_rope_every)
-    }
-}
-
-/// Which layers have a sliding window.
-#[derive(Debug)]
-pub(crate) struct Window {
-    pub len: usize,
-    local: Vec<bool>,
-}
-
-impl Window {
-    pub(crate) fn is_local(&self, layer: usize) -> bool {
-        self.local[layer]
-    }
-
-    /// `None` if the metadata was refused.
-    pub(crate) fn read(traits: &Traits, r: &mut Reader<'_, '_>, n_layers: usize) -> Option<Self> {
-        let WindowTraits { allowed, default_len, period } = traits.window;
-        let len = r.optional("attention.sliding_window", 0, 1 << 32).unwrap_or(default_len);
-        if !allowed || len == 0 {
-            return Some(Self { len: 0, local: alloc::vec![false; n_layers] });
-        }
-        // The pattern is a number (the period) or one flag per layer.
-        let local = match r.flags("attention.sliding_window_pattern", n_layers)? {
-            Some(flags) => flags,
-            None => {
-                let period = r.optional("attention.sliding_window_pattern", 0, 1 << 12).unwrap_or(period);
-                (0..n_layers).map(|i| period == 0 || i % period < period - 1).collect()
-            }
-        };
-        Some(Self { len, local })
     }
 }

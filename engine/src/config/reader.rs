@@ -1,9 +1,13 @@
 //! Reads `{architecture}.{key}` metadata and keeps a list of everything that is wrong with it.
 
 use crate::gguf::{Gguf, Value};
-use crate::model::Reason;
+use crate::refusal::Reason;
 use alloc::format;
 use alloc::vec::Vec;
+
+/// Something was refused; the reader has the reason.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused;
 
 /// A reader of one model's keys.
 pub(crate) struct Reader<'g, 'a> {
@@ -21,16 +25,17 @@ impl<'g, 'a> Reader<'g, 'a> {
         self.reasons
     }
 
-    pub(crate) fn refuse(&mut self, reason: Reason<'a>) {
+    pub(crate) fn refuse(&mut self, reason: Reason<'a>) -> Refused {
         self.reasons.push(reason);
+        Refused
     }
 
-    pub(crate) fn missing(&mut self, key: &'static str) {
-        self.refuse(Reason::MissingKey { architecture: self.architecture, key });
+    pub(crate) fn missing(&mut self, key: &'static str) -> Refused {
+        self.refuse(Reason::MissingKey { architecture: self.architecture, key })
     }
 
-    fn bad(&mut self, key: &'static str) {
-        self.refuse(Reason::BadKey { architecture: self.architecture, key });
+    fn bad(&mut self, key: &'static str) -> Refused {
+        self.refuse(Reason::BadKey { architecture: self.architecture, key })
     }
 
     pub(crate) fn value(&self, key: &str) -> Option<Value<'a>> {
@@ -112,20 +117,27 @@ impl<'g, 'a> Reader<'g, 'a> {
         self.per_layer(key, n_layers, min, max)
     }
 
-    /// An array with one boolean (or 0/1) per layer; `Some(None)` if the key is no array, `None` if it is a bad one.
-    pub(crate) fn flags(&mut self, key: &'static str, n_layers: usize) -> Option<Option<Vec<bool>>> {
+    /// An array with one boolean (or 0/1) per layer; `None` if the key is no array.
+    pub(crate) fn flags(&mut self, key: &'static str, n_layers: usize) -> Result<Option<Vec<bool>>, Refused> {
         let Some(array) = self.value(key).and_then(|v| v.as_array()) else {
-            return Some(None);
+            return Ok(None);
         };
         let flags: Option<Vec<bool>> =
             array.iter().map(|v| v.as_bool().or(v.as_u64().map(|n| n != 0))).take(n_layers).collect();
         match flags {
-            Some(flags) if flags.len() == n_layers => Some(Some(flags)),
-            _ => {
-                self.bad(key);
-                None
-            }
+            Some(flags) if flags.len() == n_layers => Ok(Some(flags)),
+            _ => Err(self.bad(key)),
         }
+    }
+
+    /// A factor other than 0, if the key is there.
+    pub(crate) fn scale(&mut self, key: &'static str) -> Option<f32> {
+        self.optional_float(key, f32::MIN, f32::MAX).filter(|&scale| scale != 0.0)
+    }
+
+    /// A soft-cap; 0 is none.
+    pub(crate) fn softcap(&mut self, key: &'static str, default: Option<f32>) -> Option<f32> {
+        self.optional_float(key, 0.0, f32::MAX).or(default).filter(|&cap| cap > 0.0)
     }
 
     /// A string, if the key is there.

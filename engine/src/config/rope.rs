@@ -1,9 +1,9 @@
 //! Rotary position embedding: which frequencies, scaled how.
 
 use super::architecture::{LocalRope, Traits};
-use super::reader::Reader;
+use super::reader::{Reader, Refused};
 use crate::gguf::Gguf;
-use crate::model::Reason;
+use crate::refusal::Reason;
 use alloc::vec::Vec;
 use core::f64::consts::PI;
 
@@ -117,17 +117,16 @@ impl Rope {
 }
 
 /// The settings of a model: one for layers that see everything and, last, one for windowed layers if theirs differs.
-pub(super) fn read<'a>(
+pub(crate) fn read<'a>(
     r: &mut Reader<'_, 'a>,
     gguf: &Gguf<'a>,
     traits: &Traits,
     key_dim: usize,
     n_ctx_train: usize,
-) -> Option<Vec<Rope>> {
+) -> Result<Vec<Rope>, Refused> {
     let n_rot = r.optional("rope.dimension_count", 0, 4096).unwrap_or(key_dim);
     if n_rot > key_dim || !n_rot.is_multiple_of(2) {
-        r.refuse(Reason::RopeDimension { n_rot, key_dim });
-        return None;
+        return Err(r.refuse(Reason::RopeDimension { n_rot, key_dim }));
     }
     let n_ctx_original = r.optional("rope.scaling.original_context_length", 1, 1 << 32).unwrap_or(n_ctx_train);
     let positive = f32::MIN_POSITIVE;
@@ -148,8 +147,7 @@ pub(super) fn read<'a>(
         (Some("linear") | None, Some(factor)) if factor != 1.0 => RopeScaling::Linear { factor },
         (Some("linear") | None, _) => RopeScaling::None,
         (Some(other), _) => {
-            r.refuse(Reason::RopeScalingType(other));
-            return None;
+            return Err(r.refuse(Reason::RopeScalingType(other)));
         }
     };
     let mut table = |name| match read_factors(gguf, name, n_rot / 2) {
@@ -167,7 +165,7 @@ pub(super) fn read<'a>(
         let base = r.optional_float("rope.freq_base_swa", positive, f32::MAX).unwrap_or(default);
         ropes.push(Rope { base, scaling: RopeScaling::None, ..ropes[0].clone() });
     }
-    Some(ropes)
+    Ok(ropes)
 }
 
 /// A small f32 tensor of positive divisors.

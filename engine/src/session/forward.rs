@@ -1,270 +1,121 @@
 //! The forward pass: one for all architectures, top to bottom.
 
-use super::buffers::{Angles, Buffers, LayerCache};
-use super::quantized::QuantizedBuffers;
-use super::workers::{Product, Workers};
-use super::{Input, Observer, attention, experts, ffn, short_conv};
-use crate::config::{FfnConfig, MixerConfig};
-use crate::model::{ActivationKinds, Ffn, Layer, Linear, Mixer, Model, Vector};
+use super::memory::Memory;
+use super::{Input, Session};
+use crate::compute::{Angles, Arena, Forms, Observer, Pass, Prepared, RowsMut, Stage, Workers};
+use crate::executor::Executor;
+use crate::model::{Head, Model};
 use alloc::vec::Vec;
-use nanocamelid_kernels::reference::math;
-use nanocamelid_kernels::{KvType, QuantizedRows};
+use core::ops::Range;
+use nanocamelid_kernels::ActivationType;
 
-/// An intermediate result, all tokens of the batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Probe<'p> {
-    /// Which.
-    pub stage: Stage,
-    /// Layer, for results of one.
-    pub layer: Option<usize>,
-    /// The values.
-    pub values: &'p [f32],
-}
+/// Angle per position of every rotated pair, and the factor on cosines and sines, for each RoPE setting.
+pub(super) type Frequencies = Vec<(Vec<f64>, f64)>;
 
-/// The results a pass shows, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Scaled embeddings.
-    Embedding,
-    /// What attention or convolution made, before its output projection.
-    Mixed,
-    /// The residual stream after the mixer.
-    MixerOut,
-    /// The residual stream after the feed-forward network.
-    FfnOut,
-    /// Logits of one token.
-    Logits,
-}
+impl Session<'_> {
+    /// Runs one checked batch of `n` tokens at the session's position through the layers, and those of `outputs`
+    /// through the head; `each` is shown their logits.
+    pub(super) fn forward(
+        &mut self,
+        executor: &dyn Executor,
+        (input, n): (Input<'_>, usize),
+        outputs: Range<usize>,
+        each: &mut dyn FnMut(usize, &[f32]),
+        observer: Observer<'_>,
+    ) {
+        let plan = &self.plan;
+        let Memory { x, logits, angles, worker_scratch, blocks, workspace } = &mut self.memory;
+        let workers = Workers::new(executor, n, plan.kernels, worker_scratch, plan.worker_bytes);
+        let config = &plan.model.config;
 
-impl Stage {
-    /// The field's name for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Embedding => "inp_embd",
-            Self::Mixed => "kqv_out",
-            Self::MixerOut => "ffn_inp",
-            Self::FfnOut => "l_out",
-            Self::Logits => "result_output",
-        }
-    }
-}
-
-/// One batch on its way through the layers.
-#[derive(Clone, Copy)]
-pub(super) struct Pass<'p> {
-    pub model: &'p Model<'p>,
-    pub workers: Workers<'p>,
-    pub kv_type: KvType,
-    pub frequencies: &'p [(Vec<f64>, f64)],
-    /// Position of the batch's first token.
-    pub position: usize,
-    pub n_tokens: usize,
-}
-
-impl<'p> Pass<'p> {
-    /// Input to residual stream after the last layer of the range.
-    pub(super) fn run(&self, b: &mut Buffers<'_>, input: Input<'_>, observer: Observer<'_>) {
-        let n = self.n_tokens;
-        let n_embd = self.model.config.n_embd;
+        let mut x = x.part(0, n);
         match input {
-            Input::Tokens(tokens) => self.embed(tokens, &mut b.x[..n * n_embd]),
-            Input::Hidden(hidden) => b.x[..n * n_embd].copy_from_slice(hidden),
+            Input::Tokens(tokens) => embed(plan.model, &workers, tokens, &mut x),
+            Input::Hidden(hidden) => x.values_mut().copy_from_slice(hidden),
         }
-        observer(Probe { stage: Stage::Embedding, layer: None, values: &b.x[..n * n_embd] });
-        self.angles(&mut b.angles);
-        for (i, layer) in self.model.layers.iter().enumerate() {
-            self.layer(b, i, layer, observer);
+        rotations(&workers, (self.position, n), &self.frequencies, angles);
+        let mut pass = Pass { workers, angles, position: self.position, n, layer: None, observer };
+        pass.show(Stage::Embedding, x.values());
+
+        for block in blocks {
+            let numbers = (config.norm_eps, config.residual_scale);
+            workspace.within(|arena| block.run(&mut pass, arena, numbers, &mut x));
         }
-    }
+        self.position += n;
 
-    /// Logits of token `i` of the batch.
-    pub(super) fn head(&self, b: &mut Buffers<'_>, i: usize, observer: Observer<'_>) {
-        let Some(head) = &self.model.head else { return };
-        let config = &self.model.config;
-        let n_embd = config.n_embd;
-        // One token, whatever the batch was.
-        let one = Pass { n_tokens: 1, ..*self };
-        let x = &b.x[i * n_embd..][..n_embd];
-        let wanted = ActivationKinds::of(&[head.output.weight]);
-        one.norm(x, head.norm, &mut b.h[..n_embd], &mut b.acts, wanted);
-        let kind = head.output.weight.weight_type().activation();
-        let n_vocab = b.outputs.len() / 2;
-        match b.acts.quantized(kind, 1, n_embd) {
-            None => one.project(head.output, b.h, &b.acts, &mut b.outputs[..n_vocab], b.scratch),
-            Some(quantized) => {
-                let (h, rest) = b.h[..2 * n_embd].split_at_mut(n_embd);
-                remainder(quantized, h, rest);
-                self.quantize(&b.h[..2 * n_embd], n_embd, &mut b.acts, wanted);
-                let layers = b.acts.view(kind, b.h, 2, n_embd);
-                self.workers.layered(head.output, layers, b.outputs, b.scratch);
+        let Some(head) = &plan.model.head else { return };
+        pass.layer = None;
+        for first in outputs.clone().step_by(plan.options.n_outputs) {
+            let n = plan.options.n_outputs.min(outputs.end - first);
+            let mut rows = logits.part(0, n * head.rows_per_output());
+            workspace.within(|arena| head.run(&mut pass, arena, plan.model, &x.part(first, n), &mut rows));
+            for i in 0..n {
+                each(first + i, rows.rows().row(i * head.rows_per_output()));
             }
+            self.last_output = (n - 1) * head.rows_per_output();
         }
-        let logits = &mut b.outputs[..n_vocab];
-        if config.logit_scale != 1.0 {
-            self.workers.kernels.scale(logits, config.logit_scale);
-        }
-        if let Some(cap) = config.logit_softcap {
-            self.workers.kernels.softcap(logits, cap);
-        }
-        observer(Probe { stage: Stage::Logits, layer: None, values: logits });
-    }
-
-    fn layer(&self, b: &mut Buffers<'_>, i: usize, layer: &Layer<'_>, observer: Observer<'_>) {
-        let config = &self.model.config;
-        let (n, n_embd) = (self.n_tokens, config.n_embd);
-        let index = self.model.range.start + i;
-        fn probe(stage: Stage, layer: usize, values: &[f32]) -> Probe<'_> {
-            Probe { stage, layer: Some(layer), values }
-        }
-
-        let inputs: &[_] = match &layer.mixer {
-            Mixer::Attention(a) => &[a.q.weight, a.k.weight, a.v.weight],
-            Mixer::ShortConv(c) => &[c.in_proj.weight],
-        };
-        let wanted = ActivationKinds::of(inputs);
-        self.norm(&b.x[..n * n_embd], layer.attn_norm, &mut b.h[..n * n_embd], &mut b.acts, wanted);
-        let output = match (&layer.mixer, &config.layers[index].mixer, &mut b.layers[i]) {
-            (Mixer::Attention(a), MixerConfig::Attention(c), LayerCache::Attention { .. }) => {
-                attention::attention(self, b, i, a, c);
-                a.output
-            }
-            (Mixer::ShortConv(c), _, LayerCache::ShortConv { .. }) => {
-                short_conv::short_conv(self, b, i, c);
-                c.out_proj
-            }
-            _ => unreachable!("model, configuration and cache are made from one list of mixers"),
-        };
-        let mixed_width = output.weight.n_cols();
-        observer(probe(Stage::Mixed, index, &b.mixed[..n * mixed_width]));
-        self.quantize(&b.mixed[..n * mixed_width], mixed_width, &mut b.acts, ActivationKinds::of(&[output.weight]));
-        self.project(output, b.mixed, &b.acts, &mut b.h[..n * n_embd], b.scratch);
-        self.join(&mut b.x[..n * n_embd], &mut b.h[..n * n_embd], layer.post_attention_norm);
-        observer(probe(Stage::MixerOut, index, &b.x[..n * n_embd]));
-
-        let wanted = match &layer.ffn {
-            Ffn::Dense(f) => ActivationKinds::of(&[f.gate.weight, f.up.weight]),
-            Ffn::Experts(e) => e.input_kinds(self.model.n_experts()),
-        };
-        self.norm(&b.x[..n * n_embd], layer.ffn_norm, &mut b.h[..n * n_embd], &mut b.acts, wanted);
-        match (&layer.ffn, config.layers[index].ffn) {
-            (Ffn::Experts(e), FfnConfig::Experts { n_experts, n_used, .. }) => {
-                experts::experts(self, b, e, &experts::Sizes { n_experts, n_used });
-            }
-            (Ffn::Dense(f), _) => {
-                ffn::join_gates(self, f, b.h, &b.acts, &mut b.hidden, n, b.scratch);
-                self.project(f.down, b.hidden.f32s, &b.hidden.acts, &mut b.h[..n * n_embd], b.scratch);
-            }
-            _ => unreachable!("model and configuration agree on experts"),
-        }
-        self.join(&mut b.x[..n * n_embd], &mut b.h[..n * n_embd], layer.post_ffw_norm);
-        observer(probe(Stage::FfnOut, index, &b.x[..n * n_embd]));
-    }
-
-    /// Rows of the embedding, scaled.
-    fn embed(&self, tokens: &[u32], x: &mut [f32]) {
-        let config = &self.model.config;
-        let Some(embedding) = self.model.token_embd else { return };
-        let kernels = self.workers.kernels;
-        self.workers.rows(tokens.iter().zip(x.chunks_mut(config.n_embd)), |(&token, row)| {
-            kernels.dequantize(embedding.weight_type(), embedding.row(token as usize), row);
-            if config.embedding_scale != 1.0 {
-                kernels.scale(row, config.embedding_scale);
-            }
-        });
-    }
-
-    /// Cosines and sines of every position of the batch, once for all layers.
-    fn angles(&self, angles: &mut [Angles<'_>]) {
-        for (Angles { cos, sin }, (frequencies, magnitude)) in angles.iter_mut().zip(self.frequencies) {
-            if frequencies.is_empty() {
-                continue;
-            }
-            let start = self.position;
-            let rows = cos.chunks_mut(frequencies.len()).zip(sin.chunks_mut(frequencies.len()));
-            self.workers.rows(rows.take(self.n_tokens).enumerate(), |(t, (cos, sin))| {
-                let position = (start + t) as f64;
-                for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(frequencies) {
-                    let angle = position * frequency;
-                    *cos = (libm::cos(angle) * magnitude) as f32;
-                    *sin = (libm::sin(angle) * magnitude) as f32;
-                }
-            });
-        }
-    }
-
-    /// `h = rms_norm(x) * weight`, and its quantized forms.
-    pub(super) fn norm(
-        &self,
-        x: &[f32],
-        weight: Vector<'_>,
-        h: &mut [f32],
-        acts: &mut QuantizedBuffers<'_>,
-        wanted: ActivationKinds,
-    ) {
-        let (kernels, eps) = (self.workers.kernels, self.model.config.norm_eps);
-        let n_cols = weight.len();
-        let quantized = acts.rows_mut(wanted, self.n_tokens, n_cols);
-        let rows = x.chunks(n_cols).zip(h.chunks_mut(n_cols)).zip(quantized);
-        self.workers.rows(rows, |((x, h), quantized)| {
-            kernels.rms_norm(x, Some(weight), eps, h);
-            for mut row in quantized.into_iter().flatten() {
-                kernels.quantize(h, &mut row);
-            }
-        });
-    }
-
-    /// The quantized forms of `x`, rows of `n_cols`.
-    pub(super) fn quantize(&self, x: &[f32], n_cols: usize, acts: &mut QuantizedBuffers<'_>, wanted: ActivationKinds) {
-        if !wanted.q8 && !wanted.q8k {
-            return;
-        }
-        let kernels = self.workers.kernels;
-        let quantized = acts.rows_mut(wanted, x.len() / n_cols, n_cols);
-        self.workers.rows(x.chunks(n_cols).zip(quantized), |(x, quantized)| {
-            for mut row in quantized.into_iter().flatten() {
-                kernels.quantize(x, &mut row);
-            }
-        });
-    }
-
-    /// One product of the batch.
-    pub(super) fn project(
-        &self,
-        linear: Linear<'_>,
-        f32s: &[f32],
-        acts: &QuantizedBuffers<'_>,
-        out: &mut [f32],
-        scratch: &mut [u8],
-    ) {
-        let kind = linear.weight.weight_type().activation();
-        let n_tokens = out.len() / linear.weight.n_rows();
-        let x = acts.view(kind, f32s, n_tokens, linear.weight.n_cols());
-        self.workers.products([Product { linear, x, out }], scratch);
-    }
-
-    /// `x += residual_scale * post_norm(h)`.
-    fn join(&self, x: &mut [f32], h: &mut [f32], post_norm: Option<Vector<'_>>) {
-        let config = &self.model.config;
-        let kernels = self.workers.kernels;
-        self.workers.rows(x.chunks_mut(config.n_embd).zip(h.chunks_mut(config.n_embd)), |(x, h)| {
-            if let Some(weight) = post_norm {
-                kernels.rms_norm_in_place(h, weight, config.norm_eps);
-            }
-            if config.residual_scale == 1.0 {
-                kernels.add(x, h);
-            } else {
-                kernels.add_scaled(x, config.residual_scale, h);
-            }
-        });
     }
 }
 
-/// What quantization left out: `rest[i] = h[i] - scale * q[i]`.
-fn remainder(x: QuantizedRows<'_>, h: &[f32], rest: &mut [f32]) {
-    let n = x.kind.block_len();
-    for (((rest, h), qs), scale) in rest.chunks_mut(n).zip(h.chunks(n)).zip(x.qs.chunks(n)).zip(x.scales) {
-        for ((rest, h), &q) in rest.iter_mut().zip(h).zip(qs) {
-            *rest = math::fma(-f32::from(q), *scale, *h);
+/// Rows of the embedding, scaled.
+fn embed(model: &Model<'_>, workers: &Workers<'_>, tokens: &[u32], x: &mut RowsMut<'_>) {
+    let Some(embedding) = model.token_embd else { return };
+    let (kernels, scale) = (workers.kernels, model.config.embedding_scale);
+    workers.rows(tokens.iter().zip(x.iter_mut()), |(&token, row)| {
+        kernels.dequantize(embedding.weight_type(), embedding.row(token as usize), row);
+        if scale != 1.0 {
+            kernels.scale(row, scale);
+        }
+    });
+}
+
+/// Cosines and sines of every position of the batch, once for all layers.
+fn rotations(workers: &Workers<'_>, positions: (usize, usize), frequencies: &Frequencies, angles: &mut [Angles<'_>]) {
+    for (angles, (frequencies, magnitude)) in angles.iter_mut().zip(frequencies) {
+        angles.fill(workers, positions, frequencies, *magnitude);
+    }
+}
+
+impl Head<'_> {
+    /// Rows of input, and of output, for each token. The input of a quantized matrix comes as its quantized values and
+    /// their quantized remainder, so that the matrix which decides between tokens costs no quantization error.
+    pub(super) fn rows_per_output(&self) -> usize {
+        if self.output.reads() == ActivationType::F32 { 1 } else { 2 }
+    }
+
+    /// The normed input of `n` tokens, `[n][n_embd]`, with remainders `[n][2][n_embd]`.
+    pub(super) fn input<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Prepared<'s> {
+        let forms = Forms::of([&self.output]);
+        Prepared::carve(arena, forms, n.saturating_mul(self.rows_per_output()), self.output.n_in())
+    }
+
+    /// Logits of the tokens whose hidden states are the rows of `x`, in every [`Head::rows_per_output`]-th row of `out`.
+    fn run(
+        &self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        model: &Model<'_>,
+        x: &RowsMut<'_>,
+        out: &mut RowsMut<'_>,
+    ) {
+        let (kernels, config, x) = (pass.workers.kernels, &model.config, x.rows());
+        let mut input = self.input(arena, x.n());
+        let norm = |i: usize, row: &mut [f32]| kernels.rms_norm(x.row(i), Some(self.norm), config.norm_eps, row);
+        if self.rows_per_output() == 1 {
+            input.fill(&pass.workers, norm);
+            pass.workers.product(&input, &self.output, out);
+        } else {
+            input.fill_with_remainders(&pass.workers, norm);
+            pass.workers.product_with_remainders(&input, &self.output, out);
+        }
+        for logits in out.iter_mut().step_by(self.rows_per_output()) {
+            if config.logit_scale != 1.0 {
+                kernels.scale(logits, config.logit_scale);
+            }
+            if let Some(cap) = config.logit_softcap {
+                kernels.softcap(logits, cap);
+            }
+            pass.show(Stage::Logits, logits);
         }
     }
 }

@@ -1,32 +1,23 @@
 //! A session: the forward pass of one conversation, inside one caller-provided arena.
 //!
-//! Nothing here allocates after [`Session::new`].
+//! Nothing here allocates after [`SessionPlan::start`].
 
-mod arena;
-mod attention;
-mod buffers;
 mod error;
-mod experts;
-mod ffn;
 mod forward;
 mod growth;
+mod memory;
 mod plan;
-mod quantized;
-mod short_conv;
-mod workers;
 
+pub use crate::compute::{Observer, Probe, Stage};
 pub use error::SessionError;
-pub use forward::{Probe, Stage};
 pub use plan::{SessionOptions, SessionPlan};
 
+use crate::compute::Arena;
 use crate::executor::Executor;
 use crate::model::Model;
-use alloc::vec::Vec;
-use arena::Arena;
-use buffers::{Buffers, LayerCache};
-use core::ops::Range;
+use forward::Frequencies;
+use memory::Memory;
 use nanocamelid_kernels::Kernels;
-use nanocamelid_kernels::attention::CHUNK;
 
 /// What goes into the first layer of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -37,21 +28,14 @@ pub enum Input<'i> {
     Hidden(&'i [f32]),
 }
 
-/// A look at every intermediate result of a forward pass.
-pub type Observer<'o> = &'o mut dyn FnMut(Probe<'_>);
-
 /// A conversation's KV cache and scratch, and the forward pass over them.
 pub struct Session<'a> {
-    model: &'a Model<'a>,
-    kernels: &'static Kernels,
-    plan: SessionPlan,
-    buffers: Buffers<'a>,
-    /// Angle per position of every rotated pair, and the factor on cosines and sines, per RoPE setting.
-    frequencies: Vec<(Vec<f64>, f64)>,
+    plan: SessionPlan<'a>,
+    memory: Memory<'a>,
+    frequencies: Frequencies,
     position: usize,
-    /// One past the highest position written to the cache since it was empty: what windowed caches may have lost
-    /// depends on it.
-    high_water: usize,
+    /// Where the logits of the last output are.
+    last_output: usize,
 }
 
 impl core::fmt::Debug for Session<'_> {
@@ -61,26 +45,14 @@ impl core::fmt::Debug for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    /// An empty session in `arena`, which must hold [`SessionPlan::required_bytes`] and may contain anything. The plan
-    /// must have been made for the same model and kernels.
-    ///
-    /// # Errors
-    /// [`SessionError::Arena`].
-    pub fn new(
-        model: &'a Model<'a>,
-        kernels: &'static Kernels,
-        plan: SessionPlan,
-        arena: &'a mut [u8],
-    ) -> Result<Self, SessionError> {
-        if arena.len() < plan.required_bytes() {
-            return Err(SessionError::Arena { required: plan.required_bytes(), given: arena.len() });
-        }
-        let buffers = Buffers::carve(&mut Arena::new(arena), &plan.shape);
-        let n_ctx = plan.options.n_ctx;
-        let frequencies = model.config.ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
-        let mut session = Self { model, kernels, plan, buffers, frequencies, position: 0, high_water: 0 };
+    /// In an arena of the planned size.
+    fn new(plan: SessionPlan<'a>, arena: &'a mut [u8]) -> Self {
+        let memory = Memory::carve(Arena::new(arena), plan.model, &plan.options, plan.worker_bytes);
+        let (n_ctx, ropes) = (plan.options.n_ctx, &plan.model.ropes);
+        let frequencies = ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
+        let mut session = Self { plan, memory, frequencies, position: 0, last_output: 0 };
         session.reset();
-        Ok(session)
+        session
     }
 
     /// Tokens in the context so far.
@@ -95,56 +67,43 @@ impl<'a> Session<'a> {
 
     /// Most tokens of one batch.
     pub fn n_batch(&self) -> usize {
-        self.plan.shape.n_batch
+        self.plan.options.sizes().n_batch
     }
 
     /// The model this runs.
     pub fn model(&self) -> &'a Model<'a> {
-        self.model
+        self.plan.model
     }
 
     /// The kernels this runs on.
     pub fn kernels(&self) -> &'static Kernels {
-        self.kernels
+        self.plan.kernels
     }
 
     /// Forgets everything.
     pub fn reset(&mut self) {
-        self.position = 0;
-        self.high_water = 0;
-        for layer in &mut self.buffers.layers {
-            if let LayerCache::ShortConv { state } = layer {
-                state.fill(0.0);
-            }
-        }
+        self.rewind(0);
     }
 
-    /// Forgets everything after the first `n` tokens and returns how many are left: `n`, or 0 where a windowed cache
-    /// or a convolution's state no longer holds what continuing from `n` would need.
+    /// Forgets everything after the first `n` tokens and returns how many are left: `n`, or fewer where a block no
+    /// longer holds what continuing from there would need. A windowed cache may have lost it, and a convolution's
+    /// state is that of the last position only.
     pub fn truncate(&mut self, n: usize) -> usize {
         if n >= self.position {
             return self.position;
         }
-        if n > 0 && self.can_continue_from(n) {
-            self.position = n;
-        } else {
-            self.reset();
+        // Until all blocks agree; each step is towards 0, to which all of them can go.
+        let mut kept = n;
+        while let Some(less) = self.memory.blocks.iter().map(|block| block.keep(kept)).find(|&less| less < kept) {
+            kept = less;
         }
-        self.position
+        self.rewind(kept);
+        kept
     }
 
-    fn can_continue_from(&self, n: usize) -> bool {
-        use crate::config::MixerConfig;
-        let last_chunk = self.high_water.saturating_sub(1) / CHUNK;
-        self.plan.shape.mixers.iter().zip(&self.buffers.layers).all(|(mixer, layer)| match (mixer, layer) {
-            (MixerConfig::Attention(a), LayerCache::Attention { n_chunks, .. }) => match a.window {
-                // The next token sees positions from n + 1 - window; their chunk must not have been overwritten.
-                Some(window) => (n + 1).saturating_sub(window) / CHUNK + n_chunks > last_chunk,
-                None => true,
-            },
-            // A convolution's state is that of the last position only.
-            _ => false,
-        })
+    fn rewind(&mut self, n: usize) {
+        self.position = n;
+        self.memory.blocks.iter_mut().for_each(|block| block.rewind(n));
     }
 
     /// Runs `tokens` through the model and returns the logits after the last of them, `[n_vocab]`.
@@ -171,9 +130,9 @@ impl<'a> Session<'a> {
         let batches = tokens.len().div_ceil(n_batch);
         for (i, batch) in tokens.chunks(n_batch).enumerate() {
             let outputs = if i + 1 == batches { batch.len() - 1..batch.len() } else { 0..0 };
-            self.batch(executor, Input::Tokens(batch), outputs, &mut |_, _| {}, observer);
+            self.forward(executor, (Input::Tokens(batch), batch.len()), outputs, &mut |_, _| {}, observer);
         }
-        Ok(self.buffers.logits())
+        Ok(self.logits())
     }
 
     /// Runs `tokens` through the model and hands `each` the logits after every one of them, with its index.
@@ -190,8 +149,10 @@ impl<'a> Session<'a> {
         self.check_head()?;
         let mut first = 0;
         for batch in tokens.chunks(self.n_batch()) {
-            self.batch(executor, Input::Tokens(batch), 0..batch.len(), &mut |i, l| each(first + i, l), &mut |_| {});
-            first += batch.len();
+            let n = batch.len();
+            let mut each = |i, logits: &[f32]| each(first + i, logits);
+            self.forward(executor, (Input::Tokens(batch), n), 0..n, &mut each, &mut |_| {});
+            first += n;
         }
         Ok(())
     }
@@ -211,8 +172,8 @@ impl<'a> Session<'a> {
     /// [`SessionError`]; the session is then as before.
     pub fn hidden(&mut self, executor: &dyn Executor, input: Input<'_>) -> Result<&[f32], SessionError> {
         let n_tokens = self.check_input(input)?;
-        self.batch(executor, input, 0..0, &mut |_, _| {}, &mut |_| {});
-        Ok(&self.buffers.x[..n_tokens * self.model.config.n_embd])
+        self.forward(executor, (input, n_tokens), 0..0, &mut |_, _| {}, &mut |_| {});
+        Ok(&self.memory.x.values()[..n_tokens * self.memory.x.width()])
     }
 
     /// Runs one batch of hidden states through the last range of layers and returns the logits after the last token.
@@ -222,24 +183,25 @@ impl<'a> Session<'a> {
     pub fn hidden_to_logits(&mut self, executor: &dyn Executor, hidden: &[f32]) -> Result<&[f32], SessionError> {
         self.check_head()?;
         let n_tokens = self.check_input(Input::Hidden(hidden))?;
-        self.batch(executor, Input::Hidden(hidden), n_tokens - 1..n_tokens, &mut |_, _| {}, &mut |_| {});
-        Ok(self.buffers.logits())
+        let input = (Input::Hidden(hidden), n_tokens);
+        self.forward(executor, input, n_tokens - 1..n_tokens, &mut |_, _| {}, &mut |_| {});
+        Ok(self.logits())
     }
 
     /// The logits of the last output, `[n_vocab]`.
     pub fn logits(&self) -> &[f32] {
-        self.buffers.logits()
+        self.memory.logits.rows().row(self.last_output)
     }
 
     fn check_head(&self) -> Result<(), SessionError> {
-        if self.model.head.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
+        if self.plan.model.head.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
     }
 
     fn check_tokens(&self, tokens: &[u32]) -> Result<(), SessionError> {
-        if self.model.takes_hidden() {
+        if self.plan.model.takes_hidden() {
             return Err(SessionError::WrongInput);
         }
-        let n_vocab = self.model.config.n_vocab;
+        let n_vocab = self.plan.model.config.n_vocab;
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= n_vocab) {
             return Err(SessionError::Token { token, n_vocab });
         }
@@ -256,50 +218,21 @@ impl<'a> Session<'a> {
     }
 
     fn check_input(&self, input: Input<'_>) -> Result<usize, SessionError> {
-        let n_embd = self.model.config.n_embd;
+        let n_embd = self.plan.model.config.n_embd;
         let n_tokens = match input {
             Input::Tokens(tokens) => {
                 self.check_tokens(tokens)?;
                 tokens.len()
             }
-            Input::Hidden(hidden) if self.model.takes_hidden() && hidden.len() % n_embd == 0 => hidden.len() / n_embd,
+            Input::Hidden(hidden) if self.plan.model.takes_hidden() && hidden.len() % n_embd == 0 => {
+                hidden.len() / n_embd
+            }
             Input::Hidden(_) => return Err(SessionError::WrongInput),
         };
         self.check_room(n_tokens)?;
         match n_tokens <= self.n_batch() {
             true => Ok(n_tokens),
             false => Err(SessionError::Batch { n_tokens, n_batch: self.n_batch() }),
-        }
-    }
-
-    /// A batch that has been checked.
-    fn batch(
-        &mut self,
-        executor: &dyn Executor,
-        input: Input<'_>,
-        outputs: Range<usize>,
-        each: &mut dyn FnMut(usize, &[f32]),
-        observer: Observer<'_>,
-    ) {
-        let n_tokens = match input {
-            Input::Tokens(tokens) => tokens.len(),
-            Input::Hidden(hidden) => hidden.len() / self.model.config.n_embd,
-        };
-        let scratch_bytes = self.plan.shape.scratch_bytes;
-        let pass = forward::Pass {
-            model: self.model,
-            workers: workers::Workers::new(executor, n_tokens, self.kernels, scratch_bytes),
-            kv_type: self.plan.options.kv_type,
-            frequencies: &self.frequencies,
-            position: self.position,
-            n_tokens,
-        };
-        pass.run(&mut self.buffers, input, observer);
-        self.position += n_tokens;
-        self.high_water = self.high_water.max(self.position);
-        for i in outputs {
-            pass.head(&mut self.buffers, i, observer);
-            each(i, self.buffers.logits());
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::output::{self, Report};
 use crate::resolve;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, FormatError};
-use nanocamelid_engine::config::{Config, FfnConfig, MixerConfig, Rope, RopeScaling};
+use nanocamelid_engine::config::{Rope, RopeScaling};
 use nanocamelid_engine::gguf::Value as Metadata;
 use nanocamelid_engine::model::FileKind;
 use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
@@ -92,10 +92,10 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
 /// Numbers of a model that can run.
 fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<(), Error> {
     let config = &model.config;
-    report.set("config", describe_config(config));
+    report.set("config", describe_config(model));
     report.set("context_length", config.n_ctx_train);
-    report.set("rope_scaling", config.ropes.first().map(describe_scaling));
-    report.set("kv_bytes_per_token", config.kv_bytes_per_token(settings.kv_type));
+    report.set("rope_scaling", model.ropes.first().map(describe_scaling));
+    report.set("kv_bytes_per_token", model.kv_bytes_per_token(settings.kv_type));
     report.set("bytes_per_token", model.bytes_per_token());
     let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(fitting::DEFAULT_CTX));
     let plan = SessionPlan::new(model, settings.kernels, settings.session_options(n_ctx))?;
@@ -104,46 +104,16 @@ fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<
     Ok(())
 }
 
-fn describe_config(config: &Config) -> Value {
+fn describe_config(model: &Model<'_>) -> Value {
     let mut out = Map::new();
     let mut set = |key: &str, value: Value| out.insert(key.into(), value);
-    set("n_layers", json!(config.n_layers()));
-    set("n_embd", json!(config.n_embd));
-    set("n_vocab", json!(config.n_vocab));
-    if let Some(attention) = config.layers.iter().find_map(|layer| match layer.mixer {
-        MixerConfig::Attention(attention) => Some(attention),
-        MixerConfig::ShortConv { .. } => None,
-    }) {
-        set("n_heads", json!(attention.n_heads));
-        set("n_kv_heads", json!(attention.n_kv_heads));
-        set("key_dim", json!(attention.key_dim));
-        set("value_dim", json!(attention.value_dim));
+    set("n_layers", json!(model.config.n_layers));
+    set("n_embd", json!(model.config.n_embd));
+    set("n_vocab", json!(model.config.n_vocab));
+    for (name, number) in model.facts() {
+        set(name, json!(number));
     }
-    let windows = config.layers.iter().filter_map(|layer| match layer.mixer {
-        MixerConfig::Attention(attention) => attention.window,
-        MixerConfig::ShortConv { .. } => None,
-    });
-    if let Some(window) = windows.clone().next() {
-        set("sliding_window", json!(window));
-        set("n_windowed_layers", json!(windows.count()));
-    }
-    let convolutions =
-        config.layers.iter().filter(|layer| matches!(layer.mixer, MixerConfig::ShortConv { .. })).count();
-    if convolutions > 0 {
-        set("n_convolution_layers", json!(convolutions));
-    }
-    match config.layers.first().map(|layer| layer.ffn) {
-        Some(FfnConfig::Dense { n_ff }) => {
-            set("n_ff", json!(n_ff));
-        }
-        Some(FfnConfig::Experts { n_ff, n_experts, n_used }) => {
-            set("n_ff", json!(n_ff));
-            set("n_experts", json!(n_experts));
-            set("n_experts_used", json!(n_used));
-        }
-        None => {}
-    }
-    if let Some(rope) = config.ropes.first() {
+    if let Some(rope) = model.ropes.first() {
         set("n_rot", json!(rope.n_rot));
         set("rope_base", json!(rope.base));
     }

@@ -10,7 +10,6 @@ use crate::output::{self, Report, rounded};
 use crate::pool::Pool;
 use crate::resolve;
 use crate::settings::Settings;
-use nanocamelid_engine::Session;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Instant;
@@ -33,6 +32,9 @@ impl Digest {
         self.0
     }
 }
+
+/// Tokens whose logits are computed together: as many use the output matrix while it is in the cache.
+const OUTPUTS: usize = 8;
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
@@ -65,11 +67,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if ids.len() > n_ctx {
         return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });
     }
-    let settings = Settings { n_ctx: Some(n_ctx), ..settings };
+    let settings = Settings { n_ctx: Some(n_ctx), n_outputs: OUTPUTS, ..settings };
     let plan = fitting::plan(&file, &model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
-    let mut session = Session::new(&model, settings.kernels, plan, arena.bytes())?;
+    let mut session = plan.start(arena.bytes())?;
     report.set("context_limit", n_ctx);
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use console::line;
 use digest::Digest;
 use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest, Role};
-use nanocamelid_engine::{Gguf, Model, Sampler, SamplerParams, Session, SessionOptions, SessionPlan, Tokenizer};
+use nanocamelid_engine::{Gguf, Model, Sampler, SamplerParams, SessionOptions, SessionPlan, Tokenizer};
 use nanocamelid_kernels::{Kernels, KvType};
 
 /// The model, in the image like any other read-only data (in flash, on a board that runs from flash).
@@ -65,11 +65,11 @@ fn answer(cores: &cores::Cores, prompt: &str) {
     let mut piece = Vec::with_capacity(longest_piece(&tokenizer));
     let mut sampler = Sampler::new(SamplerParams::GREEDY, tokenizer.n_vocab()).expect("greedy sampling is valid");
 
-    let options = SessionOptions { n_ctx: N_CTX, n_batch: N_BATCH, kv_type: KvType::F16, n_workers: cores::N_CORES };
+    let options = SessionOptions { n_ctx: N_CTX, n_batch: N_BATCH, n_outputs: 1, kv_type: KvType::F16, n_workers: cores::N_CORES };
     let plan = SessionPlan::new(&model, kernels, options).unwrap_or_else(|error| panic!("the session: {error}"));
     let arena = arena::take(plan.required_bytes());
     let arena_bytes = arena.len();
-    let mut session = Session::new(&model, kernels, plan, arena).unwrap_or_else(|error| panic!("the session: {error}"));
+    let mut session = plan.start(arena).unwrap_or_else(|error| panic!("the session: {error}"));
     heap::seal();
     let loading_stack = stack::used(0);
     stack::paint(0);

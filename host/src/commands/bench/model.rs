@@ -170,7 +170,7 @@ fn measure(
     let plan = fitting::plan(file, model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(options).map_err(Error::io("worker threads"))?;
-    let mut session = Session::new(model, settings.kernels, plan, arena.bytes())?;
+    let mut session = plan.start(arena.bytes())?;
     debug_assert!(pool.n_workers(Phase::Decode) <= settings.n_workers());
     let tokens = random_tokens(n_ctx, model.config.n_vocab);
     let (filled, rest) = tokens.split_at(depth);
@@ -203,10 +203,7 @@ fn measure(
     }
     if asked.n_gen > 0 {
         // What has been read before, so that the peak of resident memory is the model's own.
-        let weights: Vec<&[u8]> = match model.n_experts() {
-            0 => model.matrices().map(|matrix| matrix.bytes()).collect(),
-            _ => file.parts(),
-        };
+        let weights = model.weights_of_every_token().unwrap_or_else(|| file.parts());
         measured.read = read_rate(&pool, &weights);
     }
     Ok(measured)

@@ -1,0 +1,86 @@
+//! The heads of an attention block: how many, how wide, and what they see.
+
+use super::super::{Fact, Sizes};
+use nanocamelid_kernels::KvType;
+use nanocamelid_kernels::attention::CHUNK;
+
+/// Queries of one attention tile: enough to share each key and value many times, few enough to stay in L1.
+pub(super) const TILE_QUERIES: usize = 32;
+
+/// Shapes and reach.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heads {
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key and value heads; divides `n_heads`.
+    pub n_kv_heads: usize,
+    /// Components of a query and a key.
+    pub key_dim: usize,
+    /// Components of a value.
+    pub value_dim: usize,
+    /// How many positions a token sees, itself included; all of them if `None`.
+    pub window: Option<usize>,
+    /// Soft-cap of scores.
+    pub softcap: Option<f32>,
+}
+
+impl Heads {
+    /// Values that a token has of queries, keys and values.
+    pub(super) fn widths(&self) -> [usize; 3] {
+        [self.n_heads * self.key_dim, self.n_kv_heads * self.key_dim, self.n_kv_heads * self.value_dim]
+    }
+
+    /// Query heads that share a KV head.
+    pub(super) fn group(&self) -> usize {
+        self.n_heads / self.n_kv_heads
+    }
+
+    /// Tokens of one attention tile.
+    pub(super) fn tile_tokens(&self) -> usize {
+        (TILE_QUERIES / self.group()).max(1)
+    }
+
+    /// Bytes of worker scratch for one attention tile: queries, running maxima and sums, outputs.
+    pub(super) fn tile_bytes(&self) -> usize {
+        self.tile_tokens() * self.group() * (self.key_dim + 2 + self.value_dim) * size_of::<f32>()
+    }
+
+    /// Chunks that the cache holds: all of the context's, or as many as the window and a batch can touch.
+    pub(super) fn cache_chunks(&self, sizes: &Sizes) -> usize {
+        let all = sizes.n_ctx.div_ceil(CHUNK);
+        match self.window {
+            Some(window) => all.min((window - 1 + sizes.n_batch).div_ceil(CHUNK) + 1),
+            None => all,
+        }
+    }
+
+    /// Bytes of cache that one more position of context costs; a head size that this type cannot hold as the error.
+    pub(super) fn bytes_per_position(&self, kv_type: KvType) -> Result<usize, usize> {
+        let bytes = |dim| kv_type.row_bytes(dim).ok_or(dim);
+        let position = self.n_kv_heads * (bytes(self.key_dim)? + bytes(self.value_dim)?);
+        Ok(if self.window.is_some() { 0 } else { position })
+    }
+
+    /// First position that the token at `position` sees.
+    pub(super) fn first_seen(&self, position: usize) -> usize {
+        self.window.map_or(0, |window| (position + 1).saturating_sub(window))
+    }
+
+    /// The slots of `chunk` that the token at `position` sees.
+    pub(super) fn range(&self, chunk: usize, position: usize) -> (u32, u32) {
+        let within = |p: usize| (p.saturating_sub(chunk * CHUNK)).min(CHUNK) as u32;
+        let (first, end) = (within(self.first_seen(position)), within(position + 1));
+        (first, end.max(first))
+    }
+
+    pub(super) fn facts(&self, tell: &mut dyn FnMut(Fact)) {
+        tell(Fact::Number("n_heads", self.n_heads));
+        tell(Fact::Number("n_kv_heads", self.n_kv_heads));
+        tell(Fact::Number("key_dim", self.key_dim));
+        tell(Fact::Number("value_dim", self.value_dim));
+        if let Some(window) = self.window {
+            tell(Fact::Number("sliding_window", window));
+            tell(Fact::Count("n_windowed_layers"));
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The blocks that models are made of, one file for each kind.
+//!
+//! A kind keeps everything that is its own together: what it reads from metadata and tensors, the state it carries from
+//! token to token, the memory of a run, the run, and what to say about it. Nothing outside this folder asks which kind
+//! a block is. A new kind is a file with an [`Operation`], a word in the list below, and a line in [`layers`].
+
+mod attention;
+mod dense;
+mod experts;
+mod layers;
+mod short_conv;
+
+use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
+use attention::Attention;
+use dense::Dense;
+use experts::Experts;
+pub(crate) use layers::Layers;
+use nanocamelid_kernels::{Kernels, KvType, Matrix};
+use short_conv::ShortConv;
+
+/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`. A layer is one or several of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Block<'a> {
+    /// The layer it belongs to.
+    pub layer: usize,
+    /// `[n_embd]`.
+    pub norm: Vector<'a>,
+    pub op: Op<'a>,
+    /// `[n_embd]`; there in sandwich architectures.
+    pub post_norm: Option<Vector<'a>>,
+}
+
+/// The sizes of a session that states and buffers follow from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Positions of the context.
+    pub n_ctx: usize,
+    /// Most tokens of one batch.
+    pub n_batch: usize,
+    /// How keys and values are kept.
+    pub kv_type: KvType,
+}
+
+/// Matrices of one shape and role.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights<'w> {
+    /// One of them.
+    pub matrix: Matrix<'w>,
+    /// How many there are.
+    pub n: usize,
+    /// How many of them serve a token.
+    pub n_used: usize,
+}
+
+impl<'w> Weights<'w> {
+    /// A matrix that serves every token.
+    fn of(linear: &Linear<'w>) -> Self {
+        Self { matrix: linear.weight, n: 1, n_used: 1 }
+    }
+}
+
+/// What a block says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// A size. Blocks of a kind agree on it as a rule; where they do not, the first one speaks for the model.
+    Number(&'static str, usize),
+    /// One more block of which this is true.
+    Count(&'static str),
+}
+
+/// What a kind of block is to the rest of the engine.
+pub(crate) trait Operation<'w> {
+    /// What it carries from token to token, in a session's arena.
+    type State<'s>;
+
+    /// What the residual stream is called behind it.
+    const STAGE: Stage;
+
+    /// The forms in which its matrices read the normed input.
+    fn inputs(&self) -> Forms;
+
+    /// Takes its state out of the arena; [`Operation::rewind`] to 0 comes before the first run.
+    fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Self::State<'s>;
+
+    /// Takes what a run with the largest batch takes.
+    fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes);
+
+    /// Bytes of scratch that each worker needs.
+    fn worker_bytes(&self, kernels: &Kernels, n_batch: usize) -> usize;
+
+    /// Normed input `x`, `[n][n_embd]`, to `out`, `[n][n_embd]`; contents of `out` before mean nothing.
+    fn run(
+        &self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        x: &Prepared<'_>,
+        state: &mut Self::State<'_>,
+        out: &mut RowsMut<'_>,
+    );
+
+    /// The last position up to `n` that the state can go back to.
+    fn keep(&self, _state: &Self::State<'_>, n: usize) -> usize {
+        n
+    }
+
+    /// Goes back to position `n`, which is 0 or what [`Operation::keep`] allowed.
+    fn rewind(&self, _state: &mut Self::State<'_>, _n: usize) {}
+
+    /// Takes over what the state of a shorter context holds. Both are of sessions with the same options but for that.
+    fn adopt(&self, state: &mut Self::State<'_>, older: &Self::State<'_>);
+
+    /// Bytes of state that one more position of context costs; a head size that this type cannot hold as the error.
+    fn bytes_per_position(&self, _kv_type: KvType) -> Result<usize, usize> {
+        Ok(0)
+    }
+
+    /// Shows its matrices.
+    fn weights(&self, each: &mut dyn FnMut(Weights<'w>));
+
+    /// Describes it.
+    fn facts(&self, tell: &mut dyn FnMut(Fact));
+}
+
+/// Makes the enums of all kinds, and their matches. A kind's state is named again because a session would be invariant in
+/// its lifetime if it stood there as [`Operation::State`].
+macro_rules! kinds {
+    ($($Kind:ident with $State:ty,)+) => {
+        /// A block of some kind.
+        #[derive(Clone, Debug)]
+        #[allow(clippy::large_enum_variant)] // a few per layer; boxing would cost an allocation each
+        pub(crate) enum Op<'a> {
+            $($Kind($Kind<'a>),)+
+        }
+
+        /// A block of some kind and its state.
+        enum Live<'a> {
+            $($Kind(&'a $Kind<'a>, $State),)+
+        }
+
+        $(impl<'a> From<$Kind<'a>> for Op<'a> {
+            fn from(op: $Kind<'a>) -> Self {
+                Self::$Kind(op)
+            }
+        })+
+
+        impl<'a> Op<'a> {
+            fn live(&'a self, arena: &mut Arena<'a>, sizes: &Sizes) -> Live<'a> {
+                match self {
+                    $(Self::$Kind(op) => Live::$Kind(op, op.carve(arena, sizes)),)+
+                }
+            }
+
+            fn stage(&self) -> Stage {
+                match self { $(Self::$Kind(_) => <$Kind<'a> as Operation<'a>>::STAGE,)+ }
+            }
+
+            fn inputs(&self) -> Forms {
+                match self { $(Self::$Kind(op) => op.inputs(),)+ }
+            }
+
+            fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
+                match self { $(Self::$Kind(op) => op.measure(arena, sizes),)+ }
+            }
+
+            /// [`Operation::worker_bytes`].
+            pub(crate) fn worker_bytes(&self, kernels: &Kernels, n_batch: usize) -> usize {
+                match self { $(Self::$Kind(op) => op.worker_bytes(kernels, n_batch),)+ }
+            }
+
+            /// [`Operation::bytes_per_position`].
+            pub(crate) fn bytes_per_position(&self, kv_type: KvType) -> Result<usize, usize> {
+                match self { $(Self::$Kind(op) => op.bytes_per_position(kv_type),)+ }
+            }
+
+            /// [`Operation::weights`].
+            pub(crate) fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
+                match self { $(Self::$Kind(op) => op.weights(each),)+ }
+            }
+
+            /// [`Operation::facts`].
+            pub(crate) fn facts(&self, tell: &mut dyn FnMut(Fact)) {
+                match self { $(Self::$Kind(op) => op.facts(tell),)+ }
+            }
+        }
+
+        impl Live<'_> {
+            fn run(&mut self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, x: &Prepared<'_>, out: &mut RowsMut<'_>) {
+                match self { $(Self::$Kind(op, state) => op.run(pass, arena, x, state, out),)+ }
+            }
+
+            fn keep(&self, n: usize) -> usize {
+                match self { $(Self::$Kind(op, state) => op.keep(state, n),)+ }
+            }
+
+            fn rewind(&mut self, n: usize) {
+                match self { $(Self::$Kind(op, state) => op.rewind(state, n),)+ }
+            }
+
+            /// Whether the other block is of the same kind.
+            fn adopt(&mut self, older: &Live<'_>) -> bool {
+                match (self, older) {
+                    $((Self::$Kind(op, state), Live::$Kind(_, older)) => op.adopt(state, older),)+
+                    _ => return false,
+                }
+                true
+            }
+        }
+    };
+}
+
+kinds! {
+    Attention with attention::KvCache<'a>,
+    ShortConv with short_conv::Taps<'a>,
+    Dense with (),
+    Experts with (),
+}
+
+/// A block in a session, with its state.
+pub(crate) struct Running<'a> {
+    block: &'a Block<'a>,
+    live: Live<'a>,
+}
+
+/// What every block needs for a run. `n` is the batch.
+struct Residual<'s> {
+    /// The normed input, `[n][n_embd]`.
+    x: Prepared<'s>,
+    /// What the block makes of it, `[n][n_embd]`.
+    out: RowsMut<'s>,
+}
+
+impl<'a> Block<'a> {
+    /// The block in a session, with its state in the session's arena.
+    pub(crate) fn start(&'a self, arena: &mut Arena<'a>, sizes: &Sizes) -> Running<'a> {
+        Running { block: self, live: self.op.live(arena, sizes) }
+    }
+
+    /// Takes what a run with the largest batch takes.
+    pub(crate) fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
+        self.residual(arena, sizes.n_batch);
+        self.op.measure(arena, sizes);
+    }
+
+    fn residual<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Residual<'s> {
+        let n_embd = self.norm.len();
+        Residual { x: Prepared::carve(arena, self.op.inputs(), n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
+    }
+}
+
+impl Running<'_> {
+    /// `x += residual_scale * post_norm(op(norm(x)))`.
+    pub(crate) fn run(
+        &mut self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        (norm_eps, residual_scale): (f32, f32),
+        x: &mut RowsMut<'_>,
+    ) {
+        let Block { layer, norm, ref op, post_norm } = *self.block;
+        let kernels = pass.workers.kernels;
+        pass.layer = Some(layer);
+        let mut block = self.block.residual(arena, pass.n);
+        let rows = x.rows();
+        block.x.fill(&pass.workers, |t, normed| kernels.rms_norm(rows.row(t), Some(norm), norm_eps, normed));
+        self.live.run(pass, arena, &block.x, &mut block.out);
+        pass.workers.rows(x.iter_mut().zip(block.out.iter_mut()), |(x, out)| {
+            if let Some(norm) = post_norm {
+                kernels.rms_norm_in_place(out, norm, norm_eps);
+            }
+            if residual_scale == 1.0 {
+                kernels.add(x, out);
+            } else {
+                kernels.add_scaled(x, residual_scale, out);
+            }
+        });
+        pass.show(op.stage(), x.values());
+    }
+
+    /// The last position up to `n` that its state can go back to.
+    pub(crate) fn keep(&self, n: usize) -> usize {
+        self.live.keep(n)
+    }
+
+    /// Goes back to position `n`, which is 0 or what [`Running::keep`] allowed.
+    pub(crate) fn rewind(&mut self, n: usize) {
+        self.live.rewind(n);
+    }
+
+    /// Takes over what the same block holds in a session with a shorter context; whether it is the same.
+    pub(crate) fn adopt(&mut self, older: &Running<'_>) -> bool {
+        self.live.adopt(&older.live)
+    }
+}

@@ -1,0 +1,78 @@
+//! A matrix and its bias.
+
+use nanocamelid_kernels::{ActivationType, Activations, Kernels, Matrix, TileMut};
+
+/// A small vector of little-endian f32 values at any alignment: a norm, a bias.
+pub(crate) type Vector<'a> = &'a [[u8; 4]];
+
+/// `y = weight * x + bias`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linear<'a> {
+    /// `[n_out][n_in]`.
+    pub weight: Matrix<'a>,
+    /// `[n_out]`.
+    pub bias: Option<Vector<'a>>,
+}
+
+impl<'a> Linear<'a> {
+    /// A matrix alone.
+    pub(crate) fn unbiased(weight: Matrix<'a>) -> Self {
+        Self { weight, bias: None }
+    }
+
+    /// Values of an input.
+    pub(crate) fn n_in(&self) -> usize {
+        self.weight.n_cols()
+    }
+
+    /// Values of an output.
+    pub(crate) fn n_out(&self) -> usize {
+        self.weight.n_rows()
+    }
+
+    /// The form of activations that the matrix multiplies.
+    pub(crate) fn reads(&self) -> ActivationType {
+        self.weight.weight_type().activation()
+    }
+
+    /// Output rows `first .. first + n`.
+    pub(crate) fn rows(&self, first: usize, n: usize) -> Self {
+        Self { weight: self.weight.rows(first, n), bias: self.bias.map(|bias| &bias[first..first + n]) }
+    }
+
+    /// A tile of outputs for all inputs; its columns are columns of the whole output.
+    pub(crate) fn fill(&self, kernels: &Kernels, x: &Activations<'_>, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
+        self.fill_from(tile.first_col(), kernels, x, tile, scratch);
+    }
+
+    /// As [`Linear::fill`], where the tile's first column is output `first`.
+    pub(crate) fn fill_from(
+        &self,
+        first: usize,
+        kernels: &Kernels,
+        x: &Activations<'_>,
+        tile: &mut TileMut<'_>,
+        scratch: &mut [u8],
+    ) {
+        let band = self.rows(first, tile.n_cols());
+        kernels.matmul(&band.weight, x, tile, scratch);
+        if let Some(bias) = band.bias {
+            add_bias(kernels, bias, tile);
+        }
+    }
+}
+
+/// Adds a vector to every row of a tile.
+pub(super) fn add_bias(kernels: &Kernels, bias: Vector<'_>, tile: &mut TileMut<'_>) {
+    const AT_ONCE: usize = 64;
+    let mut floats = [0.0; AT_ONCE];
+    for (i, bias) in bias.chunks(AT_ONCE).enumerate() {
+        let floats = &mut floats[..bias.len()];
+        for (float, bytes) in floats.iter_mut().zip(bias) {
+            *float = f32::from_le_bytes(*bytes);
+        }
+        for row in tile.rows_mut() {
+            kernels.add(&mut row[i * AT_ONCE..][..bias.len()], floats);
+        }
+    }
+}

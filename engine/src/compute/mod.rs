@@ -1,0 +1,19 @@
+//! What blocks compute with: memory, rows of values, inputs prepared for the matrices that read them, products, workers.
+
+mod arena;
+mod linear;
+mod pass;
+mod prepared;
+mod products;
+mod quantized;
+mod rows;
+mod workers;
+
+pub(crate) use arena::Arena;
+pub(crate) use linear::{Linear, Vector};
+pub(crate) use pass::{Angles, Pass};
+pub use pass::{Observer, Probe, Stage};
+pub(crate) use prepared::{Forms, Prepared};
+pub(crate) use products::{Gates, gated_bytes};
+pub(crate) use rows::{Rows, RowsMut};
+pub(crate) use workers::Workers;

@@ -1,0 +1,104 @@
+//! One batch on its way through the blocks.
+
+use super::{Arena, Rows, RowsMut, Workers};
+
+/// An intermediate result, all tokens of the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'p> {
+    /// Which.
+    pub stage: Stage,
+    /// Layer, for results of one.
+    pub layer: Option<usize>,
+    /// The values.
+    pub values: &'p [f32],
+}
+
+/// A look at every intermediate result of a forward pass.
+pub type Observer<'o> = &'o mut dyn FnMut(Probe<'_>);
+
+/// The results a pass shows, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Scaled embeddings.
+    Embedding,
+    /// What attention or convolution made, before its output projection.
+    Mixed,
+    /// The residual stream after the mixer.
+    MixerOut,
+    /// The residual stream after the feed-forward network.
+    FfnOut,
+    /// Logits of one token.
+    Logits,
+}
+
+impl Stage {
+    /// The field's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedding => "inp_embd",
+            Self::Mixed => "kqv_out",
+            Self::MixerOut => "ffn_inp",
+            Self::FfnOut => "l_out",
+            Self::Logits => "result_output",
+        }
+    }
+}
+
+/// What every block of a pass works with.
+pub(crate) struct Pass<'p> {
+    pub workers: Workers<'p>,
+    /// One for each RoPE setting of the model.
+    pub angles: &'p [Angles<'p>],
+    /// Position of the batch's first token.
+    pub position: usize,
+    /// Tokens of the batch.
+    pub n: usize,
+    /// The layer that is running.
+    pub layer: Option<usize>,
+    pub observer: Observer<'p>,
+}
+
+impl Pass<'_> {
+    /// Shows a result to the observer.
+    pub(crate) fn show(&mut self, stage: Stage, values: &[f32]) {
+        (self.observer)(Probe { stage, layer: self.layer, values });
+    }
+}
+
+/// Cosines and sines of one RoPE setting, at each position of a batch.
+pub(crate) struct Angles<'a> {
+    cos: RowsMut<'a>,
+    sin: RowsMut<'a>,
+}
+
+impl<'a> Angles<'a> {
+    /// For batches of up to `n_batch` tokens and heads of which `n_rot` components rotate.
+    pub(crate) fn carve(arena: &mut Arena<'a>, n_batch: usize, n_rot: usize) -> Self {
+        let mut rows = || RowsMut::carve(arena, n_batch, n_rot / 2);
+        Self { cos: rows(), sin: rows() }
+    }
+
+    /// Cosines and sines, `[n][n_rot / 2]`.
+    pub(crate) fn rows(&self) -> [Rows<'_>; 2] {
+        [self.cos.rows(), self.sin.rows()]
+    }
+
+    /// Computes them for `n` positions from `position` on: those of `position * frequency`, times `magnitude`.
+    pub(crate) fn fill(
+        &mut self,
+        workers: &Workers<'_>,
+        (position, n): (usize, usize),
+        frequencies: &[f64],
+        magnitude: f64,
+    ) {
+        let rows = self.cos.iter_mut().zip(self.sin.iter_mut()).take(n);
+        workers.rows(rows.enumerate(), |(t, (cos, sin))| {
+            let position = (position + t) as f64;
+            for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(frequencies) {
+                let angle = position * frequency;
+                *cos = (libm::cos(angle) * magnitude) as f32;
+                *sin = (libm::sin(angle) * magnitude) as f32;
+            }
+        });
+    }
+}

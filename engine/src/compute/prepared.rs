@@ -1,0 +1,160 @@
+//! The input of matrix products, made once in every form that the matrices which read it want.
+
+use super::quantized::Quantized;
+use super::{Arena, Linear, Rows, RowsMut, Workers};
+use nanocamelid_kernels::reference::math;
+use nanocamelid_kernels::{ActivationType, Activations, F32Rows, QuantizedRowsMut};
+
+/// The quantized forms that an input can have.
+const QUANTIZED: [ActivationType; 2] = [ActivationType::Q8, ActivationType::Q8K];
+
+/// A set of forms of activations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forms(u8);
+
+impl Forms {
+    /// What these matrices read.
+    pub(crate) fn of<'l, 'a: 'l>(readers: impl IntoIterator<Item = &'l Linear<'a>>) -> Self {
+        readers.into_iter().fold(Self::default(), |forms, linear| forms.union(Self::only(linear.reads())))
+    }
+
+    fn only(kind: ActivationType) -> Self {
+        Self(1 << kind as u8)
+    }
+
+    /// Both sets together.
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether this form is one of them.
+    pub(crate) fn contains(self, kind: ActivationType) -> bool {
+        self.0 & Self::only(kind).0 != 0
+    }
+}
+
+/// An input, `n` rows of `width` values, in all its forms.
+pub(crate) struct Prepared<'a> {
+    forms: Forms,
+    /// The rows as they are; empty in an input that is only ever quantized ([`Prepared::carve_joined`]).
+    f32s: RowsMut<'a>,
+    quantized: [Option<Quantized<'a>>; QUANTIZED.len()],
+}
+
+impl<'a> Prepared<'a> {
+    /// Room for an input of readers that want these forms.
+    pub(crate) fn carve(arena: &mut Arena<'a>, forms: Forms, n: usize, width: usize) -> Self {
+        let f32s = RowsMut::carve(arena, n, width);
+        Self::with_f32s(arena, f32s, forms, n, width)
+    }
+
+    /// As [`Prepared::carve`], for an input that [`Workers::gated`] makes: without f32 rows where all readers want
+    /// blocks of 32 values.
+    pub(crate) fn carve_joined(arena: &mut Arena<'a>, forms: Forms, n: usize, width: usize) -> Self {
+        let n_f32s = if forms == Forms::only(ActivationType::Q8) { 0 } else { n };
+        let f32s = RowsMut::carve(arena, n_f32s, width);
+        Self::with_f32s(arena, f32s, forms, n, width)
+    }
+
+    fn with_f32s(arena: &mut Arena<'a>, f32s: RowsMut<'a>, forms: Forms, n: usize, width: usize) -> Self {
+        let mut form = |kind| forms.contains(kind).then(|| Quantized::carve(arena, kind, n, width));
+        Self { forms, f32s, quantized: QUANTIZED.map(&mut form) }
+    }
+
+    /// The f32 rows.
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        self.f32s.rows()
+    }
+
+    /// The f32 rows, to be written and then [quantized](Prepared::quantize).
+    pub(crate) fn f32s_mut(&mut self) -> &mut RowsMut<'a> {
+        &mut self.f32s
+    }
+
+    /// What `linear` multiplies.
+    pub(crate) fn read_by(&self, linear: &Linear<'_>) -> Activations<'_> {
+        match self.quantized.iter().flatten().find(|form| form.kind() == linear.reads()) {
+            Some(form) => Activations::Quantized(form.rows()),
+            None => Activations::F32(F32Rows::new(self.f32s.values(), self.f32s.n(), self.f32s.width())),
+        }
+    }
+
+    /// Makes every row with `make`, and its quantized forms, on whichever worker draws it.
+    pub(crate) fn fill(&mut self, workers: &Workers<'_>, make: impl Fn(usize, &mut [f32]) + Sync) {
+        let kernels = workers.kernels;
+        workers.rows(self.rows_mut().enumerate(), |(i, (row, forms))| {
+            make(i, row);
+            for mut form in forms.into_iter().flatten() {
+                kernels.quantize(row, &mut form);
+            }
+        });
+    }
+
+    /// Makes the quantized forms of the f32 rows.
+    pub(crate) fn quantize(&mut self, workers: &Workers<'_>) {
+        if self.quantized.iter().any(Option::is_some) {
+            self.fill(workers, |_, _| {});
+        }
+    }
+
+    /// Makes every even row with `make`, and the odd row behind it of what quantization left out of the even one.
+    /// Together they are what a matrix reads without the error of quantization.
+    pub(crate) fn fill_with_remainders(&mut self, workers: &Workers<'_>, make: impl Fn(usize, &mut [f32]) + Sync) {
+        let kernels = workers.kernels;
+        let mut rows = self.rows_mut();
+        let pairs = core::iter::from_fn(|| Some([rows.next()?, rows.next()?]));
+        workers.rows(pairs.enumerate(), |(i, [(row, forms), (rest, rest_forms)])| {
+            make(i, row);
+            for (mut form, mut rest_form) in forms.into_iter().flatten().zip(rest_forms.into_iter().flatten()) {
+                kernels.quantize(row, &mut form);
+                remainder(&form, row, rest);
+                kernels.quantize(rest, &mut rest_form);
+            }
+        });
+    }
+
+    /// Copies rows `tokens` of `from` here, one after the other, in the forms that are wanted here.
+    pub(crate) fn gather(&mut self, from: &Prepared<'_>, tokens: &[u32]) {
+        if self.forms.contains(ActivationType::F32) {
+            for (to, &token) in self.f32s.iter_mut().zip(tokens) {
+                to.copy_from_slice(from.rows().row(token as usize));
+            }
+        }
+        for (to, from) in self.quantized.iter_mut().zip(&from.quantized) {
+            if let (Some(to), Some(from)) = (to, from) {
+                to.gather(from.rows(), tokens);
+            }
+        }
+    }
+
+    /// The only form there is, if it is the one with blocks of 32: what can be quantized band by band.
+    pub(super) fn joined(&mut self) -> Option<&mut Quantized<'a>> {
+        if self.forms != Forms::only(ActivationType::Q8) {
+            return None;
+        }
+        self.quantized.iter_mut().flatten().next()
+    }
+
+    /// Every row with a place for each of its quantized forms.
+    fn rows_mut(&mut self) -> impl Iterator<Item = RowForms<'_>> + Send {
+        let [mut first, mut second] = self.quantized.each_mut().map(|form| form.as_mut().map(Quantized::rows_mut));
+        self.f32s.iter_mut().map(move |row| {
+            let forms = [&mut first, &mut second].map(|rows| rows.as_mut().and_then(Iterator::next));
+            (row, forms)
+        })
+    }
+}
+
+/// A row, and where its quantized forms go.
+type RowForms<'r> = (&'r mut [f32], [Option<QuantizedRowsMut<'r>>; QUANTIZED.len()]);
+
+/// What quantization left out: `rest[i] = x[i] - scale * q[i]`.
+fn remainder(quantized: &QuantizedRowsMut<'_>, x: &[f32], rest: &mut [f32]) {
+    let n = quantized.kind.block_len();
+    let blocks = rest.chunks_mut(n).zip(x.chunks(n)).zip(quantized.qs.chunks(n)).zip(&*quantized.scales);
+    for (((rest, x), qs), scale) in blocks {
+        for ((rest, x), &q) in rest.iter_mut().zip(x).zip(qs) {
+            *rest = math::fma(-f32::from(q), *scale, *x);
+        }
+    }
+}

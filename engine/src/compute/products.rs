@@ -1,0 +1,146 @@
+//! Matrix products, split into bands of outputs that workers draw.
+
+use super::linear::add_bias;
+use super::{Linear, Prepared, RowsMut, Workers};
+use crate::executor::Phase;
+use nanocamelid_kernels::{ActivationType, Activations, Kernels, Queue, TileMut};
+
+/// Bands per worker that a product is split into, so that uneven cores end together.
+const BANDS_PER_WORKER: usize = 4;
+/// What a band costs beside its rows, in rows: being drawn, and what the products do once per band.
+const BAND_COST: usize = 4;
+/// Blocks that are quantized within a band have as many values.
+const BLOCK: usize = ActivationType::Q8.block_len();
+
+/// Scratch that [`Workers::gated`] wants beside that of the products, for a network of this width and any batch of up
+/// to `n_batch` tokens: two bands.
+pub(crate) fn gated_bytes(kernels: &Kernels, n_batch: usize, n_ff: usize) -> usize {
+    let rows = kernels.max_band_rows().next_multiple_of(BLOCK).min(n_ff);
+    n_batch.saturating_mul(rows).max(n_ff).saturating_mul(2 * size_of::<f32>())
+}
+
+/// The gated half of a feed-forward network: `activate(gate(x), up(x))`.
+#[derive(Clone, Copy)]
+pub(crate) struct Gates<'g> {
+    /// `[n_ff][n_embd]`.
+    pub gate: &'g Linear<'g>,
+    /// `[n_ff][n_embd]`.
+    pub up: &'g Linear<'g>,
+    /// In place in the first argument.
+    pub activate: fn(&Kernels, &mut [f32], &[f32]),
+}
+
+/// Gates and their input.
+struct Gating<'g> {
+    gates: Gates<'g>,
+    gate_x: Activations<'g>,
+    up_x: Activations<'g>,
+}
+
+impl Gating<'_> {
+    /// A tile from output `first` on. What `up` makes of it never leaves the scratch.
+    fn fill(&self, first: usize, kernels: &Kernels, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
+        let (n, n_cols) = (tile.n_rows(), tile.n_cols());
+        let (band, scratch) = take_band(scratch, n * n_cols);
+        self.gates.gate.fill_from(first, kernels, &self.gate_x, tile, scratch);
+        self.gates.up.fill_from(first, kernels, &self.up_x, &mut TileMut::whole(band, n, n_cols), scratch);
+        for (gate, up) in tile.rows_mut().zip(band.chunks(n_cols)) {
+            (self.gates.activate)(kernels, gate, up);
+        }
+    }
+}
+
+impl Workers<'_> {
+    /// One product: `out[t] = linear(x[t])`.
+    pub(crate) fn product(&mut self, x: &Prepared<'_>, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
+        self.products(x, [(linear, out)]);
+    }
+
+    /// Several products of one input, in one dispatch.
+    pub(crate) fn products<const N: usize>(
+        &mut self,
+        x: &Prepared<'_>,
+        products: [(&Linear<'_>, &mut RowsMut<'_>); N],
+    ) {
+        let products = products.map(|(linear, out)| {
+            let (n, band) = (out.n(), self.band_rows(out.n(), out.width()));
+            (linear, x.read_by(linear), Queue::new(out.tiles_mut(n, band)))
+        });
+        let kernels = self.kernels;
+        self.each(|scratch| {
+            for (linear, x, tiles) in &products {
+                while let Some(mut tile) = tiles.next() {
+                    linear.fill(kernels, x, &mut tile, scratch);
+                }
+            }
+        });
+    }
+
+    /// The gated half of a network, in the forms that the readers of `out` want; `out` comes from
+    /// [`Prepared::carve_joined`].
+    ///
+    /// Blocks of 32 values are quantized band by band, as the projections make them: neither product leaves the
+    /// worker's scratch. Blocks of 256 would need bands of as many rows, which are more than a level-2 cache holds: those
+    /// are quantized when all rows are there.
+    pub(crate) fn gated(&mut self, gates: Gates<'_>, x: &Prepared<'_>, out: &mut Prepared<'_>) {
+        let gating = Gating { gates, gate_x: x.read_by(gates.gate), up_x: x.read_by(gates.up) };
+        let (kernels, n) = (self.kernels, gating.gate_x.n_rows());
+        let band_rows = self.band_rows(n, gates.gate.n_out());
+        if let Some(quantized) = out.joined() {
+            self.share(quantized.tiles_mut(band_rows.next_multiple_of(BLOCK)), |mut tile, scratch| {
+                let n_cols = tile.n_cols();
+                let (band, scratch) = take_band(scratch, n * n_cols);
+                gating.fill(tile.first_col(), kernels, &mut TileMut::whole(band, n, n_cols), scratch);
+                for (t, row) in band.chunks(n_cols).enumerate() {
+                    kernels.quantize(row, &mut tile.row_mut(t));
+                }
+            });
+        } else {
+            self.share(out.f32s_mut().tiles_mut(n, band_rows), |mut tile, scratch| {
+                gating.fill(tile.first_col(), kernels, &mut tile, scratch);
+            });
+            out.quantize(self);
+        }
+    }
+
+    /// A product of an input made by [`Prepared::fill_with_remainders`]: `out[2i] = linear(x[2i]) + weight * x[2i + 1]`.
+    /// Odd rows of the output are scratch.
+    pub(crate) fn product_with_remainders(&mut self, x: &Prepared<'_>, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
+        let (kernels, n) = (self.kernels, out.n());
+        let x = x.read_by(linear);
+        let tiles = out.tiles_mut(n, self.band_rows(n, linear.n_out()));
+        self.share(tiles, |mut tile, scratch| {
+            let (first, n_cols) = (tile.first_col(), tile.n_cols());
+            let band = linear.rows(first, n_cols);
+            kernels.matmul(&band.weight, &x, &mut tile, scratch);
+            for pair in (0..n).step_by(2) {
+                let [sum, rest] = tile.rows_mut_at(pair);
+                if let Some(bias) = band.bias {
+                    add_bias(kernels, bias, &mut TileMut::whole(sum, 1, n_cols));
+                }
+                kernels.add(sum, rest);
+            }
+        });
+    }
+
+    /// Rows of a band.
+    fn band_rows(&self, n_tokens: usize, n_out: usize) -> usize {
+        let unit = self.kernels.band_unit(n_tokens);
+        let n_workers = self.n();
+        match self.phase() {
+            Phase::Decode => n_out.div_ceil(BANDS_PER_WORKER * n_workers).next_multiple_of(unit),
+            // With a few bands for each worker, the last round had better be full. The larger of equals.
+            Phase::Prefill => (1..=self.kernels.max_band_rows() / unit)
+                .rev()
+                .map(|n| n * unit)
+                .min_by_key(|rows| n_out.div_ceil(*rows).div_ceil(n_workers) * (rows + BAND_COST))
+                .unwrap_or(unit),
+        }
+    }
+}
+
+/// The first `n` floats of a worker's scratch, and the rest of it.
+fn take_band(scratch: &mut [u8], n: usize) -> (&mut [f32], &mut [u8]) {
+    let (band, rest) = scratch.split_at_mut(n * size_of::<f32>());
+    (bytemuck::cast_slice_mut(band), rest)
+}

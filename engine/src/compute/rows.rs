@@ -1,0 +1,92 @@
+//! Rows of f32 values, with their shape.
+
+use super::Arena;
+use nanocamelid_kernels::TilesMut;
+
+/// `n` rows of `width` values; row `i` starts at `i * stride`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    data: &'a [f32],
+    n: usize,
+    width: usize,
+    stride: usize,
+}
+
+/// `n` rows of `width` values, one after the other.
+#[derive(Debug)]
+pub(crate) struct RowsMut<'a> {
+    data: &'a mut [f32],
+    n: usize,
+    width: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// How many rows there are.
+    pub(crate) fn n(&self) -> usize {
+        self.n
+    }
+
+    /// One row.
+    pub(crate) fn row(&self, i: usize) -> &'a [f32] {
+        &self.data[i * self.stride..][..self.width]
+    }
+
+    /// All rows, in order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [f32]> {
+        (0..self.n).map(move |i| self.row(i))
+    }
+
+    /// Columns `first .. first + width` of every row: a head, a part of a fused projection, a share.
+    pub(crate) fn cols(self, first: usize, width: usize) -> Self {
+        assert!(first + width <= self.width, "columns {first}+{width} of {}", self.width);
+        Self { data: self.data.get(first..).unwrap_or_default(), width, ..self }
+    }
+}
+
+impl<'a> RowsMut<'a> {
+    /// Rows of an arena, contents arbitrary.
+    pub(crate) fn carve(arena: &mut Arena<'a>, n: usize, width: usize) -> Self {
+        Self { data: arena.take(n.saturating_mul(width)), n, width }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Values of a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All values, `[n][width]`.
+    pub(crate) fn values(&self) -> &[f32] {
+        self.data
+    }
+
+    /// All values, `[n][width]`.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        self.data
+    }
+
+    /// The same rows, read only.
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        Rows { data: self.data, n: self.n, width: self.width, stride: self.width }
+    }
+
+    /// All rows, in order.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut [f32]> + Send {
+        // A chunk cannot be empty; rows of no width are no rows.
+        self.data.chunks_exact_mut(self.width.max(1))
+    }
+
+    /// Rows `first .. first + n`.
+    pub(crate) fn part(&mut self, first: usize, n: usize) -> RowsMut<'_> {
+        RowsMut { data: &mut self.data[first * self.width..][..n * self.width], n, width: self.width }
+    }
+
+    /// Disjoint rectangles of at most `tile_rows x tile_cols`.
+    pub(crate) fn tiles_mut(&mut self, tile_rows: usize, tile_cols: usize) -> TilesMut<'_> {
+        TilesMut::new(self.data, self.n, self.width, tile_rows, tile_cols)
+    }
+}

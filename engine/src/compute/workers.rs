@@ -1,0 +1,82 @@
+//! The workers of one forward pass.
+
+use crate::executor::{Executor, Phase};
+use nanocamelid_kernels::{Kernels, Queue};
+
+/// An executor, what it is about to do, the kernels to do it with, and each worker's scratch.
+pub(crate) struct Workers<'w> {
+    executor: &'w dyn Executor,
+    phase: Phase,
+    pub(crate) kernels: &'static Kernels,
+    /// `[n_workers][scratch_bytes]`.
+    scratch: &'w mut [u8],
+    scratch_bytes: usize,
+}
+
+impl<'w> Workers<'w> {
+    /// For a pass of `n_tokens`; `scratch` is a whole number of `scratch_bytes`, which are more than none.
+    pub(crate) fn new(
+        executor: &'w dyn Executor,
+        n_tokens: usize,
+        kernels: &'static Kernels,
+        scratch: &'w mut [u8],
+        scratch_bytes: usize,
+    ) -> Self {
+        let phase = if n_tokens == 1 { Phase::Decode } else { Phase::Prefill };
+        Self { executor, phase, kernels, scratch, scratch_bytes }
+    }
+
+    /// What the workers are doing.
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How many they are, at least 1.
+    pub(super) fn n(&self) -> usize {
+        self.executor.n_workers(self.phase).max(1)
+    }
+
+    /// Calls `job` on every worker, together with that worker's scratch.
+    pub(super) fn each(&mut self, job: impl Fn(&mut [u8]) + Sync) {
+        let scratches = Queue::new(self.scratch.chunks_mut(self.scratch_bytes));
+        self.executor.run(self.phase, &|| {
+            // More calls than scratches: this one has nothing to work with and leaves the items to the others.
+            let Some(scratch) = scratches.next() else { return };
+            job(scratch);
+        });
+    }
+
+    /// Calls `work` with every item, on whichever worker draws it, together with that worker's scratch.
+    pub(crate) fn share<I>(&mut self, items: I, work: impl Fn(I::Item, &mut [u8]) + Sync)
+    where
+        I: Iterator + Send,
+        I::Item: Send,
+    {
+        let items = Queue::new(items);
+        self.each(|scratch| {
+            while let Some(item) = items.next() {
+                work(item, scratch);
+            }
+        });
+    }
+
+    /// Calls `work` with every item of a row-wise step: here and now for a single token, where a dispatch would cost
+    /// more than the step.
+    pub(crate) fn rows<I>(&self, items: I, work: impl Fn(I::Item) + Sync)
+    where
+        I: Iterator + Send,
+        I::Item: Send,
+    {
+        match self.phase {
+            Phase::Decode => items.for_each(work),
+            Phase::Prefill => {
+                let items = Queue::new(items);
+                self.executor.run(self.phase, &|| {
+                    while let Some(item) = items.next() {
+                        work(item);
+                    }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What can be said about a model: its sizes, its cost, its format. Sums over its blocks.
+
+use super::Model;
+use crate::blocks::{Fact, Weights};
+use alloc::vec::Vec;
+use nanocamelid_kernels::{KvType, Matrix, WeightType};
+
+impl<'a> Model<'a> {
+    /// Bytes of weights that one decoded token reads.
+    pub fn bytes_per_token(&self) -> u64 {
+        let bytes = |m: Matrix<'_>| m.bytes().len() as u64;
+        let embedding_row = self.token_embd.map_or(0, |m| m.row_bytes() as u64);
+        let head = self.head.map_or(0, |head| bytes(head.output.weight));
+        self.sum(|w| bytes(w.matrix) * w.n_used as u64) + head + embedding_row
+    }
+
+    /// Multiply-adds of the layers' matrices for one token: what prefill does for each (the head works for the last
+    /// alone).
+    pub fn layer_macs(&self) -> u64 {
+        self.sum(|w| (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64)
+    }
+
+    /// Bytes of KV cache that one more position costs, in layers without a window.
+    pub fn kv_bytes_per_token(&self, kv_type: KvType) -> usize {
+        self.blocks.iter().map(|block| block.op.bytes_per_position(kv_type).unwrap_or(0)).sum()
+    }
+
+    /// The weights that every token reads whole, head included; `None` if some serve only the tokens routed to them.
+    pub fn weights_of_every_token(&self) -> Option<Vec<&'a [u8]>> {
+        let (mut all, mut some_are_routed) = (Vec::new(), false);
+        self.each(&mut |w| {
+            some_are_routed |= w.n_used < w.n;
+            all.push(w.matrix.bytes());
+        });
+        all.extend(self.head.map(|head| head.output.weight.bytes()));
+        (!some_are_routed).then_some(all)
+    }
+
+    /// The weight format with the most bytes in the layers: what people call the file's quantization.
+    pub fn quantization(&self) -> Option<WeightType> {
+        let mut bytes = [0u64; WeightType::COUNT];
+        self.each(&mut |w| bytes[w.matrix.weight_type() as usize] += (w.matrix.bytes().len() * w.n) as u64);
+        let most = *bytes.iter().max()?;
+        WeightType::ALL.into_iter().find(|&t| bytes[t as usize] == most && most > 0)
+    }
+
+    /// Sizes and counts that the blocks tell of themselves, each name once.
+    pub fn facts(&self) -> Vec<(&'static str, usize)> {
+        let mut facts: Vec<(&'static str, usize)> = Vec::new();
+        for block in &self.blocks {
+            block.op.facts(&mut |fact| {
+                let (Fact::Number(name, _) | Fact::Count(name)) = fact;
+                let known = facts.iter_mut().find(|(known, _)| *known == name);
+                match (known, fact) {
+                    (None, Fact::Number(_, n)) => facts.push((name, n)),
+                    (None, Fact::Count(_)) => facts.push((name, 1)),
+                    (Some((_, count)), Fact::Count(_)) => *count += 1,
+                    (Some(_), Fact::Number(..)) => {}
+                }
+            });
+        }
+        facts
+    }
+
+    fn each(&self, each: &mut dyn FnMut(Weights<'a>)) {
+        self.blocks.iter().for_each(|block| block.op.weights(each));
+    }
+
+    fn sum(&self, of: impl Fn(Weights<'a>) -> u64) -> u64 {
+        let mut sum = 0;
+        self.each(&mut |w| sum += of(w));
+        sum
+    }
+}

@@ -1,0 +1,73 @@
+//! Everything a session keeps in its arena, as one list.
+
+use super::SessionOptions;
+use crate::blocks::{Running, Sizes};
+use crate::compute::{Angles, Arena, RowsMut};
+use crate::model::Model;
+use alloc::vec::Vec;
+use nanocamelid_kernels::Kernels;
+
+/// The buffers, and what is left for those of single runs.
+pub(super) struct Memory<'a> {
+    /// Residual stream, `[n_batch][n_embd]`.
+    pub x: RowsMut<'a>,
+    /// `[n_outputs][n_vocab]`, where the head works with remainders [interleaved](crate::model::Head::rows_per_output)
+    /// with them.
+    pub logits: RowsMut<'a>,
+    /// One for each RoPE setting.
+    pub angles: Vec<Angles<'a>>,
+    /// `[n_workers][worker_bytes]`.
+    pub worker_scratch: &'a mut [u8],
+    /// The blocks with their states, first to last.
+    pub blocks: Vec<Running<'a>>,
+    /// What a run takes and gives back.
+    pub workspace: Arena<'a>,
+}
+
+impl<'a> Memory<'a> {
+    /// The one list of buffers: run over a measuring arena it is the plan, over a real one the session.
+    pub(super) fn carve(
+        mut arena: Arena<'a>,
+        model: &'a Model<'a>,
+        options: &SessionOptions,
+        worker_bytes: usize,
+    ) -> Self {
+        let sizes = options.sizes();
+        Self {
+            x: RowsMut::carve(&mut arena, sizes.n_batch, model.config.n_embd),
+            logits: match &model.head {
+                Some(head) => {
+                    RowsMut::carve(&mut arena, options.n_outputs * head.rows_per_output(), head.output.n_out())
+                }
+                None => RowsMut::carve(&mut arena, 0, 0),
+            },
+            angles: model.ropes.iter().map(|rope| Angles::carve(&mut arena, sizes.n_batch, rope.n_rot)).collect(),
+            worker_scratch: arena.take(options.n_workers.saturating_mul(worker_bytes)),
+            blocks: model.blocks.iter().map(|block| block.start(&mut arena, &sizes)).collect(),
+            workspace: arena,
+        }
+    }
+
+    /// Bytes that a session needs; `None` if this machine cannot address as many.
+    pub(super) fn measure(model: &'a Model<'a>, options: &SessionOptions, worker_bytes: usize) -> Option<usize> {
+        let sizes = options.sizes();
+        let mut workspace = Self::carve(Arena::measure(), model, options, worker_bytes).workspace;
+        for block in &model.blocks {
+            workspace.within(|arena| block.measure(arena, &sizes));
+        }
+        if let Some(head) = &model.head {
+            workspace.within(|arena| {
+                head.input(arena, options.n_outputs);
+            });
+        }
+        workspace.required()
+    }
+
+    /// Bytes of scratch of each worker.
+    pub(super) fn worker_bytes(model: &Model<'_>, kernels: &Kernels, sizes: &Sizes) -> usize {
+        let blocks = model.blocks.iter().map(|block| block.op.worker_bytes(kernels, sizes.n_batch));
+        let head = model.head.iter().map(|head| kernels.scratch_bytes(head.output.n_in()));
+        // Never nothing: having a scratch is a worker's licence to work.
+        blocks.chain(head).max().unwrap_or(0).max(1).next_multiple_of(64)
+    }
+}
