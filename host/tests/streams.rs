@@ -246,3 +246,21 @@ fn saving_replaces_only_what_this_chat_has_saved() {
     let chat = run_with(&["tui", &model, "-n", "1"], &[], format!("other\n/save {talk}\n").as_bytes());
     assert!(chat.stderr.contains(&format!("{talk}: is there already")), "{chat:?}");
 }
+
+/// A line that is no UTF-8 is mended and said so, a byte order mark is dropped, and the chat goes on.
+#[test]
+fn lines_of_other_encodings() {
+    let chat = |script: &[u8]| {
+        let run = run_with(&["tui", &arch("qwen2"), "--temp", "0", "-n", "2"], &[], script);
+        run.assert_ok("tui");
+        run
+    };
+    let mended = chat(b"caf\xe9\nhello\n/history\n");
+    assert_eq!(mended.stderr_json()["turns"], 2, "{mended:?}");
+    for words in ["note: line 1 is not UTF-8 at byte 4", "user: caf\u{fffd}\n", "user: hello\n"] {
+        assert!(mended.stderr.contains(words), "{words:?}: {mended:?}");
+    }
+    let marked = chat(b"\xef\xbb\xbf/temp\nhello\n");
+    assert!(marked.stderr.contains("temperature 0\n"), "{marked:?}");
+    assert_eq!(chat(b"\xef\xbb\xbfhello\n").stdout, chat(b"hello\n").stdout);
+}
