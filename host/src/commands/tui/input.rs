@@ -1,7 +1,9 @@
 //! Lines from a person at a terminal, or from a pipe.
 
 #[cfg(unix)]
-use super::editor::{Editor, has_hung_up};
+use super::editor::{Editor, History, has_hung_up};
+#[cfg(unix)]
+use crate::cli::environment;
 use crate::error::Error;
 use crate::{output, signals};
 use std::cell::Cell;
@@ -34,7 +36,7 @@ pub(super) struct Input {
 
 /// Where lines come from.
 enum Source {
-    /// Line editing, history of this session, pasted lines as one; all on the terminal itself.
+    /// Line editing, history, pasted lines as one; all on the terminal itself.
     #[cfg(unix)]
     Terminal(Box<Editor>),
     /// A terminal that knows no escape sequences: it edits its lines itself.
@@ -109,8 +111,9 @@ impl Source {
             return Ok(Self::Pipe);
         }
         #[cfg(unix)]
-        if !crate::cli::environment::is_dumb_terminal() {
-            return Ok(Self::Terminal(Box::new(Editor::new().map_err(Error::io("terminal"))?)));
+        if !environment::is_dumb_terminal() {
+            let history = History::load(environment::history());
+            return Ok(Self::Terminal(Box::new(Editor::new(history).map_err(Error::io("terminal"))?)));
         }
         Ok(Self::Plain)
     }

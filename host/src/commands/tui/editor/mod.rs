@@ -2,12 +2,15 @@
 //! whether a line is being edited or an answer is streaming.
 
 mod edit;
+mod history;
+mod history_format;
 mod keys;
 mod layout;
 mod search;
 mod text;
 mod tty;
 
+pub(super) use history::History;
 pub(super) use tty::has_hung_up;
 
 use super::input::Line;
@@ -28,7 +31,7 @@ const ESCAPE_TIME: Duration = Duration::from_millis(50);
 pub(super) struct Editor {
     /// Also read while an answer borrows everything else.
     source: RefCell<Source>,
-    history: Vec<String>,
+    history: History,
     kept: Kept,
 }
 
@@ -103,13 +106,13 @@ impl Source {
 }
 
 impl Editor {
-    /// An editor; the terminal stays as it is until [`start`](Self::start).
+    /// An editor with what was entered before; the terminal stays as it is until [`start`](Self::start).
     ///
     /// # Errors
     /// If standard input is no terminal that can be used.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(history: History) -> io::Result<Self> {
         let source = Source { tty: Tty::open()?, keys: Keys::default(), has_gone: false };
-        Ok(Self { source: RefCell::new(source), history: Vec::new(), kept: Kept::default() })
+        Ok(Self { source: RefCell::new(source), history, kept: Kept::default() })
     }
 
     /// From now on keys are this editor's, until it is dropped.
@@ -139,7 +142,7 @@ impl Editor {
     pub(super) fn line(&mut self, prompt: &str) -> io::Result<Line> {
         let Self { source, history, kept } = self;
         let source = source.get_mut();
-        let mut edit = Edit::new(history, kept);
+        let mut edit = Edit::new(history.entries(), kept);
         let mut shown = Shown::default();
         let line = loop {
             if source.has_gone {
@@ -178,11 +181,8 @@ impl Editor {
         };
         let columns = source.tty.columns();
         source.write(&(shown.turn_into(&edit.shown_whole(prompt), columns) + "\n"))?;
-        if let Line::Text(text) = &line
-            && !text.trim().is_empty()
-            && self.history.last() != Some(text)
-        {
-            self.history.push(text.clone());
+        if let Line::Text(text) = &line {
+            self.history.push(text);
         }
         Ok(line)
     }
