@@ -244,3 +244,80 @@ fn changing_the_model() {
     assert!(chat.stderr.contains("no chat format known for it; use generate; still using"), "{chat:?}");
     assert_eq!(chat.stderr_json()["model"], second);
 }
+
+/// A command is one known word; everything else that begins with a slash is said to the model.
+#[test]
+fn messages_that_begin_with_a_slash() {
+    let script = b"/usr/bin/env is a path\n/* a comment */\n // hm\n /exit\n/hlep\n/modle x.gguf\n/exit\n";
+    let chat = run_with(&["tui", &arch("qwen2"), "--temp", "0", "-n", "2"], &[], script);
+    chat.assert_ok("tui");
+    assert_eq!(chat.stderr_json()["turns"], 4, "{chat:?}");
+    for words in ["/hlep; did you mean /help?", "/modle; did you mean /model?", "put a space in front"] {
+        assert!(chat.stderr.contains(words), "{words:?}: {chat:?}");
+    }
+}
+
+/// Paths as a person quotes them and a terminal pastes them.
+#[test]
+fn quoted_paths() {
+    let dir = TempDir::new("quoted");
+    let path = dir.file("a b (1).gguf", &std::fs::read(arch("qwen3")).unwrap());
+    let escaped = path.replace(' ', "\\ ").replace('(', "\\(").replace(')', "\\)");
+    for typed in [format!("\"{path}\""), format!("'{path}' "), escaped, path.clone()] {
+        let script = format!("/model {typed}\n/model\n");
+        let chat = run_with(&["tui", &arch("qwen2")], &[], script.as_bytes());
+        chat.assert_ok("tui");
+        assert!(chat.stderr.contains(&format!("{path} (/model)\n")), "{typed}: {chat:?}");
+    }
+    let script = format!("hi\n/save \"{}\"\n", dir.path("a talk.md"));
+    run_with(&["tui", &arch("qwen2"), "-n", "1"], &[], script.as_bytes()).assert_ok("tui");
+    assert!(std::fs::read_to_string(dir.path("a talk.md")).unwrap().contains("## User"));
+}
+
+#[test]
+fn saving_replaces_only_what_this_chat_has_saved() {
+    let dir = TempDir::new("replaces");
+    let (notes, talk) = (dir.file("notes.md", b"notes of a year"), dir.path("talk.md"));
+    let model = dir.file("model.gguf", &std::fs::read(arch("qwen2")).unwrap());
+    let link = dir.path("link.md");
+    std::os::unix::fs::symlink(&model, &link).unwrap();
+    let script = format!(
+        "hello\n/save {notes}\n/save {model}\n/save {link}\n/save {talk}\nagain\n/save {talk}\n/save {}\n",
+        dir.path(".")
+    );
+    let chat = run_with(&["tui", &model, "--temp", "0", "-n", "2"], &[], script.as_bytes());
+    chat.assert_ok("tui");
+    assert_eq!(std::fs::read(&notes).unwrap(), b"notes of a year");
+    assert!(std::fs::read(&model).unwrap() == std::fs::read(arch("qwen2")).unwrap());
+    assert!(std::fs::read_to_string(&talk).unwrap().contains("## User\n\nagain\n"), "{chat:?}");
+    for words in [
+        format!("{notes}: is there already"),
+        format!("{model}: is a model file"),
+        format!("{link}: is a model file"),
+        "is a directory".into(),
+    ] {
+        assert!(chat.stderr.contains(&words), "{words:?}: {chat:?}");
+    }
+    assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 4, "no parts of files");
+    // Another chat has not saved it.
+    let chat = run_with(&["tui", &model, "-n", "1"], &[], format!("other\n/save {talk}\n").as_bytes());
+    assert!(chat.stderr.contains(&format!("{talk}: is there already")), "{chat:?}");
+}
+
+/// A line that is no UTF-8 is mended and said so, a byte order mark is dropped, and the chat goes on.
+#[test]
+fn lines_of_other_encodings() {
+    let chat = |script: &[u8]| {
+        let run = run_with(&["tui", &arch("qwen2"), "--temp", "0", "-n", "2"], &[], script);
+        run.assert_ok("tui");
+        run
+    };
+    let mended = chat(b"caf\xe9\nhello\n/history\n");
+    assert_eq!(mended.stderr_json()["turns"], 2, "{mended:?}");
+    for words in ["note: line 1 is not UTF-8 at byte 4", "user: caf\u{fffd}\n", "user: hello\n"] {
+        assert!(mended.stderr.contains(words), "{words:?}: {mended:?}");
+    }
+    let marked = chat(b"\xef\xbb\xbf/temp\nhello\n");
+    assert!(marked.stderr.contains("temperature 0\n"), "{marked:?}");
+    assert_eq!(chat(b"\xef\xbb\xbfhello\n").stdout, chat(b"hello\n").stdout);
+}

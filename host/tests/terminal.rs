@@ -193,3 +193,16 @@ fn editing_across_rows_and_sizes() {
     terminal.press("\x04");
     assert_eq!(terminal.end().0, Some(0));
 }
+
+/// What looks like a mistyped command is not said to the model, and not lost.
+#[test]
+fn a_mistyped_command_can_be_called_back() {
+    let mut terminal = Terminal::start(&["tui"], &[]);
+    terminal.wait_for("> ", 1);
+    terminal.press("/tpm\r");
+    terminal.wait_for("unknown command /tpm; did you mean /temp?", 1);
+    terminal.press("\x1b[A\x7f\x7femp 0.5\r");
+    terminal.wait_for("temperature 0.5", 1);
+    terminal.press("\x04");
+    assert_eq!(terminal.end().0, Some(0));
+}

@@ -27,6 +27,8 @@ pub(crate) enum Twin {
     Toggle(&'static Flag, &'static str, &'static str),
     /// A switch, from a toggle.
     Switch(&'static Flag),
+    /// No flag: it belongs to a person and not to a run.
+    Personal,
     /// A convention of other programs.
     Convention,
 }
@@ -35,6 +37,7 @@ pub(crate) const MODEL_GGUF: &str = "NANOCAMELID_MODEL_GGUF";
 pub(crate) const SMOKE_GGUF: &str = "NANOCAMELID_SMOKE_GGUF";
 pub(crate) const WORKSPACE: &str = "NANOCAMELID_WORKSPACE";
 const DEFAULT_WORKSPACE: &str = "/mnt/nanocamelid";
+const HISTORY: &str = "NANOCAMELID_HISTORY";
 const NO_COLOR: &str = "NO_COLOR";
 const HOME: &str = "HOME";
 
@@ -53,7 +56,8 @@ pub(crate) static VARIABLES: &[Variable] = &[
     variable("NANOCAMELID_Q8_DOT_KERNEL", Twin::Flag(&table::KERNEL), "as --kernel"),
     variable("NANOCAMELID_KV_CACHE_F16", Twin::Toggle(&table::KV, "f16", "f32"), "on: --kv f16, off: --kv f32"),
     variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE), "as --trace"),
-    variable(HOME, Twin::Convention, "what ~/ means in /model and /save"),
+    variable(HISTORY, Twin::Personal, "a file that keeps the terminal chat's history (default: none)"),
+    variable(HOME, Twin::Convention, "what ~/ means in /model, /save and NANOCAMELID_HISTORY"),
     variable(NO_COLOR, Twin::Convention, "set to anything: no colours (https://no-color.org)"),
 ];
 
@@ -90,6 +94,12 @@ pub(crate) fn expand_home(path: PathBuf) -> PathBuf {
         (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => path,
     }
+}
+
+/// The file that keeps the terminal chat's history.
+#[cfg(unix)]
+pub(crate) fn history() -> Option<PathBuf> {
+    read(HISTORY).map(|path| expand_home(path.into()))
 }
 
 /// Where the aliases' files lie.

@@ -1,9 +1,6 @@
 //! What has been said.
 
-use crate::error::Error;
 use nanocamelid_engine::chat::{Message, Role};
-use std::io::Write;
-use std::path::{Path, PathBuf};
 
 /// The messages between the user and the model, and the system prompt in front of them.
 #[derive(Clone, Debug, Default)]
@@ -70,26 +67,6 @@ impl Conversation {
     }
 }
 
-/// Writes a file so that there is the old one or the new one, never a part: into a neighbour, then renamed.
-///
-/// # Errors
-/// [`Error::Io`]; the neighbour is then removed.
-pub(super) fn write_atomically(path: &Path, text: &str) -> Result<(), Error> {
-    let fail = |source| Error::Io { what: path.display().to_string(), source };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    let partial: PathBuf = path.with_file_name(name);
-    let written = std::fs::File::create(&partial).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)
-    });
-    written.map_err(|source| {
-        let _ = std::fs::remove_file(&partial);
-        fail(source)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,22 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn saving_replaces_and_leaves_nothing_behind() {
-        let dir = std::env::temp_dir().join(format!("nanocamelid-save-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("talk.md");
+    fn as_markdown() {
         let mut talk = Conversation::new(None);
         talk.ask("Hi".into());
         talk.answer("Hello.\n".into());
-        for _ in 0..2 {
-            write_atomically(&path, &talk.markdown("m")).unwrap();
-        }
-        assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
-            "# Conversation with m\n\n## User\n\nHi\n\n## Assistant\n\nHello.\n"
-        );
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
-        assert!(write_atomically(&dir.join("no/such/dir.md"), "x").is_err());
-        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(talk.markdown("m"), "# Conversation with m\n\n## User\n\nHi\n\n## Assistant\n\nHello.\n");
     }
 }

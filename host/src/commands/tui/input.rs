@@ -1,14 +1,19 @@
 //! Lines from a person at a terminal, or from a pipe.
 
 #[cfg(unix)]
-use super::editor::{Editor, has_hung_up};
+use super::editor::{Editor, History, has_hung_up};
+#[cfg(unix)]
+use crate::cli::environment;
 use crate::error::Error;
 use crate::{output, signals, streams};
 use std::cell::Cell;
-use std::io::{BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::io::{BufRead, IsTerminal, Read};
 
 const PROMPT: &str = "> ";
+const STANDARD_INPUT: &str = "standard input";
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// No context holds a message of more.
+const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// What was entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +28,15 @@ pub(super) enum Line {
 /// Lines, and whether somebody wants what they asked for to stop.
 pub(super) struct Input {
     source: Source,
+    /// Lines asked for so far.
+    n_lines: usize,
     /// The answer to the last line is no longer wanted.
     stopped: Cell<bool>,
 }
 
 /// Where lines come from.
 enum Source {
-    /// Line editing, history of this session, pasted lines as one; all on the terminal itself.
+    /// Line editing, history, pasted lines as one; all on the terminal itself.
     #[cfg(unix)]
     Terminal(Box<Editor>),
     /// A terminal that knows no escape sequences: it edits its lines itself.
@@ -44,7 +51,7 @@ impl Input {
     /// # Errors
     /// If the terminal cannot be used.
     pub(super) fn new() -> Result<Self, Error> {
-        Ok(Self { source: Source::new()?, stopped: Cell::new(false) })
+        Ok(Self { source: Source::new()?, n_lines: 0, stopped: Cell::new(false) })
     }
 
     /// A model is there: from now on Ctrl-C at a terminal no longer ends the program.
@@ -79,20 +86,21 @@ impl Input {
     /// The next line.
     ///
     /// # Errors
-    /// If it cannot be read or is not UTF-8.
+    /// If it cannot be read or is far too long.
     pub(super) fn line(&mut self) -> Result<Line, Error> {
         self.stopped.set(false);
+        self.n_lines += 1;
         match &mut self.source {
             #[cfg(unix)]
             Source::Terminal(editor) => editor.line(PROMPT).map_err(Error::io("terminal")),
             Source::Plain => {
                 output::progress(PROMPT);
-                let line = read_line();
+                let line = read_line(streams::stdin(), self.n_lines);
                 // The terminal itself threw away what was typed before Ctrl-C.
                 signals::take_interrupt();
                 if self.source.has_gone() { Ok(Line::End) } else { line }
             }
-            Source::Pipe => read_line(),
+            Source::Pipe => read_line(streams::stdin(), self.n_lines),
         }
     }
 }
@@ -103,8 +111,9 @@ impl Source {
             return Ok(Self::Pipe);
         }
         #[cfg(unix)]
-        if !crate::cli::environment::is_dumb_terminal() {
-            return Ok(Self::Terminal(Box::new(Editor::new().map_err(Error::io("terminal"))?)));
+        if !environment::is_dumb_terminal() {
+            let history = History::load(environment::history());
+            return Ok(Self::Terminal(Box::new(Editor::new(history).map_err(Error::io("terminal"))?)));
         }
         Ok(Self::Plain)
     }
@@ -130,14 +139,50 @@ impl Source {
     }
 }
 
-fn read_line() -> Result<Line, Error> {
-    let mut text = String::new();
-    match streams::stdin().read_line(&mut text) {
-        Ok(0) => Ok(Line::End),
-        Ok(_) => Ok(Line::Text(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            Err(Error::Input { path: PathBuf::from("standard input"), problem: "not UTF-8".into() })
-        }
-        Err(source) => Err(Error::Io { what: "standard input".into(), source }),
+/// Reads the line of that number, counted from one. A byte order mark in front of the first, which some systems write
+/// into pipes, is no part of it; what is no UTF-8 becomes U+FFFD, with a note, and the chat goes on.
+fn read_line(mut source: impl BufRead, number: usize) -> Result<Line, Error> {
+    let mut bytes = Vec::new();
+    let n = (&mut source).take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut bytes).map_err(Error::io(STANDARD_INPUT))?;
+    if n == 0 {
+        return Ok(Line::End);
+    }
+    if n as u64 > MAX_LINE_BYTES {
+        let problem = format!("line {number} is longer than {MAX_LINE_BYTES} bytes");
+        return Err(Error::Input { path: STANDARD_INPUT.into(), problem });
+    }
+    if number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        let at = error.utf8_error().valid_up_to() + 1;
+        output::note(format_args!("note: line {number} is not UTF-8 at byte {at}; U+FFFD stands for what is not"));
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    });
+    Ok(Line::Text(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8], number: usize) -> Line {
+        read_line(bytes, number).unwrap()
+    }
+
+    #[test]
+    fn lines_of_a_pipe() {
+        assert_eq!(text(b"one\ntwo\n", 1), Line::Text("one\n".into()));
+        assert_eq!(text(b"one", 1), Line::Text("one".into()));
+        assert_eq!(text(b"", 1), Line::End);
+        assert_eq!(text(b"caf\xe9\xff!\n", 1), Line::Text("caf\u{fffd}\u{fffd}!\n".into()));
+        assert_eq!(text(b"\xef\xbb\xbf/exit\n", 1), Line::Text("/exit\n".into()));
+        assert_eq!(text(b"\xef\xbb\xbf/exit\n", 2), Line::Text("\u{feff}/exit\n".into()));
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let endless = std::io::BufReader::new(std::io::repeat(b'a'));
+        assert!(read_line(endless, 3).unwrap_err().to_string().contains("line 3 is longer than"));
     }
 }

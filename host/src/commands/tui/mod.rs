@@ -4,6 +4,8 @@ mod conversation;
 #[cfg(unix)]
 mod editor;
 mod input;
+mod path;
+mod save;
 mod screen;
 mod slash;
 
@@ -22,6 +24,7 @@ use crate::sampling::Sampling;
 use crate::settings::Settings;
 use conversation::Conversation;
 use input::{Input, Line};
+use save::Saved;
 use screen::Screen;
 use slash::Slash;
 use std::path::{Path, PathBuf};
@@ -34,6 +37,7 @@ struct Talk<'i> {
     conversation: Conversation,
     input: Input,
     screen: Screen,
+    saved: Saved,
     totals: Totals,
 }
 
@@ -74,6 +78,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         conversation: Conversation::new(super::chat::system_prompt(invocation).map(str::to_owned)),
         input: Input::new()?,
         screen: Screen::new(),
+        saved: Saved::default(),
         totals: Totals::default(),
     };
     loop {
@@ -132,16 +137,18 @@ impl Talk<'_> {
                     self.screen.hint("Ctrl-D or /exit leaves");
                     continue;
                 }
-                Line::Text(text) => text.trim().to_owned(),
+                Line::Text(text) => text,
             };
+            let command = slash::parse(&text);
+            let text = text.trim();
             if text.is_empty() {
                 continue;
             }
-            if !text.starts_with('/') {
-                self.turn(file, parsed, runtime, text)?;
+            let Some(command) = command else {
+                self.turn(file, parsed, runtime, text.to_owned())?;
                 continue;
-            }
-            match slash::parse(&text) {
+            };
+            match command {
                 Err(error) => self.screen.hint(error),
                 Ok(Slash::Exit) => return Ok(Next::Leave),
                 Ok(Slash::Model(Some(path))) => match self.try_model(&path) {
@@ -277,7 +284,7 @@ impl Talk<'_> {
             }
             Slash::Save(path) => {
                 let text = self.conversation.markdown(&file.resolved.name());
-                match conversation::write_atomically(&path, &text) {
+                match self.saved.write(&path, &text) {
                     Ok(()) => screen.say(format_args!("saved to {}", path.display())),
                     Err(error) => screen.hint(error),
                 }

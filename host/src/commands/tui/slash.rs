@@ -1,8 +1,9 @@
 //! Slash commands.
 
-use crate::cli::{environment, nearest};
+use super::path;
+use crate::cli::nearest;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a line that starts with a slash asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,21 +50,42 @@ pub(super) enum SlashError {
 impl fmt::Display for SlashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { given, nearest: Some(name) } => write!(f, "unknown command {given}; did you mean {name}?"),
-            Self::Unknown { given, nearest: None } => write!(f, "unknown command {given}; /help lists all"),
+            Self::Unknown { given, nearest } => {
+                write!(f, "unknown command {given}; ")?;
+                match nearest {
+                    Some(name) => write!(f, "did you mean {name}?")?,
+                    None => f.write_str("/help lists all")?,
+                }
+                f.write_str(" To say it to the model, put a space in front")
+            }
             Self::Argument { usage, problem } => write!(f, "usage: {usage} ({problem})"),
         }
     }
 }
 
-/// Reads a line that starts with a slash.
-pub(super) fn parse(line: &str) -> Result<Slash, SlashError> {
+/// The command that a line is, if it is one: a slash and a known word. Paths, comments and pasted text that begin with a
+/// slash are messages; a word that may be a mistyped command is none before somebody says so.
+pub(super) fn parse(line: &str) -> Option<Result<Slash, SlashError>> {
+    if !line.starts_with('/') {
+        return None;
+    }
+    let line = line.trim_end();
     let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let rest = rest.trim();
+    if COMMANDS.iter().any(|(known, ..)| *known == name) {
+        return Some(command(name, rest.trim()));
+    }
+    let is_path = name.len() > 1 && (name[1..].contains('/') || Path::new(name).exists());
+    let nearest = nearest(name, COMMANDS.iter().map(|(known, ..)| *known));
+    let may_be_slip = rest.is_empty() || (nearest.is_some() && !line.contains('\n'));
+    (!is_path && may_be_slip).then(|| Err(SlashError::Unknown { given: name.to_owned(), nearest }))
+}
+
+/// A known command with its argument.
+fn command(name: &str, rest: &str) -> Result<Slash, SlashError> {
     let given = (!rest.is_empty()).then_some(rest);
     let bad = |usage, problem| Err(SlashError::Argument { usage, problem });
     Ok(match (name, given) {
-        ("/model", path) => Slash::Model(path.map(|path| environment::expand_home(path.into()))),
+        ("/model", path) => Slash::Model(path.map(path::read)),
         ("/models", None) => Slash::Models,
         ("/temp", None) => Slash::Temp(None),
         ("/temp", Some(text)) => match text.parse::<f32>() {
@@ -83,18 +105,15 @@ pub(super) fn parse(line: &str) -> Result<Slash, SlashError> {
             Ok(n) => Slash::Trim(n),
             Err(_) => return bad("/trim N", "N is the number of turns to keep"),
         },
-        ("/save", Some(path)) => Slash::Save(environment::expand_home(path.into())),
+        ("/save", Some(path)) => Slash::Save(path::read(path)),
         ("/save", None) => return bad("/save PATH", "where to?"),
         ("/clear", None) => Slash::Clear,
         ("/help", _) => Slash::Help,
         ("/exit" | "/quit", None) => Slash::Exit,
-        (name, _) => match COMMANDS.iter().find(|(known, ..)| *known == name) {
-            Some((known, ..)) => return bad(known, "it takes no argument"),
-            None => {
-                let nearest = nearest(name, COMMANDS.iter().map(|(known, ..)| *known));
-                return Err(SlashError::Unknown { given: name.to_owned(), nearest });
-            }
-        },
+        (name, _) => {
+            let usage = COMMANDS.iter().find(|(known, ..)| *known == name).map_or("/help", |(known, ..)| known);
+            return bad(usage, "it takes no argument");
+        }
     })
 }
 
@@ -107,17 +126,17 @@ mod tests {
         for (name, argument, _) in COMMANDS {
             let line = format!("{name} {}", if *argument == "PATH" { "x.md" } else { "" });
             let line = if *name == "/trim" { "/trim 1".into() } else { line };
-            assert!(parse(line.trim()).is_ok(), "{name}");
+            assert!(matches!(parse(line.trim()), Some(Ok(_))), "{name}");
         }
     }
 
     #[test]
     fn arguments() {
-        assert_eq!(parse("/temp 0.5"), Ok(Slash::Temp(Some(0.5))));
-        assert_eq!(parse("/system  Be brief. "), Ok(Slash::System(Some("Be brief.".into()))));
-        assert_eq!(parse("/system clear"), Ok(Slash::SystemClear));
-        assert_eq!(parse("/model my model.gguf"), Ok(Slash::Model(Some("my model.gguf".into()))));
-        assert_eq!(parse("/trim 2"), Ok(Slash::Trim(2)));
+        assert_eq!(parse("/temp 0.5"), Some(Ok(Slash::Temp(Some(0.5)))));
+        assert_eq!(parse("/system  Be brief. "), Some(Ok(Slash::System(Some("Be brief.".into())))));
+        assert_eq!(parse("/system clear"), Some(Ok(Slash::SystemClear)));
+        assert_eq!(parse("/model my model.gguf"), Some(Ok(Slash::Model(Some("my model.gguf".into())))));
+        assert_eq!(parse("/trim 2"), Some(Ok(Slash::Trim(2))));
         for (line, words) in [
             ("/temp hot", "V is a number"),
             ("/temp -1", "V is a number"),
@@ -129,8 +148,39 @@ mod tests {
             ("/hepl", "did you mean /help?"),
             ("/xyzzyx", "/help lists all"),
         ] {
-            let message = parse(line).unwrap_err().to_string();
+            let message = parse(line).expect("a command").unwrap_err().to_string();
             assert!(message.contains(words), "{line}: {message}");
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn messages_that_begin_with_a_slash() {
+        for line in [
+            "/usr/bin/env is a path",
+            "/usr/bin/env",
+            "//server/share",
+            "// a comment\nint x;",
+            "/* a comment */",
+            "/5 is a fifth",
+            "/tmp",
+            "/tmp is full",
+            "/hepl\nme",
+            " /help",
+            "\t/tpm",
+            "help",
+            "",
+        ] {
+            assert_eq!(parse(line), None, "{line:?}");
+        }
+        for line in ["/hepl", "/hepl ", "/modle x.gguf", "/", "/\u{43f}"] {
+            assert!(matches!(parse(line), Some(Err(SlashError::Unknown { .. }))), "{line:?}");
+        }
+        assert_eq!(parse("/model 'a b.gguf'"), Some(Ok(Slash::Model(Some("a b.gguf".into())))));
+        assert_eq!(parse("/save \"a b.md\""), Some(Ok(Slash::Save("a b.md".into()))));
+        assert_eq!(
+            parse("/system \"Be brief.\"\nIn verse."),
+            Some(Ok(Slash::System(Some("\"Be brief.\"\nIn verse.".into()))))
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Bytes of a terminal to keys: UTF-8, control characters, and the escape sequences that xterm and its kin send.
 
+use super::search::Direction;
 use std::collections::VecDeque;
 
 pub(super) const CTRL_C: u8 = 0x03;
@@ -35,6 +36,9 @@ pub(super) enum Key {
     KillWordRight,
     Yank,
     ClearScreen,
+    Search(Direction),
+    /// Ctrl-G, or Escape by itself.
+    Cancel,
 }
 
 /// Keys that were pressed and not yet used, in order.
@@ -94,7 +98,7 @@ impl Keys {
         }
     }
 
-    /// Nothing more came: the escape was a key by itself, which means nothing here.
+    /// Nothing more came: the escape was a key by itself.
     pub(super) fn give_up(&mut self) {
         self.bytes.pop_front();
     }
@@ -118,11 +122,14 @@ fn typed(bytes: &[u8]) -> Step {
         0x04 => Key::EndOrDelete,
         0x05 => Key::End,
         0x06 => Key::Right,
+        0x07 => Key::Cancel,
         0x08 | 0x7f => Key::Backspace,
         0x0b => Key::KillToEnd,
         0x0c => Key::ClearScreen,
         0x0e => Key::Down,
         0x10 => Key::Up,
+        0x12 => Key::Search(Direction::Back),
+        0x13 => Key::Search(Direction::Forward),
         0x15 => Key::KillToStart,
         0x17 => Key::KillWordLeft,
         0x19 => Key::Yank,

@@ -1,21 +1,26 @@
 //! A line editor that never loses a key: every byte the terminal sends is read in order, in one mode, by one owner,
 //! whether a line is being edited or an answer is streaming.
 
+mod edit;
+mod history;
+mod history_format;
 mod keys;
 mod layout;
+mod search;
 mod text;
 mod tty;
 
+pub(super) use history::History;
 pub(super) use tty::has_hung_up;
 
 use super::input::Line;
 use crate::signals;
+use edit::{Edit, Kept};
 use keys::{CTRL_C, CTRL_Z, Key, Keys};
-use layout::{Shown, printable};
+use layout::Shown;
 use std::cell::RefCell;
 use std::io;
 use std::time::Duration;
-use text::Text;
 use tty::Tty;
 
 /// The rest of an escape sequence comes at once; if not, it was the key Escape.
@@ -26,9 +31,8 @@ const ESCAPE_TIME: Duration = Duration::from_millis(50);
 pub(super) struct Editor {
     /// Also read while an answer borrows everything else.
     source: RefCell<Source>,
-    history: Vec<String>,
-    /// What Ctrl-Y puts back.
-    killed: String,
+    history: History,
+    kept: Kept,
 }
 
 #[derive(Debug)]
@@ -72,7 +76,10 @@ impl Source {
             }
             match self.tty.wait(self.keys.is_lone_escape().then_some(ESCAPE_TIME)) {
                 Ok(true) => drop(self.read()),
-                Ok(false) => self.keys.give_up(),
+                Ok(false) => {
+                    self.keys.give_up();
+                    return Ok(Some(Key::Cancel));
+                }
                 // SIGINT from outside; the terminal's own Ctrl-C is a key.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     if signals::take_interrupt() {
@@ -98,25 +105,14 @@ impl Source {
     }
 }
 
-/// One line while it is edited.
-struct Edit<'e> {
-    text: Text,
-    /// The line of the history that is shown; behind the last, the new one.
-    place: usize,
-    /// The new line while the history is looked at.
-    draft: String,
-    history: &'e [String],
-    killed: &'e mut String,
-}
-
 impl Editor {
-    /// An editor; the terminal stays as it is until [`start`](Self::start).
+    /// An editor with what was entered before; the terminal stays as it is until [`start`](Self::start).
     ///
     /// # Errors
     /// If standard input is no terminal that can be used.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(history: History) -> io::Result<Self> {
         let source = Source { tty: Tty::open()?, keys: Keys::default(), has_gone: false };
-        Ok(Self { source: RefCell::new(source), history: Vec::new(), killed: String::new() })
+        Ok(Self { source: RefCell::new(source), history, kept: Kept::default() })
     }
 
     /// From now on keys are this editor's, until it is dropped.
@@ -144,9 +140,9 @@ impl Editor {
     /// # Errors
     /// If the terminal cannot be read or written.
     pub(super) fn line(&mut self, prompt: &str) -> io::Result<Line> {
-        let Self { source, history, killed } = self;
+        let Self { source, history, kept } = self;
         let source = source.get_mut();
-        let mut edit = Edit { text: Text::default(), place: history.len(), draft: String::new(), history, killed };
+        let mut edit = Edit::new(history.entries(), kept);
         let mut shown = Shown::default();
         let line = loop {
             if source.has_gone {
@@ -157,8 +153,7 @@ impl Editor {
                 Some(key) => Some(key),
                 None => {
                     if !source.keys.is_pasting() {
-                        let all = printable(edit.text.as_str());
-                        let next = Shown::new(prompt, &printable(edit.text.before_cursor()), &all);
+                        let next = edit.shown(prompt);
                         let columns = source.tty.columns();
                         source.write(&shown.turn_into(&next, columns))?;
                         shown = next;
@@ -168,9 +163,9 @@ impl Editor {
             };
             let Some(key) = key else { continue };
             match key {
-                Key::Enter => break Line::Text(edit.text.as_str().to_owned()),
+                Key::Enter => break Line::Text(edit.take().to_owned()),
                 Key::Interrupt => break Line::Interrupted,
-                Key::EndOrDelete if edit.text.as_str().is_empty() => break Line::End,
+                Key::EndOrDelete if edit.is_empty() => break Line::End,
                 Key::Suspend => {
                     let columns = source.tty.columns();
                     source.write(&(shown.leave(columns) + "\n"))?;
@@ -184,51 +179,11 @@ impl Editor {
                 key => edit.apply(key),
             }
         };
-        let all = Shown::new(prompt, &printable(edit.text.as_str()), &printable(edit.text.as_str()));
         let columns = source.tty.columns();
-        source.write(&(shown.turn_into(&all, columns) + "\n"))?;
-        if let Line::Text(text) = &line
-            && !text.trim().is_empty()
-            && self.history.last() != Some(text)
-        {
-            self.history.push(text.clone());
+        source.write(&(shown.turn_into(&edit.shown_whole(prompt), columns) + "\n"))?;
+        if let Line::Text(text) = &line {
+            self.history.push(text);
         }
         Ok(line)
-    }
-}
-
-impl Edit<'_> {
-    fn apply(&mut self, key: Key) {
-        let text = &mut self.text;
-        match key {
-            Key::Char(c) => text.insert(c.encode_utf8(&mut [0; 4])),
-            Key::Backspace => drop(text.kill(Text::left)),
-            Key::Delete | Key::EndOrDelete => drop(text.kill(Text::right)),
-            Key::Left => text.left(),
-            Key::Right => text.right(),
-            Key::WordLeft => text.word_left(),
-            Key::WordRight => text.word_right(),
-            Key::Home => text.home(),
-            Key::End => text.end(),
-            Key::KillToStart => *self.killed = text.kill(Text::home),
-            Key::KillToEnd => *self.killed = text.kill(Text::end),
-            Key::KillWordLeft => *self.killed = text.kill(Text::blank_left),
-            Key::KillWordRight => *self.killed = text.kill(Text::word_right),
-            Key::Yank => text.insert(self.killed),
-            Key::Up if !text.up() => self.recall(self.place.checked_sub(1)),
-            Key::Down if !text.down() => self.recall(self.place.checked_add(1)),
-            // Moved within the text, or dealt with by the caller.
-            Key::Up | Key::Down | Key::Enter | Key::Interrupt | Key::Suspend | Key::ClearScreen => {}
-        }
-    }
-
-    /// Shows another line of the history, or the new one again.
-    fn recall(&mut self, place: Option<usize>) {
-        let Some(place) = place.filter(|place| *place <= self.history.len()) else { return };
-        if self.place == self.history.len() {
-            self.draft = self.text.as_str().to_owned();
-        }
-        self.place = place;
-        self.text = Text::new(self.history.get(place).unwrap_or(&self.draft).clone());
     }
 }

@@ -24,6 +24,11 @@ impl Text {
         &self.text[..self.cursor]
     }
 
+    /// Puts the cursor in front of the character that starts there.
+    pub(super) fn set_cursor(&mut self, at: usize) {
+        self.cursor = self.text.floor_char_boundary(at);
+    }
+
     fn after_cursor(&self) -> &str {
         &self.text[self.cursor..]
     }

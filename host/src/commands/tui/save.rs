@@ -1,0 +1,208 @@
+//! `/save`: a conversation becomes a file, whole or not at all, and replaces nothing but what this chat has saved.
+
+use std::fmt;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// What GGUF files begin with.
+const GGUF_MAGIC: &[u8] = b"GGUF";
+
+/// The files that this chat has written.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    files: Vec<Written>,
+}
+
+/// A file as it was left. One that has changed since is somebody else's.
+#[derive(Debug, PartialEq, Eq)]
+struct Written {
+    path: PathBuf,
+    n_bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Written {
+    fn new(path: PathBuf, metadata: &Metadata) -> Self {
+        Self { path, n_bytes: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+/// Why nothing was saved.
+#[derive(Debug)]
+pub(super) struct SaveError {
+    path: PathBuf,
+    kind: SaveErrorKind,
+}
+
+#[derive(Debug)]
+enum SaveErrorKind {
+    Directory,
+    Model,
+    /// A file, or anything else, that this chat has not written or that has changed since.
+    Other,
+    Io(io::Error),
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.kind {
+            SaveErrorKind::Directory => write!(f, "{path}: is a directory; not saved"),
+            SaveErrorKind::Model => write!(f, "{path}: is a model file; not saved"),
+            SaveErrorKind::Other => {
+                write!(f, "{path}: is there already, and not as this chat has saved it; not saved, give another name")
+            }
+            SaveErrorKind::Io(source) => write!(f, "{path}: {source}; not saved"),
+        }
+    }
+}
+
+impl Saved {
+    /// Writes `text` into a neighbour of `path`, which then takes its place.
+    ///
+    /// # Errors
+    /// [`SaveError`]; then everything is as it was.
+    pub(super) fn write(&mut self, path: &Path, text: &str) -> Result<(), SaveError> {
+        let fail = |kind| SaveError { path: path.to_owned(), kind };
+        let io_fail = |source| fail(SaveErrorKind::Io(source));
+        let name = path.file_name().ok_or_else(|| fail(SaveErrorKind::Directory))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let place = folder.canonicalize().map_err(io_fail)?.join(name);
+        let is_own = match fs::symlink_metadata(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(io_fail(error)),
+            Ok(metadata) if self.files.contains(&Written::new(place.clone(), &metadata)) => true,
+            Ok(_) => return Err(fail(kind_of(&place))),
+        };
+        let mut partial_name = name.to_owned();
+        partial_name.push(format!(".{}.partial", std::process::id()));
+        let partial = place.with_file_name(partial_name);
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&partial).map_err(io_fail)?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| {
+            file.sync_all()?;
+            match is_own {
+                true => fs::rename(&partial, &place)?,
+                false => rename_to_new(&partial, &place)?,
+            }
+            Ok(Written::new(place.clone(), &fs::symlink_metadata(&place)?))
+        });
+        match written {
+            Ok(written) => {
+                self.files.retain(|old| old.path != place);
+                self.files.push(written);
+                Ok(())
+            }
+            Err(source) => {
+                let _ = fs::remove_file(&partial);
+                Err(match source.kind() {
+                    io::ErrorKind::AlreadyExists => fail(SaveErrorKind::Other),
+                    _ => io_fail(source),
+                })
+            }
+        }
+    }
+}
+
+/// Gives a file a name that nothing has.
+fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    // A second name fails where there is a file by now; renaming would replace it.
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // A file system without second names.
+        Err(_) => fs::rename(from, to),
+    }
+}
+
+/// What is at a path that must not be replaced.
+fn kind_of(place: &Path) -> SaveErrorKind {
+    match fs::metadata(place) {
+        Ok(metadata) if metadata.is_dir() => SaveErrorKind::Directory,
+        Ok(metadata) if metadata.is_file() && begins_as_model(place) => SaveErrorKind::Model,
+        _ => SaveErrorKind::Other,
+    }
+}
+
+fn begins_as_model(path: &Path) -> bool {
+    let mut magic = [0; GGUF_MAGIC.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == GGUF_MAGIC
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("nanocamelid-save-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn saving_again_replaces_and_leaves_nothing_behind() {
+        let dir = Dir::new("again");
+        let path = dir.0.join("talk.md");
+        let mut saved = Saved::default();
+        for text in ["one", "two", "three"] {
+            saved.write(&path, text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 1);
+        assert!(saved.write(&dir.0.join("no/such/dir.md"), "x").is_err());
+        // What somebody has written into it since is theirs.
+        fs::write(&path, "my own words").unwrap();
+        assert!(saved.write(&path, "four").is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "my own words");
+        // One that was taken away can be written again.
+        fs::remove_file(&path).unwrap();
+        saved.write(&path, "five").unwrap();
+        assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_not_this_chats_stays() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = Dir::new("others");
+        let at = |name: &str| dir.0.join(name);
+        fs::write(at("notes.md"), "notes of a year").unwrap();
+        fs::write(at("model.gguf"), "GGUF and more").unwrap();
+        for name in ["notes.md", "model.gguf"] {
+            fs::set_permissions(at(name), fs::Permissions::from_mode(0o444)).unwrap();
+        }
+        symlink(at("model.gguf"), at("link.md")).unwrap();
+        symlink(at("nothing"), at("dangling.md")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        let before = fs::read_dir(&dir.0).unwrap().count();
+        for (name, words) in [
+            ("notes.md", "is there already"),
+            ("model.gguf", "is a model file"),
+            ("link.md", "is a model file"),
+            ("dangling.md", "is there already"),
+            ("folder", "is a directory"),
+            ("folder/..", "is a directory"),
+        ] {
+            let error = Saved::default().write(&at(name), "x").unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains(name), "{error}");
+        }
+        assert_eq!(fs::read_dir(&dir.0).unwrap().count(), before);
+        assert_eq!(fs::read_to_string(at("notes.md")).unwrap(), "notes of a year");
+        assert_eq!(fs::read_to_string(at("model.gguf")).unwrap(), "GGUF and more");
+        // A file that came while the text was written is not replaced either.
+        fs::write(at("new.partial"), "x").unwrap();
+        let error = rename_to_new(&at("new.partial"), &at("notes.md")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    }
+}
