@@ -19,8 +19,8 @@ fn other_type(number: u32) -> Option<&'static (u32, &'static str, usize, usize)>
     OTHER_TYPES.iter().find(|row| row.0 == number)
 }
 
-/// Type numbers that the field has given up: number, name, and the type that such files are made in now. Names with four
-/// or more weights side by side are rows interleaved for one CPU; programs that want that do it at load now.
+/// Type numbers that the field has given up: number, name, and the type that such files are made in now. Names with
+/// four or more weights side by side are rows interleaved for one CPU; programs that want that do it at load now.
 const WITHDRAWN: [(u32, &str, &str); 8] = [
     (4, "Q4_2", "Q4_0"),
     (5, "Q4_3", "Q4_1"),
