@@ -45,10 +45,6 @@ impl<'a> Fitting<'a> {
         Self { model, settings: settings.clone(), weights: file.n_bytes() }
     }
 
-    pub(crate) fn model(&self) -> &'a Model<'a> {
-        self.model
-    }
-
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -57,7 +53,7 @@ impl<'a> Fitting<'a> {
     ///
     /// # Errors
     /// [`Error::Memory`] or [`Error::PromptTooLong`] if what has to fit does not, with what would.
-    pub(crate) fn plan(&self, need: Need) -> Result<SessionPlan, Error> {
+    pub(crate) fn plan(&self, need: Need) -> Result<SessionPlan<'a>, Error> {
         let available = memory::memory().available;
         if let Some(available) = available.filter(|&available| available <= self.weights) {
             output::note(format_args!(
@@ -70,7 +66,7 @@ impl<'a> Fitting<'a> {
     }
 
     /// A context of at least `n_tokens` in place of one of `n_ctx`, if one may be made: twice as long where possible.
-    pub(crate) fn larger(&self, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan> {
+    pub(crate) fn larger(&self, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan<'a>> {
         self.larger_within(self.budget(memory::memory().available), n_ctx, n_tokens)
     }
 
@@ -88,7 +84,7 @@ impl<'a> Fitting<'a> {
         }
     }
 
-    fn plan_within(&self, budget: u64, need: Need) -> Result<SessionPlan, Error> {
+    fn plan_within(&self, budget: u64, need: Need) -> Result<SessionPlan<'a>, Error> {
         let kv_type = self.settings.kv_type;
         let made_for = self.model.config.n_ctx_train;
         let default = made_for.min(DEFAULT_CTX);
@@ -123,7 +119,7 @@ impl<'a> Fitting<'a> {
         })
     }
 
-    fn larger_within(&self, budget: u64, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan> {
+    fn larger_within(&self, budget: u64, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan<'a>> {
         let wanted = (2 * n_ctx).max(n_tokens).next_multiple_of(STEP).min(self.model.config.n_ctx_train);
         let n_tokens = n_tokens.max(n_ctx + 1);
         if self.settings.n_ctx.is_some() || wanted < n_tokens {
@@ -157,7 +153,7 @@ impl<'a> Fitting<'a> {
         choices.join(", or ")
     }
 
-    fn sized(&self, n_ctx: usize, kv_type: KvType) -> Result<SessionPlan, nanocamelid_engine::SessionError> {
+    fn sized(&self, n_ctx: usize, kv_type: KvType) -> Result<SessionPlan<'a>, nanocamelid_engine::SessionError> {
         let options = SessionOptions { kv_type, ..self.settings.session_options(n_ctx) };
         SessionPlan::new(self.model, self.settings.kernels, options)
     }
@@ -181,7 +177,7 @@ impl<'a> Fitting<'a> {
 ///
 /// # Errors
 /// As [`Fitting::plan`].
-pub(crate) fn plan(file: &ModelFile, model: &Model<'_>, settings: &Settings) -> Result<SessionPlan, Error> {
+pub(crate) fn plan<'m>(file: &ModelFile, model: &'m Model<'m>, settings: &Settings) -> Result<SessionPlan<'m>, Error> {
     Fitting::new(file, model, settings).plan(Need::default())
 }
 

@@ -3,8 +3,7 @@
 use crate::error::Error;
 use crate::map::Arena;
 use nanocamelid_engine::session::{Observer, SessionError};
-use nanocamelid_engine::{Executor, Model, Session, SessionPlan};
-use nanocamelid_kernels::Kernels;
+use nanocamelid_engine::{Executor, Session, SessionPlan};
 use std::ops::Deref;
 
 /// A session and the arena that it lives in. The session can be looked at from outside but not be taken out.
@@ -20,7 +19,7 @@ impl<'a> OwnedSession<'a> {
     ///
     /// # Errors
     /// [`Error::Io`] if the address space has no room for it, [`Error::Session`].
-    pub(crate) fn new(model: &'a Model<'a>, kernels: &'static Kernels, plan: SessionPlan) -> Result<Self, Error> {
+    pub(crate) fn new(plan: SessionPlan<'a>) -> Result<Self, Error> {
         let n_bytes = plan.required_bytes();
         let mut arena = Arena::new(n_bytes).map_err(Error::io("memory for the session"))?;
         let bytes = arena.bytes();
@@ -28,7 +27,7 @@ impl<'a> OwnedSession<'a> {
         // is unmapped when `_arena` is dropped: after `session`, which is declared before it and never handed out by
         // value or by `&mut`. Nothing else asks this arena for its bytes.
         let bytes = unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr(), bytes.len()) };
-        let session = Session::new(model, kernels, plan, bytes)?;
+        let session = plan.start(bytes)?;
         Ok(Self { session, n_bytes, _arena: arena })
     }
 

@@ -114,7 +114,7 @@ impl<'a> Runtime<'a> {
         let settings = fitting.settings();
         let plan = fitting.plan(need)?;
         let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
-        let session = OwnedSession::new(fitting.model(), settings.kernels, plan)?;
+        let session = OwnedSession::new(plan)?;
         let trace = settings.trace.then(Trace::default);
         Ok(Self { session, pool, cached: Vec::new(), trace, has_grown: false, fitting })
     }
@@ -126,7 +126,7 @@ impl<'a> Runtime<'a> {
     /// As [`Session::prefill`](nanocamelid_engine::Session::prefill).
     fn grow(&mut self, n_tokens: usize) -> Result<bool, Error> {
         let Some(plan) = self.fitting.larger(self.n_ctx(), n_tokens) else { return Ok(false) };
-        let Ok(mut larger) = OwnedSession::new(self.fitting.model(), self.fitting.settings().kernels, plan) else {
+        let Ok(mut larger) = OwnedSession::new(plan) else {
             return Ok(false);
         };
         let is_kept = larger.adopt(&self.session);

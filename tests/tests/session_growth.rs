@@ -23,13 +23,13 @@ fn with_sessions(gguf: &[u8], contexts: [usize; 2], kv_type: KvType, body: impl 
     let model = Model::new(&gguf).unwrap();
     let kernels = Kernels::select(detect());
     let plans = contexts.map(|n_ctx| {
-        let options = SessionOptions { n_ctx, n_batch: 64, kv_type, n_workers: 1 };
+        let options = SessionOptions { n_ctx, n_batch: 64, n_outputs: 1, kv_type, n_workers: 1 };
         SessionPlan::new(&model, kernels, options).unwrap()
     });
     let [mut first, mut second] = plans.each_ref().map(|plan| vec![0xFFu8; plan.required_bytes()]);
     let [small, large] = plans;
-    let small = Session::new(&model, kernels, small, &mut first).unwrap();
-    let large = Session::new(&model, kernels, large, &mut second).unwrap();
+    let small = small.start(&mut first).unwrap();
+    let large = large.start(&mut second).unwrap();
     body([small, large]);
 }
 

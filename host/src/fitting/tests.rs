@@ -18,6 +18,7 @@ fn settings(n_ctx: Option<usize>) -> Settings {
     Settings {
         n_ctx,
         n_batch: 64,
+        n_outputs: 1,
         kv_type: KvType::F16,
         kernels,
         features: Features::NONE,
