@@ -314,21 +314,6 @@ mod imp {
 #[cfg(not(unix))]
 mod imp {
     pub(super) fn name_traps() {}
-    /// Whether a thread has begun to end the program.
-    static IS_ENDING: AtomicBool = AtomicBool::new(false);
-
-    /// Makes the terminal whole and lets one thread go on, to say why the program ends: workers trip over a lost page
-    /// at the same time, and the others wait here for the end.
-    fn begin_the_end() {
-        if IS_ENDING.swap(true, Ordering::AcqRel) {
-            loop {
-                // SAFETY: async-signal-safe, takes nothing.
-                unsafe { libc::pause() };
-            }
-        }
-        restore_terminal();
-    }
-
     pub(super) fn install_bus_handler() {}
     pub(super) fn catch_interrupts() -> std::io::Result<()> {
         Ok(())
