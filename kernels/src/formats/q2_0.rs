@@ -5,6 +5,7 @@
 //! byte 2..18   qs[16]  two bits each: weight i is bits 2(i % 4), 2(i % 4)+1 of qs[i / 4]
 //! ```
 
+use super::grids;
 use super::{Blocks32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -24,7 +25,8 @@ impl Blocks32<2> for BlockQ2_0 {
     fn unpack_blocks(&self) -> [Unpacked32; 2] {
         let d = f16(self.d);
         core::array::from_fn(|b| {
-            let qs = core::array::from_fn(|i| (self.qs[8 * b + i / 4] >> (i % 4 * 2) & 3) as i8 - 1);
+            let two = |e| u16::from_le_bytes([self.qs[8 * b + 2 * e], self.qs[8 * b + 2 * e + 1]]);
+            let qs = grids::weights32(|e| grids::eight_of_pairs(two(e)));
             Unpacked32 { qs, d, m: 0.0 }
         })
     }

@@ -23,26 +23,26 @@ pub struct BlockTq1_0 {
     pub d: [u8; 2],
 }
 
-/// The trit that the byte begins with.
-fn trit(byte: u8) -> i8 {
-    ((u16::from(byte) * 3) >> 8) as i8 - 1
+/// Trit `n` of each byte.
+#[inline(always)]
+fn trits<const N: usize>(bytes: &[u8; N], n: usize) -> [i8; N] {
+    const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
+    bytes.map(|byte| ((u16::from(byte.wrapping_mul(POWERS[n])) * 3) >> 8) as i8 - 1)
 }
 
 impl Block256 for BlockTq1_0 {
     const HAS_MIN: bool = false;
 
     fn unpack(&self) -> Unpacked256 {
+        let (first, second) = self.qs.split_first_chunk::<32>().expect("48 bytes");
+        let second = second.first_chunk::<16>().expect("48 bytes");
         let mut qs = [0; 256];
-        let mut power = 1u8;
         for n in 0..5 {
-            for (i, byte) in self.qs.iter().enumerate() {
-                let at = if i < 32 { 32 * n + i } else { 160 + 16 * n + i - 32 };
-                qs[at] = trit(byte.wrapping_mul(power));
-            }
-            for (i, byte) in self.qh.iter().enumerate().filter(|_| n < 4) {
-                qs[240 + 4 * n + i] = trit(byte.wrapping_mul(power));
-            }
-            power = power.wrapping_mul(3);
+            qs[32 * n..][..32].copy_from_slice(&trits(first, n));
+            qs[160 + 16 * n..][..16].copy_from_slice(&trits(second, n));
+        }
+        for n in 0..4 {
+            qs[240 + 4 * n..][..4].copy_from_slice(&trits(&self.qh, n));
         }
         Unpacked256 { qs, scales: [1; 16], mins: [0; 16], d: f16(self.d), dmin: 0.0 }
     }

@@ -22,8 +22,12 @@ impl Block256 for BlockTq2_0 {
     const HAS_MIN: bool = false;
 
     fn unpack(&self) -> Unpacked256 {
-        let qs = core::array::from_fn(|i| (self.qs[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3) as i8 - 1);
-        let scales = [1; 16];
-        Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d), dmin: 0.0 }
+        let mut qs = [[[0; 32]; 4]; 2];
+        for (qs, bytes) in qs.iter_mut().zip(self.qs.as_chunks::<32>().0) {
+            for (j, qs) in qs.iter_mut().enumerate() {
+                *qs = bytes.map(|byte| (byte >> (2 * j) & 3) as i8 - 1);
+            }
+        }
+        Unpacked256 { qs: bytemuck::cast(qs), scales: [1; 16], mins: [0; 16], d: f16(self.d), dmin: 0.0 }
     }
 }

@@ -1,4 +1,4 @@
-//! Codebooks of eight or four weights, and how an entry becomes bytes.
+//! Eight weights at a time: codebooks of eight or four weights, and how few bits become bytes.
 //!
 //! Entries are kept as small as they are in ggml's source: a few bits per value. Spreading the bits and computing the
 //! value from them is arithmetic on all bytes of an integer at once.
@@ -60,6 +60,16 @@ pub(super) fn negate(values: u64, signs: u8) -> u64 {
     (values ^ (ones * 255)) + ones
 }
 
+/// Eight times 1 or -1: bit `j` set means 1.
+pub(super) fn eight_of_bits(bits: u8) -> u64 {
+    negate(splat(1), !bits)
+}
+
+/// Eight pairs of bits, one less.
+pub(super) fn eight_of_pairs(word: u16) -> u64 {
+    (pairs(word) + splat(127)) ^ splat(128)
+}
+
 /// Eight signs of which seven are stored: the number of minuses is even.
 pub(super) fn even_signs(seven: u32) -> u8 {
     let seven = (seven & 127) as u8;
@@ -67,10 +77,13 @@ pub(super) fn even_signs(seven: u32) -> u8 {
 }
 
 /// 256 weights from 32 times eight.
+#[inline(always)]
 pub(super) fn weights(eight: impl Fn(usize) -> u64) -> [i8; 256] {
-    let mut qs = [[0; 8]; 32];
-    for (e, qs) in qs.iter_mut().enumerate() {
-        *qs = eight(e).to_le_bytes();
-    }
-    bytemuck::cast(qs)
+    bytemuck::cast(core::array::from_fn::<[u8; 8], 32, _>(|e| eight(e).to_le_bytes()))
+}
+
+/// 32 weights from four times eight.
+#[inline(always)]
+pub(super) fn weights32(eight: impl Fn(usize) -> u64) -> [i8; 32] {
+    bytemuck::cast(core::array::from_fn::<[u8; 8], 4, _>(|e| eight(e).to_le_bytes()))
 }
