@@ -1,7 +1,7 @@
 //! Products of super-blocks with one or two tokens, straight from the rows as they lie in the file.
 //!
-//! As for 32-weight blocks, with integer scales: those of four rows are unpacked for the whole block, and each meets the
-//! products of its group.
+//! As for 32-weight blocks, with integer scales: those of four rows are unpacked for the whole block, and each meets
+//! the products of its group.
 
 use super::band::{Band, Sums, lines};
 use super::int::Int;

@@ -1,5 +1,5 @@
-//! Products of 32-weight blocks with one or two tokens, straight from the rows as they lie in the file: every weight byte
-//! is read once.
+//! Products of 32-weight blocks with one or two tokens, straight from the rows as they lie in the file: every byte of
+//! weights is read once.
 //!
 //! Sixteen rows (eight in 256-bit vectors) advance together, block by block. Unpacked weights meet an activation piece
 //! that is repeated for every row; the partial sums of a quad are added while they are transposed to one lane per row,
