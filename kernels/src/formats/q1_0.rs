@@ -24,9 +24,6 @@ impl Blocks32<4> for BlockQ1_0 {
 
     fn unpack_blocks(&self) -> [Unpacked32; 4] {
         let d = f16(self.d);
-        core::array::from_fn(|b| {
-            let qs = grids::weights32(|e| grids::eight_of_bits(self.qs[4 * b + e]));
-            Unpacked32 { qs, d, m: 0.0 }
-        })
+        core::array::from_fn(|b| Unpacked32 { qs: grids::bits32(&self.qs.as_chunks().0[b]), d, m: 0.0 })
     }
 }

@@ -24,10 +24,6 @@ impl Blocks32<2> for BlockQ2_0 {
 
     fn unpack_blocks(&self) -> [Unpacked32; 2] {
         let d = f16(self.d);
-        core::array::from_fn(|b| {
-            let two = |e| u16::from_le_bytes([self.qs[8 * b + 2 * e], self.qs[8 * b + 2 * e + 1]]);
-            let qs = grids::weights32(|e| grids::eight_of_pairs(two(e)));
-            Unpacked32 { qs, d, m: 0.0 }
-        })
+        core::array::from_fn(|b| Unpacked32 { qs: grids::pairs32(&self.qs.as_chunks().0[b]), d, m: 0.0 })
     }
 }

@@ -30,60 +30,78 @@ fn triples([a, b]: [u16; 2]) -> u64 {
     (x | x << 5) & splat(7)
 }
 
-/// Eight values 8, 25 or 43 of an entry of the grids of IQ2.
-pub(super) fn eight_of_iq2(word: u16) -> u64 {
-    let c = pairs(word);
-    splat(8) + c * 17 + ((c >> 1) & splat(1))
-}
-
-/// Eight values 4, 12, .. 52 or 62 of two entries of the grid of IQ3_XXS.
-pub(super) fn eight_of_iq3_xxs(words: [u16; 2]) -> u64 {
-    let c = triples(words);
-    splat(4) + c * 8 + 2 * (c & (c >> 1) & (c >> 2) & splat(1))
-}
-
-/// Eight odd values of two entries of the grid of IQ3_S.
-pub(super) fn eight_of_iq3_s(words: [u16; 2]) -> u64 {
-    splat(1) + triples(words) * 2
-}
-
-/// Eight times -1, 0 or 1 of an entry of the grid of IQ1, one more or, if `less`, one less.
-pub(super) fn eight_of_iq1(word: u16, less: bool) -> u64 {
-    // Added to 128, so that no byte borrows from the next; the top bit makes signed bytes of that.
-    (pairs(word) * 8 + splat(if less { 128 - 9 } else { 128 - 7 })) ^ splat(128)
+/// Eight bits, a byte each.
+fn bits(byte: u8) -> u64 {
+    let x = u64::from(byte);
+    let x = (x | x << 28) & 0x0000_000f_0000_000f;
+    let x = (x | x << 14) & 0x0003_0003_0003_0003;
+    (x | x << 7) & splat(1)
 }
 
 /// Negates byte `j` of `values` where bit `j` of `signs` is set. No byte is 0.
-pub(super) fn negate(values: u64, signs: u8) -> u64 {
-    let bit_in_its_byte = (u64::from(signs) * splat(1)) & 0x8040_2010_0804_0201;
-    let ones = ((bit_in_its_byte + splat(127)) >> 7) & splat(1);
-    (values ^ (ones * 255)) + ones
-}
-
-/// Eight times 1 or -1: bit `j` set means 1.
-pub(super) fn eight_of_bits(bits: u8) -> u64 {
-    negate(splat(1), !bits)
-}
-
-/// Eight pairs of bits, one less.
-pub(super) fn eight_of_pairs(word: u16) -> u64 {
-    (pairs(word) + splat(127)) ^ splat(128)
+fn negate(values: u64, signs: u8) -> u64 {
+    let ones = bits(signs);
+    (values ^ ((ones << 8).wrapping_sub(ones))) + ones
 }
 
 /// Eight signs of which seven are stored: the number of minuses is even.
 pub(super) fn even_signs(seven: u32) -> u8 {
     let seven = (seven & 127) as u8;
-    seven | (seven.count_ones() as u8 & 1) << 7
+    // Bit `n` of the constant is the parity of `n`.
+    let parity = (0x6996_u16 >> ((seven ^ (seven >> 4)) & 15)) & 1;
+    seven | (parity as u8) << 7
 }
 
-/// 256 weights from 32 times eight.
-#[inline(always)]
-pub(super) fn weights(eight: impl Fn(usize) -> u64) -> [i8; 256] {
-    bytemuck::cast(core::array::from_fn::<[u8; 8], 32, _>(|e| eight(e).to_le_bytes()))
+/// 256 weights of entries of the grids of IQ2: 8, 25 or 43 and a sign. Like all of these a loop of nothing but shifts,
+/// masks and sums, which vectors do several at a time.
+pub(super) fn iq2(entries: &[u16; 32], signs: &[u8; 32]) -> [i8; 256] {
+    let mut eights = [0; 32];
+    for ((eight, &entry), &signs) in eights.iter_mut().zip(entries).zip(signs) {
+        let c = pairs(entry);
+        *eight = negate(splat(8) + c + (c << 4) + ((c >> 1) & splat(1)), signs).to_le();
+    }
+    bytemuck::cast(eights)
 }
 
-/// 32 weights from four times eight.
-#[inline(always)]
-pub(super) fn weights32(eight: impl Fn(usize) -> u64) -> [i8; 32] {
-    bytemuck::cast(core::array::from_fn::<[u8; 8], 4, _>(|e| eight(e).to_le_bytes()))
+/// 256 weights of pairs of entries of the grid of IQ3_XXS: 4, 12, .. 52 or 62 and a sign.
+pub(super) fn iq3_xxs(entries: &[[u16; 2]; 32], signs: &[u8; 32]) -> [i8; 256] {
+    let mut eights = [0; 32];
+    for ((eight, &entries), &signs) in eights.iter_mut().zip(entries).zip(signs) {
+        let c = triples(entries);
+        let seven = c & (c >> 1) & (c >> 2) & splat(1);
+        *eight = negate(splat(4) + (c << 3) + (seven << 1), signs).to_le();
+    }
+    bytemuck::cast(eights)
+}
+
+/// 256 weights of pairs of entries of the grid of IQ3_S: odd values and a sign.
+pub(super) fn iq3_s(entries: &[[u16; 2]; 32], signs: &[u8; 32]) -> [i8; 256] {
+    let mut eights = [0; 32];
+    for ((eight, &entries), &signs) in eights.iter_mut().zip(entries).zip(signs) {
+        *eight = negate(splat(1) + (triples(entries) << 1), signs).to_le();
+    }
+    bytemuck::cast(eights)
+}
+
+/// 256 weights of entries of the grid of IQ1: eight times -1, 0 or 1, and one more or, where `less` is 1, one less.
+pub(super) fn iq1(entries: &[u16; 32], less: &[u8; 32]) -> [i8; 256] {
+    let mut eights = [0; 32];
+    for ((eight, &entry), &less) in eights.iter_mut().zip(entries).zip(less) {
+        // Added to 128, so that no byte borrows from the next; the top bit makes signed bytes of that.
+        let shift = splat(128 - 7) - (splat(2) & 0u64.wrapping_sub(u64::from(less)));
+        *eight = ((pairs(entry) << 3) + shift) ^ splat(128);
+        *eight = eight.to_le();
+    }
+    bytemuck::cast(eights)
+}
+
+/// 32 weights of a bit each: set means 1, clear -1.
+pub(super) fn bits32(bytes: &[u8; 4]) -> [i8; 32] {
+    bytemuck::cast(bytes.map(|byte| negate(splat(1), !byte).to_le()))
+}
+
+/// 32 weights of two bits each, less 1.
+pub(super) fn pairs32(bytes: &[u8; 8]) -> [i8; 32] {
+    let words: [[u8; 2]; 4] = bytemuck::cast(*bytes);
+    bytemuck::cast(words.map(|word| ((pairs(u16::from_le_bytes(word)) + splat(127)) ^ splat(128)).to_le()))
 }
