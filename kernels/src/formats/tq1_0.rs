@@ -8,6 +8,7 @@
 //!
 //! Trit `n` of a byte `b` is the whole part of `3 * ((3^n b) mod 256) / 256`, less 1.
 
+use super::grids;
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -23,27 +24,24 @@ pub struct BlockTq1_0 {
     pub d: [u8; 2],
 }
 
-/// Trit `n` of each byte.
-#[inline(always)]
-fn trits<const N: usize>(bytes: &[u8; N], n: usize) -> [i8; N] {
-    const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
-    bytes.map(|byte| ((u16::from(byte.wrapping_mul(POWERS[n])) * 3) >> 8) as i8 - 1)
-}
-
 impl Block256 for BlockTq1_0 {
     const HAS_MIN: bool = false;
 
     fn unpack(&self) -> Unpacked256 {
-        let (first, second) = self.qs.split_first_chunk::<32>().expect("48 bytes");
-        let second = second.first_chunk::<16>().expect("48 bytes");
-        let mut qs = [0; 256];
+        let mut qs = [[0; 8]; 32];
         for n in 0..5 {
-            qs[32 * n..][..32].copy_from_slice(&trits(first, n));
-            qs[160 + 16 * n..][..16].copy_from_slice(&trits(second, n));
+            for (i, bytes) in self.qs.as_chunks().0.iter().enumerate() {
+                let at = if i < 4 { 4 * n + i } else { 20 + 2 * n + i - 4 };
+                qs[at] = grids::trit_of_eight(*bytes, n);
+            }
         }
-        for n in 0..4 {
-            qs[240 + 4 * n..][..4].copy_from_slice(&trits(&self.qh, n));
+        let [a, b, c, d] = self.qh;
+        let mut last = [[0; 4]; 4];
+        for (n, last) in last.iter_mut().enumerate() {
+            let [a, b, c, d, ..] = grids::trit_of_eight([a, b, c, d, 0, 0, 0, 0], n);
+            *last = [a, b, c, d];
         }
-        Unpacked256 { qs, scales: [1; 16], mins: [0; 16], d: f16(self.d), dmin: 0.0 }
+        qs[30..].copy_from_slice(&bytemuck::cast::<_, [[i8; 8]; 2]>(last));
+        Unpacked256 { qs: bytemuck::cast(qs), scales: [1; 16], mins: [0; 16], d: f16(self.d), dmin: 0.0 }
     }
 }

@@ -30,30 +30,64 @@ fn triples([a, b]: [u16; 2]) -> u64 {
     (x | x << 5) & splat(7)
 }
 
-/// Eight bits, a byte each.
-fn bits(byte: u8) -> u64 {
-    let x = u64::from(byte);
-    let x = (x | x << 28) & 0x0000_000f_0000_000f;
-    let x = (x | x << 14) & 0x0003_0003_0003_0003;
-    (x | x << 7) & splat(1)
+/// Eight bits, a byte of ones or zeros each.
+static MASKS: [u64; 256] = {
+    let mut masks = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut bit = 0;
+        while bit < 8 {
+            masks[byte] |= (((byte as u64 >> bit) & 1) * 255) << (8 * bit);
+            bit += 1;
+        }
+        byte += 1;
+    }
+    masks
+};
+
+/// Eight signs of which seven are stored: the number of minuses is even.
+static EVEN_SIGNS: [u8; 128] = {
+    let mut signs = [0; 128];
+    let mut seven = 0;
+    while seven < 128 {
+        signs[seven] = seven as u8 | (seven.count_ones() as u8 & 1) << 7;
+        seven += 1;
+    }
+    signs
+};
+
+/// The eight signs of the low seven bits.
+pub(super) fn even_signs(seven: u32) -> u8 {
+    EVEN_SIGNS[(seven & 127) as usize]
 }
 
 /// Negates byte `j` of `values` where bit `j` of `signs` is set. No byte is 0.
 fn negate(values: u64, signs: u8) -> u64 {
-    let ones = bits(signs);
-    (values ^ ((ones << 8).wrapping_sub(ones))) + ones
+    let mask = MASKS[usize::from(signs)];
+    (values ^ mask) + (mask & splat(1))
 }
 
-/// Eight signs of which seven are stored: the number of minuses is even.
-pub(super) fn even_signs(seven: u32) -> u8 {
-    let seven = (seven & 127) as u8;
-    // Bit `n` of the constant is the parity of `n`.
-    let parity = (0x6996_u16 >> ((seven ^ (seven >> 4)) & 15)) & 1;
-    seven | (parity as u8) << 7
+/// Bytes of at most 128 as signed ones, less 1.
+pub(super) fn less_one(bytes: u64) -> u64 {
+    (bytes + splat(127)) ^ splat(128)
 }
 
-/// 256 weights of entries of the grids of IQ2: 8, 25 or 43 and a sign. Like all of these a loop of nothing but shifts,
-/// masks and sums, which vectors do several at a time.
+/// Pair of bits `j` of each of eight bytes, less 1.
+pub(super) fn pair_of_eight(bytes: [u8; 8], j: usize) -> [i8; 8] {
+    bytemuck::cast(less_one((u64::from_le_bytes(bytes) >> (2 * j)) & splat(3)).to_le())
+}
+
+/// Trit `n` of each of eight bytes, less 1: `3 * ((3^n b) mod 256) / 256`.
+pub(super) fn trit_of_eight(bytes: [u8; 8], n: usize) -> [i8; 8] {
+    const POWERS: [u64; 5] = [1, 3, 9, 27, 81];
+    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
+    let bytes = u64::from_le_bytes(bytes);
+    // Every other byte at a time has room for products.
+    let [even, odd] = [bytes & EVEN, (bytes >> 8) & EVEN].map(|b| ((b * POWERS[n]) & EVEN) * 3);
+    bytemuck::cast(less_one(((even >> 8) & EVEN) | (odd & !EVEN)).to_le())
+}
+
+/// 256 weights of entries of the grids of IQ2: 8, 25 or 43 and a sign.
 pub(super) fn iq2(entries: &[u16; 32], signs: &[u8; 32]) -> [i8; 256] {
     let mut eights = [0; 32];
     for ((eight, &entry), &signs) in eights.iter_mut().zip(entries).zip(signs) {
@@ -103,5 +137,5 @@ pub(super) fn bits32(bytes: &[u8; 4]) -> [i8; 32] {
 /// 32 weights of two bits each, less 1.
 pub(super) fn pairs32(bytes: &[u8; 8]) -> [i8; 32] {
     let words: [[u8; 2]; 4] = bytemuck::cast(*bytes);
-    bytemuck::cast(words.map(|word| ((pairs(u16::from_le_bytes(word)) + splat(127)) ^ splat(128)).to_le()))
+    bytemuck::cast(words.map(|word| less_one(pairs(u16::from_le_bytes(word))).to_le()))
 }
