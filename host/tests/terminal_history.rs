@@ -32,8 +32,9 @@ fn searching_backwards_and_forwards() {
     terminal.wait_for("temperature 2\r\n", 1);
     terminal.press("/te\x12system");
     terminal.wait_for("(search)`system': /system 日本語 and\r\nmore", 1);
+    let n_drawn = terminal.shown().matches("> /te").count();
     terminal.press("\x1b");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    terminal.wait_for("> /te", n_drawn + 1);
     terminal.press("mp 3\r");
     terminal.wait_for("temperature 3\r\n", 1);
     terminal.press("/te\x12system\x03");

@@ -271,8 +271,21 @@ fn instruction_sets_have_the_same_roles() {
     let has = |path: &str| workspace_root().join("kernels/src").join(path).is_file();
     let mut offences = Vec::new();
     for isa in ["aarch64", "x86_64"] {
-        // The tables, what proves their instructions, the intrinsics, packed panels, the loops over them and over tokens.
-        for role in ["mod", "proof", "ops", "panel", "gemm", "tokens"] {
+        // The tables; what proves their instructions; the intrinsics; how blocks are unpacked; products straight from the
+        // rows; packed panels, tokens beside them, and the loops over both; staged formats.
+        for role in [
+            "mod",
+            "proof",
+            "ops",
+            "blocks32",
+            "blocks256",
+            "matvec32",
+            "matvec256",
+            "panel",
+            "tokens",
+            "gemm",
+            "staged",
+        ] {
             let path = format!("{isa}/{role}.rs");
             if !has(&path) {
                 offences.push(format!("kernels/src/{path} is missing"));

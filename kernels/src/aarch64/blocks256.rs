@@ -9,6 +9,7 @@ use crate::formats::q3_k::BlockQ3K;
 use crate::formats::q4_k::BlockQ4K;
 use crate::formats::q5_k::BlockQ5K;
 use crate::formats::q6_k::BlockQ6K;
+use crate::formats::tq2_0::BlockTq2_0;
 use crate::formats::{Block256, Unpacked256};
 use core::arch::aarch64::*;
 
@@ -137,6 +138,11 @@ simd256!(BlockIq4Xs, offset 0, subs 8, |b, c, v| {
     vqtbl1q_u8(codebook, nibble(&b.qs.as_chunks::<16>().0[2 * c + v / 2], v % 2))
 }, |blocks| sub_scales columns(blocks.map(|b| eight(u64::from_le_bytes(b.unpack_scales().map(|s| s as u8))))),
     scales only(widen_f16(blocks.map(|b| b.d))));
+
+simd256!(BlockTq2_0, offset 1, subs 16, place fields,
+    |b, c, v| two_bits(&b.qs.as_chunks::<16>().0[c], v),
+    |_blocks| sub_scales [vdupq_n_s16(1); 8],
+    scales only(widen_f16(_blocks.map(|b| b.d))));
 
 // Plain integers: what staged formats become.
 simd256!(Unpacked256, offset 0, subs 16,

@@ -4,7 +4,7 @@ use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::proof::Dotprod;
 use super::staged::{self, PlainRows};
-use super::{gemm, matvec32, matvec256, table};
+use super::{gemm, matvec32, matvec256, shapes, table};
 use crate::activations::Activations;
 use crate::formats::staging::{Staged, Staging};
 use crate::formats::{Unpacked32, Unpacked256};
@@ -30,10 +30,10 @@ fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>
             matvec32::matvec::<_, F, 1>(Dotprod::new(), w, &x, 2, out);
         }
         MIN_PACKED_TOKENS.. if F::HAS_MIN => {
-            gemm::matmul::<gemm::Sdot32<true>>(Dotprod::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+            gemm::matmul::<shapes::Sdot32<true>>(Dotprod::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
         }
         MIN_PACKED_TOKENS.. => {
-            gemm::matmul::<gemm::Sdot32<false>>(Dotprod::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+            gemm::matmul::<shapes::Sdot32<false>>(Dotprod::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
         }
     }
 }
@@ -50,7 +50,7 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
             matvec256::matvec::<_, F, 1>(Dotprod::new(), w, &x, 2, out);
         }
         MIN_PACKED_TOKENS.. => match (F::SUBS, F::HAS_MIN) {
-            (8, false) => gemm::matmul::<gemm::Sdot256<8, false>>(
+            (8, false) => gemm::matmul::<shapes::Sdot256<8, false>>(
                 Dotprod::new(),
                 gemm::InRegisters::<F>::NEW,
                 w,
@@ -58,10 +58,7 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
                 out,
                 scratch,
             ),
-            (8, true) => {
-                gemm::matmul::<gemm::Sdot256<8, true>>(Dotprod::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
-            }
-            (_, false) => gemm::matmul::<gemm::Sdot256<16, false>>(
+            (8, true) => gemm::matmul::<shapes::Sdot256<8, true>>(
                 Dotprod::new(),
                 gemm::InRegisters::<F>::NEW,
                 w,
@@ -69,7 +66,15 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
                 out,
                 scratch,
             ),
-            (_, true) => gemm::matmul::<gemm::Sdot256<16, true>>(
+            (_, false) => gemm::matmul::<shapes::Sdot256<16, false>>(
+                Dotprod::new(),
+                gemm::InRegisters::<F>::NEW,
+                w,
+                &x,
+                out,
+                scratch,
+            ),
+            (_, true) => gemm::matmul::<shapes::Sdot256<16, true>>(
                 Dotprod::new(),
                 gemm::InRegisters::<F>::NEW,
                 w,
@@ -111,13 +116,13 @@ fn plain<P: PackedPlain>(
 
 /// Plain blocks as they are packed here.
 trait PackedPlain: PlainRows {
-    type Shape: gemm::Pack<Self, Proof = Dotprod>;
+    type Shape: shapes::Pack<Self, Proof = Dotprod>;
 }
 
 impl PackedPlain for Unpacked32 {
-    type Shape = gemm::Sdot32<false>;
+    type Shape = shapes::Sdot32<false>;
 }
 
 impl PackedPlain for Unpacked256 {
-    type Shape = gemm::Sdot256<16, false>;
+    type Shape = shapes::Sdot256<16, false>;
 }

@@ -4,7 +4,7 @@ use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::proof::I8mm;
 use super::staged::{self, PlainRows};
-use super::{gemm, matvec32, matvec256, table};
+use super::{gemm, matvec32, matvec256, shapes, table};
 use crate::activations::Activations;
 use crate::formats::staging::{Staged, Staging};
 use crate::formats::{Unpacked32, Unpacked256};
@@ -30,10 +30,10 @@ fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>
             matvec32::matvec::<_, F, 1>(I8mm::new().dotprod(), w, &x, 2, out);
         }
         MIN_PACKED_TOKENS.. if F::HAS_MIN => {
-            gemm::matmul::<gemm::Smmla32<true>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+            gemm::matmul::<shapes::Smmla32<true>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
         }
         MIN_PACKED_TOKENS.. => {
-            gemm::matmul::<gemm::Smmla32<false>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+            gemm::matmul::<shapes::Smmla32<false>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
         }
     }
 }
@@ -50,18 +50,33 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
             matvec256::matvec::<_, F, 1>(I8mm::new().dotprod(), w, &x, 2, out);
         }
         MIN_PACKED_TOKENS.. => match (F::SUBS, F::HAS_MIN) {
-            (8, false) => {
-                gemm::matmul::<gemm::Smmla256<8, false>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
-            }
+            (8, false) => gemm::matmul::<shapes::Smmla256<8, false>>(
+                I8mm::new(),
+                gemm::InRegisters::<F>::NEW,
+                w,
+                &x,
+                out,
+                scratch,
+            ),
             (8, true) => {
-                gemm::matmul::<gemm::Smmla256<8, true>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
+                gemm::matmul::<shapes::Smmla256<8, true>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
             }
-            (_, false) => {
-                gemm::matmul::<gemm::Smmla256<16, false>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
-            }
-            (_, true) => {
-                gemm::matmul::<gemm::Smmla256<16, true>>(I8mm::new(), gemm::InRegisters::<F>::NEW, w, &x, out, scratch)
-            }
+            (_, false) => gemm::matmul::<shapes::Smmla256<16, false>>(
+                I8mm::new(),
+                gemm::InRegisters::<F>::NEW,
+                w,
+                &x,
+                out,
+                scratch,
+            ),
+            (_, true) => gemm::matmul::<shapes::Smmla256<16, true>>(
+                I8mm::new(),
+                gemm::InRegisters::<F>::NEW,
+                w,
+                &x,
+                out,
+                scratch,
+            ),
         },
     }
 }
@@ -96,13 +111,13 @@ fn plain<P: PackedPlain>(
 
 /// Plain blocks as they are packed here.
 trait PackedPlain: PlainRows {
-    type Shape: gemm::Pack<Self, Proof = I8mm>;
+    type Shape: shapes::Pack<Self, Proof = I8mm>;
 }
 
 impl PackedPlain for Unpacked32 {
-    type Shape = gemm::Smmla32<false>;
+    type Shape = shapes::Smmla32<false>;
 }
 
 impl PackedPlain for Unpacked256 {
-    type Shape = gemm::Smmla256<16, false>;
+    type Shape = shapes::Smmla256<16, false>;
 }

@@ -19,6 +19,7 @@ mod neon_lanes;
 mod ops;
 mod panel;
 mod proof;
+mod shapes;
 mod staged;
 mod tile_dotprod;
 mod tile_i8mm;

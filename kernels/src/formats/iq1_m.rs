@@ -31,11 +31,9 @@ impl Block256 for BlockIq1M {
     fn unpack(&self) -> Unpacked256 {
         let packed = self.scales.map(u16::from_le_bytes);
         let d = packed.iter().rev().fold(0, |d, s| d << 4 | s >> 12);
-        let qs = grids::weights(|e| {
-            let nibble = self.qh[e / 2] >> (e % 2 * 4) & 15;
-            let entry = usize::from(self.qs[e]) | usize::from(nibble & 7) << 8;
-            grids::eight_of_iq1(GRID[entry], nibble & 8 != 0)
-        });
+        let nibbles: [u8; 32] = core::array::from_fn(|e| self.qh[e / 2] >> (e % 2 * 4) & 15);
+        let entries = core::array::from_fn(|e| GRID[usize::from(self.qs[e]) | usize::from(nibbles[e] & 7) << 8]);
+        let qs = grids::iq1(&entries, &nibbles.map(|nibble| nibble >> 3));
         let scales = core::array::from_fn(|g| (packed[g / 4] >> (3 * (g % 4)) & 7) as i8 * 2 + 1);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(d.to_le_bytes()) / 8.0, dmin: 0.0 }
     }

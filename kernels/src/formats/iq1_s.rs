@@ -29,11 +29,11 @@ impl Block256 for BlockIq1S {
 
     fn unpack(&self) -> Unpacked256 {
         let qh = self.qh.map(u16::from_le_bytes);
-        let qs = grids::weights(|e| {
+        let entries = core::array::from_fn(|e| {
             let high = qh[e / 4] >> (3 * (e % 4)) & 7;
-            let entry = usize::from(self.qs[e]) | usize::from(high) << 8;
-            grids::eight_of_iq1(GRID[entry], qh[e / 4] >> 15 == 1)
+            GRID[usize::from(self.qs[e]) | usize::from(high) << 8]
         });
+        let qs = grids::iq1(&entries, &core::array::from_fn(|e| (qh[e / 4] >> 15) as u8));
         let scales = core::array::from_fn(|g| (qh[g / 2] >> 12 & 7) as i8 * 2 + 1);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
     }

@@ -34,11 +34,11 @@ impl Block256 for BlockIq2S {
     const HAS_MIN: bool = false;
 
     fn unpack(&self) -> Unpacked256 {
-        let qs = grids::weights(|e| {
+        let entries = core::array::from_fn(|e| {
             let high = self.qh[e / 4] >> (2 * (e % 4)) & 3;
-            let entry = usize::from(self.qs[e]) | usize::from(high) << 8;
-            grids::negate(grids::eight_of_iq2(GRID[entry]), self.signs[e])
+            GRID[usize::from(self.qs[e]) | usize::from(high) << 8]
         });
+        let qs = grids::iq2(&entries, &self.signs);
         let scales = odd_nibbles(&self.scales);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
     }

@@ -28,11 +28,8 @@ impl Block256 for BlockIq2Xs {
     const HAS_MIN: bool = false;
 
     fn unpack(&self) -> Unpacked256 {
-        let qs = grids::weights(|e| {
-            let q = u16::from_le_bytes(self.qs[e]);
-            let values = grids::eight_of_iq2(GRID[usize::from(q & 511)]);
-            grids::negate(values, grids::even_signs(u32::from(q >> 9)))
-        });
+        let qs = self.qs.map(u16::from_le_bytes);
+        let qs = grids::iq2(&qs.map(|q| GRID[usize::from(q & 511)]), &qs.map(|q| grids::even_signs(u32::from(q >> 9))));
         let scales = odd_nibbles(&self.scales);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
     }

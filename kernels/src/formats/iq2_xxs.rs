@@ -26,11 +26,10 @@ impl Block256 for BlockIq2Xxs {
 
     fn unpack(&self) -> Unpacked256 {
         let signs = self.groups.map(|[_, signs]| u32::from_le_bytes(signs));
-        let qs = grids::weights(|e| {
-            let entry = self.groups[e / 4][0][e % 4];
-            let values = grids::eight_of_iq2(GRID[usize::from(entry)]);
-            grids::negate(values, grids::even_signs(signs[e / 4] >> (7 * (e % 4))))
-        });
+        let qs = grids::iq2(
+            &core::array::from_fn(|e| GRID[usize::from(self.groups[e / 4][0][e % 4])]),
+            &core::array::from_fn(|e| grids::even_signs(signs[e / 4] >> (7 * (e % 4)))),
+        );
         let scales = core::array::from_fn(|g| (signs[g / 2] >> 28) as i8 * 2 + 1);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
     }

@@ -32,12 +32,12 @@ impl Block256 for BlockIq3S {
     const HAS_MIN: bool = false;
 
     fn unpack(&self) -> Unpacked256 {
-        let qs = grids::weights(|e| {
+        let entries = core::array::from_fn(|e| {
             let high = usize::from(self.qh[e / 4]) >> (2 * (e % 4));
             let [a, b] = self.qs[e].map(usize::from);
-            let entries = [a | (high & 1) << 8, b | (high >> 1 & 1) << 8];
-            grids::negate(grids::eight_of_iq3_s(entries.map(|entry| GRID[entry])), self.signs[e])
+            [GRID[a | (high & 1) << 8], GRID[b | (high >> 1 & 1) << 8]]
         });
+        let qs = grids::iq3_s(&entries, &self.signs);
         let scales = core::array::from_fn(|g| (self.scales[g / 4] >> (g / 2 % 2 * 4) & 15) as i8 * 2 + 1);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d), dmin: 0.0 }
     }

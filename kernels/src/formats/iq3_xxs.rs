@@ -29,10 +29,10 @@ impl Block256 for BlockIq3Xxs {
 
     fn unpack(&self) -> Unpacked256 {
         let signs = self.signs.map(u32::from_le_bytes);
-        let qs = grids::weights(|e| {
-            let values = grids::eight_of_iq3_xxs(self.qs[e].map(|entry| GRID[usize::from(entry)]));
-            grids::negate(values, grids::even_signs(signs[e / 4] >> (7 * (e % 4))))
-        });
+        let qs = grids::iq3_xxs(
+            &self.qs.map(|two| two.map(|entry| GRID[usize::from(entry)])),
+            &core::array::from_fn(|e| grids::even_signs(signs[e / 4] >> (7 * (e % 4)))),
+        );
         let scales = core::array::from_fn(|g| (signs[g / 2] >> 28) as i8 * 2 + 1);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 4.0, dmin: 0.0 }
     }

@@ -49,7 +49,7 @@ macro_rules! for_each_format {
             (IQ2_S, 22, 256, 82, staged256, iq2_s::BlockIq2S)
             (IQ1_M, 29, 256, 56, staged256, iq1_m::BlockIq1M)
             (TQ1_0, 34, 256, 54, staged256, tq1_0::BlockTq1_0)
-            (TQ2_0, 35, 256, 66, staged256, tq2_0::BlockTq2_0)
+            (TQ2_0, 35, 256, 66, block256, tq2_0::BlockTq2_0)
             (Q1_0, 41, 128, 18, staged32, q1_0::BlockQ1_0)
             (Q2_0, 42, 64, 18, staged32, q2_0::BlockQ2_0)
         }

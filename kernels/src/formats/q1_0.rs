@@ -5,6 +5,7 @@
 //! byte 2..18   qs[16]  bit i % 8 of qs[i / 8]: set if weight i is d
 //! ```
 
+use super::grids;
 use super::{Blocks32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -23,9 +24,6 @@ impl Blocks32<4> for BlockQ1_0 {
 
     fn unpack_blocks(&self) -> [Unpacked32; 4] {
         let d = f16(self.d);
-        core::array::from_fn(|b| {
-            let qs = core::array::from_fn(|i| if self.qs[4 * b + i / 8] >> (i % 8) & 1 == 1 { 1 } else { -1 });
-            Unpacked32 { qs, d, m: 0.0 }
-        })
+        core::array::from_fn(|b| Unpacked32 { qs: grids::bits32(&self.qs.as_chunks().0[b]), d, m: 0.0 })
     }
 }

@@ -5,6 +5,7 @@
 //! byte 2..18   qs[16]  two bits each: weight i is bits 2(i % 4), 2(i % 4)+1 of qs[i / 4]
 //! ```
 
+use super::grids;
 use super::{Blocks32, Unpacked32, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -23,9 +24,6 @@ impl Blocks32<2> for BlockQ2_0 {
 
     fn unpack_blocks(&self) -> [Unpacked32; 2] {
         let d = f16(self.d);
-        core::array::from_fn(|b| {
-            let qs = core::array::from_fn(|i| (self.qs[8 * b + i / 4] >> (i % 4 * 2) & 3) as i8 - 1);
-            Unpacked32 { qs, d, m: 0.0 }
-        })
+        core::array::from_fn(|b| Unpacked32 { qs: grids::pairs32(&self.qs.as_chunks().0[b]), d, m: 0.0 })
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! Trit `n` of a byte `b` is the whole part of `3 * ((3^n b) mod 256) / 256`, less 1.
 
+use super::grids;
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -23,27 +24,24 @@ pub struct BlockTq1_0 {
     pub d: [u8; 2],
 }
 
-/// The trit that the byte begins with.
-fn trit(byte: u8) -> i8 {
-    ((u16::from(byte) * 3) >> 8) as i8 - 1
-}
-
 impl Block256 for BlockTq1_0 {
     const HAS_MIN: bool = false;
 
     fn unpack(&self) -> Unpacked256 {
-        let mut qs = [0; 256];
-        let mut power = 1u8;
+        let mut qs = [[0; 8]; 32];
         for n in 0..5 {
-            for (i, byte) in self.qs.iter().enumerate() {
-                let at = if i < 32 { 32 * n + i } else { 160 + 16 * n + i - 32 };
-                qs[at] = trit(byte.wrapping_mul(power));
+            for (i, bytes) in self.qs.as_chunks().0.iter().enumerate() {
+                let at = if i < 4 { 4 * n + i } else { 20 + 2 * n + i - 4 };
+                qs[at] = grids::trit_of_eight(*bytes, n);
             }
-            for (i, byte) in self.qh.iter().enumerate().filter(|_| n < 4) {
-                qs[240 + 4 * n + i] = trit(byte.wrapping_mul(power));
-            }
-            power = power.wrapping_mul(3);
         }
-        Unpacked256 { qs, scales: [1; 16], mins: [0; 16], d: f16(self.d), dmin: 0.0 }
+        let [a, b, c, d] = self.qh;
+        let mut last = [[0; 4]; 4];
+        for (n, last) in last.iter_mut().enumerate() {
+            let [a, b, c, d, ..] = grids::trit_of_eight([a, b, c, d, 0, 0, 0, 0], n);
+            *last = [a, b, c, d];
+        }
+        qs[30..].copy_from_slice(&bytemuck::cast::<_, [[i8; 8]; 2]>(last));
+        Unpacked256 { qs: bytemuck::cast(qs), scales: [1; 16], mins: [0; 16], d: f16(self.d), dmin: 0.0 }
     }
 }

@@ -5,6 +5,7 @@
 //! byte 64..66  d       f16
 //! ```
 
+use super::grids;
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -22,8 +23,14 @@ impl Block256 for BlockTq2_0 {
     const HAS_MIN: bool = false;
 
     fn unpack(&self) -> Unpacked256 {
-        let qs = core::array::from_fn(|i| (self.qs[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3) as i8 - 1);
-        let scales = [1; 16];
-        Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d), dmin: 0.0 }
+        let mut qs = [[[[0; 8]; 4]; 4]; 2];
+        for (qs, bytes) in qs.iter_mut().zip(self.qs.as_chunks::<32>().0) {
+            for (j, qs) in qs.iter_mut().enumerate() {
+                for (qs, bytes) in qs.iter_mut().zip(bytes.as_chunks().0) {
+                    *qs = grids::pair_of_eight(*bytes, j);
+                }
+            }
+        }
+        Unpacked256 { qs: bytemuck::cast(qs), scales: [1; 16], mins: [0; 16], d: f16(self.d), dmin: 0.0 }
     }
 }

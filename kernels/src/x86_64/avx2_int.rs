@@ -1,9 +1,9 @@
 //! [`Int`] in 256-bit registers, with AVX-VNNI or without.
 
-use super::gemm::{Panels, Weights};
 use super::int::Int;
 use super::ops::{multiply, ops};
 use super::proof::Avx2;
+use super::tile::{Panels, Weights};
 use crate::activations::QuantizedRows;
 use crate::tiles::TileMut;
 use core::arch::asm;

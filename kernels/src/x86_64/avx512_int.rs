@@ -1,9 +1,9 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
-use super::gemm::{Panels, Weights};
 use super::int::Int;
 use super::ops::{multiply, ops};
 use super::proof::Avx512;
+use super::tile::{Panels, Weights};
 use crate::activations::QuantizedRows;
 use crate::tiles::TileMut;
 use core::arch::asm;

@@ -111,6 +111,22 @@ impl<'a, B: Pod> Band<'a, B> {
     }
 }
 
+/// The sums of a band's rows for `T` tokens, as far as blocks have been added.
+pub(super) struct Sums<I: Int, const T: usize> {
+    /// The block that comes next.
+    pub(super) block: usize,
+    /// A vector of rows per token.
+    pub(super) acc: [I::F; T],
+}
+
+impl<I: Int, const T: usize> Sums<I, T> {
+    /// Before the first block.
+    #[inline(always)]
+    pub(super) fn start(i: I) -> Self {
+        Self { block: 0, acc: [i.splat(0.0); T] }
+    }
+}
+
 /// How far ahead of the rows being read the first line that is asked for lies, at least. A band of short rows is read
 /// in less time than memory takes to answer.
 const AHEAD_BYTES: usize = 16 << 10;

@@ -9,11 +9,26 @@ use crate::formats::q3_k::BlockQ3K;
 use crate::formats::q4_k::BlockQ4K;
 use crate::formats::q5_k::BlockQ5K;
 use crate::formats::q6_k::BlockQ6K;
+use crate::formats::tq2_0::BlockTq2_0;
 
 /// Pairs of bits `2 j, 2 j + 1` of every byte.
 #[inline(always)]
 fn bit_pairs<I: Int>(i: I, v: I::I, j: usize) -> I::I {
     i.and(i.shr16(v, 2 * j as i32), i.splat8(3))
+}
+
+/// Pairs of bits, in the order that Q2_K and TQ2_0 share.
+macro_rules! bit_pair_groups {
+    ($i:ident, $rows:ident, $half:ident) => {{
+        let low = [gather!($i, $rows.qs, 32 * $half), gather!($i, $rows.qs, 32 * $half + 16)];
+        let mut groups = [$i.zero(); 8];
+        for j in 0..4 {
+            for h in 0..2 {
+                groups[2 * j + h] = bit_pairs($i, low[h], j);
+            }
+        }
+        groups
+    }};
 }
 
 /// Four low bits, in the order that Q4_K and Q5_K share.
@@ -115,14 +130,7 @@ impl Unpack256 for BlockQ2K {
 
     #[inline(always)]
     fn weights<I: Int>(i: I, rows: Four<'_, Self>, half: usize) -> [I::I; 8] {
-        let low = [gather!(i, rows.qs, 32 * half), gather!(i, rows.qs, 32 * half + 16)];
-        let mut groups = [i.zero(); 8];
-        for j in 0..4 {
-            for h in 0..2 {
-                groups[2 * j + h] = bit_pairs(i, low[h], j);
-            }
-        }
-        groups
+        bit_pair_groups!(i, rows, half)
     }
 
     #[inline(always)]
@@ -263,6 +271,27 @@ impl Unpack256 for BlockIq4Xs {
         // Less 32 in two's complement, as in Q3_K.
         let negative = i.xor(high, i.splat8(255));
         i.or_where(low, negative, i.repeat(&BIT_5), i.splat8(0xe0))
+    }
+
+    #[inline(always)]
+    fn d<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
+        i.f16s(&field!(rows.d))
+    }
+}
+
+impl Unpack256 for BlockTq2_0 {
+    const BITS: u32 = 2;
+    const OFFSET: i32 = 1;
+    const GROUP: usize = 16;
+
+    #[inline(always)]
+    fn weights<I: Int>(i: I, rows: Four<'_, Self>, half: usize) -> [I::I; 8] {
+        bit_pair_groups!(i, rows, half)
+    }
+
+    #[inline(always)]
+    fn scales<I: Int>(i: I, _: Four<'_, Self>) -> I::I {
+        i.splat8(1)
     }
 
     #[inline(always)]

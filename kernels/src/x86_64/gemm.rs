@@ -1,272 +1,149 @@
-//! The matrix-matrix micro-kernels: `R` vectors of packed rows against a tile of `T` tokens.
-//!
-//! ```text
-//! for each block
-//!     dots[r][t] = -offset * sum[t][block]
-//!     for each four weights k                                         8 times
-//!         w[r] = panel[r][block][k]                                   one load for T products
-//!         dots[r][t] += w[r] . x[t][block][k]                         one broadcast load for R products
-//!     acc[r][t] = fma(f32(dots[r][t]), d[r] * scale[t][block], acc[r][t])
-//! ```
-//!
-//! The `2 R T` accumulators stay in registers. Beside 8 products per vector, token and block there are a conversion, a
-//! multiplication and a fused multiply-add: at least 8 of 10 operations on the multipliers are products. A broadcast
-//! load is as dear as a product on some cores (Zen 4), so `R` is larger than `T`.
+//! The integer matrix products of a table: which loop runs when, and how scratch is used.
 
-use super::band::Following;
+use super::band::{Following, Rows};
 use super::int::Int;
-use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
+use super::panel::{VECTORS_32, VECTORS_256};
+use super::tile::{Blocks, Panels, Weights};
 use super::tokens::Tokens;
-use crate::activations::QuantizedRows;
+use super::unpack::{Unpack32, Unpack256};
+use crate::activations::{Activations, QuantizedRows};
+use crate::matrix::Matrix;
+use crate::reference::matmul::quantized_rows;
 use crate::tiles::TileMut;
-use bytemuck::{Pod, Zeroable};
 
-/// Blocks of a panel, by their scales.
-#[derive(Clone, Copy)]
-pub(super) enum Blocks {
-    /// 32 weights and a scale.
-    Of32,
-    /// 256 weights, a scale for each 16.
-    Of256By16,
-    /// 256 weights, a scale for each 32.
-    Of256By32,
+/// From this many tokens on packing pays; fewer read the rows as they lie, at most two at a time.
+const MIN_PACKED_TOKENS: usize = 4;
+/// Panels are to stay in a level-2 cache, except where rows are so long that a tile's do not.
+const PANEL_BYTES: usize = 640 << 10;
+/// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
+pub(super) const MAX_ROWS: usize = 64;
+
+/// The product of raw rows with `T` tokens.
+type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as Int>::F; T];
+
+/// What differs between formats. The functions want their table's features.
+pub(super) struct Format<I: Int> {
+    /// Weights per block.
+    pub(super) block_len: usize,
+    /// Vectors of a panel per block.
+    pub(super) vectors: usize,
+    /// What the micro-kernels know.
+    pub(super) weights: Weights,
+    /// The products of panels with many tokens: [`Int::multiply`].
+    pub(super) multiply: unsafe fn(Weights, &Panels<'_, I::Bytes>, &QuantizedRows<'_>, &mut TileMut<'_>),
+    /// Unpacks rows to a panel.
+    pub(super) pack: unsafe fn(&Rows<'_>, &mut [I::Bytes]),
+    /// The product of raw rows with one token.
+    pub(super) one: RawRows<I, 1>,
+    /// With two, in formats where it is worth its code.
+    pub(super) two: Option<RawRows<I, 2>>,
 }
 
-/// What the micro-kernels know of a format.
-#[derive(Clone, Copy)]
-pub(super) struct Weights {
-    pub(super) blocks: Blocks,
-    /// Bits of a weight with its offset.
-    pub(super) bits: u32,
-    /// Offset of the weights that is left in a dot product: `offset * sum(x)` is to be subtracted.
-    pub(super) offset: i32,
-    /// Whether there are minima.
-    pub(super) has_min: bool,
+/// What micro-kernels know of a format of 32-weight blocks.
+pub(super) const fn weights32<I: Int, B: Unpack32>() -> Weights {
+    Weights { blocks: Blocks::Of32, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
 }
 
-/// Packed rows.
-pub(super) struct Panels<'a, B> {
-    pub(super) vectors: &'a [B],
-    /// Vectors per panel.
-    pub(super) each: usize,
-    /// How many there are.
-    pub(super) n: usize,
-    /// The matrix row of the first, and how many rows are packed here: fewer than lanes in the last panel.
-    pub(super) first_row: usize,
-    pub(super) n_rows: usize,
-    /// What will be packed next.
-    pub(super) following: Following,
+/// What micro-kernels know of a format of super-blocks.
+pub(super) const fn weights256<I: Int, B: Unpack256>() -> Weights {
+    let blocks = if B::GROUP == 16 { Blocks::Of256By16 } else { Blocks::Of256By32 };
+    Weights { blocks, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
 }
 
-/// Where a tile's results go: for each token `R` vectors.
-pub(super) type Out<'o, I, const R: usize, const T: usize> = [&'o mut [<I as Int>::Bytes; R]; T];
+/// The part of a format's offset that [`Int::dot`] leaves in.
+const fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
+    if bits == 8 { I::OFFSET8 } else { offset }
+}
 
-/// A micro-kernel: a proof of the features it is compiled for, which makes the call sound; the format's offset; panels,
-/// tokens, results.
-pub(super) type MicroKernel<I, const R: usize, const T: usize> =
-    unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>, Out<'_, I, R, T>);
+/// Vectors of a panel for rows of `n_cols` weights, whatever the format.
+const fn panel_vectors(n_cols: usize) -> usize {
+    let (of_32, of_256) = (n_cols / 32 * VECTORS_32, n_cols / 256 * VECTORS_256);
+    if of_32 > of_256 { of_32 } else { of_256 }
+}
 
-/// Every panel against every token, `R` panels and `T` tokens at a time.
+/// How many panels are packed together: never fewer than a tile has.
+fn n_panels<I: Int>(n_cols: usize) -> usize {
+    let bytes = panel_vectors(n_cols) * size_of::<I::Bytes>();
+    (PANEL_BYTES / bytes.max(1)).clamp(4, MAX_ROWS / I::ROWS)
+}
+
+/// Bytes of scratch for rows of up to `n_cols` weights: shorter ones may have more panels, and more bytes of them.
+pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
+    let panel = panel_vectors(n_cols) * size_of::<I::Bytes>();
+    // Room to start at a cache line.
+    63 + PANEL_BYTES.max(4 * panel).min(MAX_ROWS / I::ROWS * panel)
+}
+
+/// Every row against every token.
 #[inline(always)]
-pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
+pub(super) fn matmul<I: Int>(
     i: I,
-    kernel: MicroKernel<I, R, T>,
-    offset: i32,
-    panels: &Panels<'_, I::Bytes>,
-    x: &QuantizedRows<'_>,
+    format: &Format<I>,
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
     out: &mut TileMut<'_>,
+    scratch: &mut [u8],
 ) {
-    let mut following = panels.following;
-    let lines = following.part(x.n_rows.div_ceil(T));
-    for first_token in (0..x.n_rows).step_by(T) {
-        following.prefetch(i, lines);
-        let tokens = Tokens::<T>::new(x, first_token);
-        let n_tokens = T.min(x.n_rows - first_token);
-        for p in (0..panels.n).step_by(R) {
-            let mut rows: [&[I::Bytes]; R] = [&[]; R];
-            for (r, row) in rows.iter_mut().enumerate() {
-                *row = &panels.vectors[(p + r).min(panels.n - 1) * panels.each..][..panels.each];
-            }
-            let first_row = panels.first_row + p * I::ROWS;
-            // Stores that miss would pile up and stop the tile that follows.
-            for t in 0..n_tokens {
-                let line = out.row(first_token + t)[first_row..].as_ptr();
-                for r in 0..R {
-                    i.prefetch_l1(line.wrapping_add(r * I::ROWS).cast());
-                }
-            }
-            let n_rows = panels.n_rows - p * I::ROWS;
-            if n_tokens == T && n_rows >= R * I::ROWS {
-                let out = out.rows_mut_at(first_token).map(|row| whole(&mut row[first_row..][..R * I::ROWS]));
-                // SAFETY: `i` proves the features.
-                unsafe { kernel(i, offset, rows, &tokens, out) };
-                continue;
-            }
-            let mut tile = [[I::Bytes::zeroed(); R]; T];
+    let x = &quantized_rows(x);
+    if x.n_rows < MIN_PACKED_TOKENS {
+        let mut token = 0;
+        while token < x.n_rows {
+            token += match format.two {
+                Some(two) if x.n_rows - token > 1 => matvec(i, two, w, x, token, out),
+                _ => matvec(i, format.one, w, x, token, out),
+            };
+        }
+        return;
+    }
+    let n_panels = n_panels::<I>(w.n_cols());
+    let vectors = w.n_cols() / format.block_len * format.vectors;
+    let aligned = scratch.as_ptr().align_offset(64);
+    let panels = &mut scratch[aligned..][..n_panels * vectors * size_of::<I::Bytes>()];
+    let panels: &mut [I::Bytes] = bytemuck::cast_slice_mut(panels);
+    for first_row in (0..w.n_rows()).step_by(n_panels * I::ROWS) {
+        let n_rows = (w.n_rows() - first_row).min(n_panels * I::ROWS);
+        let n = n_rows.div_ceil(I::ROWS);
+        for p in 0..n {
+            let rows = Rows::new(w, first_row + p * I::ROWS, I::ROWS);
             // SAFETY: `i` proves the features.
-            unsafe { kernel(i, offset, rows, &tokens, tile.each_mut()) };
-            for t in 0..n_tokens {
-                let tile: &[f32] = bytemuck::cast_slice(&tile[t]);
-                for (out, value) in out.row_mut(first_token + t)[first_row..].iter_mut().zip(tile).take(n_rows) {
-                    *out = *value;
-                }
-            }
+            unsafe { (format.pack)(&rows, &mut panels[p * vectors..][..vectors]) };
         }
+        let following = Following::after(w, first_row, n_rows);
+        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first_row, n_rows, following };
+        // SAFETY: whoever made the table that `format` comes from vouched for what this wants.
+        unsafe { (format.multiply)(format.weights, &panels, x, out) };
     }
 }
 
-/// The floats of `R` vectors as vectors.
+/// All rows, as they lie in the file, against tokens `first_token .. first_token + T`: `T`.
 #[inline(always)]
-fn whole<B: Pod, const R: usize>(row: &mut [f32]) -> &mut [B; R] {
-    match bytemuck::cast_slice_mut(row).as_mut_array() {
-        Some(row) => row,
-        None => unreachable!("a tile's row"),
-    }
-}
-
-/// Writes a tile.
-#[inline(always)]
-fn write<I: Int, const R: usize, const T: usize>(i: I, tile: [[I::F; T]; R], out: Out<'_, I, R, T>) {
-    for (t, out) in out.into_iter().enumerate() {
-        for r in 0..R {
-            i.store_f(tile[r][t], &mut out[r]);
-        }
-    }
-}
-
-/// 32-weight blocks.
-#[inline(always)]
-pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
+fn matvec<I: Int, const T: usize>(
     i: I,
-    format: Weights,
-    panels: [&[I::Bytes]; R],
-    x: &Tokens<'_, T>,
-    out: Out<'_, I, R, T>,
-) {
-    let mut acc = [[i.splat(0.0); T]; R];
-    for b in 0..x.n_cols() / 32 {
-        let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_32>().0[b]);
-        let (qs, scales, sums) = (x.qs::<8>(b), x.scales(b), x.sums::<1>(b));
-        let mut dots = [[i.zero(); T]; R];
-        if format.offset != 0 {
-            for t in 0..T {
-                let correction = i.splat32(-format.offset * i32::from(sums[t][0]));
-                for r in 0..R {
-                    dots[r][t] = correction;
-                }
-            }
-        }
-        for k in 0..8 {
-            let mut w = [i.zero(); R];
-            for r in 0..R {
-                w[r] = i.load(&panels[r][k]);
-            }
-            for t in 0..T {
-                let x = i.splat32(i32::from_ne_bytes(bytemuck::cast(qs[t][k])));
-                for r in 0..R {
-                    dots[r][t] = i.dot(format.bits, dots[r][t], w[r], x);
-                }
-            }
-        }
+    kernel: RawRows<I, T>,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    first_token: usize,
+    out: &mut TileMut<'_>,
+) -> usize {
+    let tokens = Tokens::<T>::new(x, first_token);
+    for first in (0..w.n_rows()).step_by(I::ROWS) {
+        let rows = Rows::new(w, first, I::ROWS);
+        // SAFETY: `i` proves the features.
+        let sums = unsafe { kernel(&rows, &tokens) };
         for t in 0..T {
-            let scale = i.splat(scales[t]);
-            for r in 0..R {
-                acc[r][t] = i.fma(i.to_f32(dots[r][t]), i.mul(i.load_f(&panels[r][8]), scale), acc[r][t]);
-            }
-            if format.has_min {
-                let sum = i.splat(f32::from(sums[t][0]));
-                for r in 0..R {
-                    acc[r][t] = i.fma(sum, i.mul(i.load_f(&panels[r][9]), scale), acc[r][t]);
-                }
-            }
+            put(i, out, first_token + t, first, rows.n_rows, sums[t]);
         }
     }
-    write(i, acc, out);
+    T
 }
 
-/// Super-blocks, with a scale for every `16 * PIECES` weights.
+/// Writes a vector of rows to its place in a token's outputs.
 #[inline(always)]
-pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usize>(
-    i: I,
-    format: Weights,
-    panels: [&[I::Bytes]; R],
-    x: &Tokens<'_, T>,
-    out: Out<'_, I, R, T>,
-) {
-    let mut acc = [[i.splat(0.0); T]; R];
-    let n_groups = 16 / PIECES;
-    for b in 0..x.n_cols() / 256 {
-        let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_256>().0[b]);
-        let (qs, scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
-        let mut isums = [[i.zero(); T]; R];
-        for g in 0..n_groups {
-            let mut dots = [[i.zero(); T]; R];
-            if format.offset != 0 {
-                for t in 0..T {
-                    let mut sum = 0;
-                    for s in &sums[t][g * PIECES..(g + 1) * PIECES] {
-                        sum += i32::from(*s);
-                    }
-                    let correction = i.splat32(-format.offset * sum);
-                    for r in 0..R {
-                        dots[r][t] = correction;
-                    }
-                }
-            }
-            for k in g * 4 * PIECES..(g + 1) * 4 * PIECES {
-                let mut w = [i.zero(); R];
-                for r in 0..R {
-                    w[r] = i.load(&panels[r][k]);
-                }
-                for t in 0..T {
-                    let x = i.splat32(i32::from_ne_bytes(bytemuck::cast(qs[t][k])));
-                    for r in 0..R {
-                        dots[r][t] = i.dot(format.bits, dots[r][t], w[r], x);
-                    }
-                }
-            }
-            for r in 0..R {
-                let scale = i.load(&panels[r][SCALES + g]);
-                for t in 0..T {
-                    isums[r][t] = i.add32(isums[r][t], i.mul32(dots[r][t], scale));
-                }
-            }
-        }
-        for t in 0..T {
-            let scale = i.splat(scales[t]);
-            for r in 0..R {
-                acc[r][t] = i.fma(i.to_f32(isums[r][t]), i.mul(i.load_f(&panels[r][D]), scale), acc[r][t]);
-            }
-        }
-        if format.has_min {
-            let mut msums = [[i.zero(); T]; R];
-            let sums = sums.map(group_sums::<PIECES>);
-            for p in 0..n_groups / 2 {
-                for t in 0..T {
-                    let x = i.splat32(bytemuck::cast([sums[t][2 * p], sums[t][2 * p + 1]]));
-                    for r in 0..R {
-                        msums[r][t] = i.dot16(msums[r][t], i.load(&panels[r][MINS + p]), x);
-                    }
-                }
-            }
-            for t in 0..T {
-                let scale = i.splat(scales[t]);
-                for r in 0..R {
-                    let dmin = i.mul(i.load_f(&panels[r][DMIN]), scale);
-                    acc[r][t] = i.fnma(i.to_f32(msums[r][t]), dmin, acc[r][t]);
-                }
-            }
-        }
+fn put<I: Int>(i: I, out: &mut TileMut<'_>, token: usize, first_row: usize, n_rows: usize, v: I::F) {
+    let values = i.to_array(v);
+    let out = &mut out.row_mut(token)[first_row..first_row + n_rows];
+    match out.as_mut_array::<16>() {
+        Some(out) => *out = values,
+        None => out.copy_from_slice(&values[..n_rows]),
     }
-    write(i, acc, out);
-}
-
-/// The sums of groups of `16 * PIECES` values, of which there are at most as many.
-#[inline(always)]
-fn group_sums<const PIECES: usize>(sums: &[i16; 16]) -> [i16; 16] {
-    let mut groups = [0; 16];
-    for (group, pieces) in groups.iter_mut().zip(sums.as_chunks::<PIECES>().0) {
-        *group = pieces.iter().sum();
-    }
-    groups
 }

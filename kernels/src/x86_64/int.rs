@@ -1,6 +1,6 @@
 //! What the integer products need of an instruction set.
 
-use super::gemm::{Panels, Weights};
+use super::tile::{Panels, Weights};
 use crate::activations::QuantizedRows;
 use crate::tiles::TileMut;
 use bytemuck::Pod;
@@ -109,7 +109,7 @@ pub(super) trait Int: Copy {
     /// Asks the level-2 cache for a line; any address will do.
     fn prefetch_l2(self, line: *const u8);
 
-    /// [`gemm::tiles`](super::gemm::tiles) with the micro-kernel for these weights: one copy for all formats that are
+    /// [`tile::tiles`](super::tile::tiles) with the micro-kernel for these weights: one copy for all formats that are
     /// alike to it.
     ///
     /// # Safety

@@ -1,7 +1,7 @@
 //! x86-64: `avx2` (with FMA and F16C), `avxvnni` and `avx512vnni`.
 //!
 //! The bodies are generic over a proof, [`Avx2`] or [`Avx512`], that functions compiled for its features make
-//! ([`proof`]). The float operations come from [`crate::lanes`], the integer products from [`matmul`]. Each table is a
+//! ([`proof`]). The float operations come from [`crate::lanes`], the integer products from [`gemm`]. Each table is a
 //! `#[target_feature]` function that names the entry points compiled for the same features.
 
 mod avx2_int;
@@ -13,12 +13,13 @@ mod blocks256;
 mod blocks32;
 mod gemm;
 mod int;
-mod matmul;
-mod matvec;
+mod matvec256;
+mod matvec32;
 mod ops;
 mod panel;
 mod proof;
 mod staged;
+mod tile;
 mod tokens;
 mod unpack;
 
@@ -66,12 +67,12 @@ macro_rules! table {
     ($module:ident, $proof:ty, $features:literal) => {
         mod $module {
             use super::band::{Band, Rows};
+            use super::gemm::Format;
             use super::int::Int;
-            use super::matmul::Format;
             use super::staged::{self, PlainRows};
             use super::tokens::Tokens;
             use super::unpack::{Unpack32, Unpack256};
-            use super::{matmul, matvec, panel};
+            use super::{band, gemm, matvec32, matvec256, panel};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
             use crate::formats::float::Float;
@@ -104,13 +105,13 @@ macro_rules! table {
             #[target_feature(enable = $features)]
             fn rows32<B: Unpack32, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
                 let proof = <$proof>::new();
-                matvec::rows32(proof, &Band::<B>::new(rows), x, matvec::Sums::start(proof))
+                matvec32::rows32(proof, &Band::<B>::new(rows), x, band::Sums::start(proof))
             }
 
             #[target_feature(enable = $features)]
             fn rows256<B: Unpack256, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
                 let proof = <$proof>::new();
-                matvec::rows256(proof, &Band::<B>::new(rows), x, matvec::Sums::start(proof))
+                matvec256::rows256(proof, &Band::<B>::new(rows), x, band::Sums::start(proof))
             }
 
             #[target_feature(enable = $features)]
@@ -123,7 +124,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
-                    weights: matmul::weights32::<M, B>(),
+                    weights: gemm::weights32::<M, B>(),
                     multiply: M::multiply,
                     pack: pack32::<B>,
                     one: rows32::<B, 1>,
@@ -142,7 +143,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    weights: matmul::weights256::<M, B>(),
+                    weights: gemm::weights256::<M, B>(),
                     multiply: M::multiply,
                     pack: pack256::<B>,
                     one: rows256::<B, 1>,
@@ -183,7 +184,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
-                    weights: matmul::weights32::<M, Unpacked32>(),
+                    weights: gemm::weights32::<M, Unpacked32>(),
                     multiply: M::multiply,
                     pack: pack_staged::<S>,
                     one: rows_staged::<S>,
@@ -202,7 +203,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    weights: matmul::weights256::<M, Unpacked256>(),
+                    weights: gemm::weights256::<M, Unpacked256>(),
                     multiply: M::multiply,
                     pack: pack_staged::<S>,
                     one: rows_staged::<S>,
@@ -221,7 +222,7 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
-                matmul::matmul(i, format, w, x, out, scratch);
+                gemm::matmul(i, format, w, x, out, scratch);
             }
 
             #[target_feature(enable = $features)]
@@ -313,9 +314,9 @@ macro_rules! table {
                 &Kernels {
                     name: M::NAME,
                     matvec_rows: 64,
-                    matmul_rows: matmul::MAX_ROWS,
-                    max_matmul_rows: matmul::MAX_ROWS,
-                    scratch_bytes: matmul::scratch_bytes::<$proof>,
+                    matmul_rows: gemm::MAX_ROWS,
+                    max_matmul_rows: gemm::MAX_ROWS,
+                    scratch_bytes: gemm::scratch_bytes::<$proof>,
                     matmul: by_format!(product),
                     dequantize: by_format!(dequantizer),
                     quantize_q8,

@@ -20,7 +20,7 @@ macro_rules! ops {
 /// compiled for the features per kind of weights, which have 8 bits or at most 6, and one loop around all of them.
 macro_rules! multiply {
     ($r:literal panels, $t:literal tokens, $features:literal, $weights:ident, $panels:ident, $x:ident, $out:ident) => {{
-        use $crate::x86_64::gemm::{self, Blocks, MicroKernel, Out, Panels, Weights};
+        use $crate::x86_64::tile::{self, Blocks, MicroKernel, Out, Panels, Weights};
         use $crate::x86_64::tokens::Tokens;
 
         #[target_feature(enable = $features)]
@@ -32,7 +32,7 @@ macro_rules! multiply {
             out: Out<'_, I, $r, $t>,
         ) {
             let weights = Weights { blocks: Blocks::Of32, bits: BITS, offset, has_min: HAS_MIN };
-            gemm::tile32(i, weights, panels, x, out);
+            tile::tile32(i, weights, panels, x, out);
         }
         #[target_feature(enable = $features)]
         fn tile16<I: Int, const BITS: u32, const HAS_MIN: bool>(
@@ -43,7 +43,7 @@ macro_rules! multiply {
             out: Out<'_, I, $r, $t>,
         ) {
             let weights = Weights { blocks: Blocks::Of256By16, bits: BITS, offset, has_min: HAS_MIN };
-            gemm::tile256::<_, $r, $t, 1>(i, weights, panels, x, out);
+            tile::tile256::<_, $r, $t, 1>(i, weights, panels, x, out);
         }
         #[target_feature(enable = $features)]
         fn tile2x16<I: Int, const BITS: u32, const HAS_MIN: bool>(
@@ -54,7 +54,7 @@ macro_rules! multiply {
             out: Out<'_, I, $r, $t>,
         ) {
             let weights = Weights { blocks: Blocks::Of256By32, bits: BITS, offset, has_min: HAS_MIN };
-            gemm::tile256::<_, $r, $t, 2>(i, weights, panels, x, out);
+            tile::tile256::<_, $r, $t, 2>(i, weights, panels, x, out);
         }
         #[inline(never)]
         #[target_feature(enable = $features)]
@@ -66,7 +66,7 @@ macro_rules! multiply {
             x: &$crate::activations::QuantizedRows<'_>,
             out: &mut $crate::tiles::TileMut<'_>,
         ) {
-            gemm::tiles(i, kernel, offset, panels, x, out);
+            tile::tiles(i, kernel, offset, panels, x, out);
         }
 
         let weights = $weights;

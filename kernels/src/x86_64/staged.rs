@@ -1,11 +1,11 @@
 //! Products of staged formats: a block of each row is unpacked to plain ones, which are multiplied or packed like a
 //! format's own ([`crate::formats::staging`]).
 
-use super::band::{Band, Rows};
+use super::band::{Band, Rows, Sums};
 use super::int::Int;
-use super::matvec::{self, Sums};
 use super::panel::{self, VECTORS_32, VECTORS_256};
 use super::tokens::Tokens;
+use super::{matvec32, matvec256};
 use crate::formats::staging::{Plain, Staging};
 use crate::formats::{Unpacked32, Unpacked256};
 use bytemuck::Zeroable;
@@ -30,7 +30,7 @@ impl PlainRows for Unpacked32 {
 
     #[inline(always)]
     fn rows<I: Int>(i: I, band: &Band<'_, Self>, x: &Tokens<'_, 1>, sums: Sums<I, 1>) -> [I::F; 1] {
-        matvec::rows32(i, band, x, sums)
+        matvec32::rows32(i, band, x, sums)
     }
 }
 
@@ -44,7 +44,7 @@ impl PlainRows for Unpacked256 {
 
     #[inline(always)]
     fn rows<I: Int>(i: I, band: &Band<'_, Self>, x: &Tokens<'_, 1>, sums: Sums<I, 1>) -> [I::F; 1] {
-        matvec::rows256(i, band, x, sums)
+        matvec256::rows256(i, band, x, sums)
     }
 }
 

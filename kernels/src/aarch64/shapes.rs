@@ -1,0 +1,318 @@
+//! Panels and tokens as `sdot` and `smmla` want them: what [`gemm`](super::gemm) asks of an instruction set.
+
+use super::blocks32::Simd32;
+use super::blocks256::Simd256;
+use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
+use super::proof::{Dotprod, I8mm, Neon};
+use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32};
+use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
+use super::{tile_dotprod, tile_i8mm};
+use crate::activations::QuantizedRows;
+use bytemuck::Pod;
+use core::arch::aarch64::*;
+
+/// Sums of a tile, `[token][row]`.
+pub(super) type Sums = [[f32; PANEL_ROWS]; TILE];
+
+/// Four tokens.
+pub(super) type Four<'a> = [QuantizedRows<'a>; TILE];
+
+/// What differs between panels and instructions. A value of type `Proof` proves what a method is compiled for.
+///
+/// Formats with one kind of panel share everything but [`Pack`].
+pub(super) trait Shape {
+    /// Proof that the instructions exist.
+    type Proof: Copy;
+    /// A block of a panel.
+    type Panel: Pod;
+    /// A block of four tokens, rearranged.
+    type Tokens: Pod;
+    /// Weights per block.
+    const BLOCK_LEN: usize;
+
+    /// Rearranges blocks `first ..` of four tokens.
+    fn rearrange(proof: Self::Proof, x: &Four<'_>, first: usize, out: &mut [Self::Tokens]);
+    /// Adds the products of a panel, whose first block is block `first` of the rows, to the sums of four tokens.
+    fn tile(
+        proof: Self::Proof,
+        panel: &[Self::Panel],
+        first: usize,
+        x: &Four<'_>,
+        tokens: &[Self::Tokens],
+        sums: &mut Sums,
+    );
+}
+
+/// How blocks `F`, as they lie in the file, get into panels.
+pub(super) trait Pack<F>: Shape {
+    /// Packs blocks `first ..` of sixteen rows.
+    fn pack(proof: Self::Proof, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Self::Panel]);
+}
+
+/// 32-weight blocks with `sdot`.
+pub(super) struct Sdot32<const HAS_MIN: bool>;
+
+impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
+    type Proof = Dotprod;
+    type Panel = Panel32;
+    type Tokens = Quad32;
+    const BLOCK_LEN: usize = 32;
+
+    #[inline(always)]
+    fn rearrange(_: Dotprod, x: &Four<'_>, first: usize, out: &mut [Quad32]) {
+        quads32(x, first, out);
+    }
+
+    #[inline(always)]
+    fn tile(proof: Dotprod, panel: &[Panel32], first: usize, x: &Four<'_>, tokens: &[Quad32], sums: &mut Sums) {
+        let qs = x.map(|x| &x.qs.as_chunks::<32>().0[first..first + panel.len()]);
+        // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
+        unsafe {
+            if HAS_MIN {
+                tile_dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
+            } else {
+                tile_dotprod::tile32::<false>(proof, panel, qs, tokens, sums);
+            }
+        }
+    }
+}
+
+impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Sdot32<HAS_MIN> {
+    #[inline(always)]
+    fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32]) {
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack32(proof.neon(), rows, first, panel) }
+    }
+}
+
+/// 32-weight blocks with `smmla`.
+pub(super) struct Smmla32<const HAS_MIN: bool>;
+
+impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
+    type Proof = I8mm;
+    type Panel = Panel32Pairs;
+    type Tokens = Pairs32;
+    const BLOCK_LEN: usize = 32;
+
+    #[inline(always)]
+    fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs32]) {
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pairs32(proof.neon(), x, first, out) }
+    }
+
+    #[inline(always)]
+    fn tile(proof: I8mm, panel: &[Panel32Pairs], _: usize, _: &Four<'_>, tokens: &[Pairs32], sums: &mut Sums) {
+        // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
+        unsafe {
+            let mut pairs = bytemuck::cast(by_pair(&bytemuck::cast(*sums)));
+            if HAS_MIN {
+                tile_i8mm::tile32::<true>(proof, panel, tokens, &mut pairs);
+            } else {
+                tile_i8mm::tile32::<false>(proof, panel, tokens, &mut pairs);
+            }
+            *sums = bytemuck::cast(by_token(&bytemuck::cast(pairs)));
+        }
+    }
+}
+
+impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Smmla32<HAS_MIN> {
+    #[inline(always)]
+    fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel32Pairs]) {
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack32_pairs(proof.neon(), rows, first, panel) }
+    }
+}
+
+/// Super-blocks of `SUBS` sub-blocks with `sdot`.
+pub(super) struct Sdot256<const SUBS: usize, const HAS_MIN: bool>;
+
+impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
+    type Proof = Dotprod;
+    type Panel = Panel256;
+    type Tokens = [f32; TILE];
+    const BLOCK_LEN: usize = 256;
+
+    #[inline(always)]
+    fn rearrange(_: Dotprod, x: &Four<'_>, first: usize, out: &mut [[f32; TILE]]) {
+        for (b, out) in out.iter_mut().enumerate() {
+            *out = x.map(|x| x.scales[first + b]);
+        }
+    }
+
+    #[inline(always)]
+    fn tile(proof: Dotprod, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[[f32; TILE]], sums: &mut Sums) {
+        for (b, (panel, scales)) in panel.iter().zip(tokens).enumerate() {
+            let qs = x.map(|x| &x.qs.as_chunks::<256>().0[first + b]);
+            // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
+            unsafe {
+                let isums = if SUBS == 8 {
+                    tile_dotprod::isums256::<8>(proof, panel, qs)
+                } else {
+                    tile_dotprod::isums256::<16>(proof, panel, qs)
+                };
+                add_superblock::<SUBS, HAS_MIN>(
+                    proof.neon(),
+                    panel,
+                    &isums,
+                    scales,
+                    &x.map(|x| &x.sums.as_chunks::<16>().0[first + b]),
+                    sums,
+                );
+            }
+        }
+    }
+}
+
+impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Sdot256<SUBS, HAS_MIN> {
+    #[inline(always)]
+    fn pack(proof: Dotprod, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack256::<F, false>(proof.neon(), rows, first, panel) }
+    }
+}
+
+/// Super-blocks of `SUBS` sub-blocks with `smmla`.
+pub(super) struct Smmla256<const SUBS: usize, const HAS_MIN: bool>;
+
+impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
+    type Proof = I8mm;
+    type Panel = Panel256;
+    type Tokens = Pairs256;
+    const BLOCK_LEN: usize = 256;
+
+    #[inline(always)]
+    fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs256]) {
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pairs256(proof.neon(), x, first, out) }
+    }
+
+    #[inline(always)]
+    fn tile(proof: I8mm, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[Pairs256], sums: &mut Sums) {
+        for (b, (panel, qs)) in panel.iter().zip(tokens).enumerate() {
+            let scales = x.map(|x| x.scales[first + b]);
+            // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
+            unsafe {
+                let isums = by_token(&if SUBS == 8 {
+                    tile_i8mm::isums256::<8>(proof, panel, qs)
+                } else {
+                    tile_i8mm::isums256::<16>(proof, panel, qs)
+                });
+                add_superblock::<SUBS, HAS_MIN>(
+                    proof.neon(),
+                    panel,
+                    &isums,
+                    &scales,
+                    &x.map(|x| &x.sums.as_chunks::<16>().0[first + b]),
+                    sums,
+                );
+            }
+        }
+    }
+}
+
+impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Smmla256<SUBS, HAS_MIN> {
+    #[inline(always)]
+    fn pack(proof: I8mm, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Panel256]) {
+        // SAFETY: the proof includes NEON, which the function is compiled for.
+        unsafe { pack256::<F, true>(proof.neon(), rows, first, panel) }
+    }
+}
+
+/// `[token][row]` to `[row pair][token pair][row][token]`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn by_pair(sums: &[[i32; PANEL_ROWS]; TILE]) -> [[i32; PANEL_ROWS]; TILE] {
+    let mut pairs = [[0; PANEL_ROWS]; TILE];
+    for (g, pairs) in pairs.iter_mut().enumerate() {
+        let pairs = pairs.as_chunks_mut::<4>().0;
+        for u in 0..2 {
+            let [a, b] = [0, 1].map(|t| load_i32(&sums[2 * u + t].as_chunks::<4>().0[g]));
+            store_i32(vzip1q_s32(a, b), &mut pairs[u]);
+            store_i32(vzip2q_s32(a, b), &mut pairs[2 + u]);
+        }
+    }
+    pairs
+}
+
+/// The inverse of [`by_pair`].
+#[inline]
+#[target_feature(enable = "neon")]
+fn by_token(pairs: &[[i32; PANEL_ROWS]; TILE]) -> [[i32; PANEL_ROWS]; TILE] {
+    let mut sums = [[0; PANEL_ROWS]; TILE];
+    for (g, pairs) in pairs.iter().enumerate() {
+        let pairs = pairs.as_chunks::<4>().0;
+        for u in 0..2 {
+            let (a, b) = (load_i32(&pairs[u]), load_i32(&pairs[2 + u]));
+            store_i32(vuzp1q_s32(a, b), &mut sums[2 * u].as_chunks_mut::<4>().0[g]);
+            store_i32(vuzp2q_s32(a, b), &mut sums[2 * u + 1].as_chunks_mut::<4>().0[g]);
+        }
+    }
+    sums
+}
+
+/// Scales a super-block's integer sums and adds them to the tile's, less the minima.
+#[inline]
+#[target_feature(enable = "neon")]
+fn add_superblock<const SUBS: usize, const HAS_MIN: bool>(
+    _: Neon,
+    panel: &Panel256,
+    isums: &[[i32; PANEL_ROWS]; TILE],
+    scales: &[f32; TILE],
+    x_sums: &[&[i16; 16]; TILE],
+    sums: &mut Sums,
+) {
+    let msums = if HAS_MIN { minima::<SUBS>(panel, x_sums) } else { [[vdupq_n_s32(0); 4]; TILE] };
+    for t in 0..TILE {
+        for g in 0..4 {
+            let isum = vcvtq_f32_s32(load_i32(&isums[t].as_chunks::<4>().0[g]));
+            let d = load_f32(&panel.d.as_chunks::<4>().0[g]);
+            let sum = &mut sums[t].as_chunks_mut::<4>().0[g];
+            let mut acc = vfmaq_f32(load_f32(sum), isum, vmulq_n_f32(d, scales[t]));
+            if HAS_MIN {
+                let dmin = load_f32(&panel.dmin.as_chunks::<4>().0[g]);
+                acc = vfmsq_f32(acc, vcvtq_f32_s32(msums[t][g]), vmulq_n_f32(dmin, scales[t]));
+            }
+            store_f32(acc, sum);
+        }
+    }
+}
+
+/// The sub-blocks' sums of activations, weighted by the minima.
+#[inline]
+#[target_feature(enable = "neon")]
+fn minima<const SUBS: usize>(panel: &Panel256, x_sums: &[&[i16; 16]; TILE]) -> [[int32x4_t; 4]; TILE] {
+    let mut msums = [[vdupq_n_s32(0); 4]; TILE];
+    let halves = x_sums.map(|sums| {
+        let (low, high) = sums.split_first_chunk::<8>().expect("sixteen sums");
+        (load_i16(low), load_i16(high.first_chunk().expect("sixteen sums")))
+    });
+    let [first, second] = panel.mins.as_chunks::<8>().0 else { unreachable!("sixteen sub-blocks") };
+    if SUBS == 8 {
+        eight_minima(first, &halves.map(|(low, high)| vpaddq_s16(low, high)), &mut msums);
+    } else {
+        eight_minima(first, &halves.map(|(low, _)| low), &mut msums);
+        eight_minima(second, &halves.map(|(_, high)| high), &mut msums);
+    }
+    msums
+}
+
+/// Eight sub-blocks' minima times a lane of sums each.
+#[inline]
+#[target_feature(enable = "neon")]
+fn eight_minima(mins: &[[i16; 16]; 8], x_sums: &[int16x8_t; TILE], msums: &mut [[int32x4_t; 4]; TILE]) {
+    macro_rules! sub {
+        ($($s:literal)*) => {
+            $(
+                let halves = mins[$s].as_chunks::<8>().0;
+                let (low, high) = (load_i16(&halves[0]), load_i16(&halves[1]));
+                for t in 0..TILE {
+                    msums[t][0] = vmlal_laneq_s16::<$s>(msums[t][0], vget_low_s16(low), x_sums[t]);
+                    msums[t][1] = vmlal_high_laneq_s16::<$s>(msums[t][1], low, x_sums[t]);
+                    msums[t][2] = vmlal_laneq_s16::<$s>(msums[t][2], vget_low_s16(high), x_sums[t]);
+                    msums[t][3] = vmlal_high_laneq_s16::<$s>(msums[t][3], high, x_sums[t]);
+                }
+            )*
+        };
+    }
+    sub!(0 1 2 3 4 5 6 7);
+}
