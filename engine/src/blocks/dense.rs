@@ -16,7 +16,7 @@ pub(crate) struct Metadata {
 
 impl Metadata {
     pub(crate) fn read(r: &mut Reader<'_, '_>, config: &Config) -> Result<Self, Refused> {
-        let n_ff = r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH).ok_or(Refused)?;
+        let n_ff = r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH)?;
         Ok(Self { n_ff, activation: config.traits.activation })
     }
 }

@@ -38,8 +38,7 @@ impl Session<'_> {
         pass.show(Stage::Embedding, x.values());
 
         for block in blocks {
-            let numbers = (config.norm_eps, config.residual_scale);
-            workspace.within(|arena| block.run(&mut pass, arena, numbers, &mut x));
+            workspace.within(|arena| block.run(&mut pass, arena, config, &mut x));
         }
         self.position += n;
 

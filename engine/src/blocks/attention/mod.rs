@@ -145,7 +145,7 @@ impl<'a> Operation<'a> for Attention<'a> {
         self.rotate(pass, queries, keys);
         cache.store(pass, keys.rows(), values.rows());
         cache.attend(pass, queries.rows(), buffers.mixed.f32s_mut(), &mut buffers.partials);
-        pass.show(Stage::Mixed, buffers.mixed.f32s_mut().values());
+        pass.show(Stage::Mixed, buffers.mixed.values());
         buffers.mixed.quantize(&pass.workers);
         pass.workers.product(&buffers.mixed, &self.output, out);
     }
