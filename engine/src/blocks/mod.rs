@@ -33,8 +33,8 @@ pub(crate) struct Block<'a> {
     pub post_norm: Option<Vector<'a>>,
 }
 
-/// Makes the enums of all kinds, and their matches. A kind's state is named again because a session would be invariant in
-/// its lifetime if it stood there as [`Operation::State`].
+/// Makes the enums of all kinds, and their matches. Each kind comes with the type of its state: written as
+/// [`Operation::State`] it would make a session invariant in its lifetime, as associated types do.
 macro_rules! kinds {
     ($($Kind:ident with $State:ty,)+) => {
         /// A block of some kind.

@@ -88,7 +88,8 @@ impl Head<'_> {
         Prepared::carve(arena, forms, n.saturating_mul(self.rows_per_output()), self.output.n_in())
     }
 
-    /// Logits of the tokens whose hidden states are the rows of `x`, in every [`Head::rows_per_output`]-th row of `out`.
+    /// Logits of the tokens whose hidden states are the rows of `x`, in every [`Head::rows_per_output`]-th row of
+    /// `out`.
     fn run(
         &self,
         pass: &mut Pass<'_>,
