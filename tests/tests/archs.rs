@@ -123,3 +123,41 @@ fn the_work_of_a_token_is_counted() {
     // A router for four experts, of which two serve a token.
     assert_eq!(macs("mixtral"), 2 * (2 * 32 * 32 + 2 * 32 * 16 + 32 * 4 + 2 * 3 * 32 * 32));
 }
+
+#[test]
+fn blocks_describe_themselves() {
+    let facts = |kind| Model::new(&Gguf::parse(&tiny_model(kind).finish().bytes).unwrap()).unwrap().facts();
+    let heads = [("n_heads", 2), ("n_kv_heads", 1), ("key_dim", 16), ("value_dim", 16)];
+    assert_eq!(facts("llama"), [&heads[..], &[("n_ff", 32)]].concat());
+    assert_eq!(facts("mixtral"), [&heads[..], &[("n_ff", 32), ("n_experts", 4), ("n_experts_used", 2)]].concat());
+    assert_eq!(facts("lfm2"), [&[("n_convolution_layers", 1), ("n_ff", 32)], &heads[..]].concat());
+    // Both of gemma3's two layers are windowed, the first one of gemma2's.
+    for (kind, n_windowed) in [("gemma3", 2), ("gemma2", 1)] {
+        let windows = [("sliding_window", 4), ("n_windowed_layers", n_windowed)];
+        assert_eq!(facts(kind), [&heads[..], &windows, &[("n_ff", 32)]].concat(), "{kind}");
+    }
+}
+
+#[test]
+fn what_a_token_costs_is_counted() {
+    let file = |kind| tiny_model(kind).finish().bytes;
+    let kv_bytes = |kind| {
+        let bytes = file(kind);
+        Model::new(&Gguf::parse(&bytes).unwrap()).unwrap().kv_bytes_per_token(KvType::F16)
+    };
+    // A key and a value of 16 in each of two layers; windowed layers and convolutions do not grow.
+    let layer = 2 * 16 * 2;
+    assert_eq!(["llama", "gemma2", "gemma3", "lfm2"].map(kv_bytes), [2 * layer, layer, 0, layer]);
+
+    let dense = file("qwen3");
+    let gguf = Gguf::parse(&dense).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let weights = model.weights_of_every_token().expect("no expert is routed to");
+    // Seven matrices in each layer, and the head; the row of the embedding comes on top.
+    assert_eq!(weights.len(), 2 * 7 + 1);
+    let bytes: usize = weights.iter().map(|matrix| matrix.len()).sum();
+    let embedding_row = gguf.tensor("token_embd.weight").unwrap().data().len() / model.config.n_vocab;
+    assert_eq!(model.bytes_per_token(), (bytes + embedding_row) as u64);
+    let mixture = file("mixtral");
+    assert!(Model::new(&Gguf::parse(&mixture).unwrap()).unwrap().weights_of_every_token().is_none());
+}

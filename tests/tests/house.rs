@@ -73,6 +73,51 @@ fn dependencies_point_down() {
     assert_eq!(ours("host/Cargo.toml"), set(["nanocamelid-engine", "nanocamelid-kernels"]));
 }
 
+/// What a model's way through the engine passes, each using only what stands before it.
+const MODULES: [&str; 9] =
+    ["gguf", "executor", "refusal", "config", "compute", "tensors", "blocks", "model", "session"];
+
+#[test]
+fn modules_of_the_engine_point_down() {
+    let mut offences = Vec::new();
+    for (i, module) in MODULES.iter().enumerate() {
+        let is_part = |path: &str| {
+            let inside = path.strip_prefix("engine/src/").unwrap_or_default();
+            inside.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        };
+        let files: Vec<SourceFile> = sources(&["engine/src"]).into_iter().filter(|file| is_part(&file.path)).collect();
+        assert!(!files.is_empty(), "{module} is a module of the engine");
+        for file in files {
+            let used =
+                file.code.split("crate::").skip(1).filter_map(|rest| rest.split(|c: char| !c.is_alphabetic()).next());
+            let allowed = |name: &str| MODULES[..=i].contains(&name);
+            offences.extend(used.filter(|name| !allowed(name)).map(|name| format!("{}: {name}", file.path)));
+        }
+    }
+    assert_none(offences, "a module of the engine uses one above it");
+}
+
+/// The kinds of blocks are known to the folder that holds them and to nobody else.
+#[test]
+fn blocks_own_themselves() {
+    let list = read("engine/src/blocks/mod.rs");
+    let (_, list) = list.split_once("\nkinds! {").expect("the list of kinds");
+    let (list, _) = list.split_once("\n}").expect("the end of the list");
+    let kinds: Vec<&str> =
+        list.lines().filter_map(|line| line.split_once(" with ")).map(|(kind, _)| kind.trim()).collect();
+    assert!(kinds.len() >= 4 && kinds.contains(&"Attention"), "{kinds:?}");
+    let mut offences = Vec::new();
+    for file in sources(&["engine/src", "host/src"]) {
+        if file.path.starts_with("engine/src/blocks/") {
+            continue;
+        }
+        for kind in kinds.iter().filter(|kind| has_word(&file.code, kind)) {
+            offences.push(format!("{}: {kind}", file.path));
+        }
+    }
+    assert_none(offences, "a kind of block is named outside engine/src/blocks");
+}
+
 #[test]
 fn the_lower_crates_have_no_std() {
     let kernels = read("kernels/src/lib.rs");

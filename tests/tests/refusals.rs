@@ -81,6 +81,23 @@ fn missing_and_misshapen_tensors_are_all_named() {
     );
 }
 
+/// What is wrong with a fused matrix is all that is wrong: the tensors behind it still find their place.
+#[test]
+fn a_misshapen_fused_tensor_is_named_alone() {
+    let message = refusal("phi3", |file| {
+        for name in ["blk.0.attn_qkv.weight", "blk.1.ffn_up.weight"] {
+            let tensor = file.tensor_mut(name).unwrap();
+            let n_values: u64 = tensor.dims.iter().product();
+            (tensor.ggml_type, tensor.data) = (24, vec![0; n_values as usize]);
+        }
+    });
+    assert_eq!(
+        message,
+        "tensor blk.0.attn_qkv.weight has type I8, which is not supported there; \
+         tensor blk.1.ffn_up.weight has type I8, which is not supported there"
+    );
+}
+
 #[test]
 fn types_that_cannot_be_computed_with_are_named() {
     let message = refusal("llama", |file| {

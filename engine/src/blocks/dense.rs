@@ -16,7 +16,7 @@ pub(crate) struct Metadata {
 
 impl Metadata {
     pub(crate) fn read(r: &mut Reader<'_, '_>, config: &Config) -> Result<Self, Refused> {
-        let n_ff = r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH).ok_or(Refused)?;
+        let n_ff = r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH)?;
         Ok(Self { n_ff, activation: config.traits.activation })
     }
 }
@@ -37,8 +37,8 @@ impl<'a> Dense<'a> {
         let (n_embd, n_ff) = (tensors.n_embd(), metadata.n_ff[tensors.layer()]);
         let [gate, up] = if tensors.has_rows("ffn_up.weight", 2 * n_ff) && !tensors.exists("ffn_gate.weight") {
             // phi3: gate rows, then up rows, in one tensor.
-            let both = tensors.linear("ffn_up.weight", n_embd, 2 * n_ff)?;
-            [0, n_ff].map(|first| Some(both.rows(first, n_ff)))
+            let both = tensors.linear("ffn_up.weight", n_embd, 2 * n_ff);
+            [0, n_ff].map(|first| both.map(|both| both.rows(first, n_ff)))
         } else {
             ["ffn_gate.weight", "ffn_up.weight"].map(|name| tensors.linear(name, n_embd, n_ff))
         };

@@ -31,11 +31,11 @@ impl Metadata {
         if n_experts == 0 {
             return if config.traits.needs_experts { Err(r.missing("expert_count")) } else { Ok(None) };
         }
-        let n_used = r.required("expert_used_count", 1, n_experts as u64).ok_or(Refused)?;
+        let n_used = r.required("expert_used_count", 1, n_experts as u64)?;
         let n_ff = match r.optional("expert_feed_forward_length", 1, MAX_WIDTH) {
             Some(n_ff) => alloc::vec![n_ff; config.n_layers],
             // Not given: the dense width is each expert's.
-            None => r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH).ok_or(Refused)?,
+            None => r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH)?,
         };
         let scale = r.scale("expert_weights_scale").unwrap_or(1.0);
         Ok(Some(Self { n_experts, n_used, n_ff, scale, activation: config.traits.activation }))

@@ -8,14 +8,17 @@ mod attention;
 mod dense;
 mod experts;
 mod layers;
+mod operation;
 mod short_conv;
 
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::config::Config;
 use attention::Attention;
 use dense::Dense;
 use experts::Experts;
 pub(crate) use layers::Layers;
-use nanocamelid_kernels::{Kernels, KvType, Matrix};
+use nanocamelid_kernels::{Kernels, KvType};
+pub(crate) use operation::{Fact, Operation, Sizes, Weights};
 use short_conv::ShortConv;
 
 /// A residual block: `x += residual_scale * post_norm(op(norm(x)))`. A layer is one or several of them.
@@ -30,99 +33,8 @@ pub(crate) struct Block<'a> {
     pub post_norm: Option<Vector<'a>>,
 }
 
-/// The sizes of a session that states and buffers follow from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sizes {
-    /// Positions of the context.
-    pub n_ctx: usize,
-    /// Most tokens of one batch.
-    pub n_batch: usize,
-    /// How keys and values are kept.
-    pub kv_type: KvType,
-}
-
-/// Matrices of one shape and role.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Weights<'w> {
-    /// One of them.
-    pub matrix: Matrix<'w>,
-    /// How many there are.
-    pub n: usize,
-    /// How many of them serve a token.
-    pub n_used: usize,
-}
-
-impl<'w> Weights<'w> {
-    /// A matrix that serves every token.
-    fn of(linear: &Linear<'w>) -> Self {
-        Self { matrix: linear.weight, n: 1, n_used: 1 }
-    }
-}
-
-/// What a block says about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fact {
-    /// A size. Blocks of a kind agree on it as a rule; where they do not, the first one speaks for the model.
-    Number(&'static str, usize),
-    /// One more block of which this is true.
-    Count(&'static str),
-}
-
-/// What a kind of block is to the rest of the engine.
-pub(crate) trait Operation<'w> {
-    /// What it carries from token to token, in a session's arena.
-    type State<'s>;
-
-    /// What the residual stream is called behind it.
-    const STAGE: Stage;
-
-    /// The forms in which its matrices read the normed input.
-    fn inputs(&self) -> Forms;
-
-    /// Takes its state out of the arena; [`Operation::rewind`] to 0 comes before the first run.
-    fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Self::State<'s>;
-
-    /// Takes what a run with the largest batch takes.
-    fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes);
-
-    /// Bytes of scratch that each worker needs.
-    fn worker_bytes(&self, kernels: &Kernels, n_batch: usize) -> usize;
-
-    /// Normed input `x`, `[n][n_embd]`, to `out`, `[n][n_embd]`; contents of `out` before mean nothing.
-    fn run(
-        &self,
-        pass: &mut Pass<'_>,
-        arena: &mut Arena<'_>,
-        x: &Prepared<'_>,
-        state: &mut Self::State<'_>,
-        out: &mut RowsMut<'_>,
-    );
-
-    /// The last position up to `n` that the state can go back to.
-    fn keep(&self, _state: &Self::State<'_>, n: usize) -> usize {
-        n
-    }
-
-    /// Goes back to position `n`, which is 0 or what [`Operation::keep`] allowed.
-    fn rewind(&self, _state: &mut Self::State<'_>, _n: usize) {}
-
-    /// Takes over what the state of a shorter context holds. Both are of sessions with the same options but for that.
-    fn adopt(&self, state: &mut Self::State<'_>, older: &Self::State<'_>);
-
-    /// Bytes of state that one more position of context costs; a head size that this type cannot hold as the error.
-    fn bytes_per_position(&self, _kv_type: KvType) -> Result<usize, usize> {
-        Ok(0)
-    }
-
-    /// Shows its matrices.
-    fn weights(&self, each: &mut dyn FnMut(Weights<'w>));
-
-    /// Describes it.
-    fn facts(&self, tell: &mut dyn FnMut(Fact));
-}
-
-/// Makes the enums of all kinds, and their matches. A kind's state is named again because a session would be invariant in
-/// its lifetime if it stood there as [`Operation::State`].
+/// Makes the enums of all kinds, and their matches. Each kind comes with the type of its state: written as
+/// [`Operation::State`] it would make a session invariant in its lifetime, as associated types do.
 macro_rules! kinds {
     ($($Kind:ident with $State:ty,)+) => {
         /// A block of some kind.
@@ -249,14 +161,9 @@ impl<'a> Block<'a> {
 
 impl Running<'_> {
     /// `x += residual_scale * post_norm(op(norm(x)))`.
-    pub(crate) fn run(
-        &mut self,
-        pass: &mut Pass<'_>,
-        arena: &mut Arena<'_>,
-        (norm_eps, residual_scale): (f32, f32),
-        x: &mut RowsMut<'_>,
-    ) {
+    pub(crate) fn run(&mut self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, config: &Config, x: &mut RowsMut<'_>) {
         let Block { layer, norm, ref op, post_norm } = *self.block;
+        let (norm_eps, residual_scale) = (config.norm_eps, config.residual_scale);
         let kernels = pass.workers.kernels;
         pass.layer = Some(layer);
         let mut block = self.block.residual(arena, pass.n);

@@ -13,7 +13,7 @@ pub(crate) struct Metadata {
 
 impl Metadata {
     pub(crate) fn read(r: &mut Reader<'_, '_>) -> Result<Self, Refused> {
-        Ok(Self { n_taps: r.required("shortconv.l_cache", 2, 64).ok_or(Refused)? })
+        Ok(Self { n_taps: r.required("shortconv.l_cache", 2, 64)? })
     }
 }
 
@@ -117,7 +117,7 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         let Buffers { mut bcx, mut mixed } = self.buffers(arena, pass.n);
         pass.workers.product(x, &self.in_proj, &mut bcx);
         self.convolve(bcx.rows(), taps, mixed.f32s_mut());
-        pass.show(Stage::Mixed, mixed.f32s_mut().values());
+        pass.show(Stage::Mixed, mixed.values());
         mixed.quantize(&pass.workers);
         pass.workers.product(&mixed, &self.out_proj, out);
     }

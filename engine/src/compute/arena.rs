@@ -56,3 +56,40 @@ impl<'a> Arena<'a> {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes five floats, and in two visits of the rest a hundred bytes and one.
+    fn visit(arena: &mut Arena<'_>) {
+        arena.take::<f32>(5).fill(1.0);
+        for n in [100, 1] {
+            arena.within(|arena| arena.take::<u8>(n).fill(2));
+        }
+    }
+
+    #[test]
+    fn measuring_promises_what_carving_takes() {
+        let mut measured = Arena::measure();
+        visit(&mut measured);
+        // One line of the floats, two of the larger visit, and room for alignment.
+        let required = measured.required().unwrap();
+        assert_eq!(required, 64 + 128 + 63);
+        let mut memory = alloc::vec![0u8; required + ALIGN];
+        for start in 0..ALIGN {
+            visit(&mut Arena::new(&mut memory[start..][..required]));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_addressed_is_not_required() {
+        for n in [usize::MAX, usize::MAX / 4, usize::MAX - 64] {
+            let mut arena = Arena::measure();
+            arena.take::<u64>(n);
+            assert_eq!(arena.required(), None);
+            visit(&mut arena);
+            assert_eq!(arena.required(), None);
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! What blocks compute with: memory, rows of values, inputs prepared for the matrices that read them, products, workers.
+//! What blocks compute with: memory, rows of values, inputs prepared for the matrices that read them, products,
+//! workers.
 
 mod arena;
 mod linear;

@@ -1,7 +1,7 @@
 //! The input of matrix products, made once in every form that the matrices which read it want.
 
 use super::quantized::Quantized;
-use super::{Arena, Linear, Rows, RowsMut, Workers};
+use super::{Arena, Linear, RowsMut, Workers};
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{ActivationType, Activations, F32Rows, QuantizedRowsMut};
 
@@ -61,9 +61,9 @@ impl<'a> Prepared<'a> {
         Self { forms, f32s, quantized: QUANTIZED.map(&mut form) }
     }
 
-    /// The f32 rows.
-    pub(crate) fn rows(&self) -> Rows<'_> {
-        self.f32s.rows()
+    /// All f32 values, `[n][width]`.
+    pub(crate) fn values(&self) -> &[f32] {
+        self.f32s.values()
     }
 
     /// The f32 rows, to be written and then [quantized](Prepared::quantize).
@@ -117,7 +117,7 @@ impl<'a> Prepared<'a> {
     pub(crate) fn gather(&mut self, from: &Prepared<'_>, tokens: &[u32]) {
         if self.forms.contains(ActivationType::F32) {
             for (to, &token) in self.f32s.iter_mut().zip(tokens) {
-                to.copy_from_slice(from.rows().row(token as usize));
+                to.copy_from_slice(from.f32s.rows().row(token as usize));
             }
         }
         for (to, from) in self.quantized.iter_mut().zip(&from.quantized) {

@@ -80,8 +80,8 @@ impl Workers<'_> {
     /// [`Prepared::carve_joined`].
     ///
     /// Blocks of 32 values are quantized band by band, as the projections make them: neither product leaves the
-    /// worker's scratch. Blocks of 256 would need bands of as many rows, which are more than a level-2 cache holds: those
-    /// are quantized when all rows are there.
+    /// worker's scratch. Blocks of 256 would need bands of as many rows, which are more than a level-2 cache holds:
+    /// those are quantized when all rows are there.
     pub(crate) fn gated(&mut self, gates: Gates<'_>, x: &Prepared<'_>, out: &mut Prepared<'_>) {
         let gating = Gating { gates, gate_x: x.read_by(gates.gate), up_x: x.read_by(gates.up) };
         let (kernels, n) = (self.kernels, gating.gate_x.n_rows());
@@ -103,8 +103,8 @@ impl Workers<'_> {
         }
     }
 
-    /// A product of an input made by [`Prepared::fill_with_remainders`]: `out[2i] = linear(x[2i]) + weight * x[2i + 1]`.
-    /// Odd rows of the output are scratch.
+    /// A product of an input made by [`Prepared::fill_with_remainders`]:
+    /// `out[2i] = linear(x[2i]) + weight * x[2i + 1]`. Odd rows of the output are scratch.
     pub(crate) fn product_with_remainders(&mut self, x: &Prepared<'_>, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
         let (kernels, n) = (self.kernels, out.n());
         let x = x.read_by(linear);
@@ -129,7 +129,7 @@ impl Workers<'_> {
         let n_workers = self.n();
         match self.phase() {
             Phase::Decode => n_out.div_ceil(BANDS_PER_WORKER * n_workers).next_multiple_of(unit),
-            // With a few bands for each worker, the last round had better be full. The larger of equals.
+            // Wastes the least in the last round of bands; of equals the larger.
             Phase::Prefill => (1..=self.kernels.max_band_rows() / unit)
                 .rev()
                 .map(|n| n * unit)

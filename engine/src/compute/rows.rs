@@ -90,3 +90,25 @@ impl<'a> RowsMut<'a> {
         TilesMut::new(self.data, self.n, self.width, tile_rows, tile_cols)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn columns_are_parts_of_every_row() {
+        let mut memory = [0u8; 256];
+        let mut rows = RowsMut::carve(&mut Arena::new(&mut memory), 2, 3);
+        for (i, row) in rows.iter_mut().enumerate() {
+            row.copy_from_slice(&[0.0, 1.0, 2.0].map(|x| x + 10.0 * i as f32));
+        }
+        assert_eq!(rows.values(), [0.0, 1.0, 2.0, 10.0, 11.0, 12.0]);
+        let parts = |rows: Rows<'_>| rows.iter().map(<[f32]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(parts(rows.rows().cols(1, 2)), [[1.0, 2.0], [11.0, 12.0]]);
+        assert_eq!(parts(rows.rows().cols(1, 2).cols(1, 1)), [[2.0], [12.0]]);
+        assert_eq!(parts(rows.part(1, 1).rows()), [[10.0, 11.0, 12.0]]);
+        // Columns of no width: as many rows, all empty.
+        assert_eq!(parts(rows.rows().cols(3, 0)), [[0.0; 0]; 2]);
+    }
+}

@@ -60,15 +60,15 @@ impl Config {
         let norm_eps = r.required_float("attention.layer_norm_rms_epsilon", 0.0, 1.0);
         let n_vocab = r.vocab_size(MAX_VOCAB);
         // Everything is sized by these; with one of them missing there is nothing sensible to say about the rest.
-        let n_embd = n_embd.ok_or(Refused)?;
+        let n_embd = n_embd?;
         let embedding_scale = if traits.embedding_sqrt_width { libm::sqrtf(n_embd as f32) } else { 1.0 };
         Ok(Self {
             architecture,
-            n_layers: n_layers.ok_or(Refused)?,
+            n_layers: n_layers?,
             n_embd,
-            n_vocab: n_vocab.ok_or(Refused)?,
-            n_ctx_train: n_ctx_train.ok_or(Refused)?,
-            norm_eps: norm_eps.ok_or(Refused)?,
+            n_vocab: n_vocab?,
+            n_ctx_train: n_ctx_train?,
+            norm_eps: norm_eps?,
             logit_softcap: r.softcap("final_logit_softcapping", traits.softcaps.1),
             embedding_scale: r.scale("embedding_scale").unwrap_or(embedding_scale),
             residual_scale: r.scale("residual_scale").unwrap_or(1.0),

@@ -54,11 +54,12 @@ impl<'g, 'a> Reader<'g, 'a> {
         }
     }
 
-    pub(crate) fn required(&mut self, key: &'static str, min: u64, max: u64) -> Option<usize> {
-        if self.value(key).is_none() {
-            self.missing(key);
+    /// An integer within `min..=max`.
+    pub(crate) fn required(&mut self, key: &'static str, min: u64, max: u64) -> Result<usize, Refused> {
+        match self.value(key) {
+            Some(_) => self.optional(key, min, max).ok_or(Refused),
+            None => Err(self.missing(key)),
         }
-        self.optional(key, min, max)
     }
 
     /// A finite float within `min..=max`, if the key is there and good; a bad one is noted.
@@ -73,48 +74,36 @@ impl<'g, 'a> Reader<'g, 'a> {
         }
     }
 
-    pub(crate) fn required_float(&mut self, key: &'static str, min: f32, max: f32) -> Option<f32> {
-        if self.value(key).is_none() {
-            self.missing(key);
+    /// A finite float within `min..=max`.
+    pub(crate) fn required_float(&mut self, key: &'static str, min: f32, max: f32) -> Result<f32, Refused> {
+        match self.value(key) {
+            Some(_) => self.optional_float(key, min, max).ok_or(Refused),
+            None => Err(self.missing(key)),
         }
-        self.optional_float(key, min, max)
     }
 
     /// One integer for all layers or an array with one for each.
-    pub(crate) fn per_layer(&mut self, key: &'static str, n_layers: usize, min: u64, max: u64) -> Option<Vec<usize>> {
+    pub(crate) fn per_layer(
+        &mut self,
+        key: &'static str,
+        n_layers: usize,
+        min: u64,
+        max: u64,
+    ) -> Result<Vec<usize>, Refused> {
         let Some(value) = self.value(key) else {
-            self.missing(key);
-            return None;
+            return Err(self.missing(key));
         };
         let Some(array) = value.as_array() else {
-            return self.optional(key, min, max).map(|n| alloc::vec![n; n_layers]);
+            return self.optional(key, min, max).map(|n| alloc::vec![n; n_layers]).ok_or(Refused);
         };
         let numbers: Option<Vec<usize>> = array
             .iter()
             .map(|v| v.as_u64().filter(|n| (min..=max).contains(n)).and_then(|n| usize::try_from(n).ok()))
             .collect();
         match numbers {
-            Some(numbers) if numbers.len() == n_layers => Some(numbers),
-            _ => {
-                self.bad(key);
-                None
-            }
+            Some(numbers) if numbers.len() == n_layers => Ok(numbers),
+            _ => Err(self.bad(key)),
         }
-    }
-
-    /// As [`Reader::per_layer`], with a default when the key is absent.
-    pub(crate) fn per_layer_or(
-        &mut self,
-        key: &'static str,
-        n_layers: usize,
-        min: u64,
-        max: u64,
-        default: &[usize],
-    ) -> Option<Vec<usize>> {
-        if self.value(key).is_none() {
-            return Some(default.to_vec());
-        }
-        self.per_layer(key, n_layers, min, max)
     }
 
     /// An array with one boolean (or 0/1) per layer; `None` if the key is no array.
@@ -160,14 +149,11 @@ impl<'g, 'a> Reader<'g, 'a> {
     }
 
     /// `vocab_size`, or else the length of the token list.
-    pub(crate) fn vocab_size(&mut self, max: u64) -> Option<usize> {
+    pub(crate) fn vocab_size(&mut self, max: u64) -> Result<usize, Refused> {
         let tokens = self.gguf.value("tokenizer.ggml.tokens").and_then(|v| v.as_array()).map(|a| a.len());
         match self.optional("vocab_size", 1, max).or(tokens) {
-            Some(n) if n > 0 && n as u64 <= max => Some(n),
-            _ => {
-                self.missing("vocab_size");
-                None
-            }
+            Some(n) if n > 0 && n as u64 <= max => Ok(n),
+            _ => Err(self.missing("vocab_size")),
         }
     }
 }

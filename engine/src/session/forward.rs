@@ -38,8 +38,7 @@ impl Session<'_> {
         pass.show(Stage::Embedding, x.values());
 
         for block in blocks {
-            let numbers = (config.norm_eps, config.residual_scale);
-            workspace.within(|arena| block.run(&mut pass, arena, numbers, &mut x));
+            workspace.within(|arena| block.run(&mut pass, arena, config, &mut x));
         }
         self.position += n;
 
@@ -89,7 +88,8 @@ impl Head<'_> {
         Prepared::carve(arena, forms, n.saturating_mul(self.rows_per_output()), self.output.n_in())
     }
 
-    /// Logits of the tokens whose hidden states are the rows of `x`, in every [`Head::rows_per_output`]-th row of `out`.
+    /// Logits of the tokens whose hidden states are the rows of `x`, in every [`Head::rows_per_output`]-th row of
+    /// `out`.
     fn run(
         &self,
         pass: &mut Pass<'_>,

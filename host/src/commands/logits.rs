@@ -33,7 +33,7 @@ impl Digest {
     }
 }
 
-/// Tokens whose logits are computed together: as many use the output matrix while it is in the cache.
+/// Tokens whose logits are computed with one pass over the output matrix.
 const OUTPUTS: usize = 8;
 
 /// Runs the command.

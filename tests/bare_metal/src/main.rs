@@ -65,7 +65,13 @@ fn answer(cores: &cores::Cores, prompt: &str) {
     let mut piece = Vec::with_capacity(longest_piece(&tokenizer));
     let mut sampler = Sampler::new(SamplerParams::GREEDY, tokenizer.n_vocab()).expect("greedy sampling is valid");
 
-    let options = SessionOptions { n_ctx: N_CTX, n_batch: N_BATCH, n_outputs: 1, kv_type: KvType::F16, n_workers: cores::N_CORES };
+    let options = SessionOptions {
+        n_ctx: N_CTX,
+        n_batch: N_BATCH,
+        n_outputs: 1,
+        kv_type: KvType::F16,
+        n_workers: cores::N_CORES,
+    };
     let plan = SessionPlan::new(&model, kernels, options).unwrap_or_else(|error| panic!("the session: {error}"));
     let arena = arena::take(plan.required_bytes());
     let arena_bytes = arena.len();

@@ -41,8 +41,11 @@ impl Metadata {
         config: &Config,
     ) -> Result<(Self, Vec<Rope>), Refused> {
         let (traits, n_layers, n_embd) = (config.traits, config.n_layers, config.n_embd);
-        let n_heads = r.per_layer("attention.head_count", n_layers, 1, MAX_WIDTH).ok_or(Refused)?;
-        let n_kv_heads = r.per_layer_or("attention.head_count_kv", n_layers, 0, MAX_WIDTH, &n_heads).ok_or(Refused)?;
+        let n_heads = r.per_layer("attention.head_count", n_layers, 1, MAX_WIDTH)?;
+        let n_kv_heads = match r.value("attention.head_count_kv") {
+            Some(_) => r.per_layer("attention.head_count_kv", n_layers, 0, MAX_WIDTH)?,
+            None => n_heads.clone(),
+        };
         let default_dim = if n_embd % n_heads[0] == 0 { n_embd / n_heads[0] } else { 0 };
         let key_dim = r.optional("attention.key_length", 1, 4096).unwrap_or(default_dim);
         let value_dim = r.optional("attention.value_length", 1, 4096).unwrap_or(default_dim);

@@ -55,9 +55,9 @@ impl<'a> Attention<'a> {
         let n_embd = tensors.n_embd();
         let widths = heads.widths();
         let [q, k, v] = if tensors.exists("attn_qkv.weight") {
-            let fused = tensors.linear("attn_qkv.weight", n_embd, widths.iter().sum())?;
+            let fused = tensors.linear("attn_qkv.weight", n_embd, widths.iter().sum());
             let [q, k, v] = widths;
-            [(0, q), (q, k), (q + k, v)].map(|(first, n)| Some(fused.rows(first, n)))
+            [(0, q), (q, k), (q + k, v)].map(|(first, n)| fused.map(|fused| fused.rows(first, n)))
         } else {
             let names = ["attn_q.weight", "attn_k.weight", "attn_v.weight"];
             core::array::from_fn(|i| tensors.linear(names[i], n_embd, widths[i]))
@@ -145,7 +145,7 @@ impl<'a> Operation<'a> for Attention<'a> {
         self.rotate(pass, queries, keys);
         cache.store(pass, keys.rows(), values.rows());
         cache.attend(pass, queries.rows(), buffers.mixed.f32s_mut(), &mut buffers.partials);
-        pass.show(Stage::Mixed, buffers.mixed.f32s_mut().values());
+        pass.show(Stage::Mixed, buffers.mixed.values());
         buffers.mixed.quantize(&pass.workers);
         pass.workers.product(&buffers.mixed, &self.output, out);
     }
