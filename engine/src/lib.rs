@@ -12,7 +12,6 @@ pub mod chat;
 mod compute;
 pub mod config;
 pub mod executor;
-mod file_kind;
 pub mod gguf;
 pub mod model;
 pub mod refusal;

@@ -1,6 +1,6 @@
 //! Why a file cannot be run.
 
-use crate::file_kind::FileKind;
+use crate::gguf::FileKind;
 use alloc::vec::Vec;
 use core::fmt;
 use nanocamelid_kernels::formats;

@@ -9,7 +9,7 @@ use crate::output::{self, Report, mib, rounded};
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, FormatError, Message, RenderRequest, SystemSupport};
-use nanocamelid_engine::model::FileKind;
+use nanocamelid_engine::gguf::FileKind;
 use nanocamelid_engine::template::Date;
 use nanocamelid_engine::{Gguf, Model, Tokenizer};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

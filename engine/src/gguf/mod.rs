@@ -9,12 +9,14 @@
 mod cursor;
 mod error;
 mod file_type;
+mod kind;
 mod metadata;
 mod split;
 mod tensor;
 
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
+pub use kind::FileKind;
 pub use metadata::{Array, Entry, MAX_NESTING, Strings, Value, ValueType};
 pub use tensor::TensorInfo;
 

@@ -2,12 +2,10 @@
 
 mod description;
 
-pub use crate::file_kind::FileKind;
-
 use crate::blocks::{Block, Layers};
 use crate::compute::{Linear, Vector};
 use crate::config::{Architecture, Config, Reader, Rope};
-use crate::gguf::Gguf;
+use crate::gguf::{FileKind, Gguf};
 use crate::refusal::{ModelError, Reason};
 use crate::tensors::{Tensors, global};
 use alloc::vec::Vec;

@@ -10,8 +10,8 @@ use crate::resolve;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, FormatError};
 use nanocamelid_engine::config::{Rope, RopeScaling};
+use nanocamelid_engine::gguf::FileKind;
 use nanocamelid_engine::gguf::Value as Metadata;
-use nanocamelid_engine::model::FileKind;
 use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
 use serde_json::{Map, Value, json};
 

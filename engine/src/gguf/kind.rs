@@ -1,6 +1,6 @@
 //! GGUF files that belong to a language model and are none.
 
-use crate::gguf::Gguf;
+use super::Gguf;
 use core::fmt;
 
 /// What a file is instead of a model.
