@@ -137,10 +137,12 @@ impl<'a> Prepared<'a> {
 
     /// Every row with a place for each of its quantized forms.
     fn rows_mut(&mut self) -> impl Iterator<Item = RowForms<'_>> + Send {
-        let [mut first, mut second] = self.quantized.each_mut().map(|form| form.as_mut().map(Quantized::rows_mut));
+        let [first, second] = &mut self.quantized;
+        let [mut first, mut second] = [first, second].map(|form| form.as_mut().map(Quantized::rows_mut));
+        // Written out: `map` over an array costs more than all the rest, and this is done for every row.
         self.f32s.iter_mut().map(move |row| {
-            let forms = [&mut first, &mut second].map(|rows| rows.as_mut().and_then(Iterator::next));
-            (row, forms)
+            let first = first.as_mut().and_then(Iterator::next);
+            (row, [first, second.as_mut().and_then(Iterator::next)])
         })
     }
 }

@@ -99,8 +99,9 @@ impl<'a> Attention<'a> {
                 }
             }
             if let Some(([cos, sin], style)) = rotation {
+                let (cos, sin) = (cos.row(t), sin.row(t));
                 for head in queries.chunks_mut(key_dim).chain(keys.chunks_mut(key_dim)) {
-                    kernels.rope(head, cos.row(t), sin.row(t), style);
+                    kernels.rope(head, cos, sin, style);
                 }
             }
             kernels.scale(queries, self.scale);
