@@ -5,7 +5,7 @@ pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a 
     let given = given.to_lowercase();
     let limit = match given.chars().count() {
         0 | 1 => return None,
-        length => (length / 3).max(1),
+        length => (length / 2).clamp(1, 3),
     };
     candidates
         .into_iter()

@@ -54,7 +54,7 @@ impl fmt::Display for SlashError {
                 write!(f, "unknown command {given}; ")?;
                 match nearest {
                     Some(name) => write!(f, "did you mean {name}?")?,
-                    None => f.write_str("/help lists all")?,
+                    None => f.write_str("/help lists all.")?,
                 }
                 f.write_str(" To say it to the model, put a space in front")
             }
