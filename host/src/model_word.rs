@@ -202,7 +202,7 @@ fn ends_in(word: &OsStr, ending: &str) -> bool {
     Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
 }
 
-fn has_magic(path: &Path) -> bool {
+pub(crate) fn has_magic(path: &Path) -> bool {
     // Asked first: opening a FIFO would wait for somebody to write.
     path.is_file() && head(path).starts_with(MAGIC)
 }

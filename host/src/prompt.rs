@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// No context holds more text than this.
 const MAX_BYTES: u64 = 256 << 20;
+/// What some editors and shells put in front of UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 const STANDARD_INPUT: &str = "standard input";
 
 /// Whether nobody has given a prompt and somebody sits at the terminal.
@@ -70,7 +72,7 @@ fn read_all(source: impl Read, path: &Path) -> Result<String, Error> {
 
 /// Some editors and shells put a byte order mark in front of UTF-8; it is no part of the text.
 pub(crate) fn without_byte_order_mark(text: &str) -> &str {
-    text.strip_prefix('\u{FEFF}').unwrap_or(text)
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 /// A note if standard input has text that nobody reads because the prompt came from elsewhere. It stays unread: in a shell's

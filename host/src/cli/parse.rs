@@ -1,7 +1,9 @@
 //! Command line and environment in, a checked [`Invocation`] out.
 
+mod foreign;
+
 use super::environment::{self, Twin};
-use super::synonyms::{self, Means};
+use super::synonyms;
 use super::table::{self, Argument, COMMANDS, Command, Flag, Takes};
 use super::usage::{Origin, UsageError};
 use super::value::{Date, Kind, Value};
@@ -108,58 +110,6 @@ impl Invocation {
 
     fn long(&self, name: &str) -> Option<&'static Flag> {
         self.command.all_flags().find(|flag| flag.long == name)
-    }
-
-    /// A flag of another program.
-    fn foreign(
-        &mut self,
-        means: Means,
-        name: &str,
-        attached: Option<&str>,
-        words: &mut VecDeque<OsString>,
-    ) -> Result<(), UsageError> {
-        let given = name.to_owned();
-        let attached = attached.map(OsString::from);
-        let takes_model = |argument: &&Argument| matches!(argument.takes, Takes::Model | Takes::ModelFile);
-        match means {
-            Means::Absent(answer) => Err(UsageError::Foreign { given, answer }),
-            Means::Flag(long) => match self.long(long) {
-                Some(flag) => self.take(flag, attached, words),
-                None => Err(self.unknown_flag(&format!("--{long}"))),
-            },
-            Means::Nothing(takes, answer) => {
-                let is_toggle = |word: &OsString| word.to_str().is_some_and(|word| synonyms::TOGGLE.contains(&word));
-                match takes {
-                    synonyms::Takes::Nothing => {}
-                    _ if attached.is_some() => {}
-                    synonyms::Takes::Value => drop(words.pop_front()),
-                    synonyms::Takes::Toggle => drop(words.pop_front_if(|word| is_toggle(word))),
-                }
-                self.notes.push(format!("{given} changes nothing here: {answer}"));
-                Ok(())
-            }
-            Means::Model | Means::Prompt => {
-                let slot = match means {
-                    Means::Model => self.command.arguments.iter().find(takes_model),
-                    _ => self.command.arguments.iter().find(|argument| argument.is_text()),
-                };
-                let name = slot.ok_or_else(|| self.unknown_flag(name))?.name;
-                let value = attached.or_else(|| words.pop_front()).filter(|value| !value.is_empty());
-                let value = value.ok_or(UsageError::ForeignValue { given, name })?;
-                if slot.is_some_and(|slot| takes_model(&slot)) {
-                    match self.model.replace(value) {
-                        None => Ok(()),
-                        Some(_) => Err(UsageError::Twice { name }),
-                    }
-                } else if self.argument(name).is_some() {
-                    Err(UsageError::Twice { name })
-                } else {
-                    let value = read(Kind::Text, Origin::Argument(name), &value)?;
-                    self.arguments.push((name, value));
-                    Ok(())
-                }
-            }
-        }
     }
 
     /// `given` with its dashes.

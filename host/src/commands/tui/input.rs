@@ -5,13 +5,13 @@ use super::editor::{Editor, History, has_hung_up};
 #[cfg(unix)]
 use crate::cli::environment;
 use crate::error::Error;
-use crate::{output, signals, streams};
+use crate::{output, prompt, signals, streams};
 use std::cell::Cell;
 use std::io::{BufRead, IsTerminal, Read};
 
 const PROMPT: &str = "> ";
 const STANDARD_INPUT: &str = "standard input";
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+const BYTE_ORDER_MARK: &[u8] = prompt::BYTE_ORDER_MARK.as_bytes();
 /// No context holds a message of more.
 const MAX_LINE_BYTES: u64 = 64 << 20;
 

@@ -16,8 +16,8 @@ use crate::fitting;
 use crate::loading::{self, Parsed};
 use crate::machine::throttling::Snapshot;
 use crate::model_file::{self, ModelFile};
+use crate::model_word::model_files;
 use crate::output::{self, Report, rounded};
-use crate::parts::PartName;
 use crate::resolve::{self, Place, Resolved};
 use crate::runtime::{Finish, Runtime};
 use crate::sampling::Sampling;
@@ -313,9 +313,8 @@ impl Talk<'_> {
         places.dedup();
         let mut found: Vec<PathBuf> = places
             .iter()
-            .filter_map(|dir| std::fs::read_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).ok())
-            .flat_map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())))
-            .filter(|path| path.extension().is_some_and(|ext| ext == "gguf") && !PartName::is_later(path))
+            .map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })
+            .flat_map(|dir| model_files(dir).into_iter().map(|name| dir.join(name)))
             .collect();
         found.sort();
         found.dedup();

@@ -1,13 +1,11 @@
 //! `/save`: a conversation becomes a file, whole or not at all, and replaces nothing but what this chat has saved.
 
+use crate::model_word::has_magic;
 use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-/// What GGUF files begin with.
-const GGUF_MAGIC: &[u8] = b"GGUF";
 
 /// The files that this chat has written.
 #[derive(Debug, Default)]
@@ -120,14 +118,9 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
 fn kind_of(place: &Path) -> SaveErrorKind {
     match fs::metadata(place) {
         Ok(metadata) if metadata.is_dir() => SaveErrorKind::Directory,
-        Ok(metadata) if metadata.is_file() && begins_as_model(place) => SaveErrorKind::Model,
+        Ok(_) if has_magic(place) => SaveErrorKind::Model,
         _ => SaveErrorKind::Other,
     }
-}
-
-fn begins_as_model(path: &Path) -> bool {
-    let mut magic = [0; GGUF_MAGIC.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == GGUF_MAGIC
 }
 
 #[cfg(test)]
