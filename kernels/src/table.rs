@@ -126,8 +126,8 @@ impl Kernels {
         (self.matmul[w.weight_type() as usize])(w, x, out, scratch);
     }
 
-    /// The weights of one row as f32. All tables share the reference's loops: one row per token is looked up, which takes
-    /// less than a thousandth of the token's time.
+    /// The weights of one row as f32. All tables share the reference's loops: one row per token is looked up, in less
+    /// than a thousandth of the token's time.
     ///
     /// # Panics
     /// If `row` is not exactly `out.len()` weights.
