@@ -123,10 +123,10 @@ impl<'t> Generator<'t> {
         self.finish
     }
 
-    /// Ends the answer and appends to `text` what was held back: the start of a stop string that did not come, and
-    /// U+FFFD for an incomplete character.
+    /// Ends the answer, unless it has ended for another reason, and appends to `text` what was held back: the start of a
+    /// stop string that did not come, and U+FFFD for an incomplete character.
     pub fn end(&mut self, finish: Finish, text: &mut String) -> Step {
-        self.finish = Some(finish);
+        let finish = *self.finish.get_or_insert(finish);
         self.stop.push(self.decoder.finish(), text);
         self.stop.finish(text);
         Step::End(finish)

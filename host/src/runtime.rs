@@ -205,13 +205,14 @@ impl<'a> Runtime<'a> {
                 Step::End(finish) => break finish,
             };
             ids.push(token);
-            if self.session.position() == self.n_ctx() && !self.grow(self.n_ctx() + 1)? {
+            let is_full = self.session.position() == self.n_ctx();
+            // An answer that has ended needs no room, and is not cut short.
+            if is_full && (generator.finish().is_some() || !self.grow(self.n_ctx() + 1)?) {
                 generator.end(Finish::Context, &mut ready);
-                flush(&mut ready, &mut text, emit)?;
-                break Finish::Context;
+            } else {
+                self.forward(&[token])?;
+                n_forwards += 1;
             }
-            self.forward(&[token])?;
-            n_forwards += 1;
         };
         Ok(Generated { ids, text, finish, n_forwards, time: started.elapsed(), first_token })
     }
