@@ -16,6 +16,8 @@ pub mod formats;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
 mod lanes;
 pub mod matrix;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+mod packed;
 pub mod queue;
 pub mod reference;
 pub mod table;

@@ -2,22 +2,23 @@
 //!
 //! The float operations come from [`crate::lanes`] and are the same in all three tables, as are the writers of the KV
 //! layout: plain NEON. The tables differ in their integer products. One or two tokens are multiplied straight from the
-//! rows as they lie in the file ([`matvec32`], [`matvec256`]), more of them from packed panels ([`gemm`]); `neon` does
+//! rows as they lie in the file ([`matvec32`], [`matvec256`]), more of them from packed panels ([`packed`]); `neon` does
 //! all from the rows.
 
 mod blocks256;
 mod blocks32;
 mod dot;
 mod dotprod;
-mod gemm;
 mod i8mm;
 mod matvec256;
 mod matvec32;
 mod neon;
 mod neon_lanes;
 mod ops;
+mod packed;
 mod panel;
 mod proof;
+mod raw;
 mod shapes;
 mod staged;
 mod tile_dotprod;
@@ -83,7 +84,84 @@ macro_rules! table {
         }
     };
 }
-use {product, table};
+
+/// The products of a table that packs panels, by the shapes of its panels.
+macro_rules! packed_products {
+    ($features:literal, $proof:ident, $of_32:ident, $of_256:ident) => {
+        use $crate::aarch64::blocks32::Simd32;
+        use $crate::aarch64::blocks256::Simd256;
+        use $crate::aarch64::packed::Packed;
+        use $crate::aarch64::raw::{Blocks32, Blocks256};
+        use $crate::aarch64::shapes::{Pack, $of_32, $of_256};
+        use $crate::aarch64::staged::PlainRows;
+        use $crate::activations::Activations;
+        use $crate::formats::staging::{Staged, Staging};
+        use $crate::formats::{Unpacked32, Unpacked256};
+        use $crate::matrix::Matrix;
+        use $crate::packed::matmul;
+        use $crate::reference::matmul::quantized_rows;
+        use $crate::tiles::TileMut;
+
+        #[target_feature(enable = $features)]
+        fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+            let (proof, blocks, x) = ($proof::new(), Blocks32::<F>::NEW, &quantized_rows(x));
+            if F::HAS_MIN {
+                matmul(Packed::<$of_32<true>, _>::new(proof, blocks), w, x, out, scratch);
+            } else {
+                matmul(Packed::<$of_32<false>, _>::new(proof, blocks), w, x, out, scratch);
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
+            let (proof, blocks, x) = ($proof::new(), Blocks256::<F>::NEW, &quantized_rows(x));
+            match (F::SUBS, F::HAS_MIN) {
+                (8, false) => matmul(Packed::<$of_256<8, false>, _>::new(proof, blocks), w, x, out, scratch),
+                (8, true) => matmul(Packed::<$of_256<8, true>, _>::new(proof, blocks), w, x, out, scratch),
+                (_, false) => matmul(Packed::<$of_256<16, false>, _>::new(proof, blocks), w, x, out, scratch),
+                (_, true) => matmul(Packed::<$of_256<16, true>, _>::new(proof, blocks), w, x, out, scratch),
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        fn staged<S: Staged<Plain: PackedPlain>>(
+            w: &Matrix<'_>,
+            x: &Activations<'_>,
+            out: &mut TileMut<'_>,
+            scratch: &mut [u8],
+        ) {
+            plain(S::STAGING, w, x, out, scratch);
+        }
+
+        // Out of line: one copy for all formats.
+        #[inline(never)]
+        #[target_feature(enable = $features)]
+        fn plain<P: PackedPlain>(
+            staging: Staging<P>,
+            w: &Matrix<'_>,
+            x: &Activations<'_>,
+            out: &mut TileMut<'_>,
+            scratch: &mut [u8],
+        ) {
+            matmul(Packed::<P::Shape, _>::new($proof::new(), staging), w, &quantized_rows(x), out, scratch);
+        }
+
+        /// Plain blocks as they are packed here.
+        trait PackedPlain: PlainRows {
+            type Shape: Pack<Self, Proof = $proof>;
+        }
+
+        impl PackedPlain for Unpacked32 {
+            type Shape = $of_32<false>;
+        }
+
+        impl PackedPlain for Unpacked256 {
+            type Shape = $of_256<16, false>;
+        }
+    };
+}
+
+use {packed_products, product, table};
 
 /// The `neon` table, if these features allow it.
 pub(crate) fn neon_table(features: Features) -> Option<&'static Kernels> {

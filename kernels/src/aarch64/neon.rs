@@ -3,14 +3,16 @@
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::proof::Neon;
-use super::staged::{self, PlainRows};
-use super::{matvec32, matvec256, table};
+use super::raw::{Blocks32, Blocks256, Raw};
+use super::staged::PlainRows;
+use super::table;
 use crate::activations::{Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
 use crate::formats::float::Float;
 use crate::formats::staging::{Staged, Staging};
 use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
 use crate::matrix::Matrix;
+use crate::packed::matmul_raw;
 use crate::reference::matmul::quantized_rows;
 use crate::table::{Kernels, RopeStyle};
 use crate::tiles::TileMut;
@@ -19,28 +21,12 @@ table!("neon", "neon", 16, 64, |_| 0);
 
 #[target_feature(enable = "neon")]
 fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-    let x = quantized_rows(x);
-    let mut t = 0;
-    while t + 2 <= x.n_rows {
-        matvec32::matvec::<_, F, 2>(Neon::new(), w, &x, t, out);
-        t += 2;
-    }
-    if t < x.n_rows {
-        matvec32::matvec::<_, F, 1>(Neon::new(), w, &x, t, out);
-    }
+    matmul_raw(Raw { dot: Neon::new(), source: Blocks32::<F>::NEW }, w, &quantized_rows(x), out);
 }
 
 #[target_feature(enable = "neon")]
 fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-    let x = quantized_rows(x);
-    let mut t = 0;
-    while t + 2 <= x.n_rows {
-        matvec256::matvec::<_, F, 2>(Neon::new(), w, &x, t, out);
-        t += 2;
-    }
-    if t < x.n_rows {
-        matvec256::matvec::<_, F, 1>(Neon::new(), w, &x, t, out);
-    }
+    matmul_raw(Raw { dot: Neon::new(), source: Blocks256::<F>::NEW }, w, &quantized_rows(x), out);
 }
 
 #[target_feature(enable = "neon")]
@@ -51,8 +37,8 @@ fn staged<S: Staged<Plain: PlainRows>>(w: &Matrix<'_>, x: &Activations<'_>, out:
 // Out of line: one copy for all formats.
 #[inline(never)]
 #[target_feature(enable = "neon")]
-fn plain<P: PlainRows>(staging: Staging<P>, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
-    staged::matvec(Neon::new(), staging, w, &quantized_rows(x), out);
+fn plain<P: PlainRows>(source: Staging<P>, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
+    matmul_raw(Raw { dot: Neon::new(), source }, w, &quantized_rows(x), out);
 }
 
 #[target_feature(enable = "neon")]

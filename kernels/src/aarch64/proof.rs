@@ -47,15 +47,30 @@ impl I8mm {
         Self(())
     }
 
-    /// `sdot` comes with `smmla`.
-    #[inline(always)]
-    pub(super) fn dotprod(self) -> Dotprod {
-        Dotprod(())
-    }
-
     /// What every AArch64 table has.
     #[inline(always)]
     pub(super) fn neon(self) -> Neon {
         Neon(())
+    }
+}
+
+/// A proof that includes `sdot`.
+pub(super) trait WithDotprod: Copy {
+    /// The part of it.
+    fn dotprod(self) -> Dotprod;
+}
+
+impl WithDotprod for Dotprod {
+    #[inline(always)]
+    fn dotprod(self) -> Dotprod {
+        self
+    }
+}
+
+impl WithDotprod for I8mm {
+    #[inline(always)]
+    fn dotprod(self) -> Dotprod {
+        // `smmla` comes with `sdot`.
+        Dotprod(())
     }
 }

@@ -1,9 +1,9 @@
-//! Panels and tokens as `sdot` and `smmla` want them: what [`gemm`](super::gemm) asks of an instruction set.
+//! Panels and tokens as `sdot` and `smmla` want them: what [`packed`](super::packed) asks of an instruction set.
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
-use super::proof::{Dotprod, I8mm, Neon};
+use super::proof::{Dotprod, I8mm, Neon, WithDotprod};
 use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32};
 use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
 use super::{tile_dotprod, tile_i8mm};
@@ -22,7 +22,7 @@ pub(super) type Four<'a> = [QuantizedRows<'a>; TILE];
 /// Formats with one kind of panel share everything but [`Pack`].
 pub(super) trait Shape {
     /// Proof that the instructions exist.
-    type Proof: Copy;
+    type Proof: WithDotprod;
     /// A block of a panel.
     type Panel: Pod;
     /// A block of four tokens, rearranged.

@@ -1,10 +1,12 @@
 //! [`Int`] in 256-bit registers, with AVX-VNNI or without.
 
+use super::band::Following;
 use super::int::Int;
 use super::ops::{multiply, ops};
 use super::proof::Avx2;
-use super::tile::{Panels, Weights};
+use super::tile::Weights;
 use crate::activations::QuantizedRows;
+use crate::packed::Panels;
 use crate::tiles::TileMut;
 use core::arch::asm;
 use core::arch::x86_64::*;
@@ -158,13 +160,14 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
     unsafe fn multiply(
         weights: Weights,
         panels: &Panels<'_, Self::Bytes>,
+        following: Following,
         x: &QuantizedRows<'_>,
         out: &mut TileMut<'_>,
     ) {
         if VNNI {
-            multiply!(2 panels, 3 tokens, "avx2,fma,f16c", weights, panels, x, out)
+            multiply!(2 panels, 3 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
         } else {
-            multiply!(2 panels, 2 tokens, "avx2,fma,f16c", weights, panels, x, out)
+            multiply!(2 panels, 2 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
         }
     }
 }

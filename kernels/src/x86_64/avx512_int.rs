@@ -1,10 +1,12 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
+use super::band::Following;
 use super::int::Int;
 use super::ops::{multiply, ops};
 use super::proof::Avx512;
-use super::tile::{Panels, Weights};
+use super::tile::Weights;
 use crate::activations::QuantizedRows;
+use crate::packed::Panels;
 use crate::tiles::TileMut;
 use core::arch::asm;
 use core::arch::x86_64::*;
@@ -149,6 +151,7 @@ impl Int for Avx512 {
     unsafe fn multiply(
         weights: Weights,
         panels: &Panels<'_, Self::Bytes>,
+        following: Following,
         x: &QuantizedRows<'_>,
         out: &mut TileMut<'_>,
     ) {
@@ -158,6 +161,7 @@ impl Int for Avx512 {
             "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
             weights,
             panels,
+            following,
             x,
             out
         )

@@ -1,7 +1,9 @@
 //! What the integer products need of an instruction set.
 
-use super::tile::{Panels, Weights};
+use super::band::Following;
+use super::tile::Weights;
 use crate::activations::QuantizedRows;
+use crate::packed::Panels;
 use crate::tiles::TileMut;
 use bytemuck::Pod;
 
@@ -117,6 +119,7 @@ pub(super) trait Int: Copy {
     unsafe fn multiply(
         weights: Weights,
         panels: &Panels<'_, Self::Bytes>,
+        following: Following,
         x: &QuantizedRows<'_>,
         out: &mut TileMut<'_>,
     );

@@ -1,7 +1,7 @@
 //! x86-64: `avx2` (with FMA and F16C), `avxvnni` and `avx512vnni`.
 //!
 //! The bodies are generic over a proof, [`Avx2`] or [`Avx512`], that functions compiled for its features make
-//! ([`proof`]). The float operations come from [`crate::lanes`], the integer products from [`gemm`]. Each table is a
+//! ([`proof`]). The float operations come from [`crate::lanes`], the integer products from [`packed`]. Each table is a
 //! `#[target_feature]` function that names the entry points compiled for the same features.
 
 mod avx2_int;
@@ -11,11 +11,11 @@ mod avx512_lanes;
 mod band;
 mod blocks256;
 mod blocks32;
-mod gemm;
 mod int;
 mod matvec256;
 mod matvec32;
 mod ops;
+mod packed;
 mod panel;
 mod proof;
 mod staged;
@@ -51,12 +51,12 @@ macro_rules! table {
     ($module:ident, $proof:ty, $features:literal) => {
         mod $module {
             use super::band::{Band, Rows};
-            use super::gemm::Format;
             use super::int::Int;
+            use super::packed::{self, Format};
             use super::staged::{self, PlainRows};
             use super::tokens::Tokens;
             use super::unpack::{Unpack32, Unpack256};
-            use super::{band, gemm, matvec32, matvec256, panel};
+            use super::{band, matvec32, matvec256, panel};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
             use crate::formats::float::Float;
@@ -64,7 +64,7 @@ macro_rules! table {
             use crate::formats::{Unpacked32, Unpacked256, by_format};
             use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
             use crate::matrix::Matrix;
-            use crate::reference;
+            use crate::reference::{self, matmul::quantized_rows};
             use crate::table::{Kernels, RopeStyle};
             use crate::tiles::TileMut;
 
@@ -108,7 +108,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
-                    weights: gemm::weights32::<M, B>(),
+                    weights: packed::weights32::<M, B>(),
                     multiply: M::multiply,
                     pack: pack32::<B>,
                     one: rows32::<B, 1>,
@@ -127,7 +127,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    weights: gemm::weights256::<M, B>(),
+                    weights: packed::weights256::<M, B>(),
                     multiply: M::multiply,
                     pack: pack256::<B>,
                     one: rows256::<B, 1>,
@@ -168,7 +168,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
-                    weights: gemm::weights32::<M, Unpacked32>(),
+                    weights: packed::weights32::<M, Unpacked32>(),
                     multiply: M::multiply,
                     pack: pack_staged::<S>,
                     one: rows_staged::<S>,
@@ -187,7 +187,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    weights: gemm::weights256::<M, Unpacked256>(),
+                    weights: packed::weights256::<M, Unpacked256>(),
                     multiply: M::multiply,
                     pack: pack_staged::<S>,
                     one: rows_staged::<S>,
@@ -206,7 +206,7 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
-                gemm::matmul(i, format, w, x, out, scratch);
+                crate::packed::matmul(packed::OfFormat { proof: i, format }, w, &quantized_rows(x), out, scratch);
             }
 
             #[target_feature(enable = $features)]
@@ -293,9 +293,9 @@ macro_rules! table {
                 &Kernels {
                     name: M::NAME,
                     matvec_rows: 64,
-                    matmul_rows: gemm::MAX_ROWS,
-                    max_matmul_rows: gemm::MAX_ROWS,
-                    scratch_bytes: gemm::scratch_bytes::<$proof>,
+                    matmul_rows: packed::MAX_ROWS,
+                    max_matmul_rows: packed::MAX_ROWS,
+                    scratch_bytes: packed::scratch_bytes::<$proof>,
                     matmul: by_format!(product),
                     quantize_q8,
                     quantize_q8k,

@@ -19,8 +19,11 @@ macro_rules! ops {
 /// The body of [`Int::multiply`](super::int::Int::multiply), by tiles of `$r` panels and `$t` tokens: one micro-kernel
 /// compiled for the features per kind of weights, which have 8 bits or at most 6, and one loop around all of them.
 macro_rules! multiply {
-    ($r:literal panels, $t:literal tokens, $features:literal, $weights:ident, $panels:ident, $x:ident, $out:ident) => {{
-        use $crate::x86_64::tile::{self, Blocks, MicroKernel, Out, Panels, Weights};
+    ($r:literal panels, $t:literal tokens, $features:literal, $weights:ident, $panels:ident, $following:ident,
+     $x:ident, $out:ident) => {{
+        use $crate::packed::Panels;
+        use $crate::x86_64::band::Following;
+        use $crate::x86_64::tile::{self, Blocks, MicroKernel, Out, Weights};
         use $crate::x86_64::tokens::Tokens;
 
         #[target_feature(enable = $features)]
@@ -63,10 +66,11 @@ macro_rules! multiply {
             kernel: MicroKernel<I, $r, $t>,
             offset: i32,
             panels: &Panels<'_, I::Bytes>,
+            following: Following,
             x: &$crate::activations::QuantizedRows<'_>,
             out: &mut $crate::tiles::TileMut<'_>,
         ) {
-            tile::tiles(i, kernel, offset, panels, x, out);
+            tile::tiles(i, kernel, offset, panels, following, x, out);
         }
 
         let weights = $weights;
@@ -82,7 +86,7 @@ macro_rules! multiply {
             _ => unreachable!("no format has such weights"),
         };
         // SAFETY: whoever calls `multiply` vouches for the features, which are those that `tiles` is compiled for.
-        unsafe { tiles(Self::assume(), kernel, weights.offset, $panels, $x, $out) }
+        unsafe { tiles(Self::assume(), kernel, weights.offset, $panels, $following, $x, $out) }
     }};
 }
 

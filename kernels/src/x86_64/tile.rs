@@ -18,6 +18,7 @@ use super::int::Int;
 use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
 use super::tokens::Tokens;
 use crate::activations::QuantizedRows;
+use crate::packed::Panels;
 use crate::tiles::TileMut;
 use bytemuck::{Pod, Zeroable};
 
@@ -44,20 +45,6 @@ pub(super) struct Weights {
     pub(super) has_min: bool,
 }
 
-/// Packed rows.
-pub(super) struct Panels<'a, B> {
-    pub(super) vectors: &'a [B],
-    /// Vectors per panel.
-    pub(super) each: usize,
-    /// How many there are.
-    pub(super) n: usize,
-    /// The matrix row of the first, and how many rows are packed here: fewer than lanes in the last panel.
-    pub(super) first_row: usize,
-    pub(super) n_rows: usize,
-    /// What will be packed next.
-    pub(super) following: Following,
-}
-
 /// Where a tile's results go: for each token `R` vectors.
 pub(super) type Out<'o, I, const R: usize, const T: usize> = [&'o mut [<I as Int>::Bytes; R]; T];
 
@@ -66,26 +53,28 @@ pub(super) type Out<'o, I, const R: usize, const T: usize> = [&'o mut [<I as Int
 pub(super) type MicroKernel<I, const R: usize, const T: usize> =
     unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>, Out<'_, I, R, T>);
 
-/// Every panel against every token, `R` panels and `T` tokens at a time.
+/// Every panel against every token, `R` panels and `T` tokens at a time. Meanwhile `following` is asked for, which is
+/// packed next.
 #[inline(always)]
 pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
     i: I,
     kernel: MicroKernel<I, R, T>,
     offset: i32,
     panels: &Panels<'_, I::Bytes>,
+    mut following: Following,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
 ) {
-    let mut following = panels.following;
+    let n_panels = panels.elements.len() / panels.each;
     let lines = following.part(x.n_rows.div_ceil(T));
     for first_token in (0..x.n_rows).step_by(T) {
         following.prefetch(i, lines);
         let tokens = Tokens::<T>::new(x, first_token);
         let n_tokens = T.min(x.n_rows - first_token);
-        for p in (0..panels.n).step_by(R) {
+        for p in (0..n_panels).step_by(R) {
             let mut rows: [&[I::Bytes]; R] = [&[]; R];
             for (r, row) in rows.iter_mut().enumerate() {
-                *row = &panels.vectors[(p + r).min(panels.n - 1) * panels.each..][..panels.each];
+                *row = &panels.elements[(p + r).min(n_panels - 1) * panels.each..][..panels.each];
             }
             let first_row = panels.first_row + p * I::ROWS;
             // Stores that miss would pile up and stop the tile that follows.

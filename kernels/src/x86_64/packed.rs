@@ -1,18 +1,16 @@
-//! The integer matrix products of a table: which loop runs when, and how scratch is used.
+//! The integer matrix products of a format, for [`crate::packed`].
 
 use super::band::{Following, Rows};
 use super::int::Int;
 use super::panel::{VECTORS_32, VECTORS_256};
-use super::tile::{Blocks, Panels, Weights};
+use super::tile::{Blocks, Weights};
 use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
-use crate::activations::{Activations, QuantizedRows};
+use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
-use crate::reference::matmul::quantized_rows;
+use crate::packed::{self, Blocking, Panels, Product, RawProduct};
 use crate::tiles::TileMut;
 
-/// From this many tokens on packing pays; fewer read the rows as they lie, at most two at a time.
-const MIN_PACKED_TOKENS: usize = 4;
 /// Panels are to stay in a level-2 cache, except where rows are so long that a tile's do not.
 const PANEL_BYTES: usize = 640 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
@@ -20,6 +18,9 @@ pub(super) const MAX_ROWS: usize = 64;
 
 /// The product of raw rows with `T` tokens.
 type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as Int>::F; T];
+
+/// The products of panels with many tokens.
+type Multiply<I> = unsafe fn(Weights, &Panels<'_, <I as Int>::Bytes>, Following, &QuantizedRows<'_>, &mut TileMut<'_>);
 
 /// What differs between formats. The functions want their table's features.
 pub(super) struct Format<I: Int> {
@@ -30,7 +31,7 @@ pub(super) struct Format<I: Int> {
     /// What the micro-kernels know.
     pub(super) weights: Weights,
     /// The products of panels with many tokens: [`Int::multiply`].
-    pub(super) multiply: unsafe fn(Weights, &Panels<'_, I::Bytes>, &QuantizedRows<'_>, &mut TileMut<'_>),
+    pub(super) multiply: Multiply<I>,
     /// Unpacks rows to a panel.
     pub(super) pack: unsafe fn(&Rows<'_>, &mut [I::Bytes]),
     /// The product of raw rows with one token.
@@ -70,48 +71,63 @@ fn n_panels<I: Int>(n_cols: usize) -> usize {
 /// Bytes of scratch for rows of up to `n_cols` weights: shorter ones may have more panels, and more bytes of them.
 pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
     let panel = panel_vectors(n_cols) * size_of::<I::Bytes>();
-    // Room to start at a cache line.
-    63 + PANEL_BYTES.max(4 * panel).min(MAX_ROWS / I::ROWS * panel)
+    packed::scratch_bytes(PANEL_BYTES.max(4 * panel).min(MAX_ROWS / I::ROWS * panel))
 }
 
-/// Every row against every token.
-#[inline(always)]
-pub(super) fn matmul<I: Int>(
-    i: I,
-    format: &Format<I>,
-    w: &Matrix<'_>,
-    x: &Activations<'_>,
-    out: &mut TileMut<'_>,
-    scratch: &mut [u8],
-) {
-    let x = &quantized_rows(x);
-    if x.n_rows < MIN_PACKED_TOKENS {
-        let mut token = 0;
-        while token < x.n_rows {
-            token += match format.two {
-                Some(two) if x.n_rows - token > 1 => matvec(i, two, w, x, token, out),
-                _ => matvec(i, format.one, w, x, token, out),
-            };
+/// The products of a format. A value proves the features.
+#[derive(Clone, Copy)]
+pub(super) struct OfFormat<'f, I: Int> {
+    pub(super) proof: I,
+    pub(super) format: &'f Format<I>,
+}
+
+impl<I: Int> RawProduct for OfFormat<'_, I> {
+    #[inline(always)]
+    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
+        match self.format.two {
+            Some(two) if x.n_rows - token > 1 => matvec(self.proof, two, w, x, token, out),
+            _ => matvec(self.proof, self.format.one, w, x, token, out),
         }
-        return;
     }
-    let n_panels = n_panels::<I>(w.n_cols());
-    let vectors = w.n_cols() / format.block_len * format.vectors;
-    let aligned = scratch.as_ptr().align_offset(64);
-    let panels = &mut scratch[aligned..][..n_panels * vectors * size_of::<I::Bytes>()];
-    let panels: &mut [I::Bytes] = bytemuck::cast_slice_mut(panels);
-    for first_row in (0..w.n_rows()).step_by(n_panels * I::ROWS) {
-        let n_rows = (w.n_rows() - first_row).min(n_panels * I::ROWS);
-        let n = n_rows.div_ceil(I::ROWS);
-        for p in 0..n {
-            let rows = Rows::new(w, first_row + p * I::ROWS, I::ROWS);
-            // SAFETY: `i` proves the features.
-            unsafe { (format.pack)(&rows, &mut panels[p * vectors..][..vectors]) };
+}
+
+impl<I: Int> Product for OfFormat<'_, I> {
+    type Element = I::Bytes;
+    const PANEL_ROWS: usize = I::ROWS;
+
+    #[inline(always)]
+    fn blocking(self, n_cols: usize) -> Blocking {
+        let (n_panels, n_blocks) = (n_panels::<I>(n_cols), n_cols / self.format.block_len);
+        Blocking {
+            band_rows: n_panels * I::ROWS,
+            n_blocks,
+            // All columns at once: a tile's sums stay in registers.
+            step_blocks: n_blocks.max(1),
+            per_block: self.format.vectors,
+            panel_bytes: n_panels * n_blocks * self.format.vectors * size_of::<I::Bytes>(),
         }
-        let following = Following::after(w, first_row, n_rows);
-        let panels = Panels { vectors: &panels[..n * vectors], each: vectors, n, first_row, n_rows, following };
+    }
+
+    #[inline(always)]
+    fn pack(self, w: &Matrix<'_>, first_row: usize, _: usize, panel: &mut [I::Bytes]) {
+        let rows = Rows::new(w, first_row, I::ROWS);
+        // SAFETY: `proof` proves the features.
+        unsafe { (self.format.pack)(&rows, panel) };
+    }
+
+    #[inline(always)]
+    fn multiply(
+        self,
+        panels: &Panels<'_, I::Bytes>,
+        w: &Matrix<'_>,
+        x: &QuantizedRows<'_>,
+        out: &mut TileMut<'_>,
+        _: &mut [u8],
+    ) {
+        debug_assert_eq!(panels.first_block, 0, "all columns are one step");
+        let following = Following::after(w, panels.first_row, panels.n_rows);
         // SAFETY: whoever made the table that `format` comes from vouched for what this wants.
-        unsafe { (format.multiply)(format.weights, &panels, x, out) };
+        unsafe { (self.format.multiply)(self.format.weights, panels, following, x, out) };
     }
 }
 

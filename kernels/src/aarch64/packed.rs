@@ -1,26 +1,26 @@
-//! Many tokens: packed panels against tiles of four tokens, blocked so that both stay in the first cache.
+//! Products with packed panels, for [`crate::packed`]: tiles of four tokens, blocked so that a step's panels stay in the
+//! second cache, and one of them with the tokens that pass over it in the first.
 //!
 //! ```text
-//! for each band of ROWS rows
-//!     for each K_BLOCK columns
-//!         pack the band's panels                        (second cache)
-//!         for each TOKENS tokens                        (first cache, with one panel)
-//!             for each panel
-//!                 for each four tokens: micro-kernel; the sums wait in the output
+//! for each TOKENS tokens                        (first cache, with one panel)
+//!     for each panel
+//!         for each four tokens: micro-kernel; the sums wait in the output
 //! ```
-//!
-//! Weights stream through the band once per batch, activations once per band. The sums of a row and token are added
-//! in the order of the columns whatever the blocking, so it moves no bit.
 
+use super::blocks32::Simd32;
+use super::blocks256::Simd256;
 use super::panel::{PANEL_ROWS, Panel32Pairs, Panel256};
+use super::proof::{Dotprod, WithDotprod};
+use super::raw::{Blocks32, Blocks256, RawRows};
 use super::shapes::{Four, Pack, Shape, Sums};
+use super::staged::PlainRows;
 use super::tokens::{Pairs32, Pairs256, TILE};
 use crate::activations::QuantizedRows;
-use crate::formats::staging::{Plain, Staging};
+use crate::formats::staging::Staging;
 use crate::matrix::Matrix;
+use crate::packed::{Blocking, Panels, Product, RawProduct, scratch_bytes};
 use crate::tiles::TileMut;
-use bytemuck::{Pod, Zeroable};
-use core::marker::PhantomData;
+use bytemuck::Zeroable;
 
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
@@ -35,42 +35,34 @@ const PANELS_BYTES: usize =
 const TOKENS_BYTES: usize =
     TOKENS / TILE * max(K_BLOCK / 32 * size_of::<Pairs32>(), K_BLOCK / 256 * size_of::<Pairs256>());
 
-/// Bytes of scratch, with room to start at a cache line.
-pub(super) const SCRATCH_BYTES: usize = 63 + PANELS_BYTES + TOKENS_BYTES;
+/// Bytes of scratch.
+pub(super) const SCRATCH_BYTES: usize = scratch_bytes(PANELS_BYTES + TOKENS_BYTES);
 
 const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// Where the blocks of a panel come from.
-pub(super) trait Source<S: Shape>: Copy {
+/// Where blocks come from: the file's, unpacked in registers, or [`Staging`].
+pub(super) trait Source<S: Shape>: RawRows<Dotprod> {
     /// Packs blocks `first ..` of sixteen rows.
     fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]);
 }
 
-/// Blocks `F` of the file, unpacked in registers.
-pub(super) struct InRegisters<F>(PhantomData<F>);
-
-impl<F> Clone for InRegisters<F> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<F> Copy for InRegisters<F> {}
-
-impl<F> InRegisters<F> {
-    pub(super) const NEW: Self = Self(PhantomData);
-}
-
-impl<F: Pod, S: Pack<F>> Source<S> for InRegisters<F> {
+impl<F: Simd32, S: Pack<F>> Source<S> for Blocks32<F> {
     #[inline(always)]
     fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
         S::pack(proof, &rows.map(|row| bytemuck::cast_slice(row)), first, panel);
     }
 }
 
-impl<P: Plain, S: Pack<P>> Source<S> for Staging<P> {
+impl<F: Simd256, S: Pack<F>> Source<S> for Blocks256<F> {
+    #[inline(always)]
+    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
+        S::pack(proof, &rows.map(|row| bytemuck::cast_slice(row)), first, panel);
+    }
+}
+
+impl<P: PlainRows, S: Pack<P>> Source<S> for Staging<P> {
     #[inline(always)]
     fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
         let mut stage = [P::Stage::zeroed(); PANEL_ROWS];
@@ -83,37 +75,70 @@ impl<P: Plain, S: Pack<P>> Source<S> for Staging<P> {
     }
 }
 
-/// All rows against all tokens.
-#[inline(always)]
-pub(super) fn matmul<S: Shape>(
+/// Products with panels of a shape.
+pub(super) struct Packed<S: Shape, Q> {
     proof: S::Proof,
-    source: impl Source<S>,
-    w: &Matrix<'_>,
-    x: &QuantizedRows<'_>,
-    out: &mut TileMut<'_>,
-    scratch: &mut [u8],
-) {
-    let start = scratch.as_ptr().align_offset(64);
-    let (panels, tokens) = scratch[start..].split_at_mut(PANELS_BYTES);
-    let n_blocks = w.n_cols() / S::BLOCK_LEN;
-    let per_step = K_BLOCK / S::BLOCK_LEN;
-    for first_row in (0..w.n_rows()).step_by(ROWS) {
-        let band = w.rows(first_row, (w.n_rows() - first_row).min(ROWS));
-        for first in (0..n_blocks).step_by(per_step) {
-            let n = (n_blocks - first).min(per_step);
-            let n_panels = band.n_rows().div_ceil(PANEL_ROWS);
-            let panels: &mut [S::Panel] = bytemuck::cast_slice_mut(&mut panels[..n_panels * n * size_of::<S::Panel>()]);
-            for (p, panel) in panels.chunks_exact_mut(n).enumerate() {
-                // Rows beyond the end are the last one again.
-                let row = |i: usize| band.row((PANEL_ROWS * p + i).min(band.n_rows() - 1));
-                source.pack(proof, &core::array::from_fn(row), first, panel);
-            }
-            let columns = Columns { first, n, first_row, n_rows: band.n_rows() };
-            let tokens = bytemuck::cast_slice_mut(&mut tokens[..TOKENS / TILE * n * size_of::<S::Tokens>()]);
-            for t in (0..x.n_rows).step_by(TOKENS) {
-                let x = x.rows(t, (x.n_rows - t).min(TOKENS));
-                pass::<S>(proof, &columns, panels, &x, tokens, t, out);
-            }
+    source: Q,
+}
+
+impl<S: Shape, Q> Packed<S, Q> {
+    #[inline(always)]
+    pub(super) fn new(proof: S::Proof, source: Q) -> Self {
+        Self { proof, source }
+    }
+}
+
+impl<S: Shape, Q: Copy> Clone for Packed<S, Q> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Shape, Q: Copy> Copy for Packed<S, Q> {}
+
+impl<S: Shape, Q: Source<S>> RawProduct for Packed<S, Q> {
+    #[inline(always)]
+    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
+        self.source.multiply_raw(self.proof.dotprod(), w, x, token, out)
+    }
+}
+
+impl<S: Shape, Q: Source<S>> Product for Packed<S, Q> {
+    type Element = S::Panel;
+    const PANEL_ROWS: usize = PANEL_ROWS;
+
+    #[inline(always)]
+    fn blocking(self, n_cols: usize) -> Blocking {
+        Blocking {
+            band_rows: ROWS,
+            n_blocks: n_cols / S::BLOCK_LEN,
+            step_blocks: K_BLOCK / S::BLOCK_LEN,
+            per_block: 1,
+            panel_bytes: PANELS_BYTES,
+        }
+    }
+
+    #[inline(always)]
+    fn pack(self, w: &Matrix<'_>, first_row: usize, first_block: usize, panel: &mut [S::Panel]) {
+        let rows = core::array::from_fn(|i| w.row((first_row + i).min(w.n_rows() - 1)));
+        self.source.pack(self.proof, &rows, first_block, panel);
+    }
+
+    #[inline(always)]
+    fn multiply(
+        self,
+        panels: &Panels<'_, S::Panel>,
+        _: &Matrix<'_>,
+        x: &QuantizedRows<'_>,
+        out: &mut TileMut<'_>,
+        scratch: &mut [u8],
+    ) {
+        let tokens_bytes = TOKENS / TILE * panels.each * size_of::<S::Tokens>();
+        let tokens = bytemuck::cast_slice_mut(&mut scratch[..tokens_bytes]);
+        for t in (0..x.n_rows).step_by(TOKENS) {
+            let x = x.rows(t, (x.n_rows - t).min(TOKENS));
+            pass::<S>(self.proof, panels, &x, tokens, t, out);
         }
     }
 }
@@ -127,29 +152,18 @@ fn copy(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// The part of the product that is packed.
-struct Columns {
-    /// First block, and how many.
-    first: usize,
-    n: usize,
-    /// First row, and how many.
-    first_row: usize,
-    n_rows: usize,
-}
-
 /// All panels against up to [`TOKENS`] tokens, of which the first is `first_token` of the output. Out of line: one copy
 /// for all formats of a shape.
 #[inline(never)]
 fn pass<S: Shape>(
     proof: S::Proof,
-    columns: &Columns,
-    panels: &[S::Panel],
+    panels: &Panels<'_, S::Panel>,
     x: &QuantizedRows<'_>,
     tokens: &mut [S::Tokens],
     first_token: usize,
     out: &mut TileMut<'_>,
 ) {
-    let Columns { first, n, first_row, n_rows } = *columns;
+    let Panels { elements, each: n, first_block: first, first_row, n_rows, .. } = *panels;
     // Tokens beyond the end are the last one again.
     let fours: [Four<'_>; TOKENS / TILE] =
         core::array::from_fn(|f| core::array::from_fn(|i| x.row((f * TILE + i).min(x.n_rows - 1))));
@@ -157,7 +171,7 @@ fn pass<S: Shape>(
     for (four, tokens) in fours.iter().zip(tokens.chunks_exact_mut(n)) {
         S::rearrange(proof, four, first, tokens);
     }
-    for (p, panel) in panels.chunks_exact(n).enumerate() {
+    for (p, panel) in elements.chunks_exact(n).enumerate() {
         let row = p * PANEL_ROWS;
         let rows = first_row + row..first_row + (row + PANEL_ROWS).min(n_rows);
         for (f, (four, tokens)) in fours.iter().zip(tokens.chunks_exact(n)).enumerate() {

@@ -1,0 +1,131 @@
+//! The order of work in products of quantized weights, the same for every instruction set.
+//!
+//! ```text
+//! few tokens:
+//!     for each two tokens, or one                           raw rows: read once, as they lie in the file
+//! many tokens:
+//!     for each band of rows
+//!         for each step of columns
+//!             pack the band's panels                        the band stays in a cache
+//!             multiply them with all tokens                 the sums of earlier columns wait in the output
+//! ```
+//!
+//! Weights stream through the band once per batch. The sums of a row and token are added in the order of the columns
+//! whatever the blocking, so that it moves no bit. What a panel looks like, how large bands and steps are and what the
+//! micro-kernels do is the instruction set's: it implements [`Product`], or [`RawProduct`] if
+//! it packs nothing.
+
+use crate::activations::QuantizedRows;
+use crate::matrix::Matrix;
+use crate::tiles::TileMut;
+use bytemuck::Pod;
+
+/// From this many tokens on packing pays.
+const MIN_PACKED_TOKENS: usize = 4;
+
+/// Where scratch begins: at a cache line.
+const ALIGNMENT: usize = 64;
+
+/// Bytes of scratch for panels and whatever else of so many bytes, with room to start at a cache line.
+pub(crate) const fn scratch_bytes(n_bytes: usize) -> usize {
+    ALIGNMENT - 1 + n_bytes
+}
+
+/// How a product is cut.
+#[derive(Clone, Copy)]
+pub(crate) struct Blocking {
+    /// Rows of a band, a multiple of [`Product::PANEL_ROWS`].
+    pub(crate) band_rows: usize,
+    /// Blocks of a row.
+    pub(crate) n_blocks: usize,
+    /// Blocks of a step.
+    pub(crate) step_blocks: usize,
+    /// Elements of a panel per block.
+    pub(crate) per_block: usize,
+    /// Bytes of scratch for the panels of a band.
+    pub(crate) panel_bytes: usize,
+}
+
+/// A band's panels: [`Product::PANEL_ROWS`] rows each, of a step of columns.
+pub(crate) struct Panels<'a, P> {
+    /// Panel after panel.
+    pub(crate) elements: &'a [P],
+    /// Elements of a panel.
+    pub(crate) each: usize,
+    /// First block of the step.
+    pub(crate) first_block: usize,
+    /// First row of the band, and how many: the last panel may have more.
+    pub(crate) first_row: usize,
+    pub(crate) n_rows: usize,
+}
+
+/// Products of one kind of weights with one kind of instructions. A value proves the instructions.
+pub(crate) trait RawProduct: Copy {
+    /// Multiplies all rows, as they lie in the file, with some tokens from `token` on: how many.
+    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize;
+}
+
+/// Products that are packed where there are many tokens.
+pub(crate) trait Product: RawProduct {
+    /// What panels are made of.
+    type Element: Pod;
+    /// Rows of a panel.
+    const PANEL_ROWS: usize;
+
+    /// The blocking of rows of `n_cols` weights.
+    fn blocking(self, n_cols: usize) -> Blocking;
+    /// Packs blocks `first_block ..` of the rows from `first_row` on, as many as a panel has; rows beyond the end are
+    /// the last one again.
+    fn pack(self, w: &Matrix<'_>, first_row: usize, first_block: usize, panel: &mut [Self::Element]);
+    /// Multiplies panels with all tokens. What the output has of these rows counts from the second step on. `scratch`
+    /// is what is left of it.
+    fn multiply(
+        self,
+        panels: &Panels<'_, Self::Element>,
+        w: &Matrix<'_>,
+        x: &QuantizedRows<'_>,
+        out: &mut TileMut<'_>,
+        scratch: &mut [u8],
+    );
+}
+
+/// Every row against every token.
+#[inline(always)]
+pub(crate) fn matmul<P: Product>(
+    product: P,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    out: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    if x.n_rows < MIN_PACKED_TOKENS {
+        return matmul_raw(product, w, x, out);
+    }
+    let blocking = product.blocking(w.n_cols());
+    let start = scratch.as_ptr().align_offset(ALIGNMENT);
+    let (panels, scratch) = scratch[start..].split_at_mut(blocking.panel_bytes);
+    for first_row in (0..w.n_rows()).step_by(blocking.band_rows) {
+        let n_rows = (w.n_rows() - first_row).min(blocking.band_rows);
+        let n_panels = n_rows.div_ceil(P::PANEL_ROWS);
+        for first_block in (0..blocking.n_blocks).step_by(blocking.step_blocks) {
+            let n_blocks = (blocking.n_blocks - first_block).min(blocking.step_blocks);
+            let each = n_blocks * blocking.per_block;
+            let panels: &mut [P::Element] =
+                bytemuck::cast_slice_mut(&mut panels[..n_panels * each * size_of::<P::Element>()]);
+            for (p, panel) in panels.chunks_exact_mut(each).enumerate() {
+                product.pack(w, first_row + p * P::PANEL_ROWS, first_block, panel);
+            }
+            let panels = Panels { elements: panels, each, first_block, first_row, n_rows };
+            product.multiply(&panels, w, x, out, scratch);
+        }
+    }
+}
+
+/// Every row against every token, all from the rows as they lie in the file.
+#[inline(always)]
+pub(crate) fn matmul_raw<P: RawProduct>(product: P, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>) {
+    let mut token = 0;
+    while token < x.n_rows {
+        token += product.multiply_raw(w, x, token, out);
+    }
+}
