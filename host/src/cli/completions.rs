@@ -20,7 +20,7 @@ fn words(command: &Command) -> Vec<&'static str> {
 }
 
 fn flags(command: &Command) -> Vec<String> {
-    let long = command.all_flags().map(|flag| format!("--{}", flag.long));
+    let long = command.all_flags().map(|flag| format!("--{}", flag.long()));
     let short = command.all_flags().filter_map(|flag| Some(format!("-{}", flag.short?)));
     long.chain(short).collect()
 }
@@ -49,7 +49,7 @@ fn bash() -> String {
     for command in COMMANDS {
         for flag in command.all_flags() {
             if let Some(choices) = choices(flag) {
-                let (name, long, list) = (command.name, flag.long, choices.join(" "));
+                let (name, long, list) = (command.name, flag.long(), choices.join(" "));
                 out += &format!(
                     "        '{name} --{long}') COMPREPLY=($(compgen -W \"{list}\" -- \"$cur\")); return ;;\n"
                 );
@@ -94,7 +94,7 @@ fn zsh() -> String {
                 (_, Some(choices)) => format!(":{}:({})", flag.value_name, choices.join(" ")),
                 _ => format!(":{}:", bracketed(flag.value_name)),
             };
-            let names = [flag.short.map(|short| format!("-{short}")), Some(format!("--{}", flag.long))];
+            let names = [flag.short.map(|short| format!("-{short}")), Some(format!("--{}", flag.long()))];
             for name in names.into_iter().flatten() {
                 out += &format!(" \\\n                '{name}[{help}]{value}'");
             }
@@ -126,7 +126,7 @@ fn fish() -> String {
                 (_, Some(choices)) => format!(" -x -a '{}'", choices.join(" ")),
                 _ => " -x".to_owned(),
             };
-            out += &format!("{when}{short} -l {}{value} -d '{}'\n", flag.long, quoted(flag.help));
+            out += &format!("{when}{short} -l {}{value} -d '{}'\n", flag.long(), quoted(flag.help));
         }
         let words = if command.name == "help" { names() } else { words(command).join(" ") };
         if !words.is_empty() {

@@ -17,7 +17,7 @@ pub(crate) fn usage_line(command: &Command) -> String {
 pub(crate) fn flag_line(flag: &Flag) -> String {
     let mut line = flag.short.map_or("    ".into(), |short| format!("-{short}, "));
     line += "--";
-    line += flag.long;
+    line += flag.long();
     if !flag.value_name.is_empty() {
         line.push(' ');
         line += flag.value_name;
@@ -36,7 +36,9 @@ pub(crate) fn flag_help(flag: &Flag) -> String {
 /// The variable that sets a flag.
 fn variable_of(flag: &Flag) -> Option<&'static str> {
     environment::VARIABLES.iter().find_map(|variable| match variable.twin {
-        Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin) if twin.long == flag.long => Some(variable.name),
+        Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin) if twin.long() == flag.long() => {
+            Some(variable.name)
+        }
         _ => None,
     })
 }

@@ -1,6 +1,7 @@
 //! Command line and environment in, a checked [`Invocation`] out.
 
 mod foreign;
+mod line;
 
 use super::environment::{self, Twin};
 use super::synonyms;
@@ -8,7 +9,9 @@ use super::table::{self, Argument, COMMANDS, Command, Flag, Takes};
 use super::usage::{Origin, UsageError};
 use super::value::{Date, Kind, Value};
 use crate::model_word::{self, names_model};
+use line::Line;
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -27,21 +30,14 @@ pub(crate) struct Invocation {
 /// Reads the words behind the program's name, then the environment for flags that were not given.
 ///
 /// # Errors
-/// The first mistake.
+/// The first mistake: in how the words belong together, then in what they say.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
     let mut words: VecDeque<OsString> = words.into_iter().collect();
     let command = command(&mut words)?;
-    let mut invocation =
-        Invocation { command, flags: Vec::new(), arguments: Vec::new(), model: None, notes: Vec::new() };
-    let mut loose = VecDeque::new();
-    while let Some(word) = words.pop_front() {
-        match word.to_str() {
-            Some("--") => loose.extend(words.drain(..)),
-            // A negative number is a value.
-            Some(text) if text.starts_with('-') && text[1..].parse::<f64>().is_ok() => loose.push_back(word),
-            Some(text) if text.starts_with('-') && text.len() > 1 => invocation.flag(text, &mut words)?,
-            _ => loose.push_back(word),
-        }
+    let Line { groups, loose, model, arguments, notes, .. } = Line::new(command, words)?;
+    let mut invocation = Invocation { command, flags: Vec::new(), arguments, model, notes };
+    for (flag, words) in groups {
+        invocation.flag(flag, words)?;
     }
     if invocation.has(&table::HELP) {
         return Ok(invocation);
@@ -78,79 +74,29 @@ fn command(words: &mut VecDeque<OsString>) -> Result<&'static Command, UsageErro
 }
 
 impl Invocation {
-    /// A word that begins with a dash. A flag of the command's own comes before another program's of the same name.
-    fn flag(&mut self, text: &str, words: &mut VecDeque<OsString>) -> Result<(), UsageError> {
-        let (name, attached) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (text, None),
-        };
-        let own = match name.strip_prefix("--") {
-            Some(long) => self.long(&long.replace('_', "-")),
-            None => {
-                self.command.all_flags().find(|flag| flag.short.is_some_and(|short| name[1..] == *short.to_string()))
+    /// A flag's words: its key and, for all but switches, a value.
+    fn flag(&mut self, flag: &'static Flag, words: Vec<OsString>) -> Result<(), UsageError> {
+        let mut words = pico_args::Arguments::from_vec(words);
+        let keep = |value: &OsStr| Ok::<_, Infallible>(value.to_owned());
+        let given = match flag.kind {
+            Kind::Switch => words.contains(flag.key).then(OsString::new),
+            _ => {
+                let value = words.opt_value_from_os_str(flag.key, keep);
+                value.map_err(|_| UsageError::MissingValue { flag })?
             }
         };
-        if let Some(flag) = own {
-            return self.take(flag, attached.map(OsString::from), words);
+        if let Some(given) = given {
+            let value = match flag.unset {
+                Some(unset) if given.to_str() == Some(unset) => Value::Unset,
+                _ => read(flag.kind, Origin::Flag(flag), &given)?,
+            };
+            self.flags.push((flag, value));
         }
-        if let Some(means) = synonyms::flag(&name.replace('_', "-")) {
-            return self.foreign(means, name, attached, words);
+        match words.finish().first() {
+            None => Ok(()),
+            Some(word) if word == flag.key => Err(UsageError::Repeated { flag }),
+            Some(_) => Err(UsageError::UnexpectedValue { flag }),
         }
-        // A value may stand right behind a letter.
-        let letter = name[1..].chars().next().filter(|letter| *letter != '-');
-        let flag = letter.and_then(|letter| self.command.all_flags().find(|flag| flag.short == Some(letter)));
-        match (flag, letter) {
-            (Some(flag), Some(letter)) => {
-                let value = &text[1 + letter.len_utf8()..];
-                self.take(flag, Some(value.strip_prefix('=').unwrap_or(value).into()), words)
-            }
-            _ => Err(self.unknown_flag(name)),
-        }
-    }
-
-    fn long(&self, name: &str) -> Option<&'static Flag> {
-        self.command.all_flags().find(|flag| flag.long == name)
-    }
-
-    /// `given` with its dashes.
-    fn unknown_flag(&self, given: &str) -> UsageError {
-        let name = given.trim_start_matches('-');
-        let own = || self.command.all_flags().map(|flag| flag.long);
-        // A slip in another program's name leads to ours as well.
-        let foreign = synonyms::flags().filter(|(_, long)| own().any(|own| own == *long));
-        let nearest = super::nearest(name, own().chain(foreign.clone().map(|(name, _)| name)));
-        let nearest =
-            nearest.map(|near| foreign.into_iter().find(|(name, _)| *name == near).map_or(near, |(_, long)| long));
-        let has = |command: &Command| command.all_flags().any(|flag| flag.long == name);
-        UsageError::UnknownFlag {
-            given: given.to_owned(),
-            command: self.command,
-            nearest: nearest.map(|name| format!("--{name}")),
-            elsewhere: COMMANDS.iter().filter(|command| has(command)).map(|command| command.name).collect(),
-        }
-    }
-
-    fn take(
-        &mut self,
-        flag: &'static Flag,
-        attached: Option<OsString>,
-        words: &mut VecDeque<OsString>,
-    ) -> Result<(), UsageError> {
-        if !flag.repeats && self.has(flag) {
-            return Err(UsageError::Repeated { flag });
-        }
-        let given = match (flag.kind, attached) {
-            (Kind::Switch, Some(_)) => return Err(UsageError::UnexpectedValue { flag }),
-            (Kind::Switch, None) => OsString::new(),
-            (_, Some(value)) => value,
-            (_, None) => words.pop_front().ok_or(UsageError::MissingValue { flag })?,
-        };
-        let value = match flag.unset {
-            Some(unset) if given.to_str() == Some(unset) => Value::Unset,
-            _ => read(flag.kind, Origin::Flag(flag), &given)?,
-        };
-        self.flags.push((flag, value));
-        Ok(())
     }
 
     /// Gives the loose words to the command's arguments, in order.
@@ -219,7 +165,7 @@ impl Invocation {
     fn environment(&mut self) -> Result<(), UsageError> {
         for variable in environment::VARIABLES {
             let (Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin)) = variable.twin else { continue };
-            let Some(flag) = self.command.all_flags().find(|flag| flag.long == twin.long) else { continue };
+            let Some(flag) = self.command.all_flags().find(|flag| flag.long() == twin.long()) else { continue };
             if self.has(flag) {
                 continue;
             }
@@ -271,7 +217,7 @@ impl Invocation {
     pub(crate) fn count_u64(&self, flag: &Flag) -> Option<u64> {
         self.value(flag).map(|value| match value {
             Value::Count(n) => *n,
-            other => unreachable!("--{} is no count but {other:?}", flag.long),
+            other => unreachable!("--{} is no count but {other:?}", flag.long()),
         })
     }
 
@@ -279,7 +225,7 @@ impl Invocation {
     pub(crate) fn number(&self, flag: &Flag) -> Option<f32> {
         self.value(flag).map(|value| match value {
             Value::Number(n) => *n,
-            other => unreachable!("--{} is no number but {other:?}", flag.long),
+            other => unreachable!("--{} is no number but {other:?}", flag.long()),
         })
     }
 
@@ -297,7 +243,7 @@ impl Invocation {
     pub(crate) fn path(&self, flag: &Flag) -> Option<&Path> {
         self.value(flag).map(|value| match value {
             Value::Path(path) => path.as_path(),
-            other => unreachable!("--{} is no path but {other:?}", flag.long),
+            other => unreachable!("--{} is no path but {other:?}", flag.long()),
         })
     }
 
@@ -305,7 +251,7 @@ impl Invocation {
     pub(crate) fn counts(&self, flag: &Flag) -> Option<&[usize]> {
         self.value(flag).map(|value| match value {
             Value::Counts(list) | Value::Cpus(list) => list.as_slice(),
-            other => unreachable!("--{} is no list but {other:?}", flag.long),
+            other => unreachable!("--{} is no list but {other:?}", flag.long()),
         })
     }
 
@@ -313,7 +259,7 @@ impl Invocation {
     pub(crate) fn ids(&self, flag: &Flag) -> Option<&[u32]> {
         self.value(flag).map(|value| match value {
             Value::Ids(ids) => ids.as_slice(),
-            other => unreachable!("--{} is no list of ids but {other:?}", flag.long),
+            other => unreachable!("--{} is no list of ids but {other:?}", flag.long()),
         })
     }
 
@@ -321,7 +267,7 @@ impl Invocation {
     pub(crate) fn date(&self, flag: &Flag) -> Option<Date> {
         self.value(flag).map(|value| match value {
             Value::Date(date) => *date,
-            other => unreachable!("--{} is no date but {other:?}", flag.long),
+            other => unreachable!("--{} is no date but {other:?}", flag.long()),
         })
     }
 
@@ -429,6 +375,9 @@ mod tests {
             ("chat --json=1", "takes no value"),
             ("chat --temp", "needs a value"),
             ("chat --temp 1 --temp 2", "given twice"),
+            ("chat --temp 1 --temp", "given twice"),
+            ("chat --json --json", "given twice"),
+            ("chat --stop a --stop", "--stop needs a value"),
             ("chat -t 0 hi", "--threads: '0' is not a whole number from 1 to 256"),
             ("chat --temp nan hi", "--temp: 'nan'"),
             ("chat --kernel noen hi", "did you mean neon?"),

@@ -140,7 +140,7 @@ mod tests {
                 seen.push(*name);
             }
             if let Means::Flag(long) = means {
-                let ours = table::COMMANDS.iter().any(|command| command.all_flags().any(|flag| flag.long == *long));
+                let ours = table::COMMANDS.iter().any(|command| command.all_flags().any(|flag| flag.long() == *long));
                 assert!(ours, "--{long}");
             }
         }

@@ -19,7 +19,7 @@ pub(crate) enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(flag) => write!(f, "--{}", flag.long),
+            Self::Flag(flag) => write!(f, "--{}", flag.long()),
             Self::Argument(name) => f.write_str(name),
             Self::Variable(name) => write!(f, "environment variable {name}"),
         }
@@ -116,9 +116,9 @@ impl fmt::Display for UsageError {
                 }
                 write!(f, " (nanocamelid {} --help lists all)", command.name)
             }
-            Self::MissingValue { flag } => write!(f, "--{} needs a value: {}", flag.long, flag.value_name),
-            Self::UnexpectedValue { flag } => write!(f, "--{} takes no value", flag.long),
-            Self::Repeated { flag } => write!(f, "--{} is given twice", flag.long),
+            Self::MissingValue { flag } => write!(f, "--{} needs a value: {}", flag.long(), flag.value_name),
+            Self::UnexpectedValue { flag } => write!(f, "--{} takes no value", flag.long()),
+            Self::Repeated { flag } => write!(f, "--{} is given twice", flag.long()),
             Self::BadValue { origin, given, problem } => write!(f, "{origin}: '{given}' {problem}"),
             Self::MissingArgument { command, name } => {
                 write!(f, "{} needs {name}; usage: {}", command.name, super::help::usage_line(command))

@@ -1,6 +1,7 @@
 //! Flags of other programs, taken for what they mean here.
 
-use super::{Invocation, read};
+use super::line::Line;
+use super::read;
 use crate::cli::synonyms::{self, Means};
 use crate::cli::table::{Argument, Takes};
 use crate::cli::usage::{Origin, UsageError};
@@ -8,7 +9,7 @@ use crate::cli::value::Kind;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 
-impl Invocation {
+impl Line {
     /// A flag of another program.
     pub(super) fn foreign(
         &mut self,
@@ -23,7 +24,10 @@ impl Invocation {
         match means {
             Means::Absent(answer) => Err(UsageError::Foreign { given, answer }),
             Means::Flag(long) => match self.long(long) {
-                Some(flag) => self.take(flag, attached, words),
+                Some(flag) => {
+                    self.group(flag, attached, words);
+                    Ok(())
+                }
                 None => Err(self.unknown_flag(&format!("--{long}"))),
             },
             Means::Nothing(takes, answer) => {
@@ -50,7 +54,7 @@ impl Invocation {
                         None => Ok(()),
                         Some(_) => Err(UsageError::Twice { name }),
                     }
-                } else if self.argument(name).is_some() {
+                } else if self.arguments.iter().any(|(given, _)| *given == name) {
                     Err(UsageError::Twice { name })
                 } else {
                     let value = read(Kind::Text, Origin::Argument(name), &value)?;
