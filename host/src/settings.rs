@@ -38,7 +38,7 @@ impl Settings {
     /// [`Error::Kernel`] for a kernel table that this CPU cannot run, [`Error::Cores`] for CPUs that cannot be used.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
         let features = features::detect();
-        let kernels = match invocation.text(&table::KERNEL) {
+        let kernels = match invocation.get(&table::KERNEL) {
             None => Kernels::select(features),
             Some(name) => Kernels::by_name(features, name).ok_or_else(|| Error::Kernel {
                 name: name.to_owned(),
@@ -46,9 +46,9 @@ impl Settings {
             })?,
         };
         let asked = workers::WorkersAsked {
-            decode: invocation.count(&table::THREADS),
-            prefill: invocation.count(&table::THREADS_BATCH),
-            cpus: invocation.counts(&table::CORES).map(<[usize]>::to_vec),
+            decode: invocation.get(&table::THREADS),
+            prefill: invocation.get(&table::THREADS_BATCH),
+            cpus: invocation.get(&table::CORES).map(<[usize]>::to_vec),
         };
         let mut cpu = cpu::cpu();
         if let Some(cpus) = &asked.cpus {
@@ -64,11 +64,11 @@ impl Settings {
             // A container may have none of them.
             cpu.isolated = may_use(&cpu.isolated);
         }
-        let kv_type = invocation.text(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
-        let expect = invocation.text(&table::EXPECT).and_then(|name| PROFILES.iter().find(|p| p.name == name));
+        let kv_type = invocation.get(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
+        let expect = invocation.get(&table::EXPECT).and_then(|name| PROFILES.iter().find(|p| p.name == name));
         Ok(Self {
-            n_ctx: invocation.count(&table::CTX),
-            n_batch: invocation.count(&table::BATCH).unwrap_or(DEFAULT_BATCH),
+            n_ctx: invocation.get(&table::CTX),
+            n_batch: invocation.get(&table::BATCH).unwrap_or(DEFAULT_BATCH),
             n_outputs: 1,
             kv_type: kv_type.unwrap_or_default(),
             kernels,

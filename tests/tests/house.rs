@@ -118,6 +118,23 @@ fn blocks_own_themselves() {
     assert_none(offences, "a kind of block is named outside engine/src/blocks");
 }
 
+/// The command line is made from a table that the commands hand in; which commands there are is theirs to say.
+#[test]
+fn the_command_line_knows_no_command() {
+    let files = sources(&["host/src/cli"]);
+    assert!(files.len() > 10, "the command line stands in host/src/cli");
+    let naming = files.into_iter().filter(|file| names_commands(&file.code));
+    assert_none(naming.map(|file| file.path).collect(), "the command line uses a command");
+    assert!(names_commands("use crate::commands::chat;") && names_commands("use crate::{error, commands};"));
+    assert!(!names_commands("for command in commands { use_of(commands::<u8>()) }"));
+}
+
+/// Whether code imports or paths through the module of the commands.
+fn names_commands(code: &str) -> bool {
+    let paths = code.split("crate::").skip(1).filter_map(|rest| rest.split([';', '(', ')', '<', '>']).next());
+    paths.into_iter().any(|path| has_word(path, "commands"))
+}
+
 #[test]
 fn the_lower_crates_have_no_std() {
     let kernels = read("kernels/src/lib.rs");

@@ -1,6 +1,6 @@
 //! What can be wrong with a command line.
 
-use super::table::{Command, Flag};
+use super::table::{Command, FlagRow};
 use super::value::Problem;
 use crate::model_word::NotAModel;
 use std::fmt;
@@ -11,7 +11,7 @@ const MAX_SHOWN: usize = 60;
 /// Where a value came from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin {
-    Flag(&'static Flag),
+    Flag(&'static FlagRow),
     Argument(&'static str),
     Variable(&'static str),
 }
@@ -44,13 +44,13 @@ pub(crate) enum UsageError {
         elsewhere: Vec<&'static str>,
     },
     MissingValue {
-        flag: &'static Flag,
+        flag: &'static FlagRow,
     },
     UnexpectedValue {
-        flag: &'static Flag,
+        flag: &'static FlagRow,
     },
     Repeated {
-        flag: &'static Flag,
+        flag: &'static FlagRow,
     },
     BadValue {
         origin: Origin,

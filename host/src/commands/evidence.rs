@@ -1,7 +1,8 @@
 //! `evidence`: everything that shows a model running right on a machine, in one JSON object.
 
 use super::{ready, smoke};
-use crate::cli::{Invocation, table};
+use crate::cli::Invocation;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
 use crate::loading::{self, Parsed};
 use crate::machine::memory;
@@ -21,11 +22,22 @@ const SWEEP_TOKENS: usize = 128;
 /// Repeated until a context is full.
 const FILLER: &str = "The quick brown fox jumps over the lazy dog, and the small computer reads every word of it. ";
 
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "evidence",
+    about: "audit, ready, smoke at several contexts, prefill batch sweep: one JSON bundle",
+    details: "",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[&[&table::CONTEXTS.row, &table::BATCHES.row], table::SESSION, table::WORKERS],
+    keys: keys!(model, "probe", "ready", "contexts", "batches", "peak_rss_bytes"),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
-    let contexts = invocation.counts(&table::CONTEXTS);
-    let batches = invocation.counts(&table::BATCHES).unwrap_or(&DEFAULT_BATCHES);
+    let contexts = invocation.get(&table::CONTEXTS);
+    let batches = invocation.get(&table::BATCHES).unwrap_or(&DEFAULT_BATCHES);
     let resolved = resolve::resolve(invocation.model.as_deref())?;
     let mut report = Report::new(invocation.command);
     model_file::describe_source(&resolved, settings.expect, &mut report);
@@ -42,7 +54,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         Some(list) => list.to_vec(),
         None => DEFAULT_CONTEXTS.into_iter().filter(|&n| n <= n_ctx_train.max(DEFAULT_CONTEXTS[0])).collect(),
     };
-    let mut checked = Report::new(table::command("ready").unwrap_or(invocation.command));
+    let mut checked = Report::new(&ready::COMMAND);
     model_file::describe_source(&file.resolved, settings.expect, &mut checked);
     ready::perform(&file, &settings, false, &mut checked)?;
     output::note("ready_status: ok");
@@ -81,7 +93,7 @@ fn at_context(file: &ModelFile, parsed: &Parsed<'_>, settings: &Settings, n_ctx:
     let n = SMOKE_N.min(n_ctx / 2);
     let ids = filler(parsed, n_ctx - n);
     let settings = Settings { n_ctx: Some(n_ctx), ..settings.clone() };
-    let mut smoked = Report::new(table::command("smoke").unwrap_or(&table::COMMANDS[0]));
+    let mut smoked = Report::new(&smoke::COMMAND);
     smoke::perform(file, parsed, &settings, &ids, n, &mut smoked)?;
     Ok(json!({
         "context_limit": n_ctx,

@@ -1,6 +1,7 @@
 //! `inspect`: what is in a file, and whether it can run here.
 
-use crate::cli::{Invocation, table};
+use crate::cli::Invocation;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
 use crate::fitting;
 use crate::loading;
@@ -17,6 +18,39 @@ use serde_json::{Map, Value, json};
 
 /// Longest metadata string shown, in characters.
 const MAX_SHOWN: usize = 80;
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "inspect",
+    about: "what is in a model file, and whether it can run here",
+    details: "Ends with readiness: ready, or readiness: unsupported and every reason (exit code 2).",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[table::SESSION, table::WORKERS],
+    keys: keys!(
+        model,
+        "gguf_version",
+        "file_bytes",
+        "n_parts",
+        "n_tensors",
+        "n_metadata",
+        "tensor_types",
+        "config",
+        "tokenizer",
+        "renderer",
+        "template_format",
+        "template_error",
+        "context_length",
+        "context_limit",
+        "rope_scaling",
+        "kv_type",
+        "kv_bytes_per_token",
+        "arena_bytes",
+        "bytes_per_token",
+        "readiness",
+        "reasons"
+    ),
+    run,
+};
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {

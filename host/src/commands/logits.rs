@@ -1,6 +1,7 @@
 //! `logits`: the numbers themselves, for comparing machines, kernels and engines.
 
-use crate::cli::{Invocation, UsageError, table};
+use crate::cli::table::{self, Command};
+use crate::cli::{Invocation, UsageError};
 use crate::error::{ContextLimit, Error};
 use crate::fitting;
 use crate::machine::memory;
@@ -36,12 +37,39 @@ impl Digest {
 /// Tokens whose logits are computed with one pass over the output matrix.
 const OUTPUTS: usize = 8;
 
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "logits",
+    about: "logits at every position of a sequence of token ids",
+    details: "FILE gets n_tokens x n_vocab little-endian f32. The digest is FNV-1a 64 over the same bytes: equal on every\n\
+              machine, for every kernel, thread count and batch.",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[&[&table::IDS.row, &table::OUT.row, &table::DIGEST.row], table::SESSION, table::WORKERS],
+    keys: keys!(
+        model,
+        "kernel",
+        "threads",
+        "threads_batch",
+        "context_limit",
+        "kv_type",
+        "prefill_batch",
+        "n_tokens",
+        "n_vocab",
+        "out",
+        "digest",
+        "prefill_sec",
+        "load_sec",
+        "peak_rss_bytes"
+    ),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
     let missing = |name| UsageError::MissingArgument { command: invocation.command, name };
-    let ids = invocation.ids(&table::IDS).ok_or_else(|| missing("--ids"))?;
-    let out = invocation.path(&table::OUT);
+    let ids = invocation.get(&table::IDS).ok_or_else(|| missing("--ids"))?;
+    let out = invocation.get(&table::OUT);
     let wants_digest = invocation.has(&table::DIGEST);
     if out.is_none() && !wants_digest {
         return Err(missing("--out or --digest").into());

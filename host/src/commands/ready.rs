@@ -1,7 +1,8 @@
 //! `ready`: is this machine, with this model, ready to be used?
 
 use super::{inspect, probe, smoke, turn};
-use crate::cli::{Invocation, table};
+use crate::cli::Invocation;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
 use crate::loading::{self, Parsed};
 use crate::model_file::{self, ModelFile};
@@ -19,6 +20,17 @@ const SMOKE_N: usize = 4;
 /// Longest answer of the chat turn.
 const CHAT_LIMIT: usize = 64;
 
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "ready",
+    about: "probe, audit, inspect, smoke, then one chat turn",
+    details: "",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[&[&table::NO_CHAT.row], table::SESSION, table::WORKERS],
+    keys: keys!(model, "probe", "inspect", "smoke", "chat"),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
@@ -33,19 +45,15 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-fn sub_report(name: &str) -> Report {
-    table::command(name).map_or_else(Report::empty, Report::new)
-}
-
 /// Every check in turn, each with its marker; stops at the first that fails.
 pub(crate) fn perform(file: &ModelFile, settings: &Settings, chats: bool, report: &mut Report) -> Result<(), Error> {
-    let mut probed = sub_report("probe");
+    let mut probed = Report::new(&probe::COMMAND);
     probe::fill(&mut probed, settings);
     output::note("probe_status: ok");
     report.set("probe", probed.to_json());
 
     let gguf = file.parse()?;
-    let mut inspected = sub_report("inspect");
+    let mut inspected = Report::new(&inspect::COMMAND);
     model_file::describe_source(&file.resolved, settings.expect, &mut inspected);
     let reasons = inspect::fill(&mut inspected, file, &gguf, settings);
     report.set("inspect", inspected.to_json());
@@ -55,7 +63,7 @@ pub(crate) fn perform(file: &ModelFile, settings: &Settings, chats: bool, report
     output::note("inspect_status: ok");
 
     let parsed = Parsed::new(file, settings, report)?;
-    let mut smoked = sub_report("smoke");
+    let mut smoked = Report::new(&smoke::COMMAND);
     let question = [Message { role: Role::User, content: PROMPT }];
     let ids = match parsed.format {
         Ok(_) => parsed.chat_tokens(file, &question)?,
@@ -74,7 +82,7 @@ pub(crate) fn perform(file: &ModelFile, settings: &Settings, chats: bool, report
 
 /// One greedy turn, streamed to stderr.
 fn chat(file: &ModelFile, settings: &Settings, ids: &[u32]) -> Result<Value, Error> {
-    let mut report = sub_report("chat");
+    let mut report = Report::new(&super::chat::COMMAND);
     model_file::describe_source(&file.resolved, settings.expect, &mut report);
     settings.describe(&mut report);
     loading::with_model(file, settings, &mut report, |parsed, mut runtime, report| {

@@ -48,7 +48,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
         return report.finish_dry_run(invocation);
     }
     loading::say_plan(invocation, &report);
-    let prompt = prompt::read(invocation, "PROMPT")?;
+    let prompt = prompt::read(invocation, &table::PROMPT)?;
     let file = ModelFile::open(resolved)?;
     let before = Snapshot::take();
     let started = Instant::now();

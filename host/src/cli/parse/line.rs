@@ -1,22 +1,23 @@
 //! Which words of a line belong together: each flag's with their values, and those that stand alone.
 
 use super::synonyms;
-use super::{COMMANDS, Command, Flag, Kind, UsageError, Value};
+use super::{ArgumentRow, Command, Commands, FlagRow, Kind, UsageError, Value};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 
 /// The words behind a command, in groups.
 pub(super) struct Line {
+    commands: Commands,
     pub(super) command: &'static Command,
     /// Every flag that is given with its words: its key, and a value behind the key where one stands. A flag that may be
     /// repeated has a group each time, another has all of its words in one.
-    pub(super) groups: Vec<(&'static Flag, Vec<OsString>)>,
+    pub(super) groups: Vec<(&'static FlagRow, Vec<OsString>)>,
     /// Words of no flag.
     pub(super) loose: VecDeque<OsString>,
     /// MODEL, if another program's flag gives it.
     pub(super) model: Option<OsString>,
     /// Other arguments that another program's flag gives.
-    pub(super) arguments: Vec<(&'static str, Value)>,
+    pub(super) arguments: Vec<(&'static ArgumentRow, Value)>,
     pub(super) notes: Vec<String>,
 }
 
@@ -25,9 +26,13 @@ impl Line {
     ///
     /// # Errors
     /// A flag that the command does not have.
-    pub(super) fn new(command: &'static Command, mut words: VecDeque<OsString>) -> Result<Self, UsageError> {
+    pub(super) fn new(
+        commands: Commands,
+        command: &'static Command,
+        mut words: VecDeque<OsString>,
+    ) -> Result<Self, UsageError> {
         let (groups, arguments, notes) = (Vec::new(), Vec::new(), Vec::new());
-        let mut line = Self { command, groups, loose: VecDeque::new(), model: None, arguments, notes };
+        let mut line = Self { commands, command, groups, loose: VecDeque::new(), model: None, arguments, notes };
         while let Some(word) = words.pop_front() {
             match word.to_str() {
                 Some("--") => line.loose.extend(words.drain(..)),
@@ -72,7 +77,7 @@ impl Line {
         }
     }
 
-    pub(super) fn long(&self, name: &str) -> Option<&'static Flag> {
+    pub(super) fn long(&self, name: &str) -> Option<&'static FlagRow> {
         self.command.all_flags().find(|flag| flag.long() == name)
     }
 
@@ -90,15 +95,15 @@ impl Line {
             given: given.to_owned(),
             command: self.command,
             nearest: nearest.map(|name| format!("--{name}")),
-            elsewhere: COMMANDS.iter().filter(|command| has(command)).map(|command| command.name).collect(),
+            elsewhere: self.commands.iter().filter(|command| has(command)).map(|command| command.name).collect(),
         }
     }
 
     /// Puts a flag's words to those it has: its key and, if it takes one, the value that is attached or comes next.
-    pub(super) fn group(&mut self, flag: &'static Flag, attached: Option<OsString>, words: &mut VecDeque<OsString>) {
+    pub(super) fn group(&mut self, flag: &'static FlagRow, attached: Option<OsString>, words: &mut VecDeque<OsString>) {
         let value = attached.or_else(|| words.pop_front_if(|_| !matches!(flag.kind, Kind::Switch)));
         let group = [OsString::from(flag.key)].into_iter().chain(value);
-        let known = |(known, _): &&mut (&'static Flag, _)| known.key == flag.key;
+        let known = |(known, _): &&mut (&'static FlagRow, _)| known.key == flag.key;
         match self.groups.iter_mut().find(known).filter(|_| !flag.repeats) {
             Some((_, words)) => words.extend(group),
             None => self.groups.push((flag, group.collect())),

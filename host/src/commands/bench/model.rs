@@ -40,15 +40,15 @@ struct Measured {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
     let asked = Asked {
-        n_prompt: invocation.count(&table::BENCH_PROMPT).unwrap_or(512),
-        n_gen: invocation.count(&table::BENCH_GEN).unwrap_or(128),
-        reps: invocation.count(&table::BENCH_REPS).unwrap_or(5),
-        threads: match invocation.counts(&table::BENCH_THREADS) {
+        n_prompt: invocation.get(&table::BENCH_PROMPT).unwrap_or(512),
+        n_gen: invocation.get(&table::BENCH_GEN).unwrap_or(128),
+        reps: invocation.get(&table::BENCH_REPS).unwrap_or(5),
+        threads: match invocation.get(&table::BENCH_THREADS) {
             Some(list) => list.iter().copied().map(Some).collect(),
             None => vec![None],
         },
-        depths: invocation.counts(&table::BENCH_DEPTH).unwrap_or(&[0]).to_vec(),
-        batches: invocation.counts(&table::BENCH_BATCH).unwrap_or(&[DEFAULT_BATCH]).to_vec(),
+        depths: invocation.get(&table::BENCH_DEPTH).unwrap_or(&[0]).to_vec(),
+        batches: invocation.get(&table::BENCH_BATCH).unwrap_or(&[DEFAULT_BATCH]).to_vec(),
     };
     if asked.n_prompt == 0 && asked.n_gen == 0 {
         return Err(UsageError::Conflict { a: "--n-prompt 0", b: "--n-gen 0" }.into());

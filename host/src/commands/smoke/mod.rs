@@ -4,7 +4,8 @@ mod compare;
 mod golden;
 
 use super::generate::raw_tokens;
-use crate::cli::{Invocation, table};
+use crate::cli::Invocation;
+use crate::cli::table::{self, Argument, Command};
 use crate::error::{ContextLimit, Error};
 use crate::fitting::{Fitting, Need};
 use crate::loading::{self, Parsed};
@@ -24,10 +25,30 @@ use std::time::Instant;
 const DEFAULT_PROMPT: &str = "Say hello in one sentence.";
 const DEFAULT_N: usize = 8;
 
+/// Whether the prompt goes through the chat template.
+pub(super) static MODE: Argument<str> = Argument::word(
+    "chat|model",
+    &["chat", "model"],
+    "through the chat template, or raw (default: chat where the model has a template)",
+);
+pub(super) static PROMPT: Argument<str> = table::PROMPT.called("PROMPT", "the prompt (default: a fixed sentence)");
+static N: Argument<usize> = table::MAX_TOKENS_ARGUMENT.called("N", "tokens to generate (default 8)");
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "smoke",
+    about: "the scalar reference against the selected kernels, at every step",
+    details: "max_logit_delta must be exactly 0. --golden compares with another engine's recorded logits instead of sampling.",
+    arguments: &[&table::MODEL, &MODE.row, &PROMPT.row, &N.row],
+    flags: &[&[&table::N_PREDICT.row, &table::GOLDEN.row, &table::FILE.row], table::SESSION, table::WORKERS],
+    keys: keys!(turn, "mode", "max_logit_delta", "prompt_ids", "generated_ids", "text", "golden"),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
-    let golden = invocation.path(&table::GOLDEN);
+    let golden = invocation.get(&table::GOLDEN);
     let resolved = resolve::resolve(invocation.model.as_deref())?;
     let mut report = Report::new(invocation.command);
     model_file::describe_source(&resolved, settings.expect, &mut report);
@@ -36,14 +57,14 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         return report.finish_dry_run(invocation);
     }
     let golden = golden.map(Golden::read).transpose()?;
-    let given = invocation.text_argument("PROMPT").is_some() || invocation.has(&table::FILE);
-    let text = if given { prompt::read(invocation, "PROMPT")? } else { DEFAULT_PROMPT.to_owned() };
+    let given = invocation.argument(&PROMPT).is_some() || invocation.has(&table::FILE);
+    let text = if given { prompt::read(invocation, &PROMPT)? } else { DEFAULT_PROMPT.to_owned() };
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
     let parsed = Parsed::new(&file, &settings, &mut report)?;
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 
-    let mode = invocation.text_argument("chat|model");
+    let mode = invocation.argument(&MODE);
     let mode = mode.unwrap_or(if parsed.format.is_ok() { "chat" } else { "model" });
     let ids = match (&golden, mode) {
         (Some(golden), _) => golden.ids.clone(),
@@ -51,7 +72,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         (None, _) => raw_tokens(&parsed, &text),
     };
     report.set("mode", if golden.is_some() { "golden" } else { mode });
-    let n = invocation.count_argument("N").or(invocation.count(&table::N_PREDICT)).unwrap_or(DEFAULT_N);
+    let n = invocation.argument(&N).or(invocation.get(&table::N_PREDICT)).unwrap_or(DEFAULT_N);
     perform(&file, &parsed, &settings, &ids, n, &mut report)?;
     if let Some(golden) = &golden {
         let agreement = golden.compare(&file, &parsed, &settings)?;

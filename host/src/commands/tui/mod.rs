@@ -10,7 +10,8 @@ mod screen;
 mod slash;
 
 use super::turn::{self, OneTurn};
-use crate::cli::{Invocation, environment, table};
+use crate::cli::table::{self, Command};
+use crate::cli::{Invocation, environment};
 use crate::error::Error;
 use crate::fitting;
 use crate::loading::{self, Parsed};
@@ -59,6 +60,18 @@ enum Next {
     Leave,
     Switch(ModelFile),
 }
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "tui",
+    about: "terminal chat; the model stays loaded",
+    details: "Slash commands: /model [PATH], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
+              /trim N, /save PATH, /clear, /help, /exit, /quit. Ctrl-C stops the answer, Ctrl-D leaves.",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::SESSION, table::WORKERS],
+    keys: keys!(turn, "turns"),
+    run,
+};
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
