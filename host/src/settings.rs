@@ -3,12 +3,11 @@
 use crate::cli::{Invocation, table};
 use crate::error::Error;
 use crate::machine::{cpu, cpu_list, features, workers};
-use crate::output::{self, Report};
-use crate::pool::may_use;
+use crate::output;
+use crate::pool::{Pool, may_use};
 use crate::profile::{PROFILES, Profile};
 use nanocamelid_engine::SessionOptions;
 use nanocamelid_kernels::{Features, Kernels, KvType};
-use serde_json::json;
 
 /// Prompt tokens computed at once, unless asked otherwise.
 pub(crate) const DEFAULT_BATCH: usize = 512;
@@ -80,6 +79,14 @@ impl Settings {
         })
     }
 
+    /// The workers, which the process starts once.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system refuses a thread.
+    pub(crate) fn start_workers(&self) -> Result<Pool, Error> {
+        Pool::new(&self.workers.options).map_err(Error::io("worker threads"))
+    }
+
     /// The most workers that run at once.
     pub(crate) fn n_workers(&self) -> usize {
         self.workers.options.n_decode.max(self.workers.options.n_prefill)
@@ -89,15 +96,5 @@ impl Settings {
     pub(crate) fn session_options(&self, n_ctx: usize) -> SessionOptions {
         let Self { n_batch, n_outputs, kv_type, .. } = *self;
         SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers: self.n_workers() }
-    }
-
-    /// Puts what is known before a model is opened into a report.
-    pub(crate) fn describe(&self, report: &mut Report) {
-        report.set("kernel", self.kernels.name());
-        report.set("threads", self.workers.options.n_decode);
-        report.set("threads_batch", self.workers.options.n_prefill);
-        report.set("kv_type", self.kv_type.name());
-        report.set("prefill_batch", self.n_batch);
-        report.set("context_limit", self.n_ctx.map_or(json!(null), |n| json!(n)));
     }
 }

@@ -272,6 +272,22 @@ fn kernels_keep_to_the_page() {
     assert_none(offences, "too long");
 }
 
+/// Workers are pinned to cores, so a process starts them once: where settings are read, and for a benchmark that compares
+/// their numbers.
+#[test]
+fn workers_are_started_in_one_place() {
+    let starts = sources(&["host/src"]).into_iter().filter(|file| file.code.contains("Pool::new("));
+    let places: BTreeSet<String> = starts.map(|file| file.path).filter(|path| !path.contains("/pool/")).collect();
+    assert_eq!(places, set(["host/src/commands/bench/model.rs", "host/src/settings.rs"]));
+}
+
+/// A function of the host takes no more parameters than the lint allows.
+#[test]
+fn the_host_silences_no_lint_on_parameters() {
+    let offences = sources(&["host/src"]).into_iter().filter(|file| file.text.contains("too_many_arguments"));
+    assert_none(offences.map(|file| file.path).collect(), "too many parameters");
+}
+
 /// Every package that any crate of the workspace brings in is named, with its reason, in docs/DEPENDENCIES.md.
 #[test]
 fn every_direct_dependency_has_a_reason() {

@@ -1,10 +1,11 @@
 //! `template`: messages through a chat template, as text.
 
+use super::facts;
 use crate::cli::table::{self, ArgumentRow, Command};
 use crate::cli::{Invocation, UsageError};
 use crate::error::Error;
 use crate::loading;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve::{self, Resolved};
@@ -56,7 +57,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         None => resolve::resolve(invocation.model.as_deref())?,
     };
     let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, None, &mut report);
+    facts::of_source(&mut report, &resolved, None);
     if invocation.has(&table::DRY_RUN) {
         return report.finish_dry_run(invocation);
     }
@@ -108,7 +109,8 @@ fn from_model(
     let gguf = file.parse()?;
     let tokenizer = loading::tokenizer(&file, &gguf)?;
     let format = ChatFormat::new(&gguf, &tokenizer).map_err(|error| loading::no_chat_format(&file)(&error))?;
-    loading::describe_format(&format, report);
+    loading::note_fault(&format);
+    facts::of_format(report, &format);
     let own = [invocation.get(&table::BOS_TOKEN), invocation.get(&table::EOS_TOKEN)];
     let source = gguf.value("tokenizer.chat_template").and_then(|v| v.as_str());
     if let (Some(source), true) = (source, format.template_format() == "jinja") {

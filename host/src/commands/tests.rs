@@ -3,6 +3,7 @@
 use super::{COMMANDS, bench, smoke};
 use crate::cli::table::{self, MAX_TOKENS_ARGUMENT, PROMPT, TEMP_ARGUMENT};
 use crate::cli::{Invocation, UsageError, parse, synonyms};
+use crate::output::Report;
 use std::ffi::{OsStr, OsString};
 
 fn parse_line(line: &str) -> Result<Invocation, UsageError> {
@@ -109,4 +110,24 @@ fn choices_are_all_of_their_kind() {
         let line = parse_line(&format!("chat --expect {}", profile.name)).unwrap();
         assert_eq!(line.get(&table::EXPECT), Some(profile.name));
     }
+}
+
+#[test]
+fn a_report_has_the_keys_of_its_row() {
+    let mut report = Report::new(&smoke::COMMAND);
+    report.set("mode", "chat");
+    // Other commands have this one.
+    report.set("readiness", "ready");
+    let object = report.to_json();
+    let keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys[..2], ["command", "status"]);
+    assert_eq!(keys[2..], *smoke::COMMAND.keys);
+    assert_eq!(object["mode"], "chat");
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "no command reports moed")]
+fn a_key_of_no_command_is_noticed() {
+    Report::new(&smoke::COMMAND).set("moed", "chat");
 }

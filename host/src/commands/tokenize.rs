@@ -1,10 +1,11 @@
 //! `tokenize`: ids and pieces.
 
+use super::facts;
 use crate::cli::table::{self, Argument, Command};
 use crate::cli::{Invocation, UsageError};
 use crate::error::Error;
 use crate::loading;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve;
@@ -38,7 +39,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     }
     let resolved = resolve::resolve(invocation.model.as_deref())?;
     let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, None, &mut report);
+    facts::of_source(&mut report, &resolved, None);
     if invocation.has(&table::DRY_RUN) {
         return report.finish_dry_run(invocation);
     }
