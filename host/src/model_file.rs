@@ -121,8 +121,8 @@ impl ModelFile {
         Error::Unsupported { model: self.resolved.name(), reasons }
     }
 
-    /// Holds the file against the profile that its alias or `--expect` names, and says on stderr what came of it; `None`
-    /// where neither names one.
+    /// Holds the file against the profile that its alias or `--expect` names, and says on stderr what came of it;
+    /// `None` where neither names one.
     pub(crate) fn audit(
         &self,
         gguf: &Gguf<'_>,

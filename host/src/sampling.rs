@@ -24,7 +24,7 @@ impl Sampling {
     /// # Errors
     /// [`Error::Stop`] for an unusable stop string; [`Error::Io`] if the system has no random numbers.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
-        let stops = invocation.all(&table::STOP).into_iter().map(|text| unescaped(text)).collect::<Vec<_>>();
+        let stops = invocation.all(&table::STOP).into_iter().map(unescaped).collect::<Vec<_>>();
         StopMatcher::new(stops.iter().map(String::as_str))?;
         let seed = match invocation.get(&table::SEED) {
             Some(seed) => seed,

@@ -9,8 +9,8 @@ use std::ffi::OsString;
 pub(super) struct Line {
     commands: Commands,
     pub(super) command: &'static Command,
-    /// Every flag that is given with its words: its key, and a value behind the key where one stands. A flag that may be
-    /// repeated has a group each time, another has all of its words in one.
+    /// Every flag that is given, and its words: its key, and a value behind the key where one stands. A flag that may
+    /// be repeated has a group each time; another flag has all of its words in one.
     pub(super) groups: Vec<(&'static FlagRow, Vec<OsString>)>,
     /// Words of no flag.
     pub(super) loose: VecDeque<OsString>,
