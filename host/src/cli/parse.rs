@@ -27,13 +27,17 @@ pub(crate) struct Invocation {
     pub(crate) notes: Vec<String>,
 }
 
+/// The command that a line means whose first word is no command's name, and how many words name it.
+pub(crate) type Meant = fn(&VecDeque<OsString>) -> Option<(&'static Command, usize)>;
+
 /// Reads the words behind the program's name, then the environment for flags that were not given.
 ///
 /// # Errors
 /// The first mistake: in how the words belong together, then in what they say.
-pub(crate) fn parse(commands: Commands, words: Vec<OsString>) -> Result<Invocation, UsageError> {
+pub(crate) fn parse(commands: Commands, meant: Meant, words: Vec<OsString>) -> Result<Invocation, UsageError> {
     let mut words = VecDeque::from(words);
-    let command = command(commands, &mut words)?;
+    let (command, n_named) = command(commands, meant, &words)?;
+    words.drain(..n_named);
     let Line { groups, loose, model, arguments, notes, .. } = Line::new(commands, command, words)?;
     let mut invocation = Invocation { command, flags: Vec::new(), arguments, model, notes };
     for (flag, words) in groups {
@@ -47,25 +51,14 @@ pub(crate) fn parse(commands: Commands, words: Vec<OsString>) -> Result<Invocati
     Ok(invocation)
 }
 
-/// The command's name, also as the flags `--help`, `-h`, `--version` and `-V`. A line that begins with a model file, or
-/// with the flag for one, is a chat.
-fn command(commands: Commands, words: &mut VecDeque<OsString>) -> Result<&'static Command, UsageError> {
-    let word = words.front().ok_or(UsageError::NoCommand)?;
-    let given = word.to_string_lossy().into_owned();
-    let name = match &*given {
-        "--help" | "-h" => "help",
-        "--version" | "-V" => "version",
-        // ollama's word: with a prompt behind the model it is answered once, without one it is a conversation.
-        "run" if words.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).count() > 1 => "chat",
-        "run" => "tui",
-        name => name,
-    };
-    if let Some(command) = table::find(commands, name) {
-        words.pop_front();
-        return Ok(command);
-    }
-    let chat = table::find(commands, "chat").filter(|_| names_model(word) || synonyms::begins_chat(&given));
-    chat.ok_or_else(|| UsageError::UnknownCommand {
+fn command(
+    commands: Commands,
+    meant: Meant,
+    words: &VecDeque<OsString>,
+) -> Result<(&'static Command, usize), UsageError> {
+    let given = words.front().ok_or(UsageError::NoCommand)?.to_string_lossy().into_owned();
+    let named = table::find(commands, &given).map(|command| (command, 1));
+    named.or_else(|| meant(words)).ok_or_else(|| UsageError::UnknownCommand {
         nearest: super::nearest(given.trim_start_matches('-'), commands.iter().map(|c| c.name)),
         answer: synonyms::command(&given)
             .or(given.contains(char::is_whitespace).then_some("a text follows the command chat or generate")),

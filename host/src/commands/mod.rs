@@ -1,6 +1,10 @@
 //! One module per command: its row of the table, and plan, run, report.
 
-use crate::cli::table::Commands;
+use crate::cli::synonyms;
+use crate::cli::table::{Command, Commands};
+use crate::model_word::names_model;
+use std::collections::VecDeque;
+use std::ffi::OsString;
 
 /// What every report on a model says first.
 macro_rules! keys {
@@ -50,6 +54,22 @@ pub(crate) static COMMANDS: Commands = &[
     &about::HELP,
     &about::VERSION,
 ];
+
+/// What a line means that begins with no command's name: help and version as flags, ollama's `run`, and, for a model file
+/// or the flag for one, a chat; and how many words say so.
+pub(crate) fn meant(words: &VecDeque<OsString>) -> Option<(&'static Command, usize)> {
+    let first = words.front()?;
+    let has_prompt = || words.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).count() > 1;
+    match &*first.to_string_lossy() {
+        "--help" | "-h" => Some((&about::HELP, 1)),
+        "--version" | "-V" => Some((&about::VERSION, 1)),
+        // With a prompt behind the model it is answered once, without one it is a conversation.
+        "run" if has_prompt() => Some((&chat::COMMAND, 1)),
+        "run" => Some((&tui::COMMAND, 1)),
+        given if names_model(first) || synonyms::begins_chat(given) => Some((&chat::COMMAND, 0)),
+        _ => None,
+    }
+}
 
 #[cfg(test)]
 mod tests;

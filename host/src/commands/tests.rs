@@ -1,13 +1,13 @@
 //! The whole table: what lines of words mean.
 
-use super::{COMMANDS, bench, smoke};
+use super::{COMMANDS, bench, meant, smoke};
 use crate::cli::table::{self, MAX_TOKENS_ARGUMENT, PROMPT, TEMP_ARGUMENT};
 use crate::cli::{Invocation, UsageError, parse, synonyms};
 use crate::output::Report;
 use std::ffi::{OsStr, OsString};
 
 fn parse_line(line: &str) -> Result<Invocation, UsageError> {
-    parse(COMMANDS, line.split(' ').filter(|w| !w.is_empty()).map(OsString::from).collect())
+    parse(COMMANDS, meant, line.split(' ').filter(|w| !w.is_empty()).map(OsString::from).collect())
 }
 
 #[test]
@@ -37,6 +37,22 @@ fn flags_in_every_spelling() {
     }
     let chat = parse_line("chat --stop a --stop b -- --hi").unwrap();
     assert_eq!((chat.all(&table::STOP), chat.argument(&PROMPT)), (vec!["a", "b"], Some("--hi")));
+}
+
+#[test]
+fn other_words_for_a_command() {
+    for (line, name) in [
+        ("--help", "help"),
+        ("-V", "version"),
+        ("run 1b", "tui"),
+        ("run 1b hi", "chat"),
+        ("run -t 2", "tui"),
+        ("x.gguf hi", "chat"),
+        ("-m x.gguf -p hi", "chat"),
+        ("-p hi", "chat"),
+    ] {
+        assert_eq!(parse_line(line).map(|line| line.command.name).map_err(|e| e.to_string()), Ok(name), "{line}");
+    }
 }
 
 #[test]
