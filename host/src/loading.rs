@@ -1,18 +1,17 @@
 //! Everything between a file's name and a model that answers.
 
-use crate::cli::Invocation;
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
-use crate::machine::memory;
-use crate::model_file::{self, ModelFile};
-use crate::output::{self, Report, mib, rounded};
+use crate::model_file::{Audited, ModelFile};
+use crate::output::{self, mib};
+use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, FormatError, Message, RenderRequest, SystemSupport};
 use nanocamelid_engine::gguf::FileKind;
 use nanocamelid_engine::template::Date;
 use nanocamelid_engine::{Gguf, Model, Tokenizer};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What a file holds, parsed.
 pub(crate) struct Parsed<'a> {
@@ -20,24 +19,26 @@ pub(crate) struct Parsed<'a> {
     pub(crate) model: Model<'a>,
     pub(crate) tokenizer: Tokenizer<'a>,
     pub(crate) format: Result<ChatFormat, FormatError>,
+    /// What an audit accepted, if there was one.
+    pub(crate) audited: Option<Audited>,
 }
 
 impl<'a> Parsed<'a> {
-    /// Parses, checks, audits and reports a file.
+    /// Parses, checks and audits a file.
     ///
     /// # Errors
     /// Whatever keeps it from running.
-    pub(crate) fn new(file: &'a ModelFile, settings: &Settings, report: &mut Report) -> Result<Self, Error> {
+    pub(crate) fn new(file: &'a ModelFile, settings: &Settings) -> Result<Self, Error> {
         let gguf = file.parse()?;
         let model = file.model(&gguf)?;
-        model_file::describe_model(&gguf, &model, report);
         let tokenizer = tokenizer(file, &gguf)?;
         let format = ChatFormat::new(&gguf, &tokenizer);
         if let Ok(format) = &format {
-            describe_format(format, report);
+            note_fault(format);
         }
-        file.audit(&gguf, format.as_ref().ok().map(ChatFormat::renderer), settings.expect, report)?;
-        Ok(Self { gguf, model, tokenizer, format })
+        let renderer = format.as_ref().ok().map(ChatFormat::renderer);
+        let audited = file.accept(file.audit(&gguf, renderer, settings.expect))?;
+        Ok(Self { gguf, model, tokenizer, format, audited })
     }
 
     /// The tokens of a conversation, with the assistant's turn opened.
@@ -92,65 +93,42 @@ pub(crate) fn tokenizer<'a>(file: &ModelFile, gguf: &Gguf<'a>) -> Result<Tokeniz
     })
 }
 
-/// Opens a model, starts its workers and hands both to `body`.
-///
-/// # Errors
-/// Whatever keeps the model from running, and what `body` returns.
-pub(crate) fn with_model<R>(
-    file: &ModelFile,
-    settings: &Settings,
-    report: &mut Report,
-    body: impl FnOnce(&Parsed<'_>, Runtime<'_>, &mut Report) -> Result<R, Error>,
-) -> Result<R, Error> {
-    let started = Instant::now();
-    let parsed = Parsed::new(file, settings, report)?;
-    let fitting = Fitting::new(file, &parsed.model, settings);
-    with_session(&parsed, fitting, Need::default(), report, started, body)
+/// A session over a model, ready for tokens, and how long loading took.
+pub(crate) struct Loaded<'p> {
+    pub(crate) runtime: Runtime<'p>,
+    pub(crate) time: Duration,
 }
 
-/// As [`with_model`], for a model that is open already and a known prompt.
-///
-/// # Errors
-/// As [`Fitting::plan`], and what `body` returns.
-pub(crate) fn with_session<'p, R>(
-    parsed: &'p Parsed<'_>,
-    fitting: Fitting<'p>,
-    need: Need,
-    report: &mut Report,
-    started: Instant,
-    body: impl FnOnce(&Parsed<'_>, Runtime<'_>, &mut Report) -> Result<R, Error>,
-) -> Result<R, Error> {
-    let verbose = fitting.settings().verbose;
-    let runtime = Runtime::new(fitting, need)?;
-    report.set("context_limit", runtime.n_ctx());
-    let load = started.elapsed();
-    report.set("load_sec", rounded(load.as_secs_f64()));
-    if verbose {
-        output::note(format_args!(
-            "loaded in {:.1} ms; session {} (touched as it fills), file {}",
-            load.as_secs_f64() * 1e3,
-            mib(runtime.arena_bytes() as u64),
-            mib(parsed.gguf.file_bytes()),
-        ));
-    }
-    let result = body(parsed, runtime, report)?;
-    report.set("peak_rss_bytes", memory::peak_rss_bytes());
-    Ok(result)
-}
-
-/// With `--verbose`, the plan on stderr.
-pub(crate) fn say_plan(invocation: &Invocation, report: &Report) {
-    if invocation.has(&crate::cli::table::VERBOSE) {
-        output::progress(report.lines());
+impl<'p> Loaded<'p> {
+    /// A session that holds what is needed. Loading began at `started`.
+    ///
+    /// # Errors
+    /// As [`Fitting::plan`].
+    pub(crate) fn new(
+        parsed: &'p Parsed<'_>,
+        fitting: Fitting<'p>,
+        need: Need,
+        pool: &'p Pool,
+        started: Instant,
+    ) -> Result<Self, Error> {
+        let verbose = fitting.settings().verbose;
+        let runtime = Runtime::new(fitting, need, pool)?;
+        let time = started.elapsed();
+        if verbose {
+            output::note(format_args!(
+                "loaded in {:.1} ms; session {} (touched as it fills), file {}",
+                time.as_secs_f64() * 1e3,
+                mib(runtime.arena_bytes() as u64),
+                mib(parsed.gguf.file_bytes()),
+            ));
+        }
+        Ok(Self { runtime, time })
     }
 }
 
-/// Puts a chat format into a report; says so if the file's own template is not used.
-pub(crate) fn describe_format(format: &ChatFormat, report: &mut Report) {
-    report.set("renderer", format.renderer());
-    report.set("template_format", format.template_format());
+/// Says so if the file's own template is not used.
+pub(crate) fn note_fault(format: &ChatFormat) {
     if let Some(fault) = format.template_fault() {
-        report.set("template_error", fault.to_string());
         output::note(format_args!("note: {fault}; rendering as {} instead", format.renderer()));
     }
 }

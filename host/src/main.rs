@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     signals::name_traps();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let wants_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
-    let invocation = match cli::parse(words) {
+    let invocation = match cli::parse(commands::COMMANDS, commands::meant, words) {
         Ok(invocation) => invocation,
         Err(error) => {
             let error = Error::from(error);

@@ -1,10 +1,10 @@
 //! A model from its file to something that runs.
 
-use crate::audit::audit;
+use crate::audit::{Mismatch, audit};
 use crate::error::Error;
 use crate::file_kind;
 use crate::map::{MappedFile, is_same_file};
-use crate::output::{self, Report};
+use crate::output;
 use crate::parts::PartName;
 use crate::profile::Profile;
 use crate::resolve::{Place, Resolved};
@@ -121,30 +121,43 @@ impl ModelFile {
         Error::Unsupported { model: self.resolved.name(), reasons }
     }
 
-    /// Holds the file against the profile that its alias or `--expect` names, and reports the result.
-    ///
-    /// # Errors
-    /// [`Error::Audit`].
+    /// Holds the file against the profile that its alias or `--expect` names, and says on stderr what came of it;
+    /// `None` where neither names one.
     pub(crate) fn audit(
         &self,
         gguf: &Gguf<'_>,
         renderer: Option<&str>,
         expect: Option<&'static Profile>,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        let Some(profile) = expect.or(self.resolved.profile) else { return Ok(()) };
+    ) -> Option<Audited> {
+        let profile = expect.or(self.resolved.profile)?;
         let mismatches = audit(gguf, renderer, profile);
         output::note(format_args!("{}_shape: {}", profile.name, if mismatches.is_empty() { "ok" } else { "mismatch" }));
         for mismatch in &mismatches {
             output::note(format_args!("{}_shape_mismatch: {mismatch}", profile.name));
         }
-        report.set("shape", profile.name);
-        report.set("shape_ready", mismatches.is_empty());
-        match mismatches.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Audit { model: self.resolved.name(), profile: profile.name, mismatches }),
+        Some(Audited { profile, mismatches })
+    }
+
+    /// Refuses a file that is not what its profile says.
+    ///
+    /// # Errors
+    /// [`Error::Audit`].
+    pub(crate) fn accept(&self, audited: Option<Audited>) -> Result<Option<Audited>, Error> {
+        match audited {
+            Some(Audited { profile, mismatches }) if !mismatches.is_empty() => {
+                Err(Error::Audit { model: self.resolved.name(), profile: profile.name, mismatches })
+            }
+            accepted => Ok(accepted),
         }
     }
+}
+
+/// A file held against a profile.
+#[derive(Debug)]
+pub(crate) struct Audited {
+    pub(crate) profile: &'static Profile,
+    /// Every field that differs.
+    pub(crate) mismatches: Vec<Mismatch>,
 }
 
 /// Maps the file at `path` and, if it is the first of several and named as such, those that follow.
@@ -162,20 +175,10 @@ fn open_parts(path: &Path) -> Result<Vec<MappedFile>, Error> {
     Ok(files)
 }
 
-/// Puts a model's name and source into a report, as far as they are known before it is opened.
-pub(crate) fn describe_source(resolved: &Resolved, expect: Option<&'static Profile>, report: &mut Report) {
-    report.set("model", resolved.name());
-    report.set("selected_source", resolved.source);
-    if let Some(profile) = expect.or(resolved.profile) {
-        report.set("shape", profile.name);
-    }
-}
-
-/// Puts what the file says about itself into a report.
-pub(crate) fn describe_model(gguf: &Gguf<'_>, model: &Model<'_>, report: &mut Report) {
+/// The architecture that a file names, whatever that is.
+pub(crate) fn architecture(gguf: &Gguf<'_>) -> String {
     let architecture = gguf.value("general.architecture").and_then(|v| v.as_bytes()).unwrap_or_default();
-    report.set("architecture", String::from_utf8_lossy(architecture).into_owned());
-    report.set("quantization", quantization(gguf, model));
+    String::from_utf8_lossy(architecture).into_owned()
 }
 
 /// What the file calls its quantization; what most of its layers are in if it does not say, or says of blocks that they are

@@ -1,6 +1,7 @@
 //! Where everything this program says leaves it: answers on stdout, the rest on stderr, reports as JSON.
 
 use crate::cli::{Invocation, table};
+use crate::commands::COMMANDS;
 use crate::error::Error;
 use crate::streams;
 use serde_json::{Map, Value, json};
@@ -84,20 +85,21 @@ impl Report {
         Self { values }
     }
 
-    /// A report that keeps nothing, for work whose report is somebody else's.
-    pub(crate) fn empty() -> Self {
-        Self { values: Map::new() }
+    /// Sets one of the command's keys; a key that only other commands report is left to them.
+    pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.set_value(key, value.into());
     }
 
-    /// Sets one of the command's keys; a key that only other commands report is ignored.
-    pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
-        if let Some(slot) = self.values.get_mut(key) {
-            *slot = value.into();
+    fn set_value(&mut self, key: &str, value: Value) {
+        match self.values.get_mut(key) {
+            Some(slot) => *slot = value,
+            None => debug_assert!(is_declared(key), "no command reports {key}"),
         }
     }
 
     /// The value of a key.
     pub(crate) fn value(&self, key: &str) -> &Value {
+        debug_assert!(is_declared(key), "no command reports {key}");
         self.values.get(key).unwrap_or(&Value::Null)
     }
 
@@ -146,6 +148,11 @@ impl Report {
             self.to_json()
         ))
     }
+}
+
+/// Whether some command's row has the key.
+fn is_declared(key: &str) -> bool {
+    COMMANDS.iter().any(|command| command.keys.contains(&key))
 }
 
 /// A value for people: text without quotes, lists with commas.

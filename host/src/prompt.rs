@@ -1,6 +1,7 @@
 //! Where a prompt comes from.
 
-use crate::cli::{Invocation, UsageError, table};
+use crate::cli::table::{self, Argument};
+use crate::cli::{Invocation, UsageError};
 use crate::error::Error;
 use crate::output;
 use crate::streams;
@@ -15,20 +16,20 @@ const STANDARD_INPUT: &str = "standard input";
 
 /// Whether nobody has given a prompt and somebody sits at the terminal.
 pub(crate) fn is_interactive(invocation: &Invocation) -> bool {
-    invocation.text_argument("PROMPT").is_none() && !invocation.has(&table::FILE) && std::io::stdin().is_terminal()
+    invocation.argument(&table::PROMPT).is_none() && !invocation.has(&table::FILE) && std::io::stdin().is_terminal()
 }
 
-/// The prompt: the argument of that name, `--file`, or standard input.
+/// The prompt: the argument, `--file`, or standard input.
 ///
 /// # Errors
 /// Unreadable, too large, not UTF-8, or empty.
-pub(crate) fn read(invocation: &Invocation, argument: &'static str) -> Result<String, Error> {
-    let text = match (invocation.text_argument(argument), invocation.path(&table::FILE)) {
-        (Some(_), Some(_)) => return Err(UsageError::Conflict { a: argument, b: "--file" }.into()),
+pub(crate) fn read(invocation: &Invocation, argument: &Argument<str>) -> Result<String, Error> {
+    let text = match (invocation.argument(argument), invocation.get(&table::FILE)) {
+        (Some(_), Some(_)) => return Err(UsageError::Conflict { a: argument.row.name, b: "--file" }.into()),
         (Some(text), None) => text.to_owned(),
         (None, Some(path)) => without_newline(read_file(path)?),
         (None, None) if std::io::stdin().is_terminal() => {
-            return Err(UsageError::MissingArgument { command: invocation.command, name: argument }.into());
+            return Err(UsageError::MissingArgument { command: invocation.command, name: argument.row.name }.into());
         }
         (None, None) => without_newline(read_all(streams::stdin(), Path::new(STANDARD_INPUT))?),
     };
@@ -78,8 +79,8 @@ pub(crate) fn without_byte_order_mark(text: &str) -> &str {
 /// A note if standard input has text that nobody reads because the prompt came from elsewhere. It stays unread: in a shell's
 /// loop it belongs to the commands that follow.
 pub(crate) fn note_unread_input(invocation: &Invocation) {
-    let reads_it = invocation.path(&table::FILE).is_none_or(|path| path == Path::new("-"))
-        && invocation.text_argument("PROMPT").is_none();
+    let reads_it = invocation.get(&table::FILE).is_none_or(|path| path == Path::new("-"))
+        && invocation.argument(&table::PROMPT).is_none();
     if !reads_it && streams::input_waits() {
         output::note(format_args!(
             "note: the text on standard input was not read; without a prompt, or with `-f -`, it is the prompt"

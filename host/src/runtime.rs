@@ -1,4 +1,4 @@
-//! A session with its workers: prompts in, tokens out, with the times that people ask for.
+//! A session and the workers that compute it: prompts in, tokens out, with the times that people ask for.
 
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
@@ -14,11 +14,11 @@ const FIRST_PACED_BATCH: usize = 32;
 /// Takes the text of an answer as it comes.
 pub(crate) type Emit<'e> = dyn FnMut(&str) -> Result<(), Error> + 'e;
 
-/// A session, its workers, and the tokens whose keys and values it holds.
+/// A session, the workers that compute it, and the tokens whose keys and values it holds.
 pub(crate) struct Runtime<'a> {
     session: OwnedSession<'a>,
     fitting: Fitting<'a>,
-    pool: Pool,
+    pool: &'a Pool,
     cached: Vec<u32>,
     trace: Option<Trace>,
     /// Whether the context has grown since somebody asked.
@@ -64,14 +64,13 @@ impl Generated {
 }
 
 impl<'a> Runtime<'a> {
-    /// An empty session that holds what is needed, with its workers.
+    /// An empty session that holds what is needed, computed by the workers of `pool`.
     ///
     /// # Errors
-    /// As [`Fitting::plan`]; [`Error::Io`] if the system refuses memory or a thread.
-    pub(crate) fn new(fitting: Fitting<'a>, need: Need) -> Result<Self, Error> {
+    /// As [`Fitting::plan`]; [`Error::Io`] if the system refuses memory.
+    pub(crate) fn new(fitting: Fitting<'a>, need: Need, pool: &'a Pool) -> Result<Self, Error> {
         let settings = fitting.settings();
         let plan = fitting.plan(need)?;
-        let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
         let session = OwnedSession::new(plan)?;
         let trace = settings.trace.then(Trace::default);
         Ok(Self { session, pool, cached: Vec::new(), trace, has_grown: false, fitting })
@@ -227,7 +226,7 @@ impl<'a> Runtime<'a> {
     /// # Errors
     /// As [`Session::prefill`].
     pub(crate) fn forward_each(&mut self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), Error> {
-        self.session.prefill_each(&self.pool, tokens, each)?;
+        self.session.prefill_each(self.pool, tokens, each)?;
         self.cached.extend_from_slice(tokens);
         Ok(())
     }
@@ -241,7 +240,7 @@ impl<'a> Runtime<'a> {
         tokens: &[u32],
         observer: &mut dyn FnMut(nanocamelid_engine::session::Probe<'_>),
     ) -> Result<(), Error> {
-        self.session.prefill_observed(&self.pool, tokens, observer)?;
+        self.session.prefill_observed(self.pool, tokens, observer)?;
         self.cached.extend_from_slice(tokens);
         Ok(())
     }
@@ -252,11 +251,11 @@ impl<'a> Runtime<'a> {
     /// As [`Session::prefill`].
     pub(crate) fn forward(&mut self, tokens: &[u32]) -> Result<&[f32], Error> {
         match &mut self.trace {
-            None => self.session.prefill(&self.pool, tokens)?,
+            None => self.session.prefill(self.pool, tokens)?,
             Some(trace) => {
                 let phase = if tokens.len() == 1 { Phase::Decode } else { Phase::Prefill };
                 trace.start(phase, tokens.len());
-                self.session.prefill_observed(&self.pool, tokens, &mut |probe| trace.mark(probe.stage))?
+                self.session.prefill_observed(self.pool, tokens, &mut |probe| trace.mark(probe.stage))?
             }
         };
         self.cached.extend_from_slice(tokens);

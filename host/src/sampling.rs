@@ -24,25 +24,25 @@ impl Sampling {
     /// # Errors
     /// [`Error::Stop`] for an unusable stop string; [`Error::Io`] if the system has no random numbers.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
-        let stops = invocation.texts(&table::STOP).iter().map(|text| unescaped(text)).collect::<Vec<_>>();
+        let stops = invocation.all(&table::STOP).into_iter().map(unescaped).collect::<Vec<_>>();
         StopMatcher::new(stops.iter().map(String::as_str))?;
-        let seed = match invocation.count_u64(&table::SEED) {
+        let seed = match invocation.get(&table::SEED) {
             Some(seed) => seed,
             None => random_seed()?,
         };
         let default = SamplerParams::default();
         let params = SamplerParams {
             // No limit is the same as 0.
-            top_k: invocation.count(&table::TOP_K).map_or(default.top_k, |k| if k == usize::MAX { 0 } else { k }),
-            top_p: invocation.number(&table::TOP_P).unwrap_or(default.top_p),
-            min_p: invocation.number(&table::MIN_P).unwrap_or(default.min_p),
-            repeat_penalty: invocation.number(&table::REPEAT_PENALTY).unwrap_or(default.repeat_penalty),
+            top_k: invocation.get(&table::TOP_K).map_or(default.top_k, |k| if k == usize::MAX { 0 } else { k }),
+            top_p: invocation.get(&table::TOP_P).unwrap_or(default.top_p),
+            min_p: invocation.get(&table::MIN_P).unwrap_or(default.min_p),
+            repeat_penalty: invocation.get(&table::REPEAT_PENALTY).unwrap_or(default.repeat_penalty),
             seed,
             ..default
         };
         Ok(Self {
-            temperature: invocation.number_argument("TEMP").or(invocation.number(&table::TEMP)),
-            n_predict: invocation.count_argument("MAX_TOKENS").or(invocation.count(&table::N_PREDICT)),
+            temperature: invocation.argument(&table::TEMP_ARGUMENT).or(invocation.get(&table::TEMP)),
+            n_predict: invocation.argument(&table::MAX_TOKENS_ARGUMENT).or(invocation.get(&table::N_PREDICT)),
             params,
             stops,
         })

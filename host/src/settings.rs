@@ -3,12 +3,11 @@
 use crate::cli::{Invocation, table};
 use crate::error::Error;
 use crate::machine::{cpu, cpu_list, features, workers};
-use crate::output::{self, Report};
-use crate::pool::may_use;
+use crate::output;
+use crate::pool::{Pool, may_use};
 use crate::profile::{PROFILES, Profile};
 use nanocamelid_engine::SessionOptions;
 use nanocamelid_kernels::{Features, Kernels, KvType};
-use serde_json::json;
 
 /// Prompt tokens computed at once, unless asked otherwise.
 pub(crate) const DEFAULT_BATCH: usize = 512;
@@ -38,7 +37,7 @@ impl Settings {
     /// [`Error::Kernel`] for a kernel table that this CPU cannot run, [`Error::Cores`] for CPUs that cannot be used.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
         let features = features::detect();
-        let kernels = match invocation.text(&table::KERNEL) {
+        let kernels = match invocation.get(&table::KERNEL) {
             None => Kernels::select(features),
             Some(name) => Kernels::by_name(features, name).ok_or_else(|| Error::Kernel {
                 name: name.to_owned(),
@@ -46,9 +45,9 @@ impl Settings {
             })?,
         };
         let asked = workers::WorkersAsked {
-            decode: invocation.count(&table::THREADS),
-            prefill: invocation.count(&table::THREADS_BATCH),
-            cpus: invocation.counts(&table::CORES).map(<[usize]>::to_vec),
+            decode: invocation.get(&table::THREADS),
+            prefill: invocation.get(&table::THREADS_BATCH),
+            cpus: invocation.get(&table::CORES).map(<[usize]>::to_vec),
         };
         let mut cpu = cpu::cpu();
         if let Some(cpus) = &asked.cpus {
@@ -64,11 +63,11 @@ impl Settings {
             // A container may have none of them.
             cpu.isolated = may_use(&cpu.isolated);
         }
-        let kv_type = invocation.text(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
-        let expect = invocation.text(&table::EXPECT).and_then(|name| PROFILES.iter().find(|p| p.name == name));
+        let kv_type = invocation.get(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
+        let expect = invocation.get(&table::EXPECT).and_then(|name| PROFILES.iter().find(|p| p.name == name));
         Ok(Self {
-            n_ctx: invocation.count(&table::CTX),
-            n_batch: invocation.count(&table::BATCH).unwrap_or(DEFAULT_BATCH),
+            n_ctx: invocation.get(&table::CTX),
+            n_batch: invocation.get(&table::BATCH).unwrap_or(DEFAULT_BATCH),
             n_outputs: 1,
             kv_type: kv_type.unwrap_or_default(),
             kernels,
@@ -80,6 +79,14 @@ impl Settings {
         })
     }
 
+    /// The workers, which the process starts once.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system refuses a thread.
+    pub(crate) fn start_workers(&self) -> Result<Pool, Error> {
+        Pool::new(&self.workers.options).map_err(Error::io("worker threads"))
+    }
+
     /// The most workers that run at once.
     pub(crate) fn n_workers(&self) -> usize {
         self.workers.options.n_decode.max(self.workers.options.n_prefill)
@@ -89,15 +96,5 @@ impl Settings {
     pub(crate) fn session_options(&self, n_ctx: usize) -> SessionOptions {
         let Self { n_batch, n_outputs, kv_type, .. } = *self;
         SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers: self.n_workers() }
-    }
-
-    /// Puts what is known before a model is opened into a report.
-    pub(crate) fn describe(&self, report: &mut Report) {
-        report.set("kernel", self.kernels.name());
-        report.set("threads", self.workers.options.n_decode);
-        report.set("threads_batch", self.workers.options.n_prefill);
-        report.set("kv_type", self.kv_type.name());
-        report.set("prefill_batch", self.n_batch);
-        report.set("context_limit", self.n_ctx.map_or(json!(null), |n| json!(n)));
     }
 }

@@ -118,6 +118,23 @@ fn blocks_own_themselves() {
     assert_none(offences, "a kind of block is named outside engine/src/blocks");
 }
 
+/// The command line is made from a table that the commands hand in; which commands there are is theirs to say.
+#[test]
+fn the_command_line_knows_no_command() {
+    let files = sources(&["host/src/cli"]);
+    assert!(files.len() > 10, "the command line stands in host/src/cli");
+    let naming = files.into_iter().filter(|file| names_commands(&file.code));
+    assert_none(naming.map(|file| file.path).collect(), "the command line uses a command");
+    assert!(names_commands("use crate::commands::chat;") && names_commands("use crate::{error, commands};"));
+    assert!(!names_commands("for command in commands { use_of(commands::<u8>()) }"));
+}
+
+/// Whether code imports or paths through the module of the commands.
+fn names_commands(code: &str) -> bool {
+    let paths = code.split("crate::").skip(1).filter_map(|rest| rest.split([';', '(', ')', '<', '>']).next());
+    paths.into_iter().any(|path| has_word(path, "commands"))
+}
+
 #[test]
 fn the_lower_crates_have_no_std() {
     let kernels = read("kernels/src/lib.rs");
@@ -253,6 +270,22 @@ fn kernels_keep_to_the_page() {
         }
     }
     assert_none(offences, "too long");
+}
+
+/// Workers are pinned to cores, so a process starts them once: where settings are read, and for a benchmark that compares
+/// their numbers.
+#[test]
+fn workers_are_started_in_one_place() {
+    let starts = sources(&["host/src"]).into_iter().filter(|file| file.code.contains("Pool::new("));
+    let places: BTreeSet<String> = starts.map(|file| file.path).filter(|path| !path.contains("/pool/")).collect();
+    assert_eq!(places, set(["host/src/commands/bench/model.rs", "host/src/settings.rs"]));
+}
+
+/// A function of the host takes no more parameters than the lint allows.
+#[test]
+fn the_host_silences_no_lint_on_parameters() {
+    let offences = sources(&["host/src"]).into_iter().filter(|file| file.text.contains("too_many_arguments"));
+    assert_none(offences.map(|file| file.path).collect(), "too many parameters");
 }
 
 /// Every package that any crate of the workspace brings in is named, with its reason, in docs/DEPENDENCIES.md.

@@ -1,10 +1,10 @@
 //! Shell completions, from the table.
 
-use super::table::{COMMANDS, Command, Flag, Takes};
+use super::table::{Command, Commands, FlagRow, Takes};
 use super::value::Kind;
 
 /// Words a flag's value can be; `None` where there is no list.
-fn choices(flag: &Flag) -> Option<&'static [&'static str]> {
+fn choices(flag: &FlagRow) -> Option<&'static [&'static str]> {
     match flag.kind {
         Kind::Choice(choices) => Some(choices),
         _ => None,
@@ -20,36 +20,39 @@ fn words(command: &Command) -> Vec<&'static str> {
 }
 
 fn flags(command: &Command) -> Vec<String> {
-    let long = command.all_flags().map(|flag| format!("--{}", flag.long));
+    let long = command.all_flags().map(|flag| format!("--{}", flag.long()));
     let short = command.all_flags().filter_map(|flag| Some(format!("-{}", flag.short?)));
     long.chain(short).collect()
 }
 
 /// Every command's name.
-fn names() -> String {
-    COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(" ")
+fn names(commands: Commands) -> String {
+    commands.iter().map(|command| command.name).collect::<Vec<_>>().join(" ")
 }
 
-/// The script for one of [`super::table::SHELLS`].
-pub(crate) fn script(shell: &str) -> String {
+/// Shells that have a script.
+pub(crate) const SHELLS: &[&str] = &["bash", "zsh", "fish"];
+
+/// The script for one of [`SHELLS`].
+pub(crate) fn script(commands: Commands, shell: &str) -> String {
     match shell {
-        "bash" => bash(),
-        "zsh" => zsh(),
-        _ => fish(),
+        "bash" => bash(commands),
+        "zsh" => zsh(commands),
+        _ => fish(commands),
     }
 }
 
-fn bash() -> String {
+fn bash(commands: Commands) -> String {
     let mut out = format!(
         "_nanocamelid() {{\n    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}}\n    \
          if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W \"{} --help --version\" -- \"$cur\"))\n        return\n    fi\n    \
          case \"${{COMP_WORDS[1]}} $prev\" in\n",
-        names()
+        names(commands)
     );
-    for command in COMMANDS {
+    for command in commands {
         for flag in command.all_flags() {
             if let Some(choices) = choices(flag) {
-                let (name, long, list) = (command.name, flag.long, choices.join(" "));
+                let (name, long, list) = (command.name, flag.long(), choices.join(" "));
                 out += &format!(
                     "        '{name} --{long}') COMPREPLY=($(compgen -W \"{list}\" -- \"$cur\")); return ;;\n"
                 );
@@ -57,11 +60,11 @@ fn bash() -> String {
         }
     }
     out += "    esac\n    local flags= words=\n    case \"${COMP_WORDS[1]}\" in\n";
-    for command in COMMANDS {
+    for command in commands {
         let (flags, words) = (flags(command).join(" "), words(command).join(" "));
         out += &format!("        {}) flags=\"{flags}\" words=\"{words}\" ;;\n", command.name);
     }
-    let help = format!("        help) words=\"{}\" ;;\n", names());
+    let help = format!("        help) words=\"{}\" ;;\n", names(commands));
     out += &format!("    esac\n    case \"${{COMP_WORDS[1]}}\" in\n{help}    esac\n");
     out += "    case \"$cur\" in\n        -*) COMPREPLY=($(compgen -W \"$flags\" -- \"$cur\")) ;;\n        \
             *) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\") $(compgen -f -- \"$cur\")) ;;\n    esac\n}\n";
@@ -78,13 +81,13 @@ fn bracketed(text: &str) -> String {
     quoted(text).replace('[', "\\[").replace(']', "\\]").replace(':', "\\:")
 }
 
-fn zsh() -> String {
+fn zsh(commands: Commands) -> String {
     let mut out = String::from("#compdef nanocamelid\n_nanocamelid() {\n    local -a commands\n    commands=(\n");
-    for command in COMMANDS {
+    for command in commands {
         out += &format!("        '{}:{}'\n", command.name, bracketed(command.about));
     }
     out += "    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    local cmd=$words[2]\n    shift words\n    (( CURRENT-- ))\n    case $cmd in\n";
-    for command in COMMANDS {
+    for command in commands {
         out += &format!("        {})\n            _arguments -s", command.name);
         for flag in command.all_flags() {
             let help = bracketed(flag.help);
@@ -94,12 +97,12 @@ fn zsh() -> String {
                 (_, Some(choices)) => format!(":{}:({})", flag.value_name, choices.join(" ")),
                 _ => format!(":{}:", bracketed(flag.value_name)),
             };
-            let names = [flag.short.map(|short| format!("-{short}")), Some(format!("--{}", flag.long))];
+            let names = [flag.short.map(|short| format!("-{short}")), Some(format!("--{}", flag.long()))];
             for name in names.into_iter().flatten() {
                 out += &format!(" \\\n                '{name}[{help}]{value}'");
             }
         }
-        let words = if command.name == "help" { names() } else { words(command).join(" ") };
+        let words = if command.name == "help" { names(commands) } else { words(command).join(" ") };
         let arguments = if words.is_empty() {
             "_files".to_owned()
         } else {
@@ -110,13 +113,13 @@ fn zsh() -> String {
     out + "    esac\n}\n_nanocamelid \"$@\"\n"
 }
 
-fn fish() -> String {
+fn fish(commands: Commands) -> String {
     let mut out = String::from("complete -c nanocamelid -n __fish_use_subcommand -f\n");
-    for command in COMMANDS {
+    for command in commands {
         let (name, about) = (command.name, quoted(command.about));
         out += &format!("complete -c nanocamelid -n __fish_use_subcommand -f -a {name} -d '{about}'\n");
     }
-    for command in COMMANDS {
+    for command in commands {
         let when = format!("complete -c nanocamelid -n '__fish_seen_subcommand_from {}'", command.name);
         for flag in command.all_flags() {
             let short = flag.short.map_or(String::new(), |short| format!(" -s {short}"));
@@ -126,9 +129,9 @@ fn fish() -> String {
                 (_, Some(choices)) => format!(" -x -a '{}'", choices.join(" ")),
                 _ => " -x".to_owned(),
             };
-            out += &format!("{when}{short} -l {}{value} -d '{}'\n", flag.long, quoted(flag.help));
+            out += &format!("{when}{short} -l {}{value} -d '{}'\n", flag.long(), quoted(flag.help));
         }
-        let words = if command.name == "help" { names() } else { words(command).join(" ") };
+        let words = if command.name == "help" { names(commands) } else { words(command).join(" ") };
         if !words.is_empty() {
             out += &format!("{when} -a '{words}'\n");
         }

@@ -2,7 +2,8 @@
 //!
 //! docs/CLI.md prints this table; a test compares the two.
 
-use super::table::{self, Flag};
+use super::table::{self, FlagRow};
+use nanocamelid_kernels::KvType;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -22,11 +23,11 @@ pub(crate) enum Twin {
     /// The MODEL argument, or a part of resolving it.
     Model,
     /// The flag, with the same values.
-    Flag(&'static Flag),
+    Flag(&'static FlagRow),
     /// The flag, from a toggle: its value when on and when off.
-    Toggle(&'static Flag, &'static str, &'static str),
+    Toggle(&'static FlagRow, &'static str, &'static str),
     /// A switch, from a toggle.
-    Switch(&'static Flag),
+    Switch(&'static FlagRow),
     /// No flag: it belongs to a person and not to a run.
     Personal,
     /// A convention of other programs.
@@ -46,16 +47,20 @@ pub(crate) static VARIABLES: &[Variable] = &[
     variable(MODEL_GGUF, Twin::Model, "the model when no MODEL is given"),
     variable(SMOKE_GGUF, Twin::Model, "the file behind the aliases 1b and 3b"),
     variable(WORKSPACE, Twin::Model, "where the aliases' files lie, under models/ (default /mnt/nanocamelid)"),
-    variable("NANOCAMELID_CONTEXT_LIMIT", Twin::Flag(&table::CTX), "as --ctx"),
-    variable("NANOCAMELID_PREFILL_BATCH", Twin::Flag(&table::BATCH), "as --batch"),
+    variable("NANOCAMELID_CONTEXT_LIMIT", Twin::Flag(&table::CTX.row), "as --ctx"),
+    variable("NANOCAMELID_PREFILL_BATCH", Twin::Flag(&table::BATCH.row), "as --batch"),
     Variable {
         alias: Some("NANOCAMELID_RAYON_THREADS"),
-        ..variable("NANOCAMELID_THREADS", Twin::Flag(&table::THREADS), "as --threads")
+        ..variable("NANOCAMELID_THREADS", Twin::Flag(&table::THREADS.row), "as --threads")
     },
-    variable("NANOCAMELID_WORKER_CORES", Twin::Flag(&table::CORES), "as --cores"),
-    variable("NANOCAMELID_Q8_DOT_KERNEL", Twin::Flag(&table::KERNEL), "as --kernel"),
-    variable("NANOCAMELID_KV_CACHE_F16", Twin::Toggle(&table::KV, "f16", "f32"), "on: --kv f16, off: --kv f32"),
-    variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE), "as --trace"),
+    variable("NANOCAMELID_WORKER_CORES", Twin::Flag(&table::CORES.row), "as --cores"),
+    variable("NANOCAMELID_Q8_DOT_KERNEL", Twin::Flag(&table::KERNEL.row), "as --kernel"),
+    variable(
+        "NANOCAMELID_KV_CACHE_F16",
+        Twin::Toggle(&table::KV.row, KvType::F16.name(), KvType::F32.name()),
+        "on: --kv f16, off: --kv f32",
+    ),
+    variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE.row), "as --trace"),
     variable(HISTORY, Twin::Personal, "a file that keeps the terminal chat's history (default: none)"),
     variable(HOME, Twin::Convention, "what ~/ means in /model, /save and NANOCAMELID_HISTORY"),
     variable(NO_COLOR, Twin::Convention, "set to anything: no colours (https://no-color.org)"),

@@ -1,23 +1,23 @@
 //! `--help`, from the table.
 
 use super::environment::{self, Twin};
-use super::table::{Argument, COMMANDS, Command, Flag};
+use super::table::{ArgumentRow, Command, Commands, FlagRow};
 use std::fmt::Write as _;
 
 /// `nanocamelid chat [MODEL] [PROMPT] [flags]`.
 pub(crate) fn usage_line(command: &Command) -> String {
     let mut line = format!("nanocamelid {}", command.name);
-    for Argument { name, required, .. } in command.arguments {
+    for ArgumentRow { name, required, .. } in command.arguments {
         line += &if *required { format!(" {name}") } else { format!(" [{name}]") };
     }
     line + " [FLAGS]"
 }
 
 /// `-t, --threads N`.
-pub(crate) fn flag_line(flag: &Flag) -> String {
+pub(crate) fn flag_line(flag: &FlagRow) -> String {
     let mut line = flag.short.map_or("    ".into(), |short| format!("-{short}, "));
     line += "--";
-    line += flag.long;
+    line += flag.long();
     if !flag.value_name.is_empty() {
         line.push(' ');
         line += flag.value_name;
@@ -26,7 +26,7 @@ pub(crate) fn flag_line(flag: &Flag) -> String {
 }
 
 /// What a flag does, and in brackets its variable.
-pub(crate) fn flag_help(flag: &Flag) -> String {
+pub(crate) fn flag_help(flag: &FlagRow) -> String {
     match variable_of(flag) {
         Some(variable) => format!("{} [{variable}]", flag.help),
         None => flag.help.to_owned(),
@@ -34,9 +34,9 @@ pub(crate) fn flag_help(flag: &Flag) -> String {
 }
 
 /// The variable that sets a flag.
-fn variable_of(flag: &Flag) -> Option<&'static str> {
+fn variable_of(flag: &FlagRow) -> Option<&'static str> {
     environment::VARIABLES.iter().find_map(|variable| match variable.twin {
-        Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin) if twin.long == flag.long => Some(variable.name),
+        Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin) if twin.key == flag.key => Some(variable.name),
         _ => None,
     })
 }
@@ -51,11 +51,11 @@ fn row(out: &mut String, left: &str, right: &str) {
 }
 
 /// All commands and variables.
-pub(crate) fn overview() -> String {
+pub(crate) fn overview(commands: Commands) -> String {
     let mut out = String::from(
         "nanocamelid: chat with a local GGUF model\n\nUsage: nanocamelid COMMAND [ARGUMENTS] [FLAGS]\n\nCommands:\n",
     );
-    for command in COMMANDS {
+    for command in commands {
         row(&mut out, command.name, command.about);
     }
     out += "\nEnvironment:\n";

@@ -2,7 +2,7 @@
 
 use super::environment;
 use super::help;
-use super::table::COMMANDS;
+use super::table::Commands;
 
 /// roff: a backslash, and a dot or quote at the start of a line, mean something; dashes are to stay dashes.
 fn escape(text: &str) -> String {
@@ -19,11 +19,11 @@ fn item(page: &mut String, term: &str, text: &str) {
 }
 
 /// The page in roff.
-pub(crate) fn page() -> String {
+pub(crate) fn page(commands: Commands) -> String {
     let mut page = format!(".TH NANOCAMELID 1 \"\" \"nanocamelid {}\" \"User Commands\"\n", env!("CARGO_PKG_VERSION"));
     page += ".SH NAME\nnanocamelid \\- chat with a local GGUF model\n.SH SYNOPSIS\n.B nanocamelid\n.I COMMAND\n[ARGUMENTS] [FLAGS]\n";
     page += ".SH DESCRIPTION\nThe answer goes to standard output, everything else to standard error.\n.SH COMMANDS\n";
-    for command in COMMANDS {
+    for command in commands {
         page += &format!(".SS {}\n{}.\n", escape(&help::usage_line(command)), escape(command.about));
         if !command.details.is_empty() {
             page += &format!(".PP\n{}\n", escape(command.details));

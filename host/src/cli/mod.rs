@@ -1,5 +1,6 @@
-//! The command line: one table, and everything that is made from it.
+//! The command line: what is made from a table of commands. Which commands there are is not known here.
 
+mod arguments;
 pub(crate) mod completions;
 pub(crate) mod environment;
 mod flags;
@@ -9,6 +10,7 @@ mod nearest;
 mod parse;
 pub(crate) mod synonyms;
 pub(crate) mod table;
+pub(crate) mod typed;
 mod usage;
 mod value;
 

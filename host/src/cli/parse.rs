@@ -1,47 +1,47 @@
 //! Command line and environment in, a checked [`Invocation`] out.
 
 mod foreign;
+mod line;
 
 use super::environment::{self, Twin};
 use super::synonyms;
-use super::table::{self, Argument, COMMANDS, Command, Flag, Takes};
+use super::table::{self, Argument, ArgumentRow, Command, Commands, Flag, FlagRow, Takes};
+use super::typed::Typed;
 use super::usage::{Origin, UsageError};
-use super::value::{Date, Kind, Value};
+use super::value::{Kind, Value};
 use crate::model_word::{self, names_model};
+use line::Line;
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
 
 /// A command with everything it was given, checked.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) command: &'static Command,
-    flags: Vec<(&'static Flag, Value)>,
-    arguments: Vec<(&'static str, Value)>,
+    flags: Vec<(&'static FlagRow, Value)>,
+    arguments: Vec<(&'static ArgumentRow, Value)>,
     /// MODEL as given.
     pub(crate) model: Option<OsString>,
     /// Remarks on flags of other programs that mean nothing here.
     pub(crate) notes: Vec<String>,
 }
 
+/// The command that a line means whose first word is no command's name, and how many words name it.
+pub(crate) type Meant = fn(&VecDeque<OsString>) -> Option<(&'static Command, usize)>;
+
 /// Reads the words behind the program's name, then the environment for flags that were not given.
 ///
 /// # Errors
-/// The first mistake.
-pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
-    let mut words: VecDeque<OsString> = words.into_iter().collect();
-    let command = command(&mut words)?;
-    let mut invocation =
-        Invocation { command, flags: Vec::new(), arguments: Vec::new(), model: None, notes: Vec::new() };
-    let mut loose = VecDeque::new();
-    while let Some(word) = words.pop_front() {
-        match word.to_str() {
-            Some("--") => loose.extend(words.drain(..)),
-            // A negative number is a value.
-            Some(text) if text.starts_with('-') && text[1..].parse::<f64>().is_ok() => loose.push_back(word),
-            Some(text) if text.starts_with('-') && text.len() > 1 => invocation.flag(text, &mut words)?,
-            _ => loose.push_back(word),
-        }
+/// The first mistake: in how the words belong together, then in what they say.
+pub(crate) fn parse(commands: Commands, meant: Meant, words: Vec<OsString>) -> Result<Invocation, UsageError> {
+    let mut words = VecDeque::from(words);
+    let (command, n_named) = command(commands, meant, &words)?;
+    words.drain(..n_named);
+    let Line { groups, loose, model, arguments, notes, .. } = Line::new(commands, command, words)?;
+    let mut invocation = Invocation { command, flags: Vec::new(), arguments, model, notes };
+    for (flag, words) in groups {
+        invocation.flag(flag, words)?;
     }
     if invocation.has(&table::HELP) {
         return Ok(invocation);
@@ -51,26 +51,15 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocat
     Ok(invocation)
 }
 
-/// The command's name, also as the flags `--help`, `-h`, `--version` and `-V`. A line that begins with a model file, or
-/// with the flag for one, is a chat.
-fn command(words: &mut VecDeque<OsString>) -> Result<&'static Command, UsageError> {
-    let word = words.front().ok_or(UsageError::NoCommand)?;
-    let given = word.to_string_lossy().into_owned();
-    let name = match &*given {
-        "--help" | "-h" => "help",
-        "--version" | "-V" => "version",
-        // ollama's word: with a prompt behind the model it is answered once, without one it is a conversation.
-        "run" if words.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).count() > 1 => "chat",
-        "run" => "tui",
-        name => name,
-    };
-    if let Some(command) = table::command(name) {
-        words.pop_front();
-        return Ok(command);
-    }
-    let chat = table::command("chat").filter(|_| names_model(word) || synonyms::begins_chat(&given));
-    chat.ok_or_else(|| UsageError::UnknownCommand {
-        nearest: super::nearest(given.trim_start_matches('-'), COMMANDS.iter().map(|c| c.name)),
+fn command(
+    commands: Commands,
+    meant: Meant,
+    words: &VecDeque<OsString>,
+) -> Result<(&'static Command, usize), UsageError> {
+    let given = words.front().ok_or(UsageError::NoCommand)?.to_string_lossy().into_owned();
+    let named = table::find(commands, &given).map(|command| (command, 1));
+    named.or_else(|| meant(words)).ok_or_else(|| UsageError::UnknownCommand {
+        nearest: super::nearest(given.trim_start_matches('-'), commands.iter().map(|c| c.name)),
         answer: synonyms::command(&given)
             .or(given.contains(char::is_whitespace).then_some("a text follows the command chat or generate")),
         given,
@@ -78,79 +67,29 @@ fn command(words: &mut VecDeque<OsString>) -> Result<&'static Command, UsageErro
 }
 
 impl Invocation {
-    /// A word that begins with a dash. A flag of the command's own comes before another program's of the same name.
-    fn flag(&mut self, text: &str, words: &mut VecDeque<OsString>) -> Result<(), UsageError> {
-        let (name, attached) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (text, None),
-        };
-        let own = match name.strip_prefix("--") {
-            Some(long) => self.long(&long.replace('_', "-")),
-            None => {
-                self.command.all_flags().find(|flag| flag.short.is_some_and(|short| name[1..] == *short.to_string()))
+    /// A flag's words: its key and, for all but switches, a value.
+    fn flag(&mut self, flag: &'static FlagRow, words: Vec<OsString>) -> Result<(), UsageError> {
+        let mut words = pico_args::Arguments::from_vec(words);
+        let keep = |value: &OsStr| Ok::<_, Infallible>(value.to_owned());
+        let given = match flag.kind {
+            Kind::Switch => words.contains(flag.key).then(OsString::new),
+            _ => {
+                let value = words.opt_value_from_os_str(flag.key, keep);
+                value.map_err(|_| UsageError::MissingValue { flag })?
             }
         };
-        if let Some(flag) = own {
-            return self.take(flag, attached.map(OsString::from), words);
+        if let Some(given) = given {
+            let value = match flag.unset {
+                Some(unset) if given.to_str() == Some(unset) => Value::Unset,
+                _ => read(flag.kind, Origin::Flag(flag), &given)?,
+            };
+            self.flags.push((flag, value));
         }
-        if let Some(means) = synonyms::flag(&name.replace('_', "-")) {
-            return self.foreign(means, name, attached, words);
+        match words.finish().first() {
+            None => Ok(()),
+            Some(word) if word == flag.key => Err(UsageError::Repeated { flag }),
+            Some(_) => Err(UsageError::UnexpectedValue { flag }),
         }
-        // A value may stand right behind a letter.
-        let letter = name[1..].chars().next().filter(|letter| *letter != '-');
-        let flag = letter.and_then(|letter| self.command.all_flags().find(|flag| flag.short == Some(letter)));
-        match (flag, letter) {
-            (Some(flag), Some(letter)) => {
-                let value = &text[1 + letter.len_utf8()..];
-                self.take(flag, Some(value.strip_prefix('=').unwrap_or(value).into()), words)
-            }
-            _ => Err(self.unknown_flag(name)),
-        }
-    }
-
-    fn long(&self, name: &str) -> Option<&'static Flag> {
-        self.command.all_flags().find(|flag| flag.long == name)
-    }
-
-    /// `given` with its dashes.
-    fn unknown_flag(&self, given: &str) -> UsageError {
-        let name = given.trim_start_matches('-');
-        let own = || self.command.all_flags().map(|flag| flag.long);
-        // A slip in another program's name leads to ours as well.
-        let foreign = synonyms::flags().filter(|(_, long)| own().any(|own| own == *long));
-        let nearest = super::nearest(name, own().chain(foreign.clone().map(|(name, _)| name)));
-        let nearest =
-            nearest.map(|near| foreign.into_iter().find(|(name, _)| *name == near).map_or(near, |(_, long)| long));
-        let has = |command: &Command| command.all_flags().any(|flag| flag.long == name);
-        UsageError::UnknownFlag {
-            given: given.to_owned(),
-            command: self.command,
-            nearest: nearest.map(|name| format!("--{name}")),
-            elsewhere: COMMANDS.iter().filter(|command| has(command)).map(|command| command.name).collect(),
-        }
-    }
-
-    fn take(
-        &mut self,
-        flag: &'static Flag,
-        attached: Option<OsString>,
-        words: &mut VecDeque<OsString>,
-    ) -> Result<(), UsageError> {
-        if !flag.repeats && self.has(flag) {
-            return Err(UsageError::Repeated { flag });
-        }
-        let given = match (flag.kind, attached) {
-            (Kind::Switch, Some(_)) => return Err(UsageError::UnexpectedValue { flag }),
-            (Kind::Switch, None) => OsString::new(),
-            (_, Some(value)) => value,
-            (_, None) => words.pop_front().ok_or(UsageError::MissingValue { flag })?,
-        };
-        let value = match flag.unset {
-            Some(unset) if given.to_str() == Some(unset) => Value::Unset,
-            _ => read(flag.kind, Origin::Flag(flag), &given)?,
-        };
-        self.flags.push((flag, value));
-        Ok(())
     }
 
     /// Gives the loose words to the command's arguments, in order.
@@ -158,8 +97,8 @@ impl Invocation {
         let given = loose.clone();
         // The first word of the text, if one was taken.
         let mut text_at = None;
-        for argument in self.command.arguments {
-            let Argument { name, takes, required, .. } = *argument;
+        for &argument in self.command.arguments {
+            let ArgumentRow { name, takes, required, .. } = *argument;
             let wanted = match takes {
                 Takes::Model if self.model.is_some() && loose.front().is_some_and(|word| names_model(word)) => {
                     return Err(UsageError::Twice { name });
@@ -176,7 +115,7 @@ impl Invocation {
                 Takes::Word(choices) => {
                     loose.front().and_then(|word| word.to_str()).is_some_and(|word| choices.contains(&word))
                 }
-                Takes::Value(_) if self.argument(name).is_some() => match loose.front() {
+                Takes::Value(_) if self.argument_row(argument).is_some() => match loose.front() {
                     Some(word) if !is_number(word) => return Err(UsageError::Twice { name }),
                     _ => continue,
                 },
@@ -190,12 +129,12 @@ impl Invocation {
                     Takes::Model | Takes::ModelFile => self.model = Some(word),
                     Takes::Word(_) => {
                         let value = read(Kind::Text, Origin::Argument(name), &word)?;
-                        self.arguments.push((name, value));
+                        self.arguments.push((argument, value));
                     }
                     Takes::Value(kind) => {
                         let value = read(kind, Origin::Argument(name), &word);
                         let value = value.map_err(|error| explain(error, &given, text_at, &word))?;
-                        self.arguments.push((name, value));
+                        self.arguments.push((argument, value));
                         if argument.is_text() {
                             text_at = Some(at);
                         }
@@ -219,8 +158,8 @@ impl Invocation {
     fn environment(&mut self) -> Result<(), UsageError> {
         for variable in environment::VARIABLES {
             let (Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin)) = variable.twin else { continue };
-            let Some(flag) = self.command.all_flags().find(|flag| flag.long == twin.long) else { continue };
-            if self.has(flag) {
+            let Some(flag) = self.command.all_flags().find(|flag| flag.key == twin.key) else { continue };
+            if self.has_row(flag) {
                 continue;
             }
             let Some((name, given)) = environment::read_variable(variable) else { continue };
@@ -228,9 +167,9 @@ impl Invocation {
                 continue;
             }
             let origin = Origin::Variable(name);
-            let toggle = || match read(Kind::Choice(environment::TOGGLE), origin, &given)? {
-                Value::Text(text) => Ok(environment::is_on(&text)),
-                _ => unreachable!("a choice is text"),
+            let toggle = || {
+                let toggle = read(Kind::Choice(environment::TOGGLE), origin, &given)?;
+                Ok(str::seen(&toggle).is_some_and(environment::is_on))
             };
             let value = match variable.twin {
                 Twin::Toggle(_, on, off) => Value::Text(if toggle()? { on } else { off }.to_owned()),
@@ -243,107 +182,37 @@ impl Invocation {
         Ok(())
     }
 
-    fn values(&self, flag: &Flag) -> impl Iterator<Item = &Value> {
-        // By identity: commands that read a name differently have flags of their own.
-        let own = self.flags.iter().filter(move |(given, _)| std::ptr::eq(*given, flag)).map(|(_, value)| value);
+    fn values(&self, flag: &FlagRow) -> impl Iterator<Item = &Value> {
+        let own = self.flags.iter().filter(move |(given, _)| *given == flag).map(|(_, value)| value);
         own.filter(|value| **value != Value::Unset)
     }
 
-    fn value(&self, flag: &Flag) -> Option<&Value> {
-        self.values(flag).next()
+    fn has_row(&self, flag: &FlagRow) -> bool {
+        self.flags.iter().any(|(given, _)| *given == flag)
     }
 
-    fn argument(&self, name: &str) -> Option<&Value> {
-        self.arguments.iter().find(|(given, _)| *given == name).map(|(_, value)| value)
+    fn argument_row(&self, argument: &ArgumentRow) -> Option<&Value> {
+        self.arguments.iter().find(|(given, _)| *given == argument).map(|(_, value)| value)
     }
 
     /// Whether a flag is given.
-    pub(crate) fn has(&self, flag: &Flag) -> bool {
-        self.flags.iter().any(|(given, _)| std::ptr::eq(*given, flag))
+    pub(crate) fn has<T: ?Sized>(&self, flag: &Flag<T>) -> bool {
+        self.has_row(&flag.row)
     }
 
-    /// A whole number.
-    pub(crate) fn count(&self, flag: &Flag) -> Option<usize> {
-        self.count_u64(flag).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+    /// A flag's value.
+    pub(crate) fn get<T: Typed + ?Sized>(&self, flag: &Flag<T>) -> Option<T::Seen<'_>> {
+        self.values(&flag.row).next().and_then(T::seen)
     }
 
-    /// A whole number of 64 bits.
-    pub(crate) fn count_u64(&self, flag: &Flag) -> Option<u64> {
-        self.value(flag).map(|value| match value {
-            Value::Count(n) => *n,
-            other => unreachable!("--{} is no count but {other:?}", flag.long),
-        })
+    /// All values of a flag that repeats.
+    pub(crate) fn all<T: Typed + ?Sized>(&self, flag: &Flag<T>) -> Vec<T::Seen<'_>> {
+        self.values(&flag.row).filter_map(T::seen).collect()
     }
 
-    /// A number.
-    pub(crate) fn number(&self, flag: &Flag) -> Option<f32> {
-        self.value(flag).map(|value| match value {
-            Value::Number(n) => *n,
-            other => unreachable!("--{} is no number but {other:?}", flag.long),
-        })
-    }
-
-    /// A text or a choice.
-    pub(crate) fn text(&self, flag: &Flag) -> Option<&str> {
-        self.value(flag).map(as_text)
-    }
-
-    /// All texts of a flag that repeats.
-    pub(crate) fn texts(&self, flag: &Flag) -> Vec<String> {
-        self.values(flag).map(|value| as_text(value).to_owned()).collect()
-    }
-
-    /// A path.
-    pub(crate) fn path(&self, flag: &Flag) -> Option<&Path> {
-        self.value(flag).map(|value| match value {
-            Value::Path(path) => path.as_path(),
-            other => unreachable!("--{} is no path but {other:?}", flag.long),
-        })
-    }
-
-    /// A list of whole numbers or of CPUs.
-    pub(crate) fn counts(&self, flag: &Flag) -> Option<&[usize]> {
-        self.value(flag).map(|value| match value {
-            Value::Counts(list) | Value::Cpus(list) => list.as_slice(),
-            other => unreachable!("--{} is no list but {other:?}", flag.long),
-        })
-    }
-
-    /// Token ids.
-    pub(crate) fn ids(&self, flag: &Flag) -> Option<&[u32]> {
-        self.value(flag).map(|value| match value {
-            Value::Ids(ids) => ids.as_slice(),
-            other => unreachable!("--{} is no list of ids but {other:?}", flag.long),
-        })
-    }
-
-    /// A date.
-    pub(crate) fn date(&self, flag: &Flag) -> Option<Date> {
-        self.value(flag).map(|value| match value {
-            Value::Date(date) => *date,
-            other => unreachable!("--{} is no date but {other:?}", flag.long),
-        })
-    }
-
-    /// An argument that is text.
-    pub(crate) fn text_argument(&self, name: &str) -> Option<&str> {
-        self.argument(name).map(as_text)
-    }
-
-    /// An argument that is a number.
-    pub(crate) fn number_argument(&self, name: &str) -> Option<f32> {
-        match self.argument(name) {
-            Some(Value::Number(n)) => Some(*n),
-            _ => None,
-        }
-    }
-
-    /// An argument that is a whole number.
-    pub(crate) fn count_argument(&self, name: &str) -> Option<usize> {
-        match self.argument(name) {
-            Some(Value::Count(n)) => usize::try_from(*n).ok(),
-            _ => None,
-        }
+    /// An argument's value.
+    pub(crate) fn argument<T: Typed + ?Sized>(&self, argument: &Argument<T>) -> Option<T::Seen<'_>> {
+        self.argument_row(&argument.row).and_then(T::seen)
     }
 }
 
@@ -363,83 +232,10 @@ fn is_number(word: &OsStr) -> bool {
     word.to_str().is_some_and(|word| word.parse::<f64>().is_ok())
 }
 
-fn as_text(value: &Value) -> &str {
-    match value {
-        Value::Text(text) => text,
-        other => unreachable!("no text but {other:?}"),
-    }
-}
-
 fn read(kind: Kind, origin: Origin, given: &OsStr) -> Result<Value, UsageError> {
     kind.read(given).map_err(|problem| UsageError::BadValue {
         origin,
         given: given.to_string_lossy().into_owned(),
         problem,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse_line(line: &str) -> Result<Invocation, UsageError> {
-        parse(line.split(' ').filter(|w| !w.is_empty()).map(OsString::from))
-    }
-
-    #[test]
-    fn a_word_is_the_model_only_if_it_looks_like_one() {
-        let chat = parse_line("chat hello 0.5 12").unwrap();
-        assert_eq!((chat.model.as_deref(), chat.text_argument("PROMPT")), (None, Some("hello")));
-        assert_eq!((chat.number_argument("TEMP"), chat.count_argument("MAX_TOKENS")), (Some(0.5), Some(12)));
-        for model in ["x/y.gguf", "1b", "llama-3.2-1b", "3b", "A.GGUF"] {
-            let chat = parse_line(&format!("chat {model} hello")).unwrap();
-            assert_eq!((chat.model.as_deref(), chat.text_argument("PROMPT")), (Some(OsStr::new(model)), Some("hello")));
-        }
-        assert_eq!(parse_line("inspect somewhere").unwrap().model.as_deref(), Some(OsStr::new("somewhere")));
-        let smoke = parse_line("smoke 1b model 2+2 4").unwrap();
-        assert_eq!((smoke.text_argument("chat|model"), smoke.text_argument("PROMPT")), (Some("model"), Some("2+2")));
-    }
-
-    #[test]
-    fn flags_in_every_spelling() {
-        for line in [
-            "chat -t 3 --temp=0.5 hi",
-            "chat hi --threads=3 --temp 0.5",
-            "chat -t3 hi --temp 0.5",
-            "chat -t=3 hi --temp=0.5",
-        ] {
-            let chat = parse_line(line).unwrap();
-            assert_eq!((chat.count(&table::THREADS), chat.number(&table::TEMP)), (Some(3), Some(0.5)), "{line}");
-        }
-        let chat = parse_line("chat --stop a --stop b -- --hi").unwrap();
-        assert_eq!(
-            (chat.texts(&table::STOP), chat.text_argument("PROMPT")),
-            (vec!["a".into(), "b".into()], Some("--hi"))
-        );
-    }
-
-    #[test]
-    fn mistakes() {
-        for (line, words) in [
-            ("", "no command"),
-            ("chta", "did you mean chat?"),
-            ("chat --kernal neon", "did you mean --kernel?"),
-            ("chat --golden x", "belongs to smoke"),
-            ("chat -x", "unknown flag -x"),
-            ("chat --json=1", "takes no value"),
-            ("chat --temp", "needs a value"),
-            ("chat --temp 1 --temp 2", "given twice"),
-            ("chat -t 0 hi", "--threads: '0' is not a whole number from 1 to 256"),
-            ("chat --temp nan hi", "--temp: 'nan'"),
-            ("chat --kernel noen hi", "did you mean neon?"),
-            ("chat hi warm", "TEMP: 'warm'"),
-            ("chat hi 0.5 3 more", "unexpected argument 'more'"),
-            ("logits --ids 1,x m.gguf", "--ids: '1,x'"),
-            ("completions", "needs bash|zsh|fish"),
-            ("completions bsh", "did you mean bash?"),
-        ] {
-            let message = parse_line(line).unwrap_err().to_string();
-            assert!(message.contains(words), "{line}: {message}");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with a command line.
 
-use super::table::{Command, Flag};
+use super::table::{Command, FlagRow};
 use super::value::Problem;
 use crate::model_word::NotAModel;
 use std::fmt;
@@ -11,7 +11,7 @@ const MAX_SHOWN: usize = 60;
 /// Where a value came from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin {
-    Flag(&'static Flag),
+    Flag(&'static FlagRow),
     Argument(&'static str),
     Variable(&'static str),
 }
@@ -19,7 +19,7 @@ pub(crate) enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(flag) => write!(f, "--{}", flag.long),
+            Self::Flag(flag) => write!(f, "--{}", flag.long()),
             Self::Argument(name) => f.write_str(name),
             Self::Variable(name) => write!(f, "environment variable {name}"),
         }
@@ -44,13 +44,13 @@ pub(crate) enum UsageError {
         elsewhere: Vec<&'static str>,
     },
     MissingValue {
-        flag: &'static Flag,
+        flag: &'static FlagRow,
     },
     UnexpectedValue {
-        flag: &'static Flag,
+        flag: &'static FlagRow,
     },
     Repeated {
-        flag: &'static Flag,
+        flag: &'static FlagRow,
     },
     BadValue {
         origin: Origin,
@@ -116,9 +116,9 @@ impl fmt::Display for UsageError {
                 }
                 write!(f, " (nanocamelid {} --help lists all)", command.name)
             }
-            Self::MissingValue { flag } => write!(f, "--{} needs a value: {}", flag.long, flag.value_name),
-            Self::UnexpectedValue { flag } => write!(f, "--{} takes no value", flag.long),
-            Self::Repeated { flag } => write!(f, "--{} is given twice", flag.long),
+            Self::MissingValue { flag } => write!(f, "--{} needs a value: {}", flag.long(), flag.value_name),
+            Self::UnexpectedValue { flag } => write!(f, "--{} takes no value", flag.long()),
+            Self::Repeated { flag } => write!(f, "--{} is given twice", flag.long()),
             Self::BadValue { origin, given, problem } => write!(f, "{origin}: '{given}' {problem}"),
             Self::MissingArgument { command, name } => {
                 write!(f, "{} needs {name}; usage: {}", command.name, super::help::usage_line(command))

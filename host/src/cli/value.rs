@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// What a flag takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
     /// Nothing.
     Switch,

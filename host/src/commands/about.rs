@@ -1,6 +1,9 @@
 //! The commands about the program itself.
 
-use crate::cli::{Invocation, UsageError, completions as shells, help as pages, man as roff, nearest, synonyms, table};
+use super::COMMANDS;
+use crate::cli::table::{self, Argument, Command};
+use crate::cli::typed::{TEXT, choice};
+use crate::cli::{Invocation, UsageError, completions as shells, help as pages, man as roff, nearest, synonyms};
 use crate::error::Error;
 use crate::output::{self, Report};
 
@@ -14,22 +17,47 @@ fn print(invocation: &Invocation, key: &str, text: String) -> Result<(), Error> 
     output::answer(&text)
 }
 
+/// What help is wanted on.
+static TOPIC: Argument<str> = Argument::value("COMMAND", TEXT, "the command (default: all of them)");
+
+/// Its row of the table.
+pub(crate) static HELP: Command = Command {
+    name: "help",
+    about: "prints help on a command",
+    details: "",
+    arguments: &[&TOPIC.row],
+    flags: &[],
+    keys: &["text"],
+    run: help,
+};
+
 /// `help [COMMAND]`.
 pub(crate) fn help(invocation: &Invocation) -> Result<(), Error> {
-    let text = match invocation.text_argument("COMMAND") {
-        None => pages::overview(),
+    let text = match invocation.argument(&TOPIC) {
+        None => pages::overview(COMMANDS),
         Some(name) => {
             let unknown = || UsageError::UnknownCommand {
                 given: name.to_owned(),
-                nearest: nearest(name, table::COMMANDS.iter().map(|c| c.name)),
+                nearest: nearest(name, COMMANDS.iter().map(|c| c.name)),
                 answer: synonyms::command(name),
             };
             let name = if name == "run" { "tui" } else { name };
-            pages::of(table::command(name).ok_or_else(unknown)?)
+            pages::of(table::find(COMMANDS, name).ok_or_else(unknown)?)
         }
     };
     print(invocation, "text", text)
 }
+
+/// Its row of the table.
+pub(crate) static VERSION: Command = Command {
+    name: "version",
+    about: "prints the version",
+    details: "",
+    arguments: &[],
+    flags: &[],
+    keys: &["version"],
+    run: version,
+};
 
 /// `version`.
 pub(crate) fn version(invocation: &Invocation) -> Result<(), Error> {
@@ -39,13 +67,38 @@ pub(crate) fn version(invocation: &Invocation) -> Result<(), Error> {
     }
 }
 
+/// Its row of the table.
+pub(crate) static MAN: Command = Command {
+    name: "man",
+    about: "prints the man page",
+    details: "nanocamelid man | man -l -",
+    arguments: &[],
+    flags: &[],
+    keys: &["text"],
+    run: man,
+};
+
 /// `man`.
 pub(crate) fn man(invocation: &Invocation) -> Result<(), Error> {
-    print(invocation, "text", roff::page())
+    print(invocation, "text", roff::page(COMMANDS))
 }
+
+/// Whose completions.
+static SHELL: Argument<str> = Argument::value("bash|zsh|fish", choice(shells::SHELLS), "the shell").required();
+
+/// Its row of the table.
+pub(crate) static COMPLETIONS: Command = Command {
+    name: "completions",
+    about: "prints a completion script for a shell",
+    details: "bash: nanocamelid completions bash > ~/.local/share/bash-completion/completions/nanocamelid",
+    arguments: &[&SHELL.row],
+    flags: &[],
+    keys: &["text"],
+    run: completions,
+};
 
 /// `completions SHELL`.
 pub(crate) fn completions(invocation: &Invocation) -> Result<(), Error> {
-    let shell = invocation.text_argument("bash|zsh|fish").unwrap_or_default();
-    print(invocation, "text", shells::script(shell))
+    let shell = invocation.argument(&SHELL).unwrap_or_default();
+    print(invocation, "text", shells::script(COMMANDS, shell))
 }

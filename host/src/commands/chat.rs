@@ -1,13 +1,26 @@
 //! `chat`: one turn through the model's chat template.
 
 use super::turn::{self, Plan};
-use crate::cli::{Invocation, table};
+use crate::cli::Invocation;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
 use crate::loading;
 use crate::output;
 use crate::prompt;
 use crate::sampling::Sampling;
 use nanocamelid_engine::chat::{Message, Role};
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "chat",
+    about: "one turn through the model's chat template, streamed",
+    details: "Without PROMPT and --file, standard input is the prompt; if that is a terminal, chat is the same as tui.\n\
+              The answer goes to stdout, everything else to stderr.",
+    arguments: &[&table::MODEL, &table::PROMPT.row, &table::TEMP_ARGUMENT.row, &table::MAX_TOKENS_ARGUMENT.row],
+    flags: &[&[&table::SYSTEM.row, &table::FILE.row], table::SAMPLING, table::SESSION, table::WORKERS],
+    keys: keys!(turn, "finish_reason", "text"),
+    run,
+};
 
 /// Runs the command, or the terminal chat if there is no prompt and somebody at the terminal.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
@@ -37,5 +50,5 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 
 /// The system prompt, if there is one: a text without words, as scripts with an empty variable give it, is none.
 pub(crate) fn system_prompt(invocation: &Invocation) -> Option<&str> {
-    invocation.text(&table::SYSTEM).filter(|text| !text.trim().is_empty())
+    invocation.get(&table::SYSTEM).filter(|text| !text.trim().is_empty())
 }

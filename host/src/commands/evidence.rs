@@ -1,13 +1,18 @@
 //! `evidence`: everything that shows a model running right on a machine, in one JSON object.
 
+use super::facts;
+use super::opening::Opening;
+use super::smoke::Bench;
 use super::{ready, smoke};
-use crate::cli::{Invocation, table};
+use crate::cli::Invocation;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
-use crate::loading::{self, Parsed};
+use crate::fitting::{Fitting, Need};
+use crate::loading::{Loaded, Parsed};
 use crate::machine::memory;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::output::{self, Report, rounded};
-use crate::resolve;
+use crate::pool::Pool;
 use crate::settings::Settings;
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -21,43 +26,52 @@ const SWEEP_TOKENS: usize = 128;
 /// Repeated until a context is full.
 const FILLER: &str = "The quick brown fox jumps over the lazy dog, and the small computer reads every word of it. ";
 
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "evidence",
+    about: "audit, ready, smoke at several contexts, prefill batch sweep: one JSON bundle",
+    details: "",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[&[&table::CONTEXTS.row, &table::BATCHES.row], table::SESSION, table::WORKERS],
+    keys: keys!(model, "probe", "ready", "contexts", "batches", "peak_rss_bytes"),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let settings = Settings::new(invocation)?;
-    let contexts = invocation.counts(&table::CONTEXTS);
-    let batches = invocation.counts(&table::BATCHES).unwrap_or(&DEFAULT_BATCHES);
-    let resolved = resolve::resolve(invocation.model.as_deref())?;
-    let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, settings.expect, &mut report);
-    if invocation.has(&table::DRY_RUN) {
+    let contexts = invocation.get(&table::CONTEXTS);
+    let batches = invocation.get(&table::BATCHES).unwrap_or(&DEFAULT_BATCHES);
+    let opening = Opening::new(invocation, &|report| {
         report.set("contexts", contexts.unwrap_or(&DEFAULT_CONTEXTS).to_vec());
         report.set("batches", batches.to_vec());
-        return report.finish_dry_run(invocation);
-    }
+    })?;
+    let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let file = ModelFile::open(resolved)?;
-    let parsed = Parsed::new(&file, &settings, &mut report)?;
+    let parsed = Parsed::new(&file, &settings)?;
+    facts::of_parsed(&mut report, &parsed);
+    let pool = settings.start_workers()?;
     let n_ctx_train = parsed.model.config.n_ctx_train;
     // The default goes as far as the model does; at least one context is always tried.
     let contexts: Vec<usize> = match contexts {
         Some(list) => list.to_vec(),
         None => DEFAULT_CONTEXTS.into_iter().filter(|&n| n <= n_ctx_train.max(DEFAULT_CONTEXTS[0])).collect(),
     };
-    let mut checked = Report::new(table::command("ready").unwrap_or(invocation.command));
-    model_file::describe_source(&file.resolved, settings.expect, &mut checked);
-    ready::perform(&file, &settings, false, &mut checked)?;
+    let mut checked = Report::new(&ready::COMMAND);
+    facts::of_source(&mut checked, &file.resolved, settings.expect);
+    ready::perform(&file, &settings, &pool, false, &mut checked)?;
     output::note("ready_status: ok");
     report.set("probe", checked.value("probe").clone());
     report.set("ready", checked.to_json());
 
     let mut per_context = Vec::new();
     for n_ctx in contexts {
-        per_context.push(at_context(&file, &parsed, &settings, n_ctx)?);
+        per_context.push(at_context(&Bench { file: &file, parsed: &parsed, settings: &settings, pool: &pool }, n_ctx)?);
         output::note(format_args!("context_{n_ctx}_status: ok"));
     }
     report.set("contexts", per_context);
     let mut per_batch = Vec::new();
     for &n_batch in batches {
-        per_batch.push(with_batch(&file, &settings, n_batch)?);
+        per_batch.push(with_batch(&file, &settings, &pool, n_batch)?);
         output::note(format_args!("batch_{n_batch}_status: ok"));
     }
     report.set("batches", per_batch);
@@ -77,12 +91,12 @@ fn filler(parsed: &Parsed<'_>, n: usize) -> Vec<u32> {
 }
 
 /// The smoke test at the end of a full context.
-fn at_context(file: &ModelFile, parsed: &Parsed<'_>, settings: &Settings, n_ctx: usize) -> Result<Value, Error> {
+fn at_context(bench: &Bench<'_>, n_ctx: usize) -> Result<Value, Error> {
     let n = SMOKE_N.min(n_ctx / 2);
-    let ids = filler(parsed, n_ctx - n);
-    let settings = Settings { n_ctx: Some(n_ctx), ..settings.clone() };
-    let mut smoked = Report::new(table::command("smoke").unwrap_or(&table::COMMANDS[0]));
-    smoke::perform(file, parsed, &settings, &ids, n, &mut smoked)?;
+    let ids = filler(bench.parsed, n_ctx - n);
+    let settings = Settings { n_ctx: Some(n_ctx), ..bench.settings.clone() };
+    let mut smoked = Report::new(&smoke::COMMAND);
+    Bench { settings: &settings, ..*bench }.perform(&ids, n, &mut smoked)?;
     Ok(json!({
         "context_limit": n_ctx,
         "prompt_tokens": ids.len(),
@@ -96,19 +110,19 @@ fn at_context(file: &ModelFile, parsed: &Parsed<'_>, settings: &Settings, n_ctx:
 }
 
 /// The same prompt at another batch.
-fn with_batch(file: &ModelFile, settings: &Settings, n_batch: usize) -> Result<Value, Error> {
+fn with_batch(file: &ModelFile, settings: &Settings, pool: &Pool, n_batch: usize) -> Result<Value, Error> {
     let settings = Settings { n_batch, ..settings.clone() };
-    let mut ignored = Report::empty();
-    loading::with_model(file, &settings, &mut ignored, |parsed, mut runtime, _| {
-        let ids = filler(parsed, SWEEP_TOKENS.min(runtime.n_ctx() - 1));
-        let started = Instant::now();
-        runtime.prefill(&ids, None, &mut |_, _| true)?;
-        let seconds = started.elapsed().as_secs_f64();
-        Ok(json!({
-            "prefill_batch": n_batch,
-            "prompt_tokens": ids.len(),
-            "prefill_sec": rounded(seconds),
-            "prefill_tokens_per_sec": rounded(ids.len() as f64 / seconds),
-        }))
-    })
+    let parsed = Parsed::new(file, &settings)?;
+    let fitting = Fitting::new(file, &parsed.model, &settings);
+    let mut runtime = Loaded::new(&parsed, fitting, Need::default(), pool, Instant::now())?.runtime;
+    let ids = filler(&parsed, SWEEP_TOKENS.min(runtime.n_ctx() - 1));
+    let started = Instant::now();
+    runtime.prefill(&ids, None, &mut |_, _| true)?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(json!({
+        "prefill_batch": n_batch,
+        "prompt_tokens": ids.len(),
+        "prefill_sec": rounded(seconds),
+        "prefill_tokens_per_sec": rounded(ids.len() as f64 / seconds),
+    }))
 }

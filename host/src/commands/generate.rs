@@ -2,12 +2,24 @@
 
 use super::turn::{self, Plan};
 use crate::cli::Invocation;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
 use crate::loading::Parsed;
 use crate::sampling::Sampling;
 
 /// Tokens of an answer, if nothing is asked: a raw completion rarely ends by itself.
 const DEFAULT_LIMIT: usize = 128;
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "generate",
+    about: "raw completion of a prompt, streamed",
+    details: "The prompt is tokenized as text behind the model's begin-of-text token; no chat template.",
+    arguments: &[&table::MODEL, &table::PROMPT.row, &table::TEMP_ARGUMENT.row, &table::MAX_TOKENS_ARGUMENT.row],
+    flags: &[&[&table::FILE.row], table::SAMPLING, table::SESSION, table::WORKERS],
+    keys: keys!(turn, "finish_reason", "text"),
+    run,
+};
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {

@@ -1,12 +1,14 @@
 //! `inspect`: what is in a file, and whether it can run here.
 
-use crate::cli::{Invocation, table};
+use super::facts;
+use super::opening::Opening;
+use crate::cli::Invocation;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
 use crate::fitting;
 use crate::loading;
 use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report};
-use crate::resolve;
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, FormatError};
 use nanocamelid_engine::config::{Rope, RopeScaling};
@@ -18,16 +20,43 @@ use serde_json::{Map, Value, json};
 /// Longest metadata string shown, in characters.
 const MAX_SHOWN: usize = 80;
 
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "inspect",
+    about: "what is in a model file, and whether it can run here",
+    details: "Ends with readiness: ready, or readiness: unsupported and every reason (exit code 2).",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[table::SESSION, table::WORKERS],
+    keys: keys!(
+        model,
+        "gguf_version",
+        "file_bytes",
+        "n_parts",
+        "n_tensors",
+        "n_metadata",
+        "tensor_types",
+        "config",
+        "tokenizer",
+        "renderer",
+        "template_format",
+        "template_error",
+        "context_length",
+        "context_limit",
+        "rope_scaling",
+        "kv_type",
+        "kv_bytes_per_token",
+        "arena_bytes",
+        "bytes_per_token",
+        "readiness",
+        "reasons"
+    ),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let settings = Settings::new(invocation)?;
-    let resolved = resolve::resolve(invocation.model.as_deref())?;
-    let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, settings.expect, &mut report);
-    settings.describe(&mut report);
-    if invocation.has(&table::DRY_RUN) {
-        return report.finish_dry_run(invocation);
-    }
+    let opening = Opening::new(invocation, &|_| {})?;
+    let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
     let reasons = fill(&mut report, &file, &gguf, &settings);
@@ -50,11 +79,10 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
     report.set("n_metadata", gguf.metadata().len());
     report.set("tensor_types", tensor_types(gguf));
     let mut reasons = Vec::new();
-    let architecture = gguf.value("general.architecture").and_then(|v| v.as_bytes()).unwrap_or_default();
-    report.set("architecture", String::from_utf8_lossy(architecture).into_owned());
+    report.set("architecture", model_file::architecture(gguf));
     match Model::new(gguf) {
         Ok(model) => {
-            model_file::describe_model(gguf, &model, report);
+            facts::of_model(report, gguf, &model);
             if let Err(error) = sizes(report, &model, settings) {
                 reasons.push(error.to_string());
             }
@@ -67,7 +95,8 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
             report.set("tokenizer", describe_tokenizer(gguf, &tokenizer));
             match ChatFormat::new(gguf, &tokenizer) {
                 Ok(format) => {
-                    loading::describe_format(&format, report);
+                    facts::of_format(report, &format);
+                    loading::note_fault(&format);
                     renderer = Some(format.renderer());
                 }
                 Err(FormatError::Unknown) => {}
@@ -81,9 +110,9 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
         Err(_) if FileKind::of(gguf).is_some() => {}
         Err(error) => reasons.push(format!("tokenizer: {error}")),
     }
-    if let Err(Error::Audit { mismatches, .. }) = file.audit(gguf, renderer, settings.expect, report) {
-        reasons.extend(mismatches.iter().map(ToString::to_string));
-    }
+    let audited = file.audit(gguf, renderer, settings.expect);
+    facts::of_audit(report, audited.as_ref());
+    reasons.extend(audited.iter().flat_map(|audited| &audited.mismatches).map(ToString::to_string));
     report.set("readiness", if reasons.is_empty() { "ready" } else { "unsupported" });
     report.set("reasons", reasons.clone());
     reasons

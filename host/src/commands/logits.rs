@@ -1,14 +1,15 @@
 //! `logits`: the numbers themselves, for comparing machines, kernels and engines.
 
-use crate::cli::{Invocation, UsageError, table};
+use super::facts;
+use super::opening::Opening;
+use crate::cli::table::{self, Command};
+use crate::cli::{Invocation, UsageError};
 use crate::error::{ContextLimit, Error};
 use crate::fitting;
 use crate::machine::memory;
 use crate::map::Arena;
-use crate::model_file::{self, ModelFile};
-use crate::output::{self, Report, rounded};
-use crate::pool::Pool;
-use crate::resolve;
+use crate::model_file::ModelFile;
+use crate::output::{self, rounded};
 use crate::settings::Settings;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -36,33 +37,56 @@ impl Digest {
 /// Tokens whose logits are computed with one pass over the output matrix.
 const OUTPUTS: usize = 8;
 
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "logits",
+    about: "logits at every position of a sequence of token ids",
+    details: "FILE gets n_tokens x n_vocab little-endian f32. The digest is FNV-1a 64 over the same bytes: equal on every\n\
+              machine, for every kernel, thread count and batch.",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[&[&table::IDS.row, &table::OUT.row, &table::DIGEST.row], table::SESSION, table::WORKERS],
+    keys: keys!(
+        model,
+        "kernel",
+        "threads",
+        "threads_batch",
+        "context_limit",
+        "kv_type",
+        "prefill_batch",
+        "n_tokens",
+        "n_vocab",
+        "out",
+        "digest",
+        "prefill_sec",
+        "load_sec",
+        "peak_rss_bytes"
+    ),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let settings = Settings::new(invocation)?;
     let missing = |name| UsageError::MissingArgument { command: invocation.command, name };
-    let ids = invocation.ids(&table::IDS).ok_or_else(|| missing("--ids"))?;
-    let out = invocation.path(&table::OUT);
+    let ids = invocation.get(&table::IDS).ok_or_else(|| missing("--ids"))?;
+    let out = invocation.get(&table::OUT);
     let wants_digest = invocation.has(&table::DIGEST);
     if out.is_none() && !wants_digest {
         return Err(missing("--out or --digest").into());
     }
-    let resolved = resolve::resolve(invocation.model.as_deref())?;
-    let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, settings.expect, &mut report);
-    settings.describe(&mut report);
-    report.set("n_tokens", ids.len());
-    report.set("out", out.map(|path| path.display().to_string()));
-    if invocation.has(&table::DRY_RUN) {
-        return report.finish_dry_run(invocation);
-    }
+    let opening = Opening::new(invocation, &|report| {
+        report.set("n_tokens", ids.len());
+        report.set("out", out.map(|path| path.display().to_string()));
+    })?;
+    let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
 
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
     out.map_or(Ok(()), |path| file.spare(path))?;
     let gguf = file.parse()?;
     let model = file.model(&gguf)?;
-    file.audit(&gguf, None, settings.expect, &mut report)?;
-    model_file::describe_model(&gguf, &model, &mut report);
+    let audited = file.accept(file.audit(&gguf, None, settings.expect))?;
+    facts::of_audit(&mut report, audited.as_ref());
+    facts::of_model(&mut report, &gguf, &model);
     let n_ctx = settings.n_ctx.unwrap_or(ids.len());
     if ids.len() > n_ctx {
         return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });
@@ -70,7 +94,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let settings = Settings { n_ctx: Some(n_ctx), n_outputs: OUTPUTS, ..settings };
     let plan = fitting::plan(&file, &model, &settings)?;
     let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
-    let pool = Pool::new(&settings.workers.options).map_err(Error::io("worker threads"))?;
+    let pool = settings.start_workers()?;
     let mut session = plan.start(arena.bytes())?;
     report.set("context_limit", n_ctx);
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));

@@ -1,12 +1,32 @@
-//! One module per command: plan, run, report.
+//! One module per command: its row of the table, and plan, run, report.
+
+use crate::cli::synonyms;
+use crate::cli::table::{Command, Commands};
+use crate::model_word::names_model;
+use std::collections::VecDeque;
+use std::ffi::OsString;
+
+/// What every report on a model says first.
+macro_rules! keys {
+    (model $(, $key:literal)* $(,)?) => {
+        &["model", "selected_source", "architecture", "quantization", "shape", "shape_ready" $(, $key)*]
+    };
+    (turn $(, $key:literal)* $(,)?) => {
+        keys!(model, "renderer", "template_format", "kernel", "threads", "threads_batch", "context_limit", "kv_type",
+            "prefill_batch", "prompt_tokens", "generated_tokens", "prefill_sec", "generation_sec", "tokens_per_sec",
+            "prefill_tokens_per_sec", "ttft_ms", "load_sec", "peak_rss_bytes" $(, $key)*)
+    };
+}
 
 pub(crate) mod about;
 pub(crate) mod bench;
 pub(crate) mod chat;
 pub(crate) mod evidence;
+mod facts;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod logits;
+mod opening;
 pub(crate) mod probe;
 pub(crate) mod ready;
 pub(crate) mod smoke;
@@ -14,3 +34,42 @@ pub(crate) mod template;
 pub(crate) mod tokenize;
 pub(crate) mod tui;
 mod turn;
+
+/// Every command, in the order of help.
+pub(crate) static COMMANDS: Commands = &[
+    &chat::COMMAND,
+    &generate::COMMAND,
+    &tui::COMMAND,
+    &inspect::COMMAND,
+    &tokenize::COMMAND,
+    &template::COMMAND,
+    &logits::COMMAND,
+    &probe::COMMAND,
+    &bench::COMMAND,
+    &smoke::COMMAND,
+    &ready::COMMAND,
+    &evidence::COMMAND,
+    &about::COMPLETIONS,
+    &about::MAN,
+    &about::HELP,
+    &about::VERSION,
+];
+
+/// What a line means that begins with no command's name: help and version as flags, ollama's `run`, and, for a model file
+/// or the flag for one, a chat; and how many words say so.
+pub(crate) fn meant(words: &VecDeque<OsString>) -> Option<(&'static Command, usize)> {
+    let first = words.front()?;
+    let has_prompt = || words.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).count() > 1;
+    match &*first.to_string_lossy() {
+        "--help" | "-h" => Some((&about::HELP, 1)),
+        "--version" | "-V" => Some((&about::VERSION, 1)),
+        // With a prompt behind the model it is answered once, without one it is a conversation.
+        "run" if has_prompt() => Some((&chat::COMMAND, 1)),
+        "run" => Some((&tui::COMMAND, 1)),
+        given if names_model(first) || synonyms::begins_chat(given) => Some((&chat::COMMAND, 0)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

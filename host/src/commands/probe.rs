@@ -1,6 +1,7 @@
 //! `probe`: what this machine is and how it will be used.
 
-use crate::cli::{Invocation, table};
+use crate::cli::Invocation;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
 use crate::machine::{bandwidth, cpu, cpu_list, features, memory, throttling};
 use crate::output::{self, Report, rounded};
@@ -8,6 +9,43 @@ use crate::pool::Placement;
 use crate::settings::Settings;
 use nanocamelid_kernels::Kernels;
 use serde_json::json;
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "probe",
+    about: "what this machine is and how it will be used",
+    details: "",
+    arguments: &[],
+    flags: &[&[&table::BANDWIDTH.row], table::WORKERS],
+    keys: &[
+        "version",
+        "arch",
+        "os",
+        "board",
+        "cpu",
+        "cores_physical",
+        "cores_logical",
+        "features",
+        "kernel",
+        "kernels",
+        "max_mhz",
+        "governor",
+        "governor_advice",
+        "isolated_cpus",
+        "threads",
+        "threads_batch",
+        "worker_cores",
+        "worker_cores_why",
+        "ram_total_bytes",
+        "ram_available_bytes",
+        "temperature_c",
+        "throttled",
+        "throttled_now",
+        "throttled_since_boot",
+        "bandwidth_gb_per_sec",
+    ],
+    run,
+};
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {

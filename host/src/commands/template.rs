@@ -1,9 +1,11 @@
 //! `template`: messages through a chat template, as text.
 
-use crate::cli::{Invocation, UsageError, table};
+use super::facts;
+use crate::cli::table::{self, ArgumentRow, Command};
+use crate::cli::{Invocation, UsageError};
 use crate::error::Error;
 use crate::loading;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve::{self, Resolved};
@@ -11,12 +13,36 @@ use nanocamelid_engine::chat::{ChatError, ChatFormat, Message, RenderRequest, Ro
 use nanocamelid_engine::template::{Context, Date, ErrorKind, Template, Value};
 use std::path::Path;
 
+/// A model, or a template alone.
+static TEMPLATE: ArgumentRow = ArgumentRow {
+    name: "MODEL|FILE.jinja",
+    help: "a model, or a file of Jinja source (default: as MODEL elsewhere)",
+    ..table::MODEL_FILE
+};
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "template",
+    about: "renders messages through a chat template",
+    details: "The template is the model's own, or a file of Jinja source.",
+    arguments: &[&TEMPLATE],
+    flags: &[&[
+        &table::MESSAGES.row,
+        &table::BOS_TOKEN.row,
+        &table::EOS_TOKEN.row,
+        &table::NO_GENERATION_PROMPT.row,
+        &table::DATE.row,
+    ]],
+    keys: &["model", "selected_source", "renderer", "template_format", "text"],
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let messages_path = invocation
-        .path(&table::MESSAGES)
+        .get(&table::MESSAGES)
         .ok_or(UsageError::MissingArgument { command: invocation.command, name: "--messages" })?;
-    let date = match invocation.date(&table::DATE) {
+    let date = match invocation.get(&table::DATE) {
         Some(date) => Date::new(date.year, date.month, date.day).unwrap_or_else(|_| loading::today()),
         None => loading::today(),
     };
@@ -31,7 +57,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         None => resolve::resolve(invocation.model.as_deref())?,
     };
     let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, None, &mut report);
+    facts::of_source(&mut report, &resolved, None);
     if invocation.has(&table::DRY_RUN) {
         return report.finish_dry_run(invocation);
     }
@@ -60,7 +86,7 @@ fn from_source(
         let path = if is_message { messages_path } else { path };
         Error::Input { path: path.to_owned(), problem: error.to_string() }
     };
-    let (bos, eos) = (invocation.text(&table::BOS_TOKEN), invocation.text(&table::EOS_TOKEN));
+    let (bos, eos) = (invocation.get(&table::BOS_TOKEN), invocation.get(&table::EOS_TOKEN));
     let template = Template::compile(&prompt::read_file(path)?, bos, eos).map_err(refused)?;
     let context = Context {
         messages: value(messages).map_err(|problem| Error::Input { path: path.to_owned(), problem })?,
@@ -83,8 +109,9 @@ fn from_model(
     let gguf = file.parse()?;
     let tokenizer = loading::tokenizer(&file, &gguf)?;
     let format = ChatFormat::new(&gguf, &tokenizer).map_err(|error| loading::no_chat_format(&file)(&error))?;
-    loading::describe_format(&format, report);
-    let own = [invocation.text(&table::BOS_TOKEN), invocation.text(&table::EOS_TOKEN)];
+    loading::note_fault(&format);
+    facts::of_format(report, &format);
+    let own = [invocation.get(&table::BOS_TOKEN), invocation.get(&table::EOS_TOKEN)];
     let source = gguf.value("tokenizer.chat_template").and_then(|v| v.as_str());
     if let (Some(source), true) = (source, format.template_format() == "jinja") {
         let piece = |id: Option<u32>| id.map(|id| String::from_utf8_lossy(tokenizer.piece(id)).into_owned());

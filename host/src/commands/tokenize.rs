@@ -1,9 +1,11 @@
 //! `tokenize`: ids and pieces.
 
-use crate::cli::{Invocation, UsageError, table};
+use super::facts;
+use crate::cli::table::{self, Argument, Command};
+use crate::cli::{Invocation, UsageError};
 use crate::error::Error;
 use crate::loading;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve;
@@ -13,17 +15,31 @@ use serde_json::json;
 use std::io::BufRead;
 use std::path::PathBuf;
 
+/// The text to take apart.
+static TEXT: Argument<str> = table::PROMPT.called("TEXT", "the text (default: standard input)");
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "tokenize",
+    about: "token ids and pieces of a text",
+    details: "",
+    arguments: &[&table::MODEL, &TEXT.row],
+    flags: &[&[&table::JSONL.row, &table::SPECIAL.row, &table::NO_SPECIAL.row, &table::BOS.row, &table::FILE.row]],
+    keys: &["model", "selected_source", "tokenizer", "n_tokens", "ids", "pieces"],
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if invocation.has(&table::SPECIAL) && invocation.has(&table::NO_SPECIAL) {
         return Err(UsageError::Conflict { a: "--special", b: "--no-special" }.into());
     }
-    if invocation.has(&table::JSONL) && invocation.text_argument("TEXT").is_some() {
+    if invocation.has(&table::JSONL) && invocation.argument(&TEXT).is_some() {
         return Err(UsageError::Conflict { a: "--jsonl", b: "TEXT" }.into());
     }
     let resolved = resolve::resolve(invocation.model.as_deref())?;
     let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, None, &mut report);
+    facts::of_source(&mut report, &resolved, None);
     if invocation.has(&table::DRY_RUN) {
         return report.finish_dry_run(invocation);
     }
@@ -45,7 +61,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         report.set("n_tokens", lines(invocation, &encode)?);
         return report.finish(invocation);
     }
-    let text = prompt::read(invocation, "TEXT").or_else(|error| match error {
+    let text = prompt::read(invocation, &TEXT).or_else(|error| match error {
         // An empty text has no tokens, which is an answer.
         Error::EmptyPrompt => Ok(String::new()),
         error => Err(error),

@@ -1,17 +1,18 @@
 //! What `chat` and `generate` share: one prompt, one answer, one report.
 
+use super::facts;
+use super::opening::Opening;
 use crate::cli::{Invocation, table};
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
-use crate::loading::{self, Parsed};
+use crate::loading::{Loaded, Parsed};
+use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::output::{self, Report, rounded};
 use crate::prompt;
-use crate::resolve;
 use crate::runtime::{Emit, Generated, Prefilled, Runtime};
 use crate::sampling::Sampling;
-use crate::settings::Settings;
 use nanocamelid_engine::chat::StopMatcher;
 use nanocamelid_engine::{Generator, Sampler, SamplerParams};
 use serde_json::json;
@@ -38,46 +39,42 @@ pub(crate) struct Plan<'p> {
 
 /// Runs a command of one turn.
 pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error> {
-    let settings = Settings::new(invocation)?;
     let sampling = Sampling::new(invocation)?;
-    let resolved = resolve::resolve(invocation.model.as_deref())?;
-    let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, settings.expect, &mut report);
-    settings.describe(&mut report);
-    if invocation.has(&table::DRY_RUN) {
-        return report.finish_dry_run(invocation);
-    }
-    loading::say_plan(invocation, &report);
-    let prompt = prompt::read(invocation, "PROMPT")?;
+    let Some(opening) = Opening::new(invocation, &|_| {})? else { return Ok(()) };
+    opening.say_plan();
+    let Opening { settings, resolved, mut report } = opening;
+    let prompt = prompt::read(invocation, &table::PROMPT)?;
     let file = ModelFile::open(resolved)?;
     let before = Snapshot::take();
     let started = Instant::now();
-    let parsed = Parsed::new(&file, &settings, &mut report)?;
+    let parsed = Parsed::new(&file, &settings)?;
+    facts::of_parsed(&mut report, &parsed);
     let load = started.elapsed();
     let tokens = (plan.tokens)(&parsed, &file, &prompt)?;
     let limit = sampling.n_predict.unwrap_or(plan.limit);
     let fitting = Fitting::new(&file, &parsed.model, &settings);
     // Loading counts as such, tokenizing does not.
     let started = Instant::now().checked_sub(load).unwrap_or(started);
-    let need = Need::new(tokens.len(), limit);
-    loading::with_session(&parsed, fitting, need, &mut report, started, |parsed, mut runtime, report| {
-        let params = (plan.params)(&sampling, file.is_demo());
-        let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
-        let json = invocation.has(&table::JSON);
-        let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
-        let generator = generator(parsed, params, stop, limit)?;
-        let turn = one(&mut runtime, &tokens, generator, &mut emit, &|| false)?;
-        if !json && !turn.generated.text.ends_with('\n') {
-            output::answer("\n")?;
-        }
-        say_growth(&mut runtime);
-        report.set("context_limit", runtime.n_ctx());
-        turn.describe(report);
-        if let Some(trace) = runtime.trace() {
-            trace.print();
-        }
-        Ok(())
-    })?;
+    let pool = settings.start_workers()?;
+    let loaded = Loaded::new(&parsed, fitting, Need::new(tokens.len(), limit), &pool, started)?;
+    facts::of_loading(&mut report, &loaded);
+    let mut runtime = loaded.runtime;
+    let params = (plan.params)(&sampling, file.is_demo());
+    let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
+    let json = invocation.has(&table::JSON);
+    let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
+    let generator = generator(&parsed, params, stop, limit)?;
+    let turn = one(&mut runtime, &tokens, generator, &mut emit, &|| false)?;
+    if !json && !turn.generated.text.ends_with('\n') {
+        output::answer("\n")?;
+    }
+    say_growth(&mut runtime);
+    report.set("context_limit", runtime.n_ctx());
+    turn.describe(&mut report);
+    if let Some(trace) = runtime.trace() {
+        trace.print();
+    }
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
     // By now whoever writes to a pipe has had the time.
     prompt::note_unread_input(invocation);
     if let Some(reasons) = before.since() {

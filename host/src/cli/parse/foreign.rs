@@ -1,14 +1,15 @@
 //! Flags of other programs, taken for what they mean here.
 
-use super::{Invocation, read};
+use super::line::Line;
+use super::read;
 use crate::cli::synonyms::{self, Means};
-use crate::cli::table::{Argument, Takes};
+use crate::cli::table::{ArgumentRow, Takes};
 use crate::cli::usage::{Origin, UsageError};
 use crate::cli::value::Kind;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 
-impl Invocation {
+impl Line {
     /// A flag of another program.
     pub(super) fn foreign(
         &mut self,
@@ -19,11 +20,14 @@ impl Invocation {
     ) -> Result<(), UsageError> {
         let given = name.to_owned();
         let attached = attached.map(OsString::from);
-        let takes_model = |argument: &&Argument| matches!(argument.takes, Takes::Model | Takes::ModelFile);
+        let takes_model = |argument: &ArgumentRow| matches!(argument.takes, Takes::Model | Takes::ModelFile);
         match means {
             Means::Absent(answer) => Err(UsageError::Foreign { given, answer }),
             Means::Flag(long) => match self.long(long) {
-                Some(flag) => self.take(flag, attached, words),
+                Some(flag) => {
+                    self.group(flag, attached, words);
+                    Ok(())
+                }
                 None => Err(self.unknown_flag(&format!("--{long}"))),
             },
             Means::Nothing(takes, answer) => {
@@ -39,22 +43,23 @@ impl Invocation {
             }
             Means::Model | Means::Prompt => {
                 let slot = match means {
-                    Means::Model => self.command.arguments.iter().find(takes_model),
-                    _ => self.command.arguments.iter().find(|argument| argument.is_text()),
+                    Means::Model => self.command.arguments.iter().copied().find(|argument| takes_model(argument)),
+                    _ => self.command.arguments.iter().copied().find(|argument| argument.is_text()),
                 };
-                let name = slot.ok_or_else(|| self.unknown_flag(name))?.name;
+                let slot = slot.ok_or_else(|| self.unknown_flag(name))?;
+                let name = slot.name;
                 let value = attached.or_else(|| words.pop_front()).filter(|value| !value.is_empty());
                 let value = value.ok_or(UsageError::ForeignValue { given, name })?;
-                if slot.is_some_and(|slot| takes_model(&slot)) {
+                if takes_model(slot) {
                     match self.model.replace(value) {
                         None => Ok(()),
                         Some(_) => Err(UsageError::Twice { name }),
                     }
-                } else if self.argument(name).is_some() {
+                } else if self.arguments.iter().any(|(given, _)| *given == slot) {
                     Err(UsageError::Twice { name })
                 } else {
                     let value = read(Kind::Text, Origin::Argument(name), &value)?;
-                    self.arguments.push((name, value));
+                    self.arguments.push((slot, value));
                     Ok(())
                 }
             }

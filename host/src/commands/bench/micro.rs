@@ -22,6 +22,9 @@ struct Shape {
 /// How long each table is measured.
 const TIME: Duration = Duration::from_millis(300);
 
+/// The benchmarks.
+pub(super) const NAMES: &[&str] = &["q8-dot", "q4-layout", "q4-prefill"];
+
 fn shape(name: &str) -> Shape {
     match name {
         // Rows that stay in the first-level cache: the dot product itself.

@@ -4,11 +4,48 @@ mod micro;
 mod model;
 
 use crate::cli::Invocation;
+use crate::cli::table::{self, Argument, Command};
 use crate::error::Error;
+
+/// A benchmark of the kernels alone.
+pub(super) static MICRO: Argument<str> =
+    Argument::word("q8-dot|q4-layout|q4-prefill", micro::NAMES, "a kernel benchmark");
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "bench",
+    about: "tokens per second of a model, or the speed of the kernels",
+    details: "q8-dot, q4-layout and q4-prefill measure every kernel table of this CPU; otherwise a model is measured.\n\
+              rate: prefill's multiply-adds in the layers; decoding's weights, and their share of what reading alone reaches.",
+    arguments: &[&MICRO.row, &table::MODEL_FILE],
+    flags: &[
+        &[
+            &table::BENCH_PROMPT.row,
+            &table::BENCH_GEN.row,
+            &table::BENCH_THREADS.row,
+            &table::BENCH_REPS.row,
+            &table::BENCH_DEPTH.row,
+            &table::BENCH_BATCH.row,
+        ],
+        &[&table::EXPECT.row, &table::KV.row, &table::CORES.row, &table::KERNEL.row],
+    ],
+    keys: &[
+        "results",
+        "load_sec",
+        "ttft_ms",
+        "bytes_per_token",
+        "gb_per_sec",
+        "read_gb_per_sec",
+        "peak_rss_bytes",
+        "kernel",
+        "model",
+    ],
+    run,
+};
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    match invocation.text_argument("q8-dot|q4-layout|q4-prefill") {
+    match invocation.argument(&MICRO) {
         Some(name) => micro::run(invocation, name),
         None => model::run(invocation),
     }

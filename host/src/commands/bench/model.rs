@@ -2,6 +2,7 @@
 
 use super::mean_and_deviation;
 use crate::cli::{Invocation, UsageError, table};
+use crate::commands::opening::Opening;
 use crate::error::Error;
 use crate::fitting;
 use crate::machine::bandwidth::read_rate;
@@ -9,9 +10,8 @@ use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
 use crate::map::Arena;
 use crate::model_file::{self, ModelFile};
-use crate::output::{self, Report, mib, rounded};
+use crate::output::{self, mib, rounded};
 use crate::pool::{Pool, PoolOptions};
-use crate::resolve;
 use crate::settings::{DEFAULT_BATCH, Settings};
 use nanocamelid_engine::{Executor, Model, Phase, Session};
 use serde_json::{Value, json};
@@ -38,34 +38,28 @@ struct Measured {
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let settings = Settings::new(invocation)?;
     let asked = Asked {
-        n_prompt: invocation.count(&table::BENCH_PROMPT).unwrap_or(512),
-        n_gen: invocation.count(&table::BENCH_GEN).unwrap_or(128),
-        reps: invocation.count(&table::BENCH_REPS).unwrap_or(5),
-        threads: match invocation.counts(&table::BENCH_THREADS) {
+        n_prompt: invocation.get(&table::BENCH_PROMPT).unwrap_or(512),
+        n_gen: invocation.get(&table::BENCH_GEN).unwrap_or(128),
+        reps: invocation.get(&table::BENCH_REPS).unwrap_or(5),
+        threads: match invocation.get(&table::BENCH_THREADS) {
             Some(list) => list.iter().copied().map(Some).collect(),
             None => vec![None],
         },
-        depths: invocation.counts(&table::BENCH_DEPTH).unwrap_or(&[0]).to_vec(),
-        batches: invocation.counts(&table::BENCH_BATCH).unwrap_or(&[DEFAULT_BATCH]).to_vec(),
+        depths: invocation.get(&table::BENCH_DEPTH).unwrap_or(&[0]).to_vec(),
+        batches: invocation.get(&table::BENCH_BATCH).unwrap_or(&[DEFAULT_BATCH]).to_vec(),
     };
     if asked.n_prompt == 0 && asked.n_gen == 0 {
         return Err(UsageError::Conflict { a: "--n-prompt 0", b: "--n-gen 0" }.into());
     }
-    let resolved = resolve::resolve(invocation.model.as_deref())?;
-    let mut report = Report::new(invocation.command);
-    report.set("model", resolved.name());
-    report.set("kernel", settings.kernels.name());
-    if invocation.has(&table::DRY_RUN) {
-        return report.finish_dry_run(invocation);
-    }
+    let opening = Opening::new(invocation, &|_| {})?;
+    let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
 
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
     let model = file.model(&gguf)?;
-    file.audit(&gguf, None, settings.expect, &mut report)?;
+    file.accept(file.audit(&gguf, None, settings.expect))?;
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
     let name =
         format!("{} {}", model.config.architecture.name(), model_file::quantization(&gguf, &model).unwrap_or("?"));

@@ -1,9 +1,7 @@
 //! Two kernel tables in lockstep.
 
-use super::open_session;
+use super::Bench;
 use crate::error::Error;
-use crate::loading::Parsed;
-use crate::model_file::ModelFile;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use nanocamelid_engine::session::Stage;
@@ -48,51 +46,39 @@ impl fmt::Display for Place {
 
 /// Runs the prompt through three sessions: scalar one token at a time, selected one token at a time, selected in
 /// batches; then the greedy continuation through all three, which is the scalar reference's.
-pub(super) fn compare(
-    file: &ModelFile,
-    parsed: &Parsed<'_>,
-    settings: &Settings,
-    ids: &[u32],
-    n: usize,
-) -> Result<Comparison, Error> {
-    let scalar = Settings { kernels: Kernels::select(Features::NONE), ..settings.clone() };
-    open_session(file, parsed, &scalar, |mut reference| {
-        open_session(file, parsed, settings, |mut single| {
-            open_session(file, parsed, settings, |mut batched| {
-                let mut lockstep = Lockstep {
-                    reference: &mut reference,
-                    single: &mut single,
-                    batched: &mut batched,
-                    max_delta: 0.0,
-                    differs: None,
-                    generation: Duration::ZERO,
-                };
-                let prefill = lockstep.prompt(ids)?;
-                let generated = lockstep.greedy(n)?;
-                let Lockstep { max_delta, differs, generation, .. } = lockstep;
-                let all: Vec<u32> = ids.iter().chain(&generated).copied().collect();
-                let first_difference = match differs {
-                    None => None,
-                    Some((position, false)) => Some(locate(&mut reference, &mut single, &all, position, false)?),
-                    Some((position, true)) => Some(locate(&mut reference, &mut batched, &all, position, true)?),
-                };
-                Ok(Comparison { max_delta, first_difference, generated, prefill, generation })
-            })
-        })
-    })
+pub(super) fn compare(bench: &Bench<'_>, ids: &[u32], n: usize) -> Result<Comparison, Error> {
+    let scalar = Settings { kernels: Kernels::select(Features::NONE), ..bench.settings.clone() };
+    let mut lockstep = Lockstep {
+        reference: Bench { settings: &scalar, ..*bench }.session()?,
+        single: bench.session()?,
+        batched: bench.session()?,
+        max_delta: 0.0,
+        differs: None,
+        generation: Duration::ZERO,
+    };
+    let prefill = lockstep.prompt(ids)?;
+    let generated = lockstep.greedy(n)?;
+    let Lockstep { mut reference, mut single, mut batched, max_delta, differs, generation } = lockstep;
+    let all: Vec<u32> = ids.iter().chain(&generated).copied().collect();
+    let first_difference = match differs {
+        None => None,
+        Some((position, false)) => Some(locate(&mut reference, &mut single, &all, position, false)?),
+        Some((position, true)) => Some(locate(&mut reference, &mut batched, &all, position, true)?),
+    };
+    Ok(Comparison { max_delta, first_difference, generated, prefill, generation })
 }
 
-struct Lockstep<'s, 'a, 'b, 'c> {
-    reference: &'s mut Runtime<'a>,
-    single: &'s mut Runtime<'b>,
-    batched: &'s mut Runtime<'c>,
+struct Lockstep<'a> {
+    reference: Runtime<'a>,
+    single: Runtime<'a>,
+    batched: Runtime<'a>,
     max_delta: f32,
     /// First position that differs, and whether it is the batched session's.
     differs: Option<(usize, bool)>,
     generation: Duration,
 }
 
-impl Lockstep<'_, '_, '_, '_> {
+impl Lockstep<'_> {
     /// Every position of the prompt; the time of the batched session alone.
     fn prompt(&mut self, ids: &[u32]) -> Result<Duration, Error> {
         let Self { reference, single, batched, max_delta, differs, .. } = self;
@@ -130,7 +116,7 @@ impl Lockstep<'_, '_, '_, '_> {
             self.generation += started.elapsed();
             self.batched.forward(&[best.0])?;
             let expected = self.reference.forward(&[best.0])?;
-            for (other, is_batched) in [(&*self.single, false), (&*self.batched, true)] {
+            for (other, is_batched) in [(&self.single, false), (&self.batched, true)] {
                 let place = (position, is_batched);
                 note_difference(expected, other.logits(), place, &mut self.max_delta, &mut self.differs);
             }

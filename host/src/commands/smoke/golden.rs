@@ -1,9 +1,7 @@
 //! Logits that another engine recorded.
 
-use super::open_session;
+use super::Bench;
 use crate::error::Error;
-use crate::loading::Parsed;
-use crate::model_file::ModelFile;
 use crate::prompt;
 use crate::settings::Settings;
 use std::path::{Path, PathBuf};
@@ -54,32 +52,25 @@ impl Golden {
     ///
     /// # Errors
     /// If the recording does not fit the model.
-    pub(super) fn compare(
-        &self,
-        file: &ModelFile,
-        parsed: &Parsed<'_>,
-        settings: &Settings,
-    ) -> Result<Agreement, Error> {
-        let n_vocab = parsed.model.config.n_vocab;
+    pub(super) fn compare(&self, bench: &Bench<'_>) -> Result<Agreement, Error> {
+        let n_vocab = bench.parsed.model.config.n_vocab;
         let expected_bytes = self.ids.len() * n_vocab * 4;
         if self.logits.len() != expected_bytes {
             let problem =
                 format!("{} bytes; {} tokens of this model have {expected_bytes}", self.logits.len(), self.ids.len());
             return Err(Error::Input { path: self.path.clone(), problem });
         }
-        let settings = Settings { n_ctx: Some(self.ids.len()), ..settings.clone() };
+        let settings = Settings { n_ctx: Some(self.ids.len()), ..bench.settings.clone() };
         let (mut max_abs, mut kl, mut same_top) = (0.0f64, 0.0, 0usize);
-        open_session(file, parsed, &settings, |mut runtime| {
-            runtime.forward_each(&self.ids, &mut |i, logits| {
-                let recorded: Vec<f64> = self.logits[i * n_vocab * 4..(i + 1) * n_vocab * 4]
-                    .chunks_exact(4)
-                    .map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
-                    .collect();
-                let ours: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
-                max_abs = recorded.iter().zip(&ours).fold(max_abs, |max, (a, b)| max.max((a - b).abs()));
-                kl += divergence(&recorded, &ours);
-                same_top += usize::from(top(&recorded) == top(&ours));
-            })
+        Bench { settings: &settings, ..*bench }.session()?.forward_each(&self.ids, &mut |i, logits| {
+            let recorded: Vec<f64> = self.logits[i * n_vocab * 4..(i + 1) * n_vocab * 4]
+                .chunks_exact(4)
+                .map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+                .collect();
+            let ours: Vec<f64> = logits.iter().map(|&logit| f64::from(logit)).collect();
+            max_abs = recorded.iter().zip(&ours).fold(max_abs, |max, (a, b)| max.max((a - b).abs()));
+            kl += divergence(&recorded, &ours);
+            same_top += usize::from(top(&recorded) == top(&ours));
         })?;
         let n = self.ids.len().max(1) as f64;
         Ok(Agreement { max_abs, mean_kl: kl / n, top1: same_top as f64 / n })

@@ -3,16 +3,20 @@
 mod compare;
 mod golden;
 
+use super::facts;
 use super::generate::raw_tokens;
-use crate::cli::{Invocation, table};
+use super::opening::Opening;
+use crate::cli::Invocation;
+use crate::cli::table::{self, Argument, Command};
 use crate::error::{ContextLimit, Error};
 use crate::fitting::{Fitting, Need};
-use crate::loading::{self, Parsed};
+use crate::loading::{Loaded, Parsed};
 use crate::machine::memory;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::output::{self, Report, rounded};
+use crate::pool::Pool;
 use crate::prompt;
-use crate::resolve;
+use crate::runtime::Runtime;
 use crate::settings::Settings;
 pub(crate) use compare::Comparison;
 use golden::Golden;
@@ -24,26 +28,41 @@ use std::time::Instant;
 const DEFAULT_PROMPT: &str = "Say hello in one sentence.";
 const DEFAULT_N: usize = 8;
 
+/// Whether the prompt goes through the chat template.
+pub(super) static MODE: Argument<str> = Argument::word(
+    "chat|model",
+    &["chat", "model"],
+    "through the chat template, or raw (default: chat where the model has a template)",
+);
+pub(super) static PROMPT: Argument<str> = table::PROMPT.called("PROMPT", "the prompt (default: a fixed sentence)");
+static N: Argument<usize> = table::MAX_TOKENS_ARGUMENT.called("N", "tokens to generate (default 8)");
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "smoke",
+    about: "the scalar reference against the selected kernels, at every step",
+    details: "max_logit_delta must be exactly 0. --golden compares with another engine's recorded logits instead of sampling.",
+    arguments: &[&table::MODEL, &MODE.row, &PROMPT.row, &N.row],
+    flags: &[&[&table::N_PREDICT.row, &table::GOLDEN.row, &table::FILE.row], table::SESSION, table::WORKERS],
+    keys: keys!(turn, "mode", "max_logit_delta", "prompt_ids", "generated_ids", "text", "golden"),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let settings = Settings::new(invocation)?;
-    let golden = invocation.path(&table::GOLDEN);
-    let resolved = resolve::resolve(invocation.model.as_deref())?;
-    let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, settings.expect, &mut report);
-    settings.describe(&mut report);
-    if invocation.has(&table::DRY_RUN) {
-        return report.finish_dry_run(invocation);
-    }
+    let golden = invocation.get(&table::GOLDEN);
+    let opening = Opening::new(invocation, &|_| {})?;
+    let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let golden = golden.map(Golden::read).transpose()?;
-    let given = invocation.text_argument("PROMPT").is_some() || invocation.has(&table::FILE);
-    let text = if given { prompt::read(invocation, "PROMPT")? } else { DEFAULT_PROMPT.to_owned() };
+    let given = invocation.argument(&PROMPT).is_some() || invocation.has(&table::FILE);
+    let text = if given { prompt::read(invocation, &PROMPT)? } else { DEFAULT_PROMPT.to_owned() };
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
-    let parsed = Parsed::new(&file, &settings, &mut report)?;
+    let parsed = Parsed::new(&file, &settings)?;
+    facts::of_parsed(&mut report, &parsed);
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 
-    let mode = invocation.text_argument("chat|model");
+    let mode = invocation.argument(&MODE);
     let mode = mode.unwrap_or(if parsed.format.is_ok() { "chat" } else { "model" });
     let ids = match (&golden, mode) {
         (Some(golden), _) => golden.ids.clone(),
@@ -51,10 +70,12 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         (None, _) => raw_tokens(&parsed, &text),
     };
     report.set("mode", if golden.is_some() { "golden" } else { mode });
-    let n = invocation.count_argument("N").or(invocation.count(&table::N_PREDICT)).unwrap_or(DEFAULT_N);
-    perform(&file, &parsed, &settings, &ids, n, &mut report)?;
+    let n = invocation.argument(&N).or(invocation.get(&table::N_PREDICT)).unwrap_or(DEFAULT_N);
+    let pool = settings.start_workers()?;
+    let bench = Bench { file: &file, parsed: &parsed, settings: &settings, pool: &pool };
+    bench.perform(&ids, n, &mut report)?;
     if let Some(golden) = &golden {
-        let agreement = golden.compare(&file, &parsed, &settings)?;
+        let agreement = golden.compare(&bench)?;
         output::note(format_args!(
             "golden: max abs {:.3e}, mean KL {:.3e}, top-1 agreement {:.4}",
             agreement.max_abs, agreement.mean_kl, agreement.top1
@@ -70,64 +91,62 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-/// Compares a prompt and `n` greedy tokens after it, and reports.
-///
-/// # Errors
-/// [`Error::Failed`] naming the first step, layer and tensor that differ.
-pub(crate) fn perform(
-    file: &ModelFile,
-    parsed: &Parsed<'_>,
-    settings: &Settings,
-    ids: &[u32],
-    n: usize,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let made_for = parsed.model.config.n_ctx_train;
-    let default = ids.len().saturating_add(n).saturating_add(1).min(made_for.max(ids.len() + 1));
-    let settings = Settings { n_ctx: Some(settings.n_ctx.unwrap_or(default)), ..settings.clone() };
-    let n_ctx = settings.n_ctx.unwrap_or(default);
-    if ids.is_empty() {
-        return Err(Error::EmptyPrompt);
-    }
-    if ids.len() >= n_ctx {
-        return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });
-    }
-    let n = n.min(n_ctx - ids.len());
-    let Comparison { max_delta, first_difference, generated, prefill, generation } =
-        compare::compare(file, parsed, &settings, ids, n)?;
-
-    let mut decoder = StreamDecoder::continuing(false);
-    let mut text: String = generated.iter().map(|&id| decoder.push(&parsed.tokenizer, id).to_owned()).collect();
-    text += decoder.finish();
-    report.set("context_limit", n_ctx);
-    report.set("prompt_tokens", ids.len());
-    report.set("prompt_ids", ids.to_vec());
-    report.set("generated_tokens", generated.len());
-    report.set("prefill_sec", rounded(prefill.as_secs_f64()));
-    report.set("prefill_tokens_per_sec", rounded(ids.len() as f64 / prefill.as_secs_f64()));
-    report.set("generation_sec", rounded(generation.as_secs_f64()));
-    report.set("tokens_per_sec", rounded(generated.len() as f64 / generation.as_secs_f64()));
-    report.set("ttft_ms", rounded(prefill.as_secs_f64() * 1e3));
-    report.set("generated_ids", generated);
-    report.set("text", text);
-    report.set("max_logit_delta", format!("{max_delta:.8}"));
-    report.set("peak_rss_bytes", memory::peak_rss_bytes());
-    output::note(format_args!("selected_kernel: {}", settings.kernels.name()));
-    output::note(format_args!("max_logit_delta: {max_delta:.8}"));
-    match first_difference {
-        None => Ok(()),
-        Some(place) => Err(Error::Failed(format!("{} differs from scalar: {place}", settings.kernels.name()))),
-    }
+/// A model on the test bench: its sessions share the workers of one pool.
+pub(crate) struct Bench<'b> {
+    pub(crate) file: &'b ModelFile,
+    pub(crate) parsed: &'b Parsed<'b>,
+    pub(crate) settings: &'b Settings,
+    pub(crate) pool: &'b Pool,
 }
 
-/// Loads nothing new: the session of another kernel table over the same model.
-fn open_session<R>(
-    file: &ModelFile,
-    parsed: &Parsed<'_>,
-    settings: &Settings,
-    body: impl FnOnce(crate::runtime::Runtime<'_>) -> Result<R, Error>,
-) -> Result<R, Error> {
-    let fitting = Fitting::new(file, &parsed.model, settings);
-    let mut ignored = Report::empty();
-    loading::with_session(parsed, fitting, Need::default(), &mut ignored, Instant::now(), |_, runtime, _| body(runtime))
+impl<'b> Bench<'b> {
+    /// Compares a prompt and `n` greedy tokens after it, and reports.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] naming the first step, layer and tensor that differ.
+    pub(crate) fn perform(&self, ids: &[u32], n: usize, report: &mut Report) -> Result<(), Error> {
+        let Self { parsed, settings, .. } = *self;
+        let made_for = parsed.model.config.n_ctx_train;
+        let default = ids.len().saturating_add(n).saturating_add(1).min(made_for.max(ids.len() + 1));
+        let settings = Settings { n_ctx: Some(settings.n_ctx.unwrap_or(default)), ..settings.clone() };
+        let n_ctx = settings.n_ctx.unwrap_or(default);
+        if ids.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if ids.len() >= n_ctx {
+            return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });
+        }
+        let n = n.min(n_ctx - ids.len());
+        let Comparison { max_delta, first_difference, generated, prefill, generation } =
+            compare::compare(&Bench { settings: &settings, ..*self }, ids, n)?;
+
+        let mut decoder = StreamDecoder::continuing(false);
+        let mut text: String = generated.iter().map(|&id| decoder.push(&parsed.tokenizer, id).to_owned()).collect();
+        text += decoder.finish();
+        report.set("context_limit", n_ctx);
+        report.set("prompt_tokens", ids.len());
+        report.set("prompt_ids", ids.to_vec());
+        report.set("generated_tokens", generated.len());
+        report.set("prefill_sec", rounded(prefill.as_secs_f64()));
+        report.set("prefill_tokens_per_sec", rounded(ids.len() as f64 / prefill.as_secs_f64()));
+        report.set("generation_sec", rounded(generation.as_secs_f64()));
+        report.set("tokens_per_sec", rounded(generated.len() as f64 / generation.as_secs_f64()));
+        report.set("ttft_ms", rounded(prefill.as_secs_f64() * 1e3));
+        report.set("generated_ids", generated);
+        report.set("text", text);
+        report.set("max_logit_delta", format!("{max_delta:.8}"));
+        report.set("peak_rss_bytes", memory::peak_rss_bytes());
+        output::note(format_args!("selected_kernel: {}", settings.kernels.name()));
+        output::note(format_args!("max_logit_delta: {max_delta:.8}"));
+        match first_difference {
+            None => Ok(()),
+            Some(place) => Err(Error::Failed(format!("{} differs from scalar: {place}", settings.kernels.name()))),
+        }
+    }
+
+    /// Loads nothing new: an empty session over the same model.
+    fn session(&self) -> Result<Runtime<'b>, Error> {
+        let fitting = Fitting::new(self.file, &self.parsed.model, self.settings);
+        Ok(Loaded::new(self.parsed, fitting, Need::default(), self.pool, Instant::now())?.runtime)
+    }
 }

@@ -9,13 +9,17 @@ mod save;
 mod screen;
 mod slash;
 
+use super::facts;
+use super::opening::Opening;
 use super::turn::{self, OneTurn};
-use crate::cli::{Invocation, environment, table};
+use crate::cli::table::{self, Command};
+use crate::cli::{Invocation, environment};
 use crate::error::Error;
-use crate::fitting;
-use crate::loading::{self, Parsed};
+use crate::fitting::{self, Fitting, Need};
+use crate::loading::{self, Loaded, Parsed};
+use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
-use crate::model_file::{self, ModelFile};
+use crate::model_file::ModelFile;
 use crate::model_word::model_files;
 use crate::output::{self, Report, rounded};
 use crate::resolve::{self, Place, Resolved};
@@ -29,6 +33,7 @@ use save::Saved;
 use screen::Screen;
 use slash::Slash;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// What stays when the model changes.
 struct Talk<'i> {
@@ -60,18 +65,25 @@ enum Next {
     Switch(ModelFile),
 }
 
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "tui",
+    about: "terminal chat; the model stays loaded",
+    details: "Slash commands: /model [PATH], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
+              /trim N, /save PATH, /clear, /help, /exit, /quit. Ctrl-C stops the answer, Ctrl-D leaves.",
+    arguments: &[&table::MODEL_FILE],
+    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::SESSION, table::WORKERS],
+    keys: keys!(turn, "turns"),
+    run,
+};
+
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let settings = Settings::new(invocation)?;
     let sampling = Sampling::new(invocation)?;
-    let resolved = resolve::resolve(invocation.model.as_deref())?;
-    let mut report = Report::new(invocation.command);
-    model_file::describe_source(&resolved, settings.expect, &mut report);
-    settings.describe(&mut report);
-    if invocation.has(&table::DRY_RUN) {
-        return report.finish_dry_run(invocation);
-    }
+    let opening = Opening::new(invocation, &|_| {})?;
+    let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let mut file = ModelFile::open(resolved)?;
+    let pool = settings.start_workers()?;
     let mut talk = Talk {
         invocation,
         settings,
@@ -83,22 +95,29 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         totals: Totals::default(),
     };
     loop {
+        let started = Instant::now();
         let settings = talk.settings.clone();
-        let next = loading::with_model(&file, &settings, &mut report, |parsed, mut runtime, report| {
-            parsed.chat_format(&file)?;
-            talk.input.start()?;
-            talk.screen.banner(&file, parsed, &runtime, &talk.settings, report);
-            talk.note_system(parsed);
-            let next = talk.with(&file, parsed, &mut runtime);
-            report.set("context_limit", runtime.n_ctx());
-            next
-        })?;
+        let parsed = Parsed::new(&file, &settings)?;
+        let fitting = Fitting::new(&file, &parsed.model, &settings);
+        let loaded = Loaded::new(&parsed, fitting, Need::default(), &pool, started)?;
+        facts::of_parsed(&mut report, &parsed);
+        facts::of_loading(&mut report, &loaded);
+        parsed.chat_format(&file)?;
+        talk.input.start()?;
+        talk.screen.banner(&file, &parsed, &loaded, &talk.settings);
+        talk.note_system(&parsed);
+        let mut runtime = loaded.runtime;
+        let next = talk.with(&file, &parsed, &mut runtime)?;
+        report.set("context_limit", runtime.n_ctx());
+        report.set("peak_rss_bytes", memory::peak_rss_bytes());
+        drop(runtime);
+        drop(parsed);
         match next {
             Next::Leave => break,
             Next::Switch(new) => {
                 file = new;
                 // Another file, another source; its profile, if any, was for the first one.
-                model_file::describe_source(&file.resolved, None, &mut report);
+                facts::of_source(&mut report, &file.resolved, None);
             }
         }
     }
@@ -169,9 +188,8 @@ impl Talk<'_> {
             false => Resolved::file(path, "/model"),
         };
         let file = ModelFile::open(resolved)?;
-        let mut scratch = Report::new(self.invocation.command);
         let settings = Settings { expect: None, ..self.settings.clone() };
-        let parsed = Parsed::new(&file, &settings, &mut scratch)?;
+        let parsed = Parsed::new(&file, &settings)?;
         parsed.chat_format(&file)?;
         fitting::plan(&file, &parsed.model, &settings)?;
         drop(parsed);

@@ -3,10 +3,10 @@
 use super::Totals;
 use super::turn::OneTurn;
 use crate::cli::environment;
-use crate::loading::Parsed;
+use crate::loading::{Loaded, Parsed};
 use crate::machine::{cpu, memory, throttling};
-use crate::model_file::ModelFile;
-use crate::output::{self, Report, mib, plain};
+use crate::model_file::{self, ModelFile};
+use crate::output::{self, mib, plain, rounded};
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use nanocamelid_engine::Finish;
@@ -45,22 +45,17 @@ impl Screen {
     }
 
     /// The first lines: what runs, on what, and what holds it back.
-    pub(super) fn banner(
-        &self,
-        file: &ModelFile,
-        parsed: &Parsed<'_>,
-        runtime: &Runtime<'_>,
-        settings: &Settings,
-        report: &Report,
-    ) {
+    pub(super) fn banner(&self, file: &ModelFile, parsed: &Parsed<'_>, loaded: &Loaded<'_>, settings: &Settings) {
+        let runtime = &loaded.runtime;
+        let quantization = model_file::quantization(&parsed.gguf, &parsed.model).unwrap_or("null");
         self.styled("1", format_args!("nanocamelid {}", env!("CARGO_PKG_VERSION")));
         self.dim(format_args!(
             "{} | {} {}{} | {} | kernel {} | threads {}/{} | context {} | loaded in {} s",
             file.resolved.name(),
-            plain(report.value("architecture")),
-            plain(report.value("quantization")),
+            plain(&model_file::architecture(&parsed.gguf).into()),
+            quantization,
             match parsed.model.quantization() {
-                Some(format) if report.value("quantization") != format.name() => format!(" (mostly {})", format.name()),
+                Some(format) if quantization != format.name() => format!(" (mostly {})", format.name()),
                 _ => String::new(),
             },
             parsed.format.as_ref().map_or("no chat format", |format| format.renderer()),
@@ -68,7 +63,7 @@ impl Screen {
             settings.workers.options.n_decode,
             settings.workers.options.n_prefill,
             runtime.n_ctx(),
-            plain(report.value("load_sec")),
+            rounded(loaded.time.as_secs_f64()),
         ));
         let (weights, session) = (mib(parsed.gguf.file_bytes()), mib(runtime.arena_bytes() as u64));
         let mut facts = format!("weights {weights} | session {session} when full");

@@ -1,0 +1,44 @@
+//! What commands on a model begin with: settings, the model that is meant, the report, and the end of a dry run.
+
+use super::facts;
+use crate::cli::{Invocation, table};
+use crate::error::Error;
+use crate::output::{self, Report};
+use crate::resolve::{self, Resolved};
+use crate::settings::Settings;
+
+/// A command that is about to open its model.
+pub(crate) struct Opening {
+    pub(crate) settings: Settings,
+    pub(crate) resolved: Resolved,
+    /// Has what is known before the model is opened.
+    pub(crate) report: Report,
+}
+
+impl Opening {
+    /// Decides on everything that can be decided without the model. `plan` adds what the command itself knows by now.
+    /// `None` after a dry run, which ends here.
+    ///
+    /// # Errors
+    /// As [`Settings::new`] and [`resolve::resolve`].
+    pub(crate) fn new(invocation: &Invocation, plan: &dyn Fn(&mut Report)) -> Result<Option<Self>, Error> {
+        let settings = Settings::new(invocation)?;
+        let resolved = resolve::resolve(invocation.model.as_deref())?;
+        let mut report = Report::new(invocation.command);
+        facts::of_source(&mut report, &resolved, settings.expect);
+        facts::of_settings(&mut report, &settings);
+        plan(&mut report);
+        if invocation.has(&table::DRY_RUN) {
+            report.finish_dry_run(invocation)?;
+            return Ok(None);
+        }
+        Ok(Some(Self { settings, resolved, report }))
+    }
+
+    /// With `--verbose`, the plan on stderr.
+    pub(crate) fn say_plan(&self) {
+        if self.settings.verbose {
+            output::progress(self.report.lines());
+        }
+    }
+}
