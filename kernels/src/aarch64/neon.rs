@@ -3,7 +3,7 @@
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::proof::Neon;
-use super::raw::{Blocks32, Blocks256, Raw};
+use super::rows::{Blocks32, Blocks256, Raw};
 use super::staged::PlainRows;
 use super::table;
 use crate::activations::{Activations, QuantizedRowsMut};

@@ -1,7 +1,7 @@
 //! How super-blocks are unpacked.
 
-use super::int::Int;
 use super::unpack::*;
+use super::vectors::Int;
 use crate::formats::Unpacked256;
 use crate::formats::iq4_xs::BlockIq4Xs;
 use crate::formats::q2_k::BlockQ2K;

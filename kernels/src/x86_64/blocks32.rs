@@ -1,7 +1,7 @@
 //! How 32-weight blocks are unpacked.
 
-use super::int::Int;
 use super::unpack::*;
+use super::vectors::Int;
 use crate::formats::Unpacked32;
 use crate::formats::iq4_nl::BlockIq4Nl;
 use crate::formats::mxfp4::{self, BlockMxfp4};

@@ -3,10 +3,10 @@
 //! As for 32-weight blocks, with integer scales: those of four rows are unpacked for the whole block, and each meets
 //! the products of its group.
 
-use super::band::{Band, Sums, lines};
-use super::int::Int;
+use super::rows::{Band, Sums, lines};
 use super::tokens::Tokens;
 use super::unpack::Unpack256;
+use super::vectors::Int;
 use core::hint::black_box;
 
 /// Shuffles that spread each of a piece's 16-bit lanes over the whole piece.

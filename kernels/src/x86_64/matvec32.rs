@@ -5,10 +5,10 @@
 //! that is repeated for every row; the partial sums of a quad are added while they are transposed to one lane per row,
 //! so that a block costs one fused multiply-add for all rows, in the order of the blocks.
 
-use super::band::{Band, Sums, lines};
-use super::int::Int;
+use super::rows::{Band, Sums, lines};
 use super::tokens::Tokens;
 use super::unpack::Unpack32;
+use super::vectors::Int;
 
 /// Adds the products of a band of 32-weight blocks with `T` tokens.
 #[inline(always)]

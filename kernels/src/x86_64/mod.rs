@@ -4,24 +4,20 @@
 //! ([`proof`]). The float operations come from [`crate::lanes`], the integer products from [`packed`]. Each table is a
 //! `#[target_feature]` function that names the entry points compiled for the same features.
 
-mod avx2_int;
-mod avx2_lanes;
-mod avx512_int;
-mod avx512_lanes;
-mod band;
 mod blocks256;
 mod blocks32;
-mod int;
+mod lanes;
 mod matvec256;
 mod matvec32;
-mod ops;
 mod packed;
 mod panel;
 mod proof;
+mod rows;
 mod staged;
 mod tile;
 mod tokens;
 mod unpack;
+mod vectors;
 
 use crate::features::{Feature, Features};
 use crate::table::Kernels;
@@ -50,13 +46,13 @@ macro_rules! product {
 macro_rules! table {
     ($module:ident, $proof:ty, $features:literal) => {
         mod $module {
-            use super::band::{Band, Rows};
-            use super::int::Int;
             use super::packed::{self, Format};
+            use super::rows::{Band, Rows};
             use super::staged::{self, PlainRows};
             use super::tokens::Tokens;
             use super::unpack::{Unpack32, Unpack256};
-            use super::{band, matvec32, matvec256, panel};
+            use super::vectors::Int;
+            use super::{matvec32, matvec256, panel, rows};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
             use crate::formats::float::Float;
@@ -89,13 +85,13 @@ macro_rules! table {
             #[target_feature(enable = $features)]
             fn rows32<B: Unpack32, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
                 let proof = <$proof>::new();
-                matvec32::rows32(proof, &Band::<B>::new(rows), x, band::Sums::start(proof))
+                matvec32::rows32(proof, &Band::<B>::new(rows), x, rows::Sums::start(proof))
             }
 
             #[target_feature(enable = $features)]
             fn rows256<B: Unpack256, const T: usize>(rows: &Rows<'_>, x: &Tokens<'_, T>) -> Sums<T> {
                 let proof = <$proof>::new();
-                matvec256::rows256(proof, &Band::<B>::new(rows), x, band::Sums::start(proof))
+                matvec256::rows256(proof, &Band::<B>::new(rows), x, rows::Sums::start(proof))
             }
 
             #[target_feature(enable = $features)]

@@ -1,11 +1,11 @@
 //! The integer matrix products of a format, for [`crate::packed`].
 
-use super::band::{Following, Rows};
-use super::int::Int;
 use super::panel::{VECTORS_32, VECTORS_256};
+use super::rows::{Following, Rows};
 use super::tile::{Blocks, Weights};
 use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
+use super::vectors::Int;
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
 use crate::packed::{self, Blocking, Panels, Product, RawProduct};

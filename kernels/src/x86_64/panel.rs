@@ -11,9 +11,9 @@
 //! | | | 16 | 32-bit integers: the scale of a group each; groups of 32 use eight |
 //! | | | 8 | 16-bit integers: the minima of two groups each; groups of 32 use four, formats without minima none |
 
-use super::band::Band;
-use super::int::Int;
+use super::rows::Band;
 use super::unpack::{Unpack32, Unpack256};
+use super::vectors::Int;
 
 /// Vectors per 32-weight block.
 pub(super) const VECTORS_32: usize = 10;

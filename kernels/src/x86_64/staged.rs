@@ -1,10 +1,10 @@
 //! Products of staged formats: a block of each row is unpacked to plain ones, which are multiplied or packed like a
 //! format's own ([`crate::formats::staging`]).
 
-use super::band::{Band, Rows, Sums};
-use super::int::Int;
 use super::panel::{self, VECTORS_32, VECTORS_256};
+use super::rows::{Band, Rows, Sums};
 use super::tokens::Tokens;
+use super::vectors::Int;
 use super::{matvec32, matvec256};
 use crate::formats::staging::{Plain, Staging};
 use crate::formats::{Unpacked32, Unpacked256};

@@ -4,7 +4,7 @@
 //! the activations' sums. 16 weights of a row make a piece (see [`Int`] for the order of rows). What formats have in
 //! common is here; they themselves are in `blocks32` and `blocks256`.
 
-use super::int::Int;
+use super::vectors::Int;
 use crate::formats::{Block32, Block256, iq4_nl};
 use bytemuck::Pod;
 

@@ -1,12 +1,14 @@
 //! Panels and tokens as `sdot` and `smmla` want them: what [`packed`](super::packed) asks of an instruction set.
 
+mod dotprod;
+mod i8mm;
+
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
 use super::proof::{Dotprod, I8mm, Neon, WithDotprod};
 use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32};
 use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
-use super::{tile_dotprod, tile_i8mm};
 use crate::activations::QuantizedRows;
 use bytemuck::Pod;
 use core::arch::aarch64::*;
@@ -69,9 +71,9 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
         // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
         unsafe {
             if HAS_MIN {
-                tile_dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
+                dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
             } else {
-                tile_dotprod::tile32::<false>(proof, panel, qs, tokens, sums);
+                dotprod::tile32::<false>(proof, panel, qs, tokens, sums);
             }
         }
     }
@@ -106,9 +108,9 @@ impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
         unsafe {
             let mut pairs = bytemuck::cast(by_pair(&bytemuck::cast(*sums)));
             if HAS_MIN {
-                tile_i8mm::tile32::<true>(proof, panel, tokens, &mut pairs);
+                i8mm::tile32::<true>(proof, panel, tokens, &mut pairs);
             } else {
-                tile_i8mm::tile32::<false>(proof, panel, tokens, &mut pairs);
+                i8mm::tile32::<false>(proof, panel, tokens, &mut pairs);
             }
             *sums = bytemuck::cast(by_token(&bytemuck::cast(pairs)));
         }
@@ -146,9 +148,9 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
             // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
             unsafe {
                 let isums = if SUBS == 8 {
-                    tile_dotprod::isums256::<8>(proof, panel, qs)
+                    dotprod::isums256::<8>(proof, panel, qs)
                 } else {
-                    tile_dotprod::isums256::<16>(proof, panel, qs)
+                    dotprod::isums256::<16>(proof, panel, qs)
                 };
                 add_superblock::<SUBS, HAS_MIN>(
                     proof.neon(),
@@ -193,9 +195,9 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
             // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
             unsafe {
                 let isums = by_token(&if SUBS == 8 {
-                    tile_i8mm::isums256::<8>(proof, panel, qs)
+                    i8mm::isums256::<8>(proof, panel, qs)
                 } else {
-                    tile_i8mm::isums256::<16>(proof, panel, qs)
+                    i8mm::isums256::<16>(proof, panel, qs)
                 });
                 add_superblock::<SUBS, HAS_MIN>(
                     proof.neon(),

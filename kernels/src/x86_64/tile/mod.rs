@@ -13,14 +13,18 @@
 //! multiplication and a fused multiply-add: at least 8 of 10 operations on the multipliers are products. A broadcast
 //! load is as dear as a product on some cores (Zen 4), so `R` is larger than `T`.
 
-use super::band::Following;
-use super::int::Int;
+mod multiply;
+
 use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
+use super::rows::Following;
 use super::tokens::Tokens;
+use super::vectors::Int;
 use crate::activations::QuantizedRows;
 use crate::packed::Panels;
 use crate::tiles::TileMut;
 use bytemuck::{Pod, Zeroable};
+
+pub(super) use multiply::multiply;
 
 /// Blocks of a panel, by their scales.
 #[derive(Clone, Copy)]

@@ -1,8 +1,8 @@
 //! [`Lanes`] in four 128-bit registers.
 
-use super::ops::ops;
 use super::proof::Neon;
 use super::vectors::{load_f32, load_u8};
+use crate::intrinsics::ops;
 use crate::lanes::Lanes;
 use core::arch::aarch64::*;
 

@@ -1,28 +1,12 @@
-//! What the proofs' implementations of [`Int`](super::int::Int) and `Lanes` write alike: methods of one expression of
-//! intrinsics each, and the micro-kernels.
+//! What the proofs' implementations of [`Int`](super::super::vectors::Int) write alike: the choice of a micro-kernel.
 
-/// Methods of a proof, which exists only where its instructions do.
-macro_rules! ops {
-    ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block)*) => {
-        $(
-            $(#[$meta])*
-            #[inline(always)]
-            fn $name(self, $($arg: $ty),*) $(-> $ret)? {
-                // SAFETY: `self` proves the features that these intrinsics need (see `proof.rs`); loads and stores go
-                // through references to arrays of exactly the accessed size.
-                unsafe { $body }
-            }
-        )*
-    };
-}
-
-/// The body of [`Int::multiply`](super::int::Int::multiply), by tiles of `$r` panels and `$t` tokens: one micro-kernel
+/// The body of [`Int::multiply`](super::super::vectors::Int::multiply), by tiles of `$r` panels and `$t` tokens: one micro-kernel
 /// compiled for the features per kind of weights, which have 8 bits or at most 6, and one loop around all of them.
 macro_rules! multiply {
     ($r:literal panels, $t:literal tokens, $features:literal, $weights:ident, $panels:ident, $following:ident,
      $x:ident, $out:ident) => {{
         use $crate::packed::Panels;
-        use $crate::x86_64::band::Following;
+        use $crate::x86_64::rows::Following;
         use $crate::x86_64::tile::{self, Blocks, MicroKernel, Out, Weights};
         use $crate::x86_64::tokens::Tokens;
 
@@ -90,4 +74,4 @@ macro_rules! multiply {
     }};
 }
 
-pub(super) use {multiply, ops};
+pub(in crate::x86_64) use multiply;

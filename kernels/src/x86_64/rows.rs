@@ -1,7 +1,7 @@
 //! The rows that a vector's lanes stand for.
 
-use super::int::Int;
 use super::unpack::Four;
+use super::vectors::Int;
 use crate::matrix::Matrix;
 use bytemuck::Pod;
 use core::marker::PhantomData;

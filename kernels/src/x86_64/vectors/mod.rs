@@ -1,6 +1,9 @@
 //! What the integer products need of an instruction set.
 
-use super::band::Following;
+mod avx2;
+mod avx512;
+
+use super::rows::Following;
 use super::tile::Weights;
 use crate::activations::QuantizedRows;
 use crate::packed::Panels;

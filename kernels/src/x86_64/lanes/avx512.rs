@@ -1,7 +1,7 @@
 //! [`Lanes`] in one 512-bit register.
 
-use super::ops::ops;
-use super::proof::Avx512;
+use super::super::proof::Avx512;
+use crate::intrinsics::ops;
 use crate::lanes::Lanes;
 use core::arch::x86_64::*;
 

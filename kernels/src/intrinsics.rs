@@ -1,4 +1,4 @@
-//! How a proof's methods are written: one expression of intrinsics each.
+//! How the methods of proofs are written on every instruction set: one expression of intrinsics each.
 
 /// Methods of a proof, which exists only where its instructions do.
 macro_rules! ops {
@@ -14,4 +14,5 @@ macro_rules! ops {
         )*
     };
 }
-pub(super) use ops;
+
+pub(crate) use ops;

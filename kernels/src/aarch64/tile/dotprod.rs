@@ -16,10 +16,10 @@
 //! A dot product of 32 weights is below 2^22, so it is counted up from the bits of `MAGIC` and becomes a float by one
 //! subtraction, exactly: conversions and multiplications of integers take twice as long as anything else here.
 
-use super::dot::MAGIC;
-use super::panel::{Panel32, Panel256};
-use super::proof::Dotprod;
-use super::tokens::Quad32;
+use super::super::dot::MAGIC;
+use super::super::panel::{Panel32, Panel256};
+use super::super::proof::Dotprod;
+use super::super::tokens::Quad32;
 use core::arch::asm;
 
 /// Sets the four dot products to the bits of `MAGIC`, from a general register: a pipe that is idle otherwise.

@@ -1,11 +1,12 @@
 //! [`Int`] in 256-bit registers, with AVX-VNNI or without.
 
-use super::band::Following;
-use super::int::Int;
-use super::ops::{multiply, ops};
-use super::proof::Avx2;
-use super::tile::Weights;
+use super::super::proof::Avx2;
+use super::super::rows::Following;
+use super::super::tile::Weights;
+use super::super::tile::multiply;
+use super::Int;
 use crate::activations::QuantizedRows;
+use crate::intrinsics::ops;
 use crate::packed::Panels;
 use crate::tiles::TileMut;
 use core::arch::asm;

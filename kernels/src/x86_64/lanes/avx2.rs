@@ -1,7 +1,7 @@
 //! [`Lanes`] in two 256-bit registers.
 
-use super::ops::ops;
-use super::proof::Avx2;
+use super::super::proof::Avx2;
+use crate::intrinsics::ops;
 use crate::lanes::Lanes;
 use core::arch::x86_64::*;
 

@@ -11,10 +11,10 @@
 //! | v28, v29 | weights, then scales of two row pairs |
 //! | v30, v31 | [`MAGIC`] (see the `sdot` tile); scales of a sub-block |
 
-use super::dot::MAGIC;
-use super::panel::{Panel32Pairs, Panel256};
-use super::proof::I8mm;
-use super::tokens::{Pairs32, Pairs256};
+use super::super::dot::MAGIC;
+use super::super::panel::{Panel32Pairs, Panel256};
+use super::super::proof::I8mm;
+use super::super::tokens::{Pairs32, Pairs256};
 use core::arch::asm;
 
 /// Sets the four dot products to the bits of `MAGIC`.
