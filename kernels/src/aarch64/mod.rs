@@ -2,8 +2,8 @@
 //!
 //! The float operations come from [`crate::lanes`] and are the same in all three tables, as are the writers of the KV
 //! layout: plain NEON. The tables differ in their integer products. One or two tokens are multiplied straight from the
-//! rows as they lie in the file ([`matvec32`], [`matvec256`]), more of them from packed panels ([`packed`]); `neon` does
-//! all from the rows.
+//! rows as they lie in the file ([`matvec32`], [`matvec256`]), more of them from packed panels ([`packed`]); `neon`
+//! does all from the rows.
 
 mod blocks256;
 mod blocks32;

@@ -1,5 +1,5 @@
-//! Products with packed panels, for [`crate::packed`]: tiles of four tokens, blocked so that a step's panels stay in the
-//! second cache, and one of them with the tokens that pass over it in the first.
+//! Products with packed panels, for [`crate::packed`]: tiles of four tokens, blocked so that a step's panels stay in
+//! the second cache, and one of them with the tokens that pass over it in the first.
 //!
 //! ```text
 //! for each TOKENS tokens                        (first cache, with one panel)
