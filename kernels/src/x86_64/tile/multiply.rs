@@ -1,7 +1,8 @@
 //! What the proofs' implementations of [`Int`](super::super::vectors::Int) write alike: the choice of a micro-kernel.
 
 /// The body of [`Int::multiply`](super::super::vectors::Int::multiply), by tiles of `$r` panels and `$t` tokens: one
-/// micro-kernel compiled for the features per kind of weights, which have 8 bits or at most 6, and one loop around all of them.
+/// micro-kernel compiled for the features per kind of weights, which have 8 bits or at most 6, and one loop around all
+/// of them.
 macro_rules! multiply {
     ($r:literal panels, $t:literal tokens, $features:literal, $weights:ident, $panels:ident, $following:ident,
      $x:ident, $out:ident) => {{
