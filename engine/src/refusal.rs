@@ -21,6 +21,8 @@ pub struct TensorName {
     pub name: &'static str,
     /// Expert, in files with a tensor for each.
     pub expert: Option<usize>,
+    /// `bias` or `scale`, for the tensor that goes with the one named.
+    pub companion: Option<&'static str>,
 }
 
 /// One reason.
@@ -105,10 +107,12 @@ impl fmt::Display for TensorName {
         if let Some(layer) = self.layer {
             write!(f, "blk.{layer}.")?;
         }
-        match (self.expert, self.name.rsplit_once('.')) {
-            (Some(expert), Some((stem, suffix))) => write!(f, "{stem}.{expert}.{suffix}"),
-            _ => f.write_str(self.name),
+        let Some((stem, ending)) = self.name.rsplit_once('.') else { return f.write_str(self.name) };
+        f.write_str(stem)?;
+        if let Some(expert) = self.expert {
+            write!(f, ".{expert}")?;
         }
+        write!(f, ".{}", self.companion.unwrap_or(ending))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::gguf::{Gguf, TensorInfo};
 use crate::refusal::{Reason, TensorName};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::ops::Range;
 use nanocamelid_kernels::Matrix;
 
 /// More reasons than this help nobody (a file with one wrong width has thousands).
@@ -25,49 +26,46 @@ pub(crate) struct LayerTensors<'t, 'g, 'a> {
     n_embd: usize,
 }
 
-/// The same matrix of every expert.
+/// The same matrix of every expert, with what goes with it.
 #[derive(Clone, Debug)]
-pub(crate) enum ExpertMatrices<'a> {
+pub(crate) struct ExpertLinears<'a> {
+    matrices: ExpertMatrices<'a>,
+    /// `[n_experts][n_out]`.
+    bias: Option<Vector<'a>>,
+    /// `[n_experts]`.
+    scale: Option<Vector<'a>>,
+}
+
+#[derive(Clone, Debug)]
+enum ExpertMatrices<'a> {
     /// One tensor, expert after expert.
     Merged {
         /// All rows.
         all: Matrix<'a>,
-        /// Rows of one expert.
-        n_rows: usize,
+        /// Rows of one expert: where they start, how many they are, and from where to where of those are its matrix.
+        stride: usize,
+        rows: Range<usize>,
     },
     /// A tensor for each expert (older Mixtral files).
     Separate(Vec<Matrix<'a>>),
 }
 
-impl<'a> ExpertMatrices<'a> {
+impl<'a> ExpertLinears<'a> {
     /// One expert's matrix.
-    pub(crate) fn expert(&self, index: usize) -> Matrix<'a> {
-        match self {
-            Self::Merged { all, n_rows } => all.rows(index * n_rows, *n_rows),
-            Self::Separate(matrices) => matrices[index],
-        }
+    pub(crate) fn expert(&self, index: usize) -> Linear<'a> {
+        let weight = match &self.matrices {
+            ExpertMatrices::Merged { all, stride, rows } => all.rows(index * stride + rows.start, rows.len()),
+            ExpertMatrices::Separate(matrices) => matrices[index],
+        };
+        let n_out = weight.n_rows();
+        let bias = self.bias.map(|bias| &bias[index * n_out..][..n_out]);
+        Linear { weight, scale: self.scale.map_or(1.0, |scale| f32::from_le_bytes(scale[index])), bias }
     }
 }
 
 /// A tensor that belongs to no layer.
 pub(crate) fn global(name: &'static str) -> TensorName {
-    TensorName { layer: None, name, expert: None }
-}
-
-/// The bias that goes with a weight's name.
-fn bias_of(weight: &'static str) -> Option<&'static str> {
-    Some(match weight {
-        "attn_q.weight" => "attn_q.bias",
-        "attn_k.weight" => "attn_k.bias",
-        "attn_v.weight" => "attn_v.bias",
-        "attn_qkv.weight" => "attn_qkv.bias",
-        "attn_output.weight" => "attn_output.bias",
-        "ffn_gate.weight" => "ffn_gate.bias",
-        "ffn_up.weight" => "ffn_up.bias",
-        "ffn_down.weight" => "ffn_down.bias",
-        "output.weight" => "output.bias",
-        _ => return None,
-    })
+    TensorName { layer: None, name, expert: None, companion: None }
 }
 
 impl<'g, 'a> Tensors<'g, 'a> {
@@ -84,15 +82,18 @@ impl<'g, 'a> Tensors<'g, 'a> {
         self.gguf.tensor(&tensor.to_string()).is_some()
     }
 
-    /// A matrix, with its bias if the file has one.
+    /// A matrix, with its bias and its scale if the file has them.
     pub(crate) fn linear(&mut self, tensor: TensorName, n_in: usize, n_out: usize) -> Option<Linear<'a>> {
         let weight = self.matrix(tensor, n_in, n_out);
-        let bias = bias_of(tensor.name).map(|name| TensorName { name, ..tensor });
-        let bias = match bias.filter(|&bias| self.exists(bias)) {
-            Some(bias) => Some(self.vector(bias, n_out)?),
-            None => None,
-        };
-        Some(Linear { weight: weight?, bias })
+        let bias = self.companion(tensor, "bias", [n_out as u64, 1, 1]);
+        let scale = self.companion(tensor, "scale", [1; 3])?;
+        Some(Linear { weight: weight?, scale: scale.map_or(1.0, |scale| f32::from_le_bytes(scale[0])), bias: bias? })
+    }
+
+    /// The small f32 tensor that goes with another, if the file has it; `None` if it was refused.
+    fn companion(&mut self, of: TensorName, name: &'static str, expected: [u64; 3]) -> Option<Option<Vector<'a>>> {
+        let tensor = TensorName { companion: Some(name), ..of };
+        if self.exists(tensor) { self.values(tensor, expected).map(Some) } else { Some(None) }
     }
 
     /// A matrix, `[n_out][n_in]`.
@@ -175,7 +176,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
     }
 
     fn named(&self, name: &'static str) -> TensorName {
-        TensorName { layer: Some(self.layer), name, expert: None }
+        TensorName { layer: Some(self.layer), name, expert: None, companion: None }
     }
 
     pub(crate) fn exists(&self, name: &'static str) -> bool {
@@ -188,7 +189,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         info.is_some_and(|info| info.dims[1] == n as u64)
     }
 
-    /// A matrix, with its bias if the file has one.
+    /// A matrix, with its bias and its scale if the file has them.
     pub(crate) fn linear(&mut self, name: &'static str, n_in: usize, n_out: usize) -> Option<Linear<'a>> {
         self.tensors.linear(self.named(name), n_in, n_out)
     }
@@ -208,21 +209,49 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         self.tensors.values(self.named(name), expected)
     }
 
+    /// A small f32 vector, if the file has it; `None` if it was refused.
+    pub(crate) fn optional_vector(&mut self, name: &'static str, n: usize) -> Option<Option<Vector<'a>>> {
+        if self.exists(name) { self.vector(name, n).map(Some) } else { Some(None) }
+    }
+
     /// The matrices `[n_experts][n_out][n_in]` of a role, under the name of one tensor or of a tensor for each expert.
-    pub(crate) fn expert_matrices(
+    pub(crate) fn expert_linears(
         &mut self,
         [merged, separate]: [&'static str; 2],
         [n_in, n_out, n_experts]: [usize; 3],
-    ) -> Option<ExpertMatrices<'a>> {
+    ) -> Option<ExpertLinears<'a>> {
         let tensor = self.named(merged);
-        let of = |expert| TensorName { layer: tensor.layer, name: separate, expert: Some(expert) };
+        let of = |expert| TensorName { name: separate, expert: Some(expert), ..tensor };
         if !self.tensors.exists(tensor) && self.tensors.exists(of(0)) {
             let matrices: Option<Vec<_>> =
                 (0..n_experts).map(|expert| self.tensors.matrix(of(expert), n_in, n_out)).collect();
-            return matrices.map(ExpertMatrices::Separate);
+            return Some(ExpertLinears { matrices: ExpertMatrices::Separate(matrices?), bias: None, scale: None });
         }
+        let all = self.expert_rows(tensor, [n_in, n_out, n_experts]);
+        let bias = self.tensors.companion(tensor, "bias", [n_out as u64, n_experts as u64, 1]);
+        let scale = self.tensors.companion(tensor, "scale", [n_experts as u64, 1, 1])?;
+        let matrices = ExpertMatrices::Merged { all: all?, stride: n_out, rows: 0..n_out };
+        Some(ExpertLinears { matrices, bias: bias?, scale })
+    }
+
+    /// Two roles' matrices `[n_experts][n_out][n_in]` in one tensor: each expert's rows of the first, then of the second.
+    pub(crate) fn fused_expert_linears(
+        &mut self,
+        name: &'static str,
+        [n_in, n_out, n_experts]: [usize; 3],
+    ) -> [Option<ExpertLinears<'a>>; 2] {
+        let tensor = self.named(name);
+        let all = self.expert_rows(tensor, [n_in, 2 * n_out, n_experts]);
+        let scale = self.tensors.companion(tensor, "scale", [n_experts as u64, 1, 1]);
+        [0..n_out, n_out..2 * n_out].map(|rows| {
+            let matrices = ExpertMatrices::Merged { all: all?, stride: 2 * n_out, rows };
+            Some(ExpertLinears { matrices, bias: None, scale: scale? })
+        })
+    }
+
+    /// One tensor with the matrices of all experts, as one matrix.
+    fn expert_rows(&mut self, tensor: TensorName, [n_in, n_out, n_experts]: [usize; 3]) -> Option<Matrix<'a>> {
         let info = self.tensors.shaped(tensor, [n_in as u64, n_out as u64, n_experts as u64])?;
-        let all = self.tensors.as_matrix(tensor, info, n_in, n_out.checked_mul(n_experts)?)?;
-        Some(ExpertMatrices::Merged { all, n_rows: n_out })
+        self.tensors.as_matrix(tensor, info, n_in, n_out.checked_mul(n_experts)?)
     }
 }

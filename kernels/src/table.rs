@@ -162,12 +162,42 @@ impl Kernels {
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn rms_norm_in_place(&self, x: &mut [f32], weight: &[[u8; 4]], eps: f32) {
-        assert_eq!(weight.len(), x.len(), "norm lengths agree");
+    pub fn rms_norm_in_place(&self, x: &mut [f32], weight: Option<&[[u8; 4]]>, eps: f32) {
         let s = (self.rms_scale)(x, eps);
+        let Some(weight) = weight else { return self.scale(x, s) };
+        assert_eq!(weight.len(), x.len(), "norm lengths agree");
         for (x, w) in x.iter_mut().zip(weight) {
             *x = *x * s * f32::from_le_bytes(*w);
         }
+    }
+
+    /// `gate[i] = max(gate[i], 0)^2 * up[i]`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn squared_relu_mul(&self, gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len());
+        for (g, u) in gate.iter_mut().zip(up) {
+            let positive = if *g > 0.0 { *g } else { 0.0 };
+            *g = positive * positive * u;
+        }
+    }
+
+    /// `gate[i] = g * sigmoid(1.702 * g) * (u + 1)` with `g = min(gate[i], 7)` and `u = up[i]` clamped to within 7 of 0,
+    /// the gate of gpt-oss. What comes of `up` means nothing.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn clamped_swish_mul(&self, gate: &mut [f32], up: &mut [f32]) {
+        const LIMIT: f32 = 7.0;
+        const SLOPE: f32 = 1.702;
+        assert_eq!(gate.len(), up.len());
+        // silu(1.702 * g) is 1.702 times what is wanted.
+        for (g, u) in gate.iter_mut().zip(&mut *up) {
+            *g = SLOPE * if *g > LIMIT { LIMIT } else { *g };
+            *u = (u.clamp(-LIMIT, LIMIT) + 1.0) / SLOPE;
+        }
+        self.silu_mul(gate, up);
     }
 
     /// `x[i] = exp(x[i] - max) / sum`.

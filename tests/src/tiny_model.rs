@@ -4,8 +4,36 @@ use crate::gguf_writer::{GgufWriter, Value};
 use nanocamelid_kernels::WeightType;
 
 /// What [`tiny_model`] can make: every architecture, and llama with experts.
-pub const KINDS: [&str; 11] =
-    ["llama", "mixtral", "qwen2", "qwen3", "qwen3moe", "gemma2", "gemma3", "smollm3", "phi3", "lfm2", "granite"];
+pub const KINDS: &[&str] = &[
+    "llama",
+    "mixtral",
+    "qwen2",
+    "qwen3",
+    "qwen3moe",
+    "gemma2",
+    "gemma3",
+    "smollm3",
+    "phi3",
+    "lfm2",
+    "lfm2moe",
+    "granite",
+    "granitemoe",
+    "minicpm",
+    "mistral3",
+    "gpt-oss",
+    "olmo2",
+    "exaone4",
+    "ernie4_5",
+    "ernie4_5-moe",
+    "hunyuan-dense",
+    "bitnet",
+    "bitnet-b1.58",
+];
+
+/// The `general.architecture` of a kind.
+pub fn architecture(kind: &str) -> &str {
+    if kind == "mixtral" { "llama" } else { kind }
+}
 
 /// Width of the residual stream.
 pub const N_EMBD: u64 = 32;
@@ -44,7 +72,7 @@ pub fn tiny_model(kind: &str) -> GgufWriter {
 /// As there, and if the format has no made weights here.
 pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
     assert!(KINDS.contains(&kind), "{kind}");
-    let arch = if kind == "mixtral" { "llama" } else { kind };
+    let arch = architecture(kind);
     let key = |name: &str| format!("{arch}.{name}");
     let mut file = GgufWriter::new()
         .entry("general.architecture", Value::string(arch))
@@ -61,23 +89,41 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
         }
     }
     let kv_heads = N_KV_HEADS as i32;
-    let kv_heads = if kind == "lfm2" { Value::i32s([0, kv_heads]) } else { Value::i32(kv_heads) };
+    let kv_heads = if kind.starts_with("lfm2") { Value::i32s([0, kv_heads]) } else { Value::i32(kv_heads) };
     file = file.entry(key("attention.head_count_kv"), kv_heads);
-    let has_experts = matches!(kind, "mixtral" | "qwen3moe");
+    let has_experts = kind.ends_with("moe") || matches!(kind, "mixtral" | "gpt-oss");
     if has_experts {
         file = file
             .entry(key("expert_count"), Value::u32(N_EXPERTS as u32))
             .entry(key("expert_used_count"), Value::u32(2));
     }
     match kind {
-        "lfm2" => file = file.entry(key("shortconv.l_cache"), Value::u32(3)),
-        "gemma2" | "gemma3" => file = file.entry(key("attention.sliding_window"), Value::u32(4)),
-        "granite" => {
+        "lfm2" | "lfm2moe" => file = file.entry(key("shortconv.l_cache"), Value::u32(3)),
+        "gemma2" | "gemma3" | "gpt-oss" | "olmo2" => file = file.entry(key("attention.sliding_window"), Value::u32(4)),
+        "mistral3" => {
+            file = file
+                .entry(key("rope.scaling.type"), Value::string("yarn"))
+                .entry(key("rope.scaling.factor"), Value::f32(4.0))
+                .entry(key("rope.scaling.original_context_length"), Value::u32(3))
+                .entry(key("rope.scaling.yarn_log_multiplier"), Value::f32(1.0))
+                .entry(key("attention.temperature_scale"), Value::f32(0.1));
+        }
+        "ernie4_5-moe" => {
+            file = file
+                .entry(key("leading_dense_block_count"), Value::u32(1))
+                .entry(key("expert_shared_feed_forward_length"), Value::u32(sizes.n_ff as u32))
+                .entry(key("interleave_moe_layer_step"), Value::u32(1));
+        }
+        "granite" | "granitemoe" => {
             for scale in ["attention.scale", "embedding_scale", "residual_scale", "logit_scale"] {
                 file = file.entry(key(scale), Value::f32(0.5));
             }
         }
         _ => {}
+    }
+    if kind == "lfm2moe" {
+        file =
+            file.entry(key("leading_dense_block_count"), Value::u32(1)).entry(key("expert_gating_func"), Value::u32(2));
     }
     let (file, n_vocab) = tokenizer(file, kind);
     tensors(file, kind, has_experts, n_vocab, sizes)
@@ -128,7 +174,7 @@ fn tokenizer(file: GgufWriter, kind: &str) -> (GgufWriter, u64) {
 
 fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, sizes: &Sizes) -> GgufWriter {
     let mut add = |name: String, dims: &[u64]| {
-        let is_vector = dims.len() == 1 || name.contains("shortconv.conv");
+        let is_vector = dims.len() == 1 || name.contains("shortconv.conv") || !name.ends_with(".weight");
         let weight_type = match (is_vector, sizes.weight_type, name.len() % 4) {
             (true, ..) => WeightType::F32,
             (_, Some(weight_type), _) => weight_type,
@@ -144,8 +190,11 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
     add("token_embd.weight".into(), &[N_EMBD, n_vocab]);
     for i in 0..N_LAYERS {
         let mut layer = |name: &str, dims: &[u64]| add(format!("blk.{i}.{name}"), dims);
-        layer("attn_norm.weight", &[N_EMBD]);
-        if kind == "lfm2" && i == 0 {
+        let norms_first = !matches!(kind, "olmo2" | "exaone4");
+        if norms_first {
+            layer("attn_norm.weight", &[N_EMBD]);
+        }
+        if kind.starts_with("lfm2") && i == 0 {
             layer("shortconv.in_proj.weight", &[N_EMBD, 3 * N_EMBD]);
             layer("shortconv.conv.weight", &[3, N_EMBD]);
             layer("shortconv.out_proj.weight", &[N_EMBD, N_EMBD]);
@@ -157,27 +206,59 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
                 layer("attn_k.weight", &[N_EMBD, k]);
                 layer("attn_v.weight", &[N_EMBD, k]);
             }
-            if kind == "qwen2" {
+            if matches!(kind, "qwen2" | "gpt-oss") {
                 layer("attn_q.bias", &[q]);
                 layer("attn_k.bias", &[k]);
                 layer("attn_v.bias", &[k]);
             }
-            if matches!(kind, "qwen3" | "qwen3moe" | "gemma3" | "lfm2") {
-                layer("attn_q_norm.weight", &[HEAD_DIM]);
-                layer("attn_k_norm.weight", &[HEAD_DIM]);
+            match kind {
+                "qwen3" | "qwen3moe" | "gemma3" | "lfm2" | "lfm2moe" | "exaone4" | "hunyuan-dense" => {
+                    layer("attn_q_norm.weight", &[HEAD_DIM]);
+                    layer("attn_k_norm.weight", &[HEAD_DIM]);
+                }
+                "olmo2" => {
+                    layer("attn_q_norm.weight", &[q]);
+                    layer("attn_k_norm.weight", &[k]);
+                }
+                "gpt-oss" => layer("attn_sinks.weight", &[sizes.n_heads]),
+                _ => {}
             }
             layer("attn_output.weight", &[q, N_EMBD]);
         }
-        if kind.starts_with("gemma") {
+        if kind.starts_with("bitnet") {
+            layer("attn_sub_norm.weight", &[q]);
+            layer("ffn_sub_norm.weight", &[n_ff]);
+            layer("attn_output.scale", &[1]);
+        }
+        if kind.starts_with("gemma") || !norms_first {
             layer("post_attention_norm.weight", &[N_EMBD]);
             layer("post_ffw_norm.weight", &[N_EMBD]);
         }
-        layer("ffn_norm.weight", &[N_EMBD]);
-        if has_experts {
+        if norms_first {
+            let norm = if kind == "gpt-oss" { "post_attention_norm.weight" } else { "ffn_norm.weight" };
+            layer(norm, &[N_EMBD]);
+        }
+        let is_leading = i == 0 && matches!(kind, "lfm2moe" | "ernie4_5-moe");
+        if has_experts && !is_leading {
             layer("ffn_gate_inp.weight", &[N_EMBD, N_EXPERTS]);
             layer("ffn_gate_exps.weight", &[N_EMBD, n_ff, N_EXPERTS]);
             layer("ffn_up_exps.weight", &[N_EMBD, n_ff, N_EXPERTS]);
             layer("ffn_down_exps.weight", &[n_ff, N_EMBD, N_EXPERTS]);
+            match kind {
+                "gpt-oss" => {
+                    layer("ffn_gate_inp.bias", &[N_EXPERTS]);
+                    layer("ffn_gate_exps.bias", &[n_ff, N_EXPERTS]);
+                    layer("ffn_up_exps.bias", &[n_ff, N_EXPERTS]);
+                    layer("ffn_down_exps.bias", &[N_EMBD, N_EXPERTS]);
+                }
+                "lfm2moe" | "ernie4_5-moe" => layer("exp_probs_b.bias", &[N_EXPERTS]),
+                _ => {}
+            }
+            if kind == "ernie4_5-moe" {
+                layer("ffn_gate_shexp.weight", &[N_EMBD, n_ff]);
+                layer("ffn_up_shexp.weight", &[N_EMBD, n_ff]);
+                layer("ffn_down_shexp.weight", &[n_ff, N_EMBD]);
+            }
         } else if kind == "phi3" {
             layer("ffn_up.weight", &[N_EMBD, 2 * n_ff]);
             layer("ffn_down.weight", &[n_ff, N_EMBD]);
@@ -187,7 +268,7 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
             layer("ffn_down.weight", &[n_ff, N_EMBD]);
         }
     }
-    let norm = if kind == "lfm2" { "token_embd_norm.weight" } else { "output_norm.weight" };
+    let norm = if kind.starts_with("lfm2") { "token_embd_norm.weight" } else { "output_norm.weight" };
     add(norm.into(), &[N_EMBD]);
     file
 }

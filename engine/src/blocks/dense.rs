@@ -1,7 +1,7 @@
 //! A gated feed-forward network: `down(activate(gate(x), up(x)))`.
 
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Gates, Linear, Pass, Prepared, RowsMut, Stage, Workers, gated_bytes};
+use crate::compute::{Arena, Forms, Gates, Linear, Pass, Prepared, RowsMut, Stage, Vector, Workers, gated_bytes};
 use crate::config::{Activation, Config, MAX_WIDTH, Reader, Refused};
 use crate::tensors::LayerTensors;
 use alloc::vec::Vec;
@@ -12,12 +12,16 @@ pub(crate) struct Metadata {
     /// Width of each layer's network.
     n_ff: Vec<usize>,
     activation: Activation,
+    norm_eps: f32,
+    /// Networks have a norm before their down projection.
+    sub_norms: bool,
 }
 
 impl Metadata {
     pub(crate) fn read(r: &mut Reader<'_, '_>, config: &Config) -> Result<Self, Refused> {
         let n_ff = r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH)?;
-        Ok(Self { n_ff, activation: config.traits.activation })
+        let Config { activation, norm_eps, traits, .. } = *config;
+        Ok(Self { n_ff, activation, norm_eps, sub_norms: traits.sub_norms })
     }
 }
 
@@ -29,6 +33,8 @@ pub(crate) struct Dense<'a> {
     /// `[n_embd][n_ff]`.
     pub(super) down: Linear<'a>,
     pub(super) activation: Activation,
+    /// Norm of what gate and up make together, `[n_ff]`, and its epsilon.
+    pub(super) sub_norm: Option<(Vector<'a>, f32)>,
 }
 
 impl<'a> Dense<'a> {
@@ -43,12 +49,34 @@ impl<'a> Dense<'a> {
             ["ffn_gate.weight", "ffn_up.weight"].map(|name| tensors.linear(name, n_embd, n_ff))
         };
         let down = tensors.linear("ffn_down.weight", n_ff, n_embd);
-        Some(Self { gate_up: [gate?, up?], down: down?, activation: metadata.activation })
+        let sub_norm = match metadata.sub_norms {
+            true => Some((tensors.vector("ffn_sub_norm.weight", n_ff)?, metadata.norm_eps)),
+            false => None,
+        };
+        Some(Self { gate_up: [gate?, up?], down: down?, activation: metadata.activation, sub_norm })
+    }
+
+    /// The network of these tensors' gate, up and down, `n_ff` wide; `None` if it was refused.
+    pub(super) fn of(
+        tensors: &mut LayerTensors<'_, '_, 'a>,
+        [gate, up, down]: [&'static str; 3],
+        n_ff: usize,
+        activation: Activation,
+    ) -> Option<Self> {
+        let n_embd = tensors.n_embd();
+        let gate_up = [gate, up].map(|name| tensors.linear(name, n_embd, n_ff));
+        let down = tensors.linear(down, n_ff, n_embd);
+        let [gate, up] = gate_up;
+        Some(Self { gate_up: [gate?, up?], down: down?, activation, sub_norm: None })
     }
 
     /// Input of the down projection, `[n][n_ff]`.
     pub(super) fn joined<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Prepared<'s> {
-        Prepared::carve_joined(arena, Forms::of([&self.down]), n, self.down.n_in())
+        let (forms, n_ff) = (Forms::of([&self.down]), self.down.n_in());
+        match self.sub_norm {
+            Some(_) => Prepared::carve(arena, forms, n, n_ff),
+            None => Prepared::carve_joined(arena, forms, n, n_ff),
+        }
     }
 
     /// The network over the rows of `x`.
@@ -60,12 +88,9 @@ impl<'a> Dense<'a> {
         out: &mut RowsMut<'_>,
     ) {
         let [gate, up] = &self.gate_up;
-        let activate = match self.activation {
-            Activation::Silu => Kernels::silu_mul,
-            Activation::Gelu => Kernels::gelu_mul,
-        };
         let mut joined = self.joined(arena, out.n());
-        workers.gated(Gates { gate, up, activate }, x, &mut joined);
+        let gates = Gates { gate, up, activate: activate(self.activation), norm: self.sub_norm };
+        workers.gated(gates, x, &mut joined);
         workers.product(&joined, &self.down, out);
     }
 }
@@ -102,5 +127,15 @@ impl<'a> Operation<'a> for Dense<'a> {
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {
         tell(Fact::Number("n_ff", self.down.n_in()));
+    }
+}
+
+/// What an activation does with gate and up, in place of the gate.
+pub(super) fn activate(activation: Activation) -> fn(&Kernels, &mut [f32], &mut [f32]) {
+    match activation {
+        Activation::Silu => |kernels, gate, up| kernels.silu_mul(gate, up),
+        Activation::Gelu => |kernels, gate, up| kernels.gelu_mul(gate, up),
+        Activation::SquaredRelu => |kernels, gate, up| kernels.squared_relu_mul(gate, up),
+        Activation::ClampedSwish => Kernels::clamped_swish_mul,
     }
 }

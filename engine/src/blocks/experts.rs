@@ -1,18 +1,29 @@
 //! Mixtures of experts: routing, and each chosen expert over the tokens that chose it.
 //!
 //! Experts are visited in ascending order and read from the file's bytes only when some token chose them. A token's
-//! outputs are added up in that order, so that bits depend on neither batch nor routing of other tokens.
+//! outputs are added up in that order, so that bits depend on neither batch nor routing of other tokens. What a shared
+//! expert makes of every token is added last.
 
 use super::dense::Dense;
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage};
-use crate::config::{Activation, Config, MAX_WIDTH, Reader, Refused};
-use crate::tensors::{ExpertMatrices, LayerTensors};
+use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::config::{Activation, Config, MAX_WIDTH, Reader, Refused, SelectionBias};
+use crate::tensors::{ExpertLinears, LayerTensors};
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
+use nanocamelid_kernels::reference::math;
 
 /// The weights of a token's experts are divided by their sum, but by no less than this: the smallest normal f16.
 const MIN_WEIGHT_SUM: f32 = 6.103_515_6e-5;
+
+/// How a router's logits become probabilities (`expert_gating_func`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gating {
+    /// Softmax over all experts. Over the chosen ones alone it gives the same, for these are divided by their sum.
+    Softmax,
+    /// Each by itself.
+    Sigmoid,
+}
 
 /// What the metadata says about all mixtures.
 pub(crate) struct Metadata {
@@ -20,8 +31,14 @@ pub(crate) struct Metadata {
     n_used: usize,
     /// Width of an expert, for each layer.
     n_ff: Vec<usize>,
+    /// Width of the shared expert; 0 for none.
+    n_shared: usize,
+    /// First layer that has a mixture.
+    first_layer: usize,
     scale: f32,
     activation: Activation,
+    gating: Gating,
+    selection_bias: SelectionBias,
 }
 
 impl Metadata {
@@ -29,7 +46,7 @@ impl Metadata {
     pub(crate) fn read(r: &mut Reader<'_, '_>, config: &Config) -> Result<Option<Self>, Refused> {
         let n_experts = r.optional("expert_count", 0, 4096).unwrap_or(0);
         if n_experts == 0 {
-            return if config.traits.needs_experts { Err(r.missing("expert_count")) } else { Ok(None) };
+            return if config.traits.experts.needed { Err(r.missing("expert_count")) } else { Ok(None) };
         }
         let n_used = r.required("expert_used_count", 1, n_experts as u64)?;
         let n_ff = match r.optional("expert_feed_forward_length", 1, MAX_WIDTH) {
@@ -37,8 +54,28 @@ impl Metadata {
             // Not given: the dense width is each expert's.
             None => r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH)?,
         };
-        let scale = r.scale("expert_weights_scale").unwrap_or(1.0);
-        Ok(Some(Self { n_experts, n_used, n_ff, scale, activation: config.traits.activation }))
+        let gating = match r.optional("expert_gating_func", 1, 3) {
+            Some(2) => Gating::Sigmoid,
+            _ => Gating::Softmax,
+        };
+        // Layers between mixtures would be networks of their own, which no file has.
+        r.optional("interleave_moe_layer_step", 1, 1);
+        Ok(Some(Self {
+            n_experts,
+            n_used,
+            n_ff,
+            n_shared: r.optional("expert_shared_feed_forward_length", 0, MAX_WIDTH).unwrap_or(0),
+            first_layer: r.optional("leading_dense_block_count", 0, config.n_layers as u64).unwrap_or(0),
+            scale: r.scale("expert_weights_scale").unwrap_or(1.0),
+            activation: config.activation,
+            gating,
+            selection_bias: config.traits.experts.selection_bias,
+        }))
+    }
+
+    /// First layer that has a mixture; those before it are dense.
+    pub(crate) fn first_layer(&self) -> usize {
+        self.first_layer
     }
 }
 
@@ -52,11 +89,16 @@ pub(crate) struct Experts<'a> {
     /// The weights of a token's experts are multiplied by this after they were made to sum to 1.
     scale: f32,
     activation: Activation,
+    gating: Gating,
     /// `[n_experts][n_embd]`.
     router: Linear<'a>,
-    gate: ExpertMatrices<'a>,
-    up: ExpertMatrices<'a>,
-    down: ExpertMatrices<'a>,
+    /// What is added to probabilities when experts are chosen, and not to their weights, `[n_experts]`.
+    selection_bias: Option<Vector<'a>>,
+    gate: ExpertLinears<'a>,
+    up: ExpertLinears<'a>,
+    down: ExpertLinears<'a>,
+    /// Serves every token beside the chosen ones.
+    shared: Option<Dense<'a>>,
     /// What router, gates and ups read.
     inputs: Forms,
 }
@@ -84,33 +126,54 @@ impl<'a> Experts<'a> {
     /// The mixture of one layer; `None` if it was refused.
     pub(crate) fn read(metadata: &Metadata, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Self> {
         let (n_embd, n_ff, n_experts) = (tensors.n_embd(), metadata.n_ff[tensors.layer()], metadata.n_experts);
-        let router = tensors.matrix("ffn_gate_inp.weight", n_embd, n_experts);
-        let mut part = |names, n_in, n_out| tensors.expert_matrices(names, [n_in, n_out, n_experts]);
-        let gate = part(["ffn_gate_exps.weight", "ffn_gate.weight"], n_embd, n_ff);
-        let up = part(["ffn_up_exps.weight", "ffn_up.weight"], n_embd, n_ff);
-        let down = part(["ffn_down_exps.weight", "ffn_down.weight"], n_ff, n_embd);
+        let router = tensors.linear("ffn_gate_inp.weight", n_embd, n_experts);
+        let has_bias = match metadata.selection_bias {
+            SelectionBias::None => false,
+            SelectionBias::Optional => tensors.exists("exp_probs_b.bias"),
+            SelectionBias::Required => true,
+        };
+        let bias = if has_bias { tensors.vector("exp_probs_b.bias", n_experts).map(Some) } else { Some(None) };
+        let [gate, up] = if tensors.exists("ffn_gate_up_exps.weight") {
+            tensors.fused_expert_linears("ffn_gate_up_exps.weight", [n_embd, n_ff, n_experts])
+        } else {
+            [["ffn_gate_exps.weight", "ffn_gate.weight"], ["ffn_up_exps.weight", "ffn_up.weight"]]
+                .map(|names| tensors.expert_linears(names, [n_embd, n_ff, n_experts]))
+        };
+        let down = tensors.expert_linears(["ffn_down_exps.weight", "ffn_down.weight"], [n_ff, n_embd, n_experts]);
+        let shared = match metadata.n_shared {
+            0 => Some(None),
+            n_shared => {
+                let names = ["ffn_gate_shexp.weight", "ffn_up_shexp.weight", "ffn_down_shexp.weight"];
+                Dense::of(tensors, names, n_shared, metadata.activation).map(Some)
+            }
+        };
         let mut experts = Self {
             n_experts,
             n_used: metadata.n_used,
             scale: metadata.scale,
             activation: metadata.activation,
-            router: Linear::unbiased(router?),
+            gating: metadata.gating,
+            router: router?,
+            selection_bias: bias?,
             gate: gate?,
             up: up?,
             down: down?,
+            shared: shared?,
             inputs: Forms::default(),
         };
         // Experts in tensors of their own may have types of their own.
         let all = (0..n_experts).map(|e| experts.expert(e).inputs());
+        let all = all.chain(experts.shared.map(|shared| shared.inputs()));
         experts.inputs = all.fold(Forms::of([&experts.router]), Forms::union);
         Some(experts)
     }
 
     fn expert(&self, e: usize) -> Dense<'a> {
         Dense {
-            gate_up: [&self.gate, &self.up].map(|matrices| Linear::unbiased(matrices.expert(e))),
-            down: Linear::unbiased(self.down.expert(e)),
+            gate_up: [&self.gate, &self.up].map(|linears| linears.expert(e)),
+            down: self.down.expert(e),
             activation: self.activation,
+            sub_norm: None,
         }
     }
 
@@ -129,15 +192,18 @@ impl<'a> Experts<'a> {
         Served { x: Prepared::carve(arena, expert.inputs(), n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
     }
 
-    /// Softmax over all experts of every token, the `n_used` most probable of them, and their weights scaled to sum to
-    /// `scale`.
+    /// Probabilities of all experts of every token, the `n_used` most probable of them, and their weights scaled to sum
+    /// to `scale`.
     fn choose(&self, kernels: &Kernels, routing: &mut Routing<'_>) {
         let chosen = routing.chosen.chunks_mut(self.n_used).zip(routing.weights.chunks_mut(self.n_used));
         for (router, (chosen, weights)) in routing.router.iter_mut().zip(chosen) {
-            kernels.softmax(router);
+            match self.gating {
+                Gating::Softmax => kernels.softmax(router),
+                Gating::Sigmoid => router.iter_mut().for_each(|x| *x = 1.0 / (1.0 + math::exp(-*x))),
+            }
             let mut sum = 0.0;
             for (chosen, weight) in chosen.iter_mut().zip(&mut *weights) {
-                let best = most_probable(router);
+                let best = most_probable(router, self.selection_bias);
                 (*chosen, *weight) = (best as u32, router[best]);
                 router[best] = f32::NEG_INFINITY;
                 sum += *weight;
@@ -151,10 +217,11 @@ impl<'a> Experts<'a> {
 }
 
 /// First of equals, NaN never (unless there is nothing else).
-fn most_probable(router: &[f32]) -> usize {
+fn most_probable(router: &[f32], bias: Option<Vector<'_>>) -> usize {
+    let biased = |e: usize| router[e] + bias.map_or(0.0, |bias| f32::from_le_bytes(bias[e]));
     let mut best = 0;
-    for (e, &p) in router.iter().enumerate() {
-        if p > router[best] || router[best].is_nan() {
+    for e in 0..router.len() {
+        if biased(e) > biased(best) || biased(best).is_nan() {
             best = e;
         }
     }
@@ -195,10 +262,18 @@ impl<'a> Operation<'a> for Experts<'a> {
                 expert.measure(arena, sizes);
             });
         }
+        if let Some(shared) = &self.shared {
+            arena.within(|arena| {
+                RowsMut::carve(arena, sizes.n_batch, shared.down.n_out());
+                shared.measure(arena, sizes);
+            });
+        }
     }
 
     fn worker_bytes(&self, kernels: &Kernels, n_batch: usize) -> usize {
-        kernels.scratch_bytes(self.router.n_in()).max(self.expert(0).worker_bytes(kernels, n_batch))
+        let networks = self.shared.into_iter().chain([self.expert(0)]);
+        let networks = networks.map(|network| network.worker_bytes(kernels, n_batch));
+        networks.fold(kernels.scratch_bytes(self.router.n_in()), usize::max)
     }
 
     fn run(&self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, x: &Prepared<'_>, (): &mut (), out: &mut RowsMut<'_>) {
@@ -222,15 +297,21 @@ impl<'a> Operation<'a> for Experts<'a> {
                 }
             });
         }
+        if let Some(shared) = &self.shared {
+            let mut all = RowsMut::carve(arena, pass.n, shared.down.n_out());
+            shared.forward(&mut pass.workers, arena, x, &mut all);
+            kernels.add(out.values_mut(), all.values());
+        }
     }
 
     fn adopt(&self, (): &mut (), (): &()) {}
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
         each(Weights::of(&self.router));
-        for matrices in [&self.gate, &self.up, &self.down] {
-            each(Weights { matrix: matrices.expert(0), n: self.n_experts, n_used: self.n_used });
+        for linears in [&self.gate, &self.up, &self.down] {
+            each(Weights { matrix: linears.expert(0).weight, n: self.n_experts, n_used: self.n_used });
         }
+        self.shared.iter().for_each(|shared| shared.weights(each));
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {

@@ -2,7 +2,7 @@
 
 use super::{Attention, Dense, Experts, ShortConv};
 use super::{Block, Op, attention, dense, experts, short_conv};
-use crate::config::{Config, Norms, Reader, Refused, Rope};
+use crate::config::{Config, Norms, Reader, Refused, Rope, Traits};
 use crate::gguf::Gguf;
 use crate::tensors::{LayerTensors, Tensors};
 use alloc::vec::Vec;
@@ -10,16 +10,13 @@ use alloc::vec::Vec;
 /// What the metadata says about the blocks of all layers.
 pub(crate) struct Layers {
     n_embd: usize,
-    norms: Norms,
+    traits: &'static Traits,
     attention: attention::Metadata,
     /// There in architectures whose layers without KV heads are short convolutions.
     short_conv: Option<short_conv::Metadata>,
-    ffn: Ffn,
-}
-
-enum Ffn {
-    Dense(dense::Metadata),
-    Experts(experts::Metadata),
+    /// There if some layer has such a network.
+    dense: Option<dense::Metadata>,
+    experts: Option<experts::Metadata>,
 }
 
 impl Layers {
@@ -30,12 +27,14 @@ impl Layers {
         config: &Config,
     ) -> Result<(Self, Vec<Rope>), Refused> {
         let (attention, ropes) = attention::Metadata::read(r, gguf, config)?;
-        let ffn = match experts::Metadata::read(r, config)? {
-            Some(experts) => Ffn::Experts(experts),
-            None => Ffn::Dense(dense::Metadata::read(r, config)?),
+        let experts = experts::Metadata::read(r, config)?;
+        let dense = match experts.as_ref().is_none_or(|experts| experts.first_layer() > 0) {
+            true => Some(dense::Metadata::read(r, config)?),
+            false => None,
         };
-        let short_conv = if config.traits.short_conv { Some(short_conv::Metadata::read(r)?) } else { None };
-        let layers = Self { n_embd: config.n_embd, norms: config.traits.norms, attention, short_conv, ffn };
+        let traits = config.traits;
+        let short_conv = if traits.short_conv { Some(short_conv::Metadata::read(r)?) } else { None };
+        let layers = Self { n_embd: config.n_embd, traits, attention, short_conv, dense, experts };
         for layer in 0..config.n_layers {
             if layers.convolution(layer).is_none() {
                 layers.attention.check(r, layer)?;
@@ -57,9 +56,10 @@ impl Layers {
                 None => Attention::read(&self.attention, t).map(Op::from),
             }
         }));
-        blocks.extend(self.block(&mut t, ["ffn_norm.weight", "post_ffw_norm.weight"], |t| match &self.ffn {
-            Ffn::Dense(metadata) => Dense::read(metadata, t).map(Op::from),
-            Ffn::Experts(metadata) => Experts::read(metadata, t).map(Op::from),
+        let experts = self.experts.as_ref().filter(|experts| layer >= experts.first_layer());
+        blocks.extend(self.block(&mut t, [self.traits.ffn_norm, "post_ffw_norm.weight"], |t| match experts {
+            Some(metadata) => Experts::read(metadata, t).map(Op::from),
+            None => Dense::read(self.dense.as_ref()?, t).map(Op::from),
         }));
     }
 
@@ -70,12 +70,13 @@ impl Layers {
         [norm, post_norm]: [&'static str; 2],
         op: impl FnOnce(&mut LayerTensors<'t, 'g, 'a>) -> Option<Op<'a>>,
     ) -> Option<Block<'a>> {
-        let norm = tensors.vector(norm, self.n_embd);
-        let op = op(tensors);
-        let post_norm = match self.norms {
-            Norms::Pre => None,
-            Norms::Sandwich => Some(tensors.vector(post_norm, self.n_embd)?),
+        let mut optional = |there: bool, name| match there {
+            true => tensors.vector(name, self.n_embd).map(Some),
+            false => Some(None),
         };
-        Some(Block { layer: tensors.layer(), norm: norm?, op: op?, post_norm })
+        let norm = optional(self.traits.norms != Norms::Post, norm);
+        let post_norm = optional(self.traits.norms != Norms::Pre, post_norm);
+        let op = op(tensors);
+        Some(Block { layer: tensors.layer(), n_embd: self.n_embd, norm: norm?, op: op?, post_norm: post_norm? })
     }
 }

@@ -26,10 +26,12 @@ use short_conv::ShortConv;
 pub(crate) struct Block<'a> {
     /// The layer it belongs to.
     pub layer: usize,
-    /// `[n_embd]`.
-    pub norm: Vector<'a>,
+    /// Width of the residual stream.
+    pub n_embd: usize,
+    /// `[n_embd]`; `None` where the block reads the stream as it is.
+    pub norm: Option<Vector<'a>>,
     pub op: Op<'a>,
-    /// `[n_embd]`; there in sandwich architectures.
+    /// `[n_embd]`; there if the architecture norms what blocks put out.
     pub post_norm: Option<Vector<'a>>,
 }
 
@@ -121,7 +123,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Attention with attention::KvCache<'a>,
+    Attention with Option<attention::KvCache<'a>>,
     ShortConv with short_conv::Taps<'a>,
     Dense with (),
     Experts with (),
@@ -154,25 +156,28 @@ impl<'a> Block<'a> {
     }
 
     fn residual<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Residual<'s> {
-        let n_embd = self.norm.len();
-        Residual { x: Prepared::carve(arena, self.op.inputs(), n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
+        let (forms, n_embd) = (self.op.inputs(), self.n_embd);
+        Residual { x: Prepared::carve(arena, forms, n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
     }
 }
 
 impl Running<'_> {
     /// `x += residual_scale * post_norm(op(norm(x)))`.
     pub(crate) fn run(&mut self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, config: &Config, x: &mut RowsMut<'_>) {
-        let Block { layer, norm, ref op, post_norm } = *self.block;
+        let Block { layer, norm, ref op, post_norm, .. } = *self.block;
         let (norm_eps, residual_scale) = (config.norm_eps, config.residual_scale);
         let kernels = pass.workers.kernels;
         pass.layer = Some(layer);
         let mut block = self.block.residual(arena, pass.n);
         let rows = x.rows();
-        block.x.fill(&pass.workers, |t, normed| kernels.rms_norm(rows.row(t), Some(norm), norm_eps, normed));
+        block.x.fill(&pass.workers, |t, input| match norm {
+            Some(norm) => kernels.rms_norm(rows.row(t), Some(norm), norm_eps, input),
+            None => input.copy_from_slice(rows.row(t)),
+        });
         self.live.run(pass, arena, &block.x, &mut block.out);
         pass.workers.rows(x.iter_mut().zip(block.out.iter_mut()), |(x, out)| {
-            if let Some(norm) = post_norm {
-                kernels.rms_norm_in_place(out, norm, norm_eps);
+            if post_norm.is_some() {
+                kernels.rms_norm_in_place(out, post_norm, norm_eps);
             }
             if residual_scale == 1.0 {
                 kernels.add(x, out);

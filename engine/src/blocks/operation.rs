@@ -71,6 +71,23 @@ pub(crate) trait Operation<'w> {
         out: &mut RowsMut<'_>,
     );
 
+    /// Whether later tokens need what it keeps of earlier ones.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// Takes in what later tokens need of a batch, for tokens of which nothing else is wanted. False, with nothing done,
+    /// where that is no less work than a run.
+    fn take_in(
+        &self,
+        _pass: &mut Pass<'_>,
+        _arena: &mut Arena<'_>,
+        _x: &Prepared<'_>,
+        _state: &mut Self::State<'_>,
+    ) -> bool {
+        false
+    }
+
     /// The last position up to `n` that the state can go back to.
     fn keep(&self, _state: &Self::State<'_>, n: usize) -> usize {
         n

@@ -129,7 +129,7 @@ impl<'a> Prepared<'a> {
 
     /// The only form there is, if it is the one with blocks of 32: what can be quantized band by band.
     pub(super) fn joined(&mut self) -> Option<&mut Quantized<'a>> {
-        if self.forms != Forms::only(ActivationType::Q8) {
+        if self.forms != Forms::only(ActivationType::Q8) || self.f32s.n() > 0 {
             return None;
         }
         self.quantized.iter_mut().flatten().next()

@@ -1,7 +1,7 @@
 //! Matrix products, split into bands of outputs that workers draw.
 
 use super::linear::add_bias;
-use super::{Linear, Prepared, RowsMut, Workers};
+use super::{Linear, Prepared, RowsMut, Vector, Workers};
 use crate::executor::Phase;
 use nanocamelid_kernels::{ActivationType, Activations, Kernels, Queue, TileMut};
 
@@ -26,8 +26,10 @@ pub(crate) struct Gates<'g> {
     pub gate: &'g Linear<'g>,
     /// `[n_ff][n_embd]`.
     pub up: &'g Linear<'g>,
-    /// In place in the first argument.
-    pub activate: fn(&Kernels, &mut [f32], &[f32]),
+    /// In place in the first argument; what comes of the second means nothing.
+    pub activate: fn(&Kernels, &mut [f32], &mut [f32]),
+    /// Norm of what comes of it, `[n_ff]`, and its epsilon.
+    pub norm: Option<(Vector<'g>, f32)>,
 }
 
 /// Gates and their input.
@@ -44,7 +46,7 @@ impl Gating<'_> {
         let (band, scratch) = take_band(scratch, n * n_cols);
         self.gates.gate.fill_from(first, kernels, &self.gate_x, tile, scratch);
         self.gates.up.fill_from(first, kernels, &self.up_x, &mut TileMut::whole(band, n, n_cols), scratch);
-        for (gate, up) in tile.rows_mut().zip(band.chunks(n_cols)) {
+        for (gate, up) in tile.rows_mut().zip(band.chunks_mut(n_cols)) {
             (self.gates.activate)(kernels, gate, up);
         }
     }
@@ -77,7 +79,7 @@ impl Workers<'_> {
     }
 
     /// The gated half of a network, in the forms that the readers of `out` want; `out` comes from
-    /// [`Prepared::carve_joined`].
+    /// [`Prepared::carve_joined`], or where the gates have a norm from [`Prepared::carve`].
     ///
     /// Blocks of 32 values are quantized band by band, as the projections make them: neither product leaves the
     /// worker's scratch. Blocks of 256 would need bands of as many rows, which are more than a level-2 cache holds:
@@ -99,7 +101,10 @@ impl Workers<'_> {
             self.share(out.f32s_mut().tiles_mut(n, band_rows), |mut tile, scratch| {
                 gating.fill(tile.first_col(), kernels, &mut tile, scratch);
             });
-            out.quantize(self);
+            match gates.norm {
+                Some((norm, eps)) => out.fill(self, |_, row| kernels.rms_norm_in_place(row, Some(norm), eps)),
+                None => out.quantize(self),
+            }
         }
     }
 
@@ -112,7 +117,7 @@ impl Workers<'_> {
         self.share(tiles, |mut tile, scratch| {
             let (first, n_cols) = (tile.first_col(), tile.n_cols());
             let band = linear.rows(first, n_cols);
-            kernels.matmul(&band.weight, &x, &mut tile, scratch);
+            band.multiply(kernels, &x, &mut tile, scratch);
             for pair in (0..n).step_by(2) {
                 let [sum, rest] = tile.rows_mut_at(pair);
                 if let Some(bias) = band.bias {

@@ -6,22 +6,6 @@
 use super::Activation;
 use nanocamelid_kernels::RopeStyle;
 
-/// The architectures this engine runs, by their `general.architecture`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the field's own names
-pub enum Architecture {
-    Llama,
-    Qwen2,
-    Qwen3,
-    Qwen3Moe,
-    Gemma2,
-    Gemma3,
-    Smollm3,
-    Phi3,
-    Lfm2,
-    Granite,
-}
-
 /// Which norms a block has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Norms {
@@ -29,15 +13,55 @@ pub(crate) enum Norms {
     Pre,
     /// One before and one after each block.
     Sandwich,
+    /// One after each block.
+    Post,
 }
 
-/// What the attention scale is one over the square root of.
+/// Which norms queries and keys have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QkNorm {
+    /// None.
+    None,
+    /// One for each head, before its rotation.
+    Head,
+    /// One for each head, after its rotation.
+    RotatedHead,
+    /// One for all heads together, before their rotation.
+    Whole,
+}
+
+/// Which layers have RoPE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RopeLayers {
+    /// All of them.
+    All,
+    /// All but every this-many-th.
+    AllBut(usize),
+    /// In models with windows the windowed ones, in others all.
+    Windowed,
+}
+
+/// What queries are multiplied by, unless `attention.scale` says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadScale {
-    /// The key dimension.
+    /// One over the square root of the key dimension.
     KeyDim,
-    /// Embedding width over heads in models of this depth, else the key dimension.
+    /// One over the square root of embedding width over heads in models of this depth, else as `KeyDim`.
     WidthPerHeadAt(usize),
+    /// 1.
+    One,
+}
+
+/// What embeddings, blocks' outputs and logits are multiplied by where the metadata does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefaultScales {
+    /// Nothing.
+    None,
+    /// Embeddings by the square root of their width.
+    SqrtWidth,
+    /// MiniCPM's published 12, 1.4 over the square root of the depth, and 256 over the width (Hu et al. 2024,
+    /// arXiv:2404.06395).
+    MiniCpm,
 }
 
 /// How an architecture differs from plain llama.
@@ -46,24 +70,31 @@ pub(crate) struct Traits {
     pub name: &'static str,
     pub rope_style: RopeStyle,
     pub norms: Norms,
-    /// Queries and keys are normed per head.
-    pub qk_norm: bool,
+    /// The tensor of the norm before the feed-forward network.
+    pub ffn_norm: &'static str,
+    pub qk_norm: QkNorm,
+    /// Values are normed per head, without weights.
+    pub value_norm: bool,
+    /// Each head has a logit that joins its softmax without a value.
+    pub sinks: bool,
+    /// Norms before the output projections of attention and feed-forward network.
+    pub sub_norms: bool,
     pub activation: Activation,
-    /// Every this-many-th layer has no RoPE; 0 for none.
-    pub no_rope_every: usize,
+    pub rope_layers: RopeLayers,
     /// `rope.scaling.finetuned = false` means no RoPE at all.
     pub rope_switch: bool,
+    /// Queries grow with their position, and `rope.scaling.yarn_log_multiplier` tempers YaRN's factor.
+    pub tempered: bool,
     pub window: WindowTraits,
-    /// RoPE base of windowed layers, if it may differ from the others'.
-    pub local_rope: LocalRope,
+    /// RoPE of windowed layers, if it may differ from the others'.
+    pub local_rope: Option<LocalRope>,
     /// Default attention and logit soft-caps.
     pub softcaps: (Option<f32>, Option<f32>),
     pub head_scale: HeadScale,
-    /// Embeddings are multiplied by the square root of their width.
-    pub embedding_sqrt_width: bool,
+    pub scales: DefaultScales,
     /// Layers without KV heads are short convolutions.
     pub short_conv: bool,
-    pub needs_experts: bool,
+    pub experts: ExpertTraits,
     /// The last norm's tensor.
     pub output_norm: &'static str,
 }
@@ -73,108 +104,193 @@ pub(crate) struct Traits {
 pub(crate) struct WindowTraits {
     /// The metadata may ask for windows.
     pub allowed: bool,
+    /// Only models of this depth have windows, if it says so.
+    pub depth: Option<usize>,
     /// Window when the metadata gives none; 0 for no window.
     pub default_len: usize,
     /// In every group of this many layers all but the last have the window; 0: all layers have it.
     pub period: usize,
 }
 
-/// RoPE base and scaling of windowed layers.
+/// RoPE of windowed layers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum LocalRope {
-    /// The same as the other layers.
-    Same,
-    /// This base unless the metadata says otherwise, and no scaling.
-    Base(f32),
+pub(crate) struct LocalRope {
+    /// Base unless the metadata says otherwise; `None` for that of the other layers.
+    pub base: Option<f32>,
+    /// Scaled as in the other layers.
+    pub scaled: bool,
 }
 
-const NO_WINDOW: WindowTraits = WindowTraits { allowed: false, default_len: 0, period: 0 };
+/// What is special about mixtures of experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExpertTraits {
+    /// Files have them.
+    pub needed: bool,
+    /// What is added to a token's probabilities when its experts are chosen: `exp_probs_b.bias`.
+    pub selection_bias: SelectionBias,
+}
+
+/// Whether files bring a bias for the choice of experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SelectionBias {
+    /// Never.
+    None,
+    /// Some do.
+    Optional,
+    /// Always.
+    Required,
+}
+
+const NO_WINDOW: WindowTraits = WindowTraits { allowed: false, depth: None, default_len: 0, period: 0 };
+const WINDOWS: WindowTraits = WindowTraits { allowed: true, ..NO_WINDOW };
+const MIXTURE: ExpertTraits = ExpertTraits { needed: true, selection_bias: SelectionBias::None };
 
 /// Plain llama; the other rows say where they differ.
 const LLAMA: Traits = Traits {
     name: "llama",
     rope_style: RopeStyle::Norm,
     norms: Norms::Pre,
-    qk_norm: false,
+    ffn_norm: "ffn_norm.weight",
+    qk_norm: QkNorm::None,
+    value_norm: false,
+    sinks: false,
+    sub_norms: false,
     activation: Activation::Silu,
-    no_rope_every: 0,
+    rope_layers: RopeLayers::All,
     rope_switch: false,
+    tempered: false,
     window: NO_WINDOW,
-    local_rope: LocalRope::Same,
+    local_rope: None,
     softcaps: (None, None),
     head_scale: HeadScale::KeyDim,
-    embedding_sqrt_width: false,
+    scales: DefaultScales::None,
     short_conv: false,
-    needs_experts: false,
+    experts: ExpertTraits { needed: false, ..MIXTURE },
     output_norm: "output_norm",
 };
 const QWEN2: Traits = Traits { name: "qwen2", rope_style: RopeStyle::Neox, ..LLAMA };
-const QWEN3: Traits = Traits { name: "qwen3", qk_norm: true, ..QWEN2 };
-const QWEN3_MOE: Traits = Traits { name: "qwen3moe", needs_experts: true, ..QWEN3 };
+const QWEN3: Traits = Traits { name: "qwen3", qk_norm: QkNorm::Head, ..QWEN2 };
+const QWEN3_MOE: Traits = Traits { name: "qwen3moe", experts: MIXTURE, ..QWEN3 };
 const GEMMA2: Traits = Traits {
     name: "gemma2",
-    rope_style: RopeStyle::Neox,
     norms: Norms::Sandwich,
     activation: Activation::Gelu,
-    window: WindowTraits { allowed: true, default_len: 4096, period: 2 },
+    window: WindowTraits { default_len: 4096, period: 2, ..WINDOWS },
     softcaps: (Some(50.0), Some(30.0)),
     head_scale: HeadScale::WidthPerHeadAt(46),
-    embedding_sqrt_width: true,
-    ..LLAMA
+    scales: DefaultScales::SqrtWidth,
+    ..QWEN2
 };
 const GEMMA3: Traits = Traits {
     name: "gemma3",
-    qk_norm: true,
-    window: WindowTraits { allowed: true, default_len: 0, period: 6 },
-    local_rope: LocalRope::Base(10_000.0),
+    qk_norm: QkNorm::Head,
+    window: WindowTraits { period: 6, ..WINDOWS },
+    local_rope: Some(LocalRope { base: Some(10_000.0), scaled: false }),
     softcaps: (None, None),
     head_scale: HeadScale::WidthPerHeadAt(62),
     ..GEMMA2
 };
-const SMOLLM3: Traits = Traits { name: "smollm3", no_rope_every: 4, ..LLAMA };
+const SMOLLM3: Traits = Traits { name: "smollm3", rope_layers: RopeLayers::AllBut(4), ..LLAMA };
 // Phi-3 files name a sliding window that the published models do not honour in practice; like the field, it is ignored.
-const PHI3: Traits = Traits { name: "phi3", rope_style: RopeStyle::Neox, ..LLAMA };
-const LFM2: Traits = Traits {
-    name: "lfm2",
-    rope_style: RopeStyle::Neox,
-    qk_norm: true,
-    short_conv: true,
-    window: WindowTraits { allowed: true, default_len: 0, period: 0 },
-    output_norm: "token_embd_norm",
-    ..LLAMA
+const PHI3: Traits = Traits { name: "phi3", ..QWEN2 };
+const LFM2: Traits =
+    Traits { name: "lfm2", short_conv: true, window: WINDOWS, output_norm: "token_embd_norm", ..QWEN3 };
+const LFM2_MOE: Traits = Traits {
+    name: "lfm2moe",
+    window: NO_WINDOW,
+    experts: ExpertTraits { selection_bias: SelectionBias::Required, ..MIXTURE },
+    ..LFM2
 };
 const GRANITE: Traits = Traits { name: "granite", rope_switch: true, ..LLAMA };
+const GRANITE_MOE: Traits = Traits { name: "granitemoe", experts: MIXTURE, ..GRANITE };
+const MINICPM: Traits = Traits { name: "minicpm", scales: DefaultScales::MiniCpm, ..LLAMA };
+const MISTRAL3: Traits = Traits { name: "mistral3", tempered: true, ..LLAMA };
+const GPT_OSS: Traits = Traits {
+    name: "gpt-oss",
+    ffn_norm: "post_attention_norm.weight",
+    sinks: true,
+    activation: Activation::ClampedSwish,
+    window: WindowTraits { default_len: 128, period: 2, ..WINDOWS },
+    local_rope: Some(LocalRope { base: None, scaled: true }),
+    experts: MIXTURE,
+    ..QWEN2
+};
+const OLMO2: Traits = Traits {
+    name: "olmo2",
+    norms: Norms::Post,
+    qk_norm: QkNorm::Whole,
+    window: WindowTraits { period: 4, ..WINDOWS },
+    local_rope: Some(LocalRope { base: None, scaled: false }),
+    ..QWEN2
+};
+// llama.cpp knows the form with windows by its depth alone.
+const EXAONE4: Traits = Traits {
+    name: "exaone4",
+    norms: Norms::Post,
+    rope_layers: RopeLayers::Windowed,
+    window: WindowTraits { depth: Some(64), default_len: 4096, period: 4, ..WINDOWS },
+    ..QWEN3
+};
+const ERNIE4_5: Traits = Traits { name: "ernie4_5", ..LLAMA };
+const ERNIE4_5_MOE: Traits = Traits {
+    name: "ernie4_5-moe",
+    experts: ExpertTraits { selection_bias: SelectionBias::Optional, ..MIXTURE },
+    ..LLAMA
+};
+const HUNYUAN_DENSE: Traits = Traits { name: "hunyuan-dense", qk_norm: QkNorm::RotatedHead, ..QWEN2 };
+const BITNET: Traits = Traits { name: "bitnet", sub_norms: true, ..QWEN2 };
+// Microsoft's own files. Its models were trained with the square of ReLU (Wang et al. 2024, arXiv:2411.04965).
+const BITNET_B1_58: Traits = Traits { name: "bitnet-b1.58", activation: Activation::SquaredRelu, ..BITNET };
+const BITNET_25: Traits = Traits { name: "bitnet-25", ..BITNET_B1_58 };
+
+/// Makes the enum of all architectures, their list, and the row of each.
+macro_rules! architectures {
+    ($($Variant:ident: $TRAITS:ident,)+) => {
+        /// The architectures this engine runs, by their `general.architecture`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)] // the field's own names
+        pub enum Architecture {
+            $($Variant,)+
+        }
+
+        impl Architecture {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$Variant,)+];
+
+            pub(crate) fn traits(self) -> &'static Traits {
+                match self { $(Self::$Variant => &$TRAITS,)+ }
+            }
+        }
+    };
+}
+
+architectures! {
+    Llama: LLAMA,
+    Qwen2: QWEN2,
+    Qwen3: QWEN3,
+    Qwen3Moe: QWEN3_MOE,
+    Gemma2: GEMMA2,
+    Gemma3: GEMMA3,
+    Smollm3: SMOLLM3,
+    Phi3: PHI3,
+    Lfm2: LFM2,
+    Lfm2Moe: LFM2_MOE,
+    Granite: GRANITE,
+    GraniteMoe: GRANITE_MOE,
+    MiniCpm: MINICPM,
+    Mistral3: MISTRAL3,
+    GptOss: GPT_OSS,
+    Olmo2: OLMO2,
+    Exaone4: EXAONE4,
+    Ernie45: ERNIE4_5,
+    Ernie45Moe: ERNIE4_5_MOE,
+    HunyuanDense: HUNYUAN_DENSE,
+    Bitnet: BITNET,
+    BitnetB158: BITNET_B1_58,
+    Bitnet25: BITNET_25,
+}
 
 impl Architecture {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Llama,
-        Self::Qwen2,
-        Self::Qwen3,
-        Self::Qwen3Moe,
-        Self::Gemma2,
-        Self::Gemma3,
-        Self::Smollm3,
-        Self::Phi3,
-        Self::Lfm2,
-        Self::Granite,
-    ];
-
-    pub(crate) fn traits(self) -> &'static Traits {
-        match self {
-            Self::Llama => &LLAMA,
-            Self::Qwen2 => &QWEN2,
-            Self::Qwen3 => &QWEN3,
-            Self::Qwen3Moe => &QWEN3_MOE,
-            Self::Gemma2 => &GEMMA2,
-            Self::Gemma3 => &GEMMA3,
-            Self::Smollm3 => &SMOLLM3,
-            Self::Phi3 => &PHI3,
-            Self::Lfm2 => &LFM2,
-            Self::Granite => &GRANITE,
-        }
-    }
-
     /// As in `general.architecture`.
     pub fn name(self) -> &'static str {
         self.traits().name
@@ -182,12 +298,6 @@ impl Architecture {
 
     /// The architecture of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|a| a.name() == name)
-    }
-}
-
-impl Traits {
-    pub(crate) fn has_rope(&self, layer: usize) -> bool {
-        self.no_rope_every == 0 || !(layer + 1).is_multiple_of(self.no_rope_every)
+        Self::ALL.iter().copied().find(|a| a.name() == name)
     }
 }
