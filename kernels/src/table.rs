@@ -5,6 +5,7 @@ use crate::attention::{Attend, AttentionState, KvType};
 use crate::features::Features;
 use crate::formats::WeightType;
 use crate::matrix::Matrix;
+use crate::reference::elementwise;
 use crate::tiles::TileMut;
 
 /// Which components RoPE rotates together.
@@ -177,26 +178,17 @@ impl Kernels {
     /// If the lengths differ.
     pub fn squared_relu_mul(&self, gate: &mut [f32], up: &[f32]) {
         assert_eq!(gate.len(), up.len());
-        for (g, u) in gate.iter_mut().zip(up) {
-            let positive = if *g > 0.0 { *g } else { 0.0 };
-            *g = positive * positive * u;
-        }
+        elementwise::squared_relu_mul(gate, up);
     }
 
-    /// `gate[i] = g * sigmoid(1.702 * g) * (u + 1)` with `g = min(gate[i], 7)` and `u = up[i]` clamped to within 7 of 0,
-    /// the gate of gpt-oss. What comes of `up` means nothing.
+    /// `gate[i] = g * sigmoid(1.702 * g) * (u + 1)` with `g = min(gate[i], 7)` and `u = up[i]` clamped to within 7 of
+    /// 0. What comes of `up` means nothing.
     ///
     /// # Panics
     /// If the lengths differ.
     pub fn clamped_swish_mul(&self, gate: &mut [f32], up: &mut [f32]) {
-        const LIMIT: f32 = 7.0;
-        const SLOPE: f32 = 1.702;
         assert_eq!(gate.len(), up.len());
-        // silu(1.702 * g) is 1.702 times what is wanted.
-        for (g, u) in gate.iter_mut().zip(&mut *up) {
-            *g = SLOPE * if *g > LIMIT { LIMIT } else { *g };
-            *u = (u.clamp(-LIMIT, LIMIT) + 1.0) / SLOPE;
-        }
+        elementwise::clamp_swish(gate, up);
         self.silu_mul(gate, up);
     }
 

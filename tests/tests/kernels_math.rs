@@ -1,6 +1,8 @@
 //! The elementary functions of the one arithmetic against exact or better ones.
 
+use nanocamelid_kernels::Kernels;
 use nanocamelid_kernels::reference::math;
+use nanocamelid_tests::features::detect;
 use nanocamelid_tests::random::Random;
 
 #[track_caller]
@@ -89,5 +91,29 @@ fn gates_are_close_to_exact() {
         assert!((f64::from(math::silu(x)) - silu(wide)).abs() <= 4e-7 * wide.abs().max(1e-6), "silu({x})");
         assert!((f64::from(math::gelu(x)) - gelu(wide)).abs() <= 4e-7 * wide.abs().max(1e-6), "gelu({x})");
         assert!((f64::from(math::tanh(x)) - wide.tanh()).abs() <= 3e-7, "tanh({x})");
+    }
+}
+
+#[test]
+fn gates_of_gate_and_up_are_close_to_exact_in_every_table() {
+    let gates: Vec<f32> = (-200..=200).map(|i| i as f32 / 16.0).collect();
+    for up in [-9.0, -7.0, -1.0, 0.0, 0.3, 6.9, 8.0] {
+        let expected = |gate: f32| {
+            let (g, u) = (f64::from(gate.min(7.0)), f64::from(up).clamp(-7.0, 7.0));
+            [g / (1.0 + (-1.702 * g).exp()) * (u + 1.0), f64::from(gate.max(0.0)).powi(2) * f64::from(up)]
+        };
+        let mut first: Option<Vec<f32>> = None;
+        for kernels in Kernels::all(detect()) {
+            let (mut swish, mut squared) = (gates.clone(), gates.clone());
+            kernels.clamped_swish_mul(&mut swish, &mut vec![up; gates.len()]);
+            kernels.squared_relu_mul(&mut squared, &vec![up; gates.len()]);
+            for (gate, ours) in gates.iter().zip(swish.iter().zip(&squared)) {
+                for (ours, exact) in [ours.0, ours.1].into_iter().zip(expected(*gate)) {
+                    assert!((f64::from(*ours) - exact).abs() <= 1e-6 * exact.abs().max(1.0), "{gate} {up}: {ours}");
+                }
+            }
+            let ours = [swish, squared].concat();
+            assert_eq!(first.get_or_insert_with(|| ours.clone()), &ours, "{}", kernels.name());
+        }
     }
 }

@@ -16,6 +16,28 @@ pub(crate) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
     }
 }
 
+/// `gate = max(gate, 0)^2 * up`.
+pub(crate) fn squared_relu_mul(gate: &mut [f32], up: &[f32]) {
+    for (g, u) in gate.iter_mut().zip(up) {
+        let positive = if *g > 0.0 { *g } else { 0.0 };
+        *g = positive * positive * u;
+    }
+}
+
+/// What gpt-oss limits gate and up to.
+const SWISH_LIMIT: f32 = 7.0;
+/// The slope of its swish.
+const SWISH_SLOPE: f32 = 1.702;
+
+/// Makes of gate and up what [`silu_mul`] makes `g * sigmoid(1.702 g) * (u + 1)` of, both limited:
+/// `silu(1.702 g)` is 1.702 times too much.
+pub(crate) fn clamp_swish(gate: &mut [f32], up: &mut [f32]) {
+    for (g, u) in gate.iter_mut().zip(up) {
+        *g = SWISH_SLOPE * if *g > SWISH_LIMIT { SWISH_LIMIT } else { *g };
+        *u = (u.clamp(-SWISH_LIMIT, SWISH_LIMIT) + 1.0) / SWISH_SLOPE;
+    }
+}
+
 /// `x += y`.
 pub(crate) fn add(x: &mut [f32], y: &[f32]) {
     for (x, y) in x.iter_mut().zip(y) {
