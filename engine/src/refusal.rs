@@ -91,6 +91,11 @@ pub enum Reason<'a> {
     },
     /// A tensor that this architecture, as known here, has no place for.
     UnknownTensor(&'a str),
+    /// A layer range that reads what only earlier layers know.
+    Inseparable {
+        /// First layer.
+        start: usize,
+    },
     /// A layer range outside the model.
     LayerRange {
         /// First layer.
@@ -159,6 +164,9 @@ impl fmt::Display for Reason<'_> {
             }
             Self::UnknownTensor(name) => {
                 write!(f, "tensor {} has no place in this architecture", name.escape_debug())
+            }
+            Self::Inseparable { start } => {
+                write!(f, "layers from {start} on read what earlier layers keep and cannot run without them")
             }
             Self::LayerRange { start, end, n_layers } => {
                 write!(f, "layers {start}..{end} are no range of a model of {n_layers} layers")

@@ -24,6 +24,7 @@ pub(crate) struct LayerTensors<'t, 'g, 'a> {
     tensors: &'t mut Tensors<'g, 'a>,
     layer: usize,
     n_embd: usize,
+    n_vocab: usize,
 }
 
 /// The same matrix of every expert, with what goes with it.
@@ -153,16 +154,17 @@ impl<'g, 'a> Tensors<'g, 'a> {
         }
     }
 
+    /// Layers that share a tensor have the same to say about it.
     fn refuse(&mut self, reason: Reason<'a>) {
-        if self.reasons.len() < MAX_REASONS {
+        if self.reasons.len() < MAX_REASONS && !self.reasons.contains(&reason) {
             self.reasons.push(reason);
         }
     }
 }
 
 impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
-    pub(crate) fn new(tensors: &'t mut Tensors<'g, 'a>, layer: usize, n_embd: usize) -> Self {
-        Self { tensors, layer, n_embd }
+    pub(crate) fn new(tensors: &'t mut Tensors<'g, 'a>, layer: usize, [n_embd, n_vocab]: [usize; 2]) -> Self {
+        Self { tensors, layer, n_embd, n_vocab }
     }
 
     /// Which layer this is.
@@ -202,6 +204,34 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
     /// A small f32 vector.
     pub(crate) fn vector(&mut self, name: &'static str, n: usize) -> Option<Vector<'a>> {
         self.tensors.vector(self.named(name), n)
+    }
+
+    /// A matrix that all layers share, with its bias and its scale if the file has them.
+    pub(crate) fn model_linear(&mut self, name: &'static str, n_in: usize, n_out: usize) -> Option<Linear<'a>> {
+        self.tensors.linear(global(name), n_in, n_out)
+    }
+
+    /// A small f32 vector that all layers share.
+    pub(crate) fn model_vector(&mut self, name: &'static str, n: usize) -> Option<Vector<'a>> {
+        self.tensors.vector(global(name), n)
+    }
+
+    /// An embedding that all layers share, `[n_vocab][width]`, in a format that can be cut into parts of `part` values.
+    pub(crate) fn embedding(&mut self, name: &'static str, width: usize, part: usize) -> Option<Matrix<'a>> {
+        let (tensor, n_vocab) = (global(name), self.n_vocab);
+        let matrix = self.tensors.matrix(tensor, width, n_vocab)?;
+        if matrix.weight_type().row_bytes(part).is_none() {
+            self.tensors.refuse(Reason::UnsupportedType { tensor, ggml_type: matrix.weight_type().ggml_type() });
+            return None;
+        }
+        Some(matrix)
+    }
+
+    /// Gives a tensor that nothing reads here its place.
+    pub(crate) fn ignore(&mut self, name: &'static str) {
+        for companion in [None, Some("bias"), Some("scale")] {
+            self.tensors.find(TensorName { companion, ..self.named(name) });
+        }
     }
 
     /// A small f32 tensor of these extents, innermost first.

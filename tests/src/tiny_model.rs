@@ -12,6 +12,8 @@ pub const KINDS: &[&str] = &[
     "qwen3moe",
     "gemma2",
     "gemma3",
+    "gemma4",
+    "gemma4moe",
     "smollm3",
     "phi3",
     "lfm2",
@@ -32,7 +34,11 @@ pub const KINDS: &[&str] = &[
 
 /// The `general.architecture` of a kind.
 pub fn architecture(kind: &str) -> &str {
-    if kind == "mixtral" { "llama" } else { kind }
+    match kind {
+        "mixtral" => "llama",
+        "gemma4moe" => "gemma4",
+        kind => kind,
+    }
 }
 
 /// Width of the residual stream.
@@ -41,6 +47,7 @@ const N_KV_HEADS: u64 = 1;
 const HEAD_DIM: u64 = 16;
 const N_EXPERTS: u64 = 4;
 const N_LAYERS: u64 = 2;
+const INPUT_WIDTH: u64 = 32;
 
 /// What a test may want otherwise.
 pub struct Sizes {
@@ -100,6 +107,16 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
     match kind {
         "lfm2" | "lfm2moe" => file = file.entry(key("shortconv.l_cache"), Value::u32(3)),
         "gemma2" | "gemma3" | "gpt-oss" | "olmo2" => file = file.entry(key("attention.sliding_window"), Value::u32(4)),
+        "gemma4" | "gemma4moe" => {
+            file = file
+                .entry(key("attention.sliding_window"), Value::u32(4))
+                .entry(key("attention.sliding_window_pattern"), Value::i32s([1, 1]));
+            let unshared = kind == "gemma4moe";
+            file = file.entry(key("attention.shared_kv_layers"), Value::u32(u32::from(!unshared))).entry(
+                key("embedding_length_per_layer_input"),
+                Value::u32(if unshared { 0 } else { INPUT_WIDTH as u32 }),
+            );
+        }
         "mistral3" => {
             file = file
                 .entry(key("rope.scaling.type"), Value::string("yarn"))
@@ -131,7 +148,7 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
 
 /// SentencePiece for the families that use it, byte-level BPE for the others.
 fn tokenizer(file: GgufWriter, kind: &str) -> (GgufWriter, u64) {
-    let spm = matches!(kind, "llama" | "mixtral" | "gemma2" | "gemma3" | "phi3");
+    let spm = matches!(kind, "llama" | "mixtral" | "phi3") || kind.starts_with("gemma");
     let letters = ('a'..='z').map(String::from);
     let mut pieces: Vec<String> = Vec::new();
     let mut types = Vec::new();
@@ -188,6 +205,11 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
     };
     let (q, k, n_ff) = (sizes.n_heads * HEAD_DIM, N_KV_HEADS * HEAD_DIM, sizes.n_ff);
     add("token_embd.weight".into(), &[N_EMBD, n_vocab]);
+    if kind == "gemma4" {
+        add("per_layer_token_embd.weight".into(), &[INPUT_WIDTH * N_LAYERS, n_vocab]);
+        add("per_layer_model_proj.weight".into(), &[N_EMBD, INPUT_WIDTH * N_LAYERS]);
+        add("per_layer_proj_norm.weight".into(), &[INPUT_WIDTH]);
+    }
     for i in 0..N_LAYERS {
         let mut layer = |name: &str, dims: &[u64]| add(format!("blk.{i}.{name}"), dims);
         let norms_first = !matches!(kind, "olmo2" | "exaone4");
@@ -203,8 +225,14 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
                 layer("attn_qkv.weight", &[N_EMBD, q + 2 * k]);
             } else {
                 layer("attn_q.weight", &[N_EMBD, q]);
+            }
+            // The last layer reads the cache of the first; values of a layer without a matrix for them are its keys.
+            let has_own = !(kind == "gemma4" && i == 1);
+            if kind != "phi3" && has_own {
                 layer("attn_k.weight", &[N_EMBD, k]);
-                layer("attn_v.weight", &[N_EMBD, k]);
+                if !(kind == "gemma4moe" && i == 1) {
+                    layer("attn_v.weight", &[N_EMBD, k]);
+                }
             }
             if matches!(kind, "qwen2" | "gpt-oss") {
                 layer("attn_q.bias", &[q]);
@@ -212,7 +240,9 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
                 layer("attn_v.bias", &[k]);
             }
             match kind {
-                "qwen3" | "qwen3moe" | "gemma3" | "lfm2" | "lfm2moe" | "exaone4" | "hunyuan-dense" => {
+                "gemma4" if !has_own => layer("attn_q_norm.weight", &[HEAD_DIM]),
+                "qwen3" | "qwen3moe" | "gemma3" | "gemma4" | "gemma4moe" | "lfm2" | "lfm2moe" | "exaone4"
+                | "hunyuan-dense" => {
                     layer("attn_q_norm.weight", &[HEAD_DIM]);
                     layer("attn_k_norm.weight", &[HEAD_DIM]);
                 }
@@ -244,6 +274,13 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
             layer("ffn_gate_exps.weight", &[N_EMBD, n_ff, N_EXPERTS]);
             layer("ffn_up_exps.weight", &[N_EMBD, n_ff, N_EXPERTS]);
             layer("ffn_down_exps.weight", &[n_ff, N_EMBD, N_EXPERTS]);
+            if kind == "gemma4moe" {
+                layer("ffn_gate_inp.scale", &[N_EMBD]);
+                for norm in ["post_ffw_norm_1", "pre_ffw_norm_2", "post_ffw_norm_2"] {
+                    layer(&format!("{norm}.weight"), &[N_EMBD]);
+                }
+                dense_network(&mut layer, n_ff);
+            }
             match kind {
                 "gpt-oss" => {
                     layer("ffn_gate_inp.bias", &[N_EXPERTS]);
@@ -263,14 +300,24 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
             layer("ffn_up.weight", &[N_EMBD, 2 * n_ff]);
             layer("ffn_down.weight", &[n_ff, N_EMBD]);
         } else {
-            layer("ffn_gate.weight", &[N_EMBD, n_ff]);
-            layer("ffn_up.weight", &[N_EMBD, n_ff]);
-            layer("ffn_down.weight", &[n_ff, N_EMBD]);
+            dense_network(&mut layer, n_ff);
+        }
+        if kind == "gemma4" {
+            layer("inp_gate.weight", &[N_EMBD, INPUT_WIDTH]);
+            layer("proj.weight", &[INPUT_WIDTH, N_EMBD]);
+            layer("post_norm.weight", &[N_EMBD]);
+            layer("layer_output_scale.weight", &[1]);
         }
     }
     let norm = if kind.starts_with("lfm2") { "token_embd_norm.weight" } else { "output_norm.weight" };
     add(norm.into(), &[N_EMBD]);
     file
+}
+
+fn dense_network(layer: &mut impl FnMut(&str, &[u64]), n_ff: u64) {
+    layer("ffn_gate.weight", &[N_EMBD, n_ff]);
+    layer("ffn_up.weight", &[N_EMBD, n_ff]);
+    layer("ffn_down.weight", &[n_ff, N_EMBD]);
 }
 
 /// Small deterministic weights: block scales of 1/64, floats within a quarter.

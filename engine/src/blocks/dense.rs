@@ -23,6 +23,10 @@ impl Metadata {
         let Config { activation, norm_eps, traits, .. } = *config;
         Ok(Self { n_ff, activation, norm_eps, sub_norms: traits.sub_norms })
     }
+
+    pub(super) fn norm_eps(&self) -> f32 {
+        self.norm_eps
+    }
 }
 
 /// One network.

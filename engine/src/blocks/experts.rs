@@ -49,11 +49,12 @@ impl Metadata {
             return if config.traits.experts.needed { Err(r.missing("expert_count")) } else { Ok(None) };
         }
         let n_used = r.required("expert_used_count", 1, n_experts as u64)?;
-        let n_ff = match r.optional("expert_feed_forward_length", 1, MAX_WIDTH) {
-            Some(n_ff) => alloc::vec![n_ff; config.n_layers],
+        let n_ff = match r.value("expert_feed_forward_length") {
+            Some(_) => "expert_feed_forward_length",
             // Not given: the dense width is each expert's.
-            None => r.per_layer("feed_forward_length", config.n_layers, 1, MAX_WIDTH)?,
+            None => "feed_forward_length",
         };
+        let n_ff = r.per_layer(n_ff, config.n_layers, 1, MAX_WIDTH)?;
         let gating = match r.optional("expert_gating_func", 1, 3) {
             Some(2) => Gating::Sigmoid,
             _ => Gating::Softmax,
@@ -71,6 +72,10 @@ impl Metadata {
             gating,
             selection_bias: config.traits.experts.selection_bias,
         }))
+    }
+
+    pub(super) fn n_experts(&self) -> usize {
+        self.n_experts
     }
 
     /// First layer that has a mixture; those before it are dense.
@@ -125,8 +130,17 @@ struct Served<'s> {
 impl<'a> Experts<'a> {
     /// The mixture of one layer; `None` if it was refused.
     pub(crate) fn read(metadata: &Metadata, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Self> {
+        let router = tensors.linear("ffn_gate_inp.weight", tensors.n_embd(), metadata.n_experts);
+        Self::read_with(metadata, tensors, router)
+    }
+
+    /// As [`Experts::read`], with this router.
+    pub(super) fn read_with(
+        metadata: &Metadata,
+        tensors: &mut LayerTensors<'_, '_, 'a>,
+        router: Option<Linear<'a>>,
+    ) -> Option<Self> {
         let (n_embd, n_ff, n_experts) = (tensors.n_embd(), metadata.n_ff[tensors.layer()], metadata.n_experts);
-        let router = tensors.linear("ffn_gate_inp.weight", n_embd, n_experts);
         let has_bias = match metadata.selection_bias {
             SelectionBias::None => false,
             SelectionBias::Optional => tensors.exists("exp_probs_b.bias"),
@@ -177,6 +191,11 @@ impl<'a> Experts<'a> {
         }
     }
 
+    /// What the router alone reads.
+    pub(super) fn router_inputs(&self) -> Forms {
+        Forms::of([&self.router])
+    }
+
     fn routing<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Routing<'s> {
         Routing {
             router: RowsMut::carve(arena, n, self.n_experts),
@@ -190,6 +209,42 @@ impl<'a> Experts<'a> {
     fn served<'s>(expert: &Dense<'_>, arena: &mut Arena<'s>, n: usize) -> Served<'s> {
         let n_embd = expert.down.n_out();
         Served { x: Prepared::carve(arena, expert.inputs(), n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
+    }
+
+    /// What the experts that a router chooses by `router_x` make of `x`.
+    pub(super) fn mix(
+        &self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        router_x: &Prepared<'_>,
+        x: &Prepared<'_>,
+        out: &mut RowsMut<'_>,
+    ) {
+        let kernels = pass.workers.kernels;
+        let mut routing = self.routing(arena, pass.n);
+        pass.workers.product(router_x, &self.router, &mut routing.router);
+        self.choose(kernels, &mut routing);
+        out.values_mut().fill(0.0);
+        for e in 0..self.n_experts {
+            let (tokens, weights) = routing.of(e, self.n_used);
+            if tokens.is_empty() {
+                continue;
+            }
+            let expert = self.expert(e);
+            arena.within(|arena| {
+                let mut served = Self::served(&expert, arena, tokens.len());
+                served.x.gather(x, tokens);
+                expert.forward(&mut pass.workers, arena, &served.x, &mut served.out);
+                for ((row, &t), &weight) in served.out.rows().iter().zip(tokens).zip(weights) {
+                    kernels.add_scaled(out.part(t as usize, 1).values_mut(), weight, row);
+                }
+            });
+        }
+        if let Some(shared) = &self.shared {
+            let mut all = RowsMut::carve(arena, pass.n, shared.down.n_out());
+            shared.forward(&mut pass.workers, arena, x, &mut all);
+            kernels.add(out.values_mut(), all.values());
+        }
     }
 
     /// Probabilities of all experts of every token, the `n_used` most probable of them, and their weights scaled to sum
@@ -277,31 +332,7 @@ impl<'a> Operation<'a> for Experts<'a> {
     }
 
     fn run(&self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, x: &Prepared<'_>, (): &mut (), out: &mut RowsMut<'_>) {
-        let kernels = pass.workers.kernels;
-        let mut routing = self.routing(arena, pass.n);
-        pass.workers.product(x, &self.router, &mut routing.router);
-        self.choose(kernels, &mut routing);
-        out.values_mut().fill(0.0);
-        for e in 0..self.n_experts {
-            let (tokens, weights) = routing.of(e, self.n_used);
-            if tokens.is_empty() {
-                continue;
-            }
-            let expert = self.expert(e);
-            arena.within(|arena| {
-                let mut served = Self::served(&expert, arena, tokens.len());
-                served.x.gather(x, tokens);
-                expert.forward(&mut pass.workers, arena, &served.x, &mut served.out);
-                for ((row, &t), &weight) in served.out.rows().iter().zip(tokens).zip(weights) {
-                    kernels.add_scaled(out.part(t as usize, 1).values_mut(), weight, row);
-                }
-            });
-        }
-        if let Some(shared) = &self.shared {
-            let mut all = RowsMut::carve(arena, pass.n, shared.down.n_out());
-            shared.forward(&mut pass.workers, arena, x, &mut all);
-            kernels.add(out.values_mut(), all.values());
-        }
+        self.mix(pass, arena, x, x, out);
     }
 
     fn adopt(&self, (): &mut (), (): &()) {}

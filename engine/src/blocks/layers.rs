@@ -1,15 +1,17 @@
 //! Which blocks a layer has.
 
-use super::{Attention, Dense, Experts, ShortConv};
-use super::{Block, Op, attention, dense, experts, short_conv};
+use super::{Attention, Dense, DenseAndExperts, Experts, PerLayerInput, ShortConv};
+use super::{Block, Op, attention, dense, experts, per_layer, short_conv};
 use crate::config::{Config, Norms, Reader, Refused, Rope, Traits};
 use crate::gguf::Gguf;
 use crate::tensors::{LayerTensors, Tensors};
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// What the metadata says about the blocks of all layers.
 pub(crate) struct Layers {
     n_embd: usize,
+    n_vocab: usize,
     traits: &'static Traits,
     attention: attention::Metadata,
     /// There in architectures whose layers without KV heads are short convolutions.
@@ -17,6 +19,7 @@ pub(crate) struct Layers {
     /// There if some layer has such a network.
     dense: Option<dense::Metadata>,
     experts: Option<experts::Metadata>,
+    per_layer: Option<per_layer::Metadata>,
 }
 
 impl Layers {
@@ -28,13 +31,16 @@ impl Layers {
     ) -> Result<(Self, Vec<Rope>), Refused> {
         let (attention, ropes) = attention::Metadata::read(r, gguf, config)?;
         let experts = experts::Metadata::read(r, config)?;
-        let dense = match experts.as_ref().is_none_or(|experts| experts.first_layer() > 0) {
+        let traits = config.traits;
+        let some_are_dense = experts.as_ref().is_none_or(|experts| experts.first_layer() > 0);
+        let dense = match some_are_dense || traits.experts.beside_dense {
             true => Some(dense::Metadata::read(r, config)?),
             false => None,
         };
-        let traits = config.traits;
         let short_conv = if traits.short_conv { Some(short_conv::Metadata::read(r)?) } else { None };
-        let layers = Self { n_embd: config.n_embd, traits, attention, short_conv, dense, experts };
+        let per_layer = per_layer::Metadata::read(r, config);
+        let (n_embd, n_vocab) = (config.n_embd, config.n_vocab);
+        let layers = Self { n_embd, n_vocab, traits, attention, short_conv, dense, experts, per_layer };
         for layer in 0..config.n_layers {
             if layers.convolution(layer).is_none() {
                 layers.attention.check(r, layer)?;
@@ -47,36 +53,61 @@ impl Layers {
         self.short_conv.as_ref().filter(|_| self.attention.has_no_heads(layer))
     }
 
+    /// Whether layers `range` read what earlier ones keep, or tokens that only the first layer is given.
+    pub(crate) fn need_earlier_ones(&self, range: Range<usize>) -> bool {
+        let mut sources = range.clone().filter_map(|layer| self.attention.source_layer(layer));
+        range.start > 0 && (self.per_layer.is_some() || sources.any(|source| source < range.start))
+    }
+
     /// Appends the blocks of a layer, as far as they are not refused.
     pub(crate) fn read_layer<'a>(&self, layer: usize, tensors: &mut Tensors<'_, 'a>, blocks: &mut Vec<Block<'a>>) {
-        let mut t = LayerTensors::new(tensors, layer, self.n_embd);
-        blocks.extend(self.block(&mut t, ["attn_norm.weight", "post_attention_norm.weight"], |t| {
+        let mut t = LayerTensors::new(tensors, layer, [self.n_embd, self.n_vocab]);
+        let norm = |norm| Some(norm).filter(|_| self.traits.norms != Norms::Post);
+        let post_norm = |norm| Some(norm).filter(|_| self.traits.norms != Norms::Pre);
+        let is_beside_dense = self.traits.experts.beside_dense;
+        let experts = self.experts.as_ref().filter(|experts| layer >= experts.first_layer());
+        let experts = experts.filter(|_| !is_beside_dense || t.exists("ffn_gate_inp.weight"));
+        // Those that stand beside a dense network norm their inputs themselves.
+        let ffn_norm = norm(self.traits.ffn_norm).filter(|_| !is_beside_dense || experts.is_none());
+        let source = self.attention.source_layer(layer);
+        // The first block of a layer is its mixer.
+        let source = source.and_then(|source| blocks.iter().position(|block| block.layer == source));
+
+        let mixer = self.block(&mut t, [norm("attn_norm.weight"), post_norm("post_attention_norm.weight")], |t| {
             match self.convolution(layer) {
                 Some(metadata) => ShortConv::read(metadata, t).map(Op::from),
                 None => Attention::read(&self.attention, t).map(Op::from),
             }
-        }));
-        let experts = self.experts.as_ref().filter(|experts| layer >= experts.first_layer());
-        blocks.extend(self.block(&mut t, [self.traits.ffn_norm, "post_ffw_norm.weight"], |t| match experts {
+        });
+        blocks.extend(mixer.map(|mixer| Block { source, ..mixer }));
+        blocks.extend(self.block(&mut t, [ffn_norm, post_norm("post_ffw_norm.weight")], |t| match experts {
+            Some(experts) if is_beside_dense => DenseAndExperts::read(self.dense.as_ref()?, experts, t).map(Op::from),
             Some(metadata) => Experts::read(metadata, t).map(Op::from),
             None => Dense::read(self.dense.as_ref()?, t).map(Op::from),
         }));
+        if let Some(metadata) = &self.per_layer {
+            let read = |t: &mut LayerTensors<'_, '_, 'a>| PerLayerInput::read(metadata, t).map(Op::from);
+            blocks.extend(self.block(&mut t, [None, Some("post_norm.weight")], read));
+        }
+        if let (Some(Some(scale)), Some(last)) = (t.optional_vector("layer_output_scale.weight", 1), blocks.last_mut())
+        {
+            last.stream_scale = f32::from_le_bytes(scale[0]);
+        }
     }
 
     /// A block with its norms.
     fn block<'a, 't, 'g>(
         &self,
         tensors: &mut LayerTensors<'t, 'g, 'a>,
-        [norm, post_norm]: [&'static str; 2],
+        norms: [Option<&'static str>; 2],
         op: impl FnOnce(&mut LayerTensors<'t, 'g, 'a>) -> Option<Op<'a>>,
     ) -> Option<Block<'a>> {
-        let mut optional = |there: bool, name| match there {
-            true => tensors.vector(name, self.n_embd).map(Some),
-            false => Some(None),
-        };
-        let norm = optional(self.traits.norms != Norms::Post, norm);
-        let post_norm = optional(self.traits.norms != Norms::Pre, post_norm);
-        let op = op(tensors);
-        Some(Block { layer: tensors.layer(), n_embd: self.n_embd, norm: norm?, op: op?, post_norm: post_norm? })
+        let (layer, n_embd) = (tensors.layer(), self.n_embd);
+        let [norm, post_norm] = norms.map(|name| match name {
+            Some(name) => tensors.vector(name, n_embd).map(Some),
+            None => Some(None),
+        });
+        let op = op(tensors)?;
+        Some(Block { layer, n_embd, norm: norm?, op, post_norm: post_norm?, source: None, stream_scale: 1.0 })
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Weights<'w> {
     pub matrix: Matrix<'w>,
     /// How many there are.
     pub n: usize,
-    /// How many of them serve a token.
+    /// How many of them serve a token; 0 for one of which tokens look rows up.
     pub n_used: usize,
 }
 
@@ -51,6 +51,11 @@ pub(crate) trait Operation<'w> {
 
     /// The forms in which its matrices read the normed input.
     fn inputs(&self) -> Forms;
+
+    /// The forms in which its matrices read the embeddings of the batch's tokens, if they do.
+    fn embedding_inputs(&self) -> Option<Forms> {
+        None
+    }
 
     /// Takes its state out of the arena; [`Operation::rewind`] to 0 comes before the first run.
     fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Self::State<'s>;

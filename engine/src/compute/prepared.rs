@@ -1,7 +1,7 @@
 //! The input of matrix products, made once in every form that the matrices which read it want.
 
 use super::quantized::Quantized;
-use super::{Arena, Linear, RowsMut, Workers};
+use super::{Arena, Linear, Rows, RowsMut, Workers};
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{ActivationType, Activations, F32Rows, QuantizedRowsMut};
 
@@ -66,16 +66,24 @@ impl<'a> Prepared<'a> {
         self.f32s.values()
     }
 
+    /// The f32 rows.
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        self.f32s.rows()
+    }
+
     /// The f32 rows, to be written and then [quantized](Prepared::quantize).
     pub(crate) fn f32s_mut(&mut self) -> &mut RowsMut<'a> {
         &mut self.f32s
     }
 
-    /// What `linear` multiplies.
-    pub(crate) fn read_by(&self, linear: &Linear<'_>) -> Activations<'_> {
+    /// What `linear` multiplies, of rows `first .. first + n`.
+    pub(crate) fn read_by(&self, linear: &Linear<'_>, first: usize, n: usize) -> Activations<'_> {
         match self.quantized.iter().flatten().find(|form| form.kind() == linear.reads()) {
-            Some(form) => Activations::Quantized(form.rows()),
-            None => Activations::F32(F32Rows::new(self.f32s.values(), self.f32s.n(), self.f32s.width())),
+            Some(form) => Activations::Quantized(form.rows().rows(first, n)),
+            None => {
+                let width = self.f32s.width();
+                Activations::F32(F32Rows::new(&self.f32s.values()[first * width..][..n * width], n, width))
+            }
         }
     }
 

@@ -55,7 +55,12 @@ impl Gating<'_> {
 impl Workers<'_> {
     /// One product: `out[t] = linear(x[t])`.
     pub(crate) fn product(&mut self, x: &Prepared<'_>, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
-        self.products(x, [(linear, out)]);
+        self.product_from(x, 0, linear, out);
+    }
+
+    /// As [`Workers::product`], of the rows of `x` from `first` on.
+    pub(crate) fn product_from(&mut self, x: &Prepared<'_>, first: usize, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
+        self.products_from(x, first, [(linear, out)]);
     }
 
     /// Several products of one input, in one dispatch.
@@ -64,9 +69,18 @@ impl Workers<'_> {
         x: &Prepared<'_>,
         products: [(&Linear<'_>, &mut RowsMut<'_>); N],
     ) {
+        self.products_from(x, 0, products);
+    }
+
+    fn products_from<const N: usize>(
+        &mut self,
+        x: &Prepared<'_>,
+        first: usize,
+        products: [(&Linear<'_>, &mut RowsMut<'_>); N],
+    ) {
         let products = products.map(|(linear, out)| {
             let (n, band) = (out.n(), self.band_rows(out.n(), out.width()));
-            (linear, x.read_by(linear), Queue::new(out.tiles_mut(n, band)))
+            (linear, x.read_by(linear, first, n), Queue::new(out.tiles_mut(n, band)))
         });
         let kernels = self.kernels;
         self.each(|scratch| {
@@ -85,8 +99,8 @@ impl Workers<'_> {
     /// worker's scratch. Blocks of 256 would need bands of as many rows, which are more than a level-2 cache holds:
     /// those are quantized when all rows are there.
     pub(crate) fn gated(&mut self, gates: Gates<'_>, x: &Prepared<'_>, out: &mut Prepared<'_>) {
-        let gating = Gating { gates, gate_x: x.read_by(gates.gate), up_x: x.read_by(gates.up) };
-        let (kernels, n) = (self.kernels, gating.gate_x.n_rows());
+        let (kernels, n) = (self.kernels, x.rows().n());
+        let gating = Gating { gates, gate_x: x.read_by(gates.gate, 0, n), up_x: x.read_by(gates.up, 0, n) };
         let band_rows = self.band_rows(n, gates.gate.n_out());
         if let Some(quantized) = out.joined() {
             self.share(quantized.tiles_mut(band_rows.next_multiple_of(BLOCK)), |mut tile, scratch| {
@@ -112,7 +126,7 @@ impl Workers<'_> {
     /// `out[2i] = linear(x[2i]) + weight * x[2i + 1]`. Odd rows of the output are scratch.
     pub(crate) fn product_with_remainders(&mut self, x: &Prepared<'_>, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
         let (kernels, n) = (self.kernels, out.n());
-        let x = x.read_by(linear);
+        let x = x.read_by(linear, 0, n);
         let tiles = out.tiles_mut(n, self.band_rows(n, linear.n_out()));
         self.share(tiles, |mut tile, scratch| {
             let (first, n_cols) = (tile.first_col(), tile.n_cols());

@@ -108,8 +108,9 @@ pub(crate) struct WindowTraits {
     pub depth: Option<usize>,
     /// Window when the metadata gives none; 0 for no window.
     pub default_len: usize,
-    /// In every group of this many layers all but the last have the window; 0: all layers have it.
-    pub period: usize,
+    /// In every group of this many layers all but the last have the window; 0: all layers have it. `None` where files
+    /// name the layers themselves.
+    pub period: Option<usize>,
 }
 
 /// RoPE of windowed layers.
@@ -126,6 +127,8 @@ pub(crate) struct LocalRope {
 pub(crate) struct ExpertTraits {
     /// Files have them.
     pub needed: bool,
+    /// They stand beside dense networks, in layers that have a router.
+    pub beside_dense: bool,
     /// What is added to a token's probabilities when its experts are chosen: `exp_probs_b.bias`.
     pub selection_bias: SelectionBias,
 }
@@ -141,9 +144,9 @@ pub(crate) enum SelectionBias {
     Required,
 }
 
-const NO_WINDOW: WindowTraits = WindowTraits { allowed: false, depth: None, default_len: 0, period: 0 };
+const NO_WINDOW: WindowTraits = WindowTraits { allowed: false, depth: None, default_len: 0, period: Some(0) };
 const WINDOWS: WindowTraits = WindowTraits { allowed: true, ..NO_WINDOW };
-const MIXTURE: ExpertTraits = ExpertTraits { needed: true, selection_bias: SelectionBias::None };
+const MIXTURE: ExpertTraits = ExpertTraits { needed: true, beside_dense: false, selection_bias: SelectionBias::None };
 
 /// Plain llama; the other rows say where they differ.
 const LLAMA: Traits = Traits {
@@ -175,7 +178,7 @@ const GEMMA2: Traits = Traits {
     name: "gemma2",
     norms: Norms::Sandwich,
     activation: Activation::Gelu,
-    window: WindowTraits { default_len: 4096, period: 2, ..WINDOWS },
+    window: WindowTraits { default_len: 4096, period: Some(2), ..WINDOWS },
     softcaps: (Some(50.0), Some(30.0)),
     head_scale: HeadScale::WidthPerHeadAt(46),
     scales: DefaultScales::SqrtWidth,
@@ -184,11 +187,19 @@ const GEMMA2: Traits = Traits {
 const GEMMA3: Traits = Traits {
     name: "gemma3",
     qk_norm: QkNorm::Head,
-    window: WindowTraits { period: 6, ..WINDOWS },
+    window: WindowTraits { period: Some(6), ..WINDOWS },
     local_rope: Some(LocalRope { base: Some(10_000.0), scaled: false }),
     softcaps: (None, None),
     head_scale: HeadScale::WidthPerHeadAt(62),
     ..GEMMA2
+};
+const GEMMA4: Traits = Traits {
+    name: "gemma4",
+    value_norm: true,
+    window: WindowTraits { period: None, ..WINDOWS },
+    head_scale: HeadScale::One,
+    experts: ExpertTraits { needed: false, beside_dense: true, ..MIXTURE },
+    ..GEMMA3
 };
 const SMOLLM3: Traits = Traits { name: "smollm3", rope_layers: RopeLayers::AllBut(4), ..LLAMA };
 // Phi-3 files name a sliding window that the published models do not honour in practice; like the field, it is ignored.
@@ -210,7 +221,7 @@ const GPT_OSS: Traits = Traits {
     ffn_norm: "post_attention_norm.weight",
     sinks: true,
     activation: Activation::ClampedSwish,
-    window: WindowTraits { default_len: 128, period: 2, ..WINDOWS },
+    window: WindowTraits { default_len: 128, period: Some(2), ..WINDOWS },
     local_rope: Some(LocalRope { base: None, scaled: true }),
     experts: MIXTURE,
     ..QWEN2
@@ -219,7 +230,7 @@ const OLMO2: Traits = Traits {
     name: "olmo2",
     norms: Norms::Post,
     qk_norm: QkNorm::Whole,
-    window: WindowTraits { period: 4, ..WINDOWS },
+    window: WindowTraits { period: Some(4), ..WINDOWS },
     local_rope: Some(LocalRope { base: None, scaled: false }),
     ..QWEN2
 };
@@ -228,7 +239,7 @@ const EXAONE4: Traits = Traits {
     name: "exaone4",
     norms: Norms::Post,
     rope_layers: RopeLayers::Windowed,
-    window: WindowTraits { depth: Some(64), default_len: 4096, period: 4, ..WINDOWS },
+    window: WindowTraits { depth: Some(64), default_len: 4096, period: Some(4), ..WINDOWS },
     ..QWEN3
 };
 const ERNIE4_5: Traits = Traits { name: "ernie4_5", ..LLAMA };
@@ -271,6 +282,7 @@ architectures! {
     Qwen3Moe: QWEN3_MOE,
     Gemma2: GEMMA2,
     Gemma3: GEMMA3,
+    Gemma4: GEMMA4,
     Smollm3: SMOLLM3,
     Phi3: PHI3,
     Lfm2: LFM2,

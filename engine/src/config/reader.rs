@@ -34,7 +34,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         self.refuse(Reason::MissingKey { architecture: self.architecture, key })
     }
 
-    fn bad(&mut self, key: &'static str) -> Refused {
+    pub(crate) fn bad(&mut self, key: &'static str) -> Refused {
         self.refuse(Reason::BadKey { architecture: self.architecture, key })
     }
 

@@ -14,6 +14,15 @@ impl<'a> Model<'a> {
         self.sum(|w| bytes(w.matrix) * w.n_used as u64) + head + embedding_row
     }
 
+    /// Bytes of embeddings of which a token looks up a part of a row: most of them are never read.
+    pub fn looked_up_bytes(&self) -> u64 {
+        let mut bytes = 0;
+        self.blocks.iter().for_each(|block| {
+            block.op.weights(&mut |w| bytes += if w.n_used == 0 { w.matrix.bytes().len() as u64 } else { 0 });
+        });
+        bytes
+    }
+
     /// Multiply-adds of the layers' matrices for one token: what prefill does for each (the head works for the last
     /// alone).
     pub fn layer_macs(&self) -> u64 {
@@ -62,8 +71,14 @@ impl<'a> Model<'a> {
         facts
     }
 
+    /// All that tokens are multiplied with.
     fn each(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        self.blocks.iter().for_each(|block| block.op.weights(each));
+        let mut multiplied = |w: Weights<'a>| {
+            if w.n_used > 0 {
+                each(w);
+            }
+        };
+        self.blocks.iter().for_each(|block| block.op.weights(&mut multiplied));
     }
 
     fn sum(&self, of: impl Fn(Weights<'a>) -> u64) -> u64 {

@@ -128,7 +128,7 @@ fn describe_scaling(rope: &Rope) -> Value {
         RopeScaling::None if rope.long_short.is_some() => json!({"type": "longrope"}),
         RopeScaling::None => json!({"type": "none"}),
         RopeScaling::Linear { factor } => json!({"type": "linear", "factor": number(factor)}),
-        RopeScaling::Yarn { factor, beta_fast, beta_slow } => json!({
+        RopeScaling::Yarn { factor, beta_fast, beta_slow, .. } => json!({
             "type": "yarn",
             "factor": number(factor),
             "beta_fast": number(beta_fast),

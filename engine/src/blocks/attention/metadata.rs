@@ -64,7 +64,7 @@ impl Metadata {
         let rope_off = traits.rope_switch && r.boolean("rope.scaling.finetuned") == Some(false);
         let has_rope = |layer: usize| match traits.rope_layers {
             RopeLayers::All => !rope_off,
-            RopeLayers::AllBut(period) => (layer + 1) % period != 0,
+            RopeLayers::AllBut(period) => !(layer + 1).is_multiple_of(period),
             RopeLayers::Windowed => window.len == 0 || window.local[layer],
         };
         let scale = 1.0
@@ -96,9 +96,20 @@ impl Metadata {
         self.n_kv_heads[layer] == 0
     }
 
-    /// Refuses heads that do not divide.
+    /// The earlier layer whose keys and values this one reads, if it has none of its own: the last of its kind that has.
+    pub(crate) fn source_layer(&self, layer: usize) -> Option<usize> {
+        let is_local = |layer: usize| self.window.local[layer];
+        let own = (layer >= self.first_shared).then_some(0..self.first_shared)?;
+        own.rev().find(|&source| is_local(source) == is_local(layer))
+    }
+
+    /// Refuses heads that do not divide, and keys and values that no layer has.
     pub(crate) fn check(&self, r: &mut Reader<'_, '_>, layer: usize) -> Result<(), Refused> {
-        let (n_heads, n_kv_heads) = (self.n_heads[layer], self.n_kv_heads[layer]);
+        let source = self.source_layer(layer);
+        if layer >= self.first_shared && source.is_none() {
+            return Err(r.bad("attention.shared_kv_layers"));
+        }
+        let (n_heads, n_kv_heads) = (self.n_heads[layer], self.n_kv_heads[source.unwrap_or(layer)]);
         match n_kv_heads == 0 || n_heads % n_kv_heads != 0 {
             true => Err(r.refuse(Reason::KvHeadsDoNotDivide { n_heads, n_kv_heads })),
             false => Ok(()),
@@ -111,7 +122,7 @@ impl Metadata {
         let [key_dim, value_dim] = self.dims[usize::from(is_local)];
         Heads {
             n_heads: self.n_heads[layer],
-            n_kv_heads: self.n_kv_heads[layer],
+            n_kv_heads: self.n_kv_heads[self.source_layer(layer).unwrap_or(layer)],
             key_dim,
             value_dim,
             window: is_local.then_some(self.window.len),
@@ -137,7 +148,10 @@ impl Window {
         let local = match r.flags("attention.sliding_window_pattern", n_layers)? {
             Some(flags) => flags,
             None => {
-                let period = r.optional("attention.sliding_window_pattern", 0, 1 << 12).unwrap_or(period);
+                let period = match r.optional("attention.sliding_window_pattern", 0, 1 << 12).or(period) {
+                    Some(period) => period,
+                    None => return Err(r.missing("attention.sliding_window_pattern")),
+                };
                 (0..n_layers).map(|i| period == 0 || i % period < period - 1).collect()
             }
         };

@@ -71,6 +71,7 @@ impl<'a> Attention<'a> {
         let (n_embd, traits) = (tensors.n_embd(), metadata.traits);
         let widths = heads.widths();
         // Gemma 4 has layers whose values are made of what their keys are made of.
+        let is_own = metadata.source_layer(tensors.layer()).is_none();
         let keys_may_serve = traits.value_norm && heads.key_dim == heads.value_dim;
         let n_mixed = heads.n_heads * heads.value_dim;
         let [q, k, v] = if tensors.exists("attn_qkv.weight") {
@@ -79,9 +80,10 @@ impl<'a> Attention<'a> {
             [(0, q), (q, k), (q + k, v)].map(|(first, n)| fused.map(|fused| Some(fused.rows(first, n))))
         } else {
             let names = ["attn_q.weight", "attn_k.weight", "attn_v.weight"];
-            core::array::from_fn(|i| match i == 2 && keys_may_serve && !tensors.exists(names[i]) {
-                true => Some(None),
-                false => tensors.linear(names[i], n_embd, widths[i]).map(Some),
+            let is_read = [true, is_own, is_own && (!keys_may_serve || tensors.exists(names[2]))];
+            core::array::from_fn(|i| match is_read[i] {
+                true => tensors.linear(names[i], n_embd, widths[i]).map(Some),
+                false => Some(None),
             })
         };
         let output = tensors.linear("attn_output.weight", n_mixed, n_embd);
@@ -89,12 +91,23 @@ impl<'a> Attention<'a> {
         let names = ["attn_q_norm.weight", "attn_k_norm.weight"];
         let norms: [_; 2] = core::array::from_fn(|i| match traits.qk_norm {
             QkNorm::None => Some(None),
+            _ if i == 1 && !is_own => Some(None),
             _ => tensors.vector(names[i], norm_widths[i]).map(Some),
         });
         let [query_norm, key_norm] = norms;
+        if !is_own {
+            // Files may bring what was trained along with the others.
+            for name in ["attn_k.weight", "attn_v.weight", "attn_k_norm.weight"] {
+                tensors.ignore(name);
+            }
+        }
         let mut own = |there: bool, name, n| if there { tensors.vector(name, n).map(Some) } else { Some(None) };
         let sinks = own(traits.sinks, "attn_sinks.weight", heads.n_heads);
         let sub_norm = own(traits.sub_norms, "attn_sub_norm.weight", n_mixed);
+        let source = match is_own {
+            true => Some(KeysValues { key: k??, value: v?, key_norm: key_norm?, value_norm: traits.value_norm }),
+            false => None,
+        };
         Some(Self {
             heads,
             rope: metadata.rotation(tensors.layer()),
@@ -104,7 +117,7 @@ impl<'a> Attention<'a> {
             qk_norm: traits.qk_norm,
             query_norm: query_norm?,
             query: q??,
-            source: Some(KeysValues { key: k??, value: v?, key_norm: key_norm?, value_norm: traits.value_norm }),
+            source,
             sinks: sinks?,
             sub_norm: sub_norm?,
             output: output?,

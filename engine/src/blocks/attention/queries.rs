@@ -46,7 +46,7 @@ pub(super) struct Turn<'t> {
 impl Turn<'_> {
     /// Norms and rotates all rows in place, then calls `finish` with each, first with that of the batch's first token.
     pub(super) fn run(&self, pass: &Pass<'_>, rows: &mut RowsMut<'_>, finish: impl Fn(usize, &mut [f32]) + Sync) {
-        let kernels = pass.workers.kernels;
+        let (kernels, first) = (pass.workers.kernels, pass.first);
         let norm = |row: &mut [f32], width: usize| {
             row.chunks_mut(width).for_each(|head| kernels.rms_norm_in_place(head, self.norm, self.norm_eps));
         };
@@ -58,7 +58,8 @@ impl Turn<'_> {
                 QkNorm::None | QkNorm::RotatedHead => {}
             }
             if let Some(([cos, sin], style)) = rotation {
-                row.chunks_mut(self.dim).for_each(|head| kernels.rope(head, cos.row(t), sin.row(t), style));
+                let (cos, sin) = (cos.row(first + t), sin.row(first + t));
+                row.chunks_mut(self.dim).for_each(|head| kernels.rope(head, cos, sin, style));
             }
             if self.norm_kind == QkNorm::RotatedHead {
                 norm(row, self.dim);
