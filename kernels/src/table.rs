@@ -172,13 +172,18 @@ impl Kernels {
         }
     }
 
-    /// `gate[i] = max(gate[i], 0)^2 * up[i]`.
+    /// `x[i] = max(x[i], 0)^2`.
+    pub fn squared_relu(&self, x: &mut [f32]) {
+        elementwise::squared_relu(x);
+    }
+
+    /// `x[i] *= y[i]`.
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn squared_relu_mul(&self, gate: &mut [f32], up: &[f32]) {
-        assert_eq!(gate.len(), up.len());
-        elementwise::squared_relu_mul(gate, up);
+    pub fn multiply(&self, x: &mut [f32], y: &[f32]) {
+        assert_eq!(x.len(), y.len());
+        elementwise::multiply(x, y);
     }
 
     /// `gate[i] = g * sigmoid(1.702 * g) * (u + 1)` with `g = min(gate[i], 7)` and `u = up[i]` clamped to within 7 of

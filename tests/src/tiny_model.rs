@@ -20,6 +20,9 @@ pub const KINDS: &[&str] = &[
     "lfm2moe",
     "granite",
     "granitemoe",
+    "granitehybrid",
+    "falcon-h1",
+    "nemotron_h",
     "minicpm",
     "mistral3",
     "gpt-oss",
@@ -48,6 +51,9 @@ const HEAD_DIM: u64 = 16;
 const N_EXPERTS: u64 = 4;
 const N_LAYERS: u64 = 2;
 const INPUT_WIDTH: u64 = 32;
+/// Of recurrences: width, heads, groups, state of each head's row, taps of the convolution.
+const SSM: [(&str, u64); 5] =
+    [("inner_size", 32), ("time_step_rank", 4), ("group_count", 2), ("state_size", 8), ("conv_kernel", 3)];
 
 /// What a test may want otherwise.
 pub struct Sizes {
@@ -86,7 +92,11 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
         .entry(key("block_count"), Value::u32(N_LAYERS as u32))
         .entry(key("context_length"), Value::u32(64))
         .entry(key("embedding_length"), Value::u32(N_EMBD as u32))
-        .entry(key("feed_forward_length"), Value::u32(sizes.n_ff as u32))
+        .entry(
+            key("feed_forward_length"),
+            // A layer is either a recurrence or a network.
+            if kind == "nemotron_h" { Value::i32s([0, sizes.n_ff as i32]) } else { Value::u32(sizes.n_ff as u32) },
+        )
         .entry(key("attention.head_count"), Value::u32(sizes.n_heads as u32))
         .entry(key("attention.layer_norm_rms_epsilon"), Value::f32(1e-5))
         .entry(key("rope.freq_base"), Value::f32(10_000.0));
@@ -96,7 +106,11 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
         }
     }
     let kv_heads = N_KV_HEADS as i32;
-    let kv_heads = if kind.starts_with("lfm2") { Value::i32s([0, kv_heads]) } else { Value::i32(kv_heads) };
+    let kv_heads = match kind {
+        "lfm2" | "lfm2moe" | "granitehybrid" => Value::i32s([0, kv_heads]),
+        "nemotron_h" => Value::i32(0),
+        _ => Value::i32(kv_heads),
+    };
     file = file.entry(key("attention.head_count_kv"), kv_heads);
     let has_experts = kind.ends_with("moe") || matches!(kind, "mixtral" | "gpt-oss");
     if has_experts {
@@ -138,12 +152,21 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
         }
         _ => {}
     }
+    if is_recurrent(kind) {
+        for (name, n) in SSM {
+            file = file.entry(key(&format!("ssm.{name}")), Value::u32(n as u32));
+        }
+    }
     if kind == "lfm2moe" {
         file =
             file.entry(key("leading_dense_block_count"), Value::u32(1)).entry(key("expert_gating_func"), Value::u32(2));
     }
     let (file, n_vocab) = tokenizer(file, kind);
     tensors(file, kind, has_experts, n_vocab, sizes)
+}
+
+fn is_recurrent(kind: &str) -> bool {
+    matches!(kind, "granitehybrid" | "falcon-h1" | "nemotron_h")
 }
 
 /// SentencePiece for the families that use it, byte-level BPE for the others.
@@ -191,7 +214,8 @@ fn tokenizer(file: GgufWriter, kind: &str) -> (GgufWriter, u64) {
 
 fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, sizes: &Sizes) -> GgufWriter {
     let mut add = |name: String, dims: &[u64]| {
-        let is_vector = dims.len() == 1 || name.contains("shortconv.conv") || !name.ends_with(".weight");
+        let is_small = ["conv.weight", "conv1d", "norm"].iter().any(|part| name.contains(part));
+        let is_vector = dims.len() == 1 || is_small || !name.ends_with(".weight");
         let weight_type = match (is_vector, sizes.weight_type, name.len() % 4) {
             (true, ..) => WeightType::F32,
             (_, Some(weight_type), _) => weight_type,
@@ -216,7 +240,19 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
         if norms_first {
             layer("attn_norm.weight", &[N_EMBD]);
         }
-        if kind.starts_with("lfm2") && i == 0 {
+        if kind == "falcon-h1" || (is_recurrent(kind) && i == 0) {
+            recurrence(&mut layer);
+        }
+        if kind == "nemotron_h" {
+            if i > 0 {
+                layer("ffn_up.weight", &[N_EMBD, n_ff]);
+                layer("ffn_down.weight", &[n_ff, N_EMBD]);
+            }
+            continue;
+        }
+        if kind == "granitehybrid" && i == 0 {
+            // Its mixer was all of it.
+        } else if kind.starts_with("lfm2") && i == 0 {
             layer("shortconv.in_proj.weight", &[N_EMBD, 3 * N_EMBD]);
             layer("shortconv.conv.weight", &[3, N_EMBD]);
             layer("shortconv.out_proj.weight", &[N_EMBD, N_EMBD]);
@@ -265,7 +301,11 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
             layer("post_ffw_norm.weight", &[N_EMBD]);
         }
         if norms_first {
-            let norm = if kind == "gpt-oss" { "post_attention_norm.weight" } else { "ffn_norm.weight" };
+            let norm = match kind {
+                "gpt-oss" => "post_attention_norm.weight",
+                "falcon-h1" => "ffn_norm",
+                _ => "ffn_norm.weight",
+            };
             layer(norm, &[N_EMBD]);
         }
         let is_leading = i == 0 && matches!(kind, "lfm2moe" | "ernie4_5-moe");
@@ -312,6 +352,19 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
     let norm = if kind.starts_with("lfm2") { "token_embd_norm.weight" } else { "output_norm.weight" };
     add(norm.into(), &[N_EMBD]);
     file
+}
+
+fn recurrence(layer: &mut impl FnMut(&str, &[u64])) {
+    let [inner, heads, groups, state, taps] = SSM.map(|(_, n)| n);
+    let channels = inner + 2 * groups * state;
+    layer("ssm_in.weight", &[N_EMBD, inner + channels + heads]);
+    layer("ssm_conv1d.weight", &[taps, channels]);
+    layer("ssm_conv1d.bias", &[channels]);
+    layer("ssm_dt.bias", &[heads]);
+    layer("ssm_a", &[1, heads]);
+    layer("ssm_d", &[1, heads]);
+    layer("ssm_norm.weight", &[inner / groups, groups]);
+    layer("ssm_out.weight", &[inner, N_EMBD]);
 }
 
 fn dense_network(layer: &mut impl FnMut(&str, &[u64]), n_ff: u64) {

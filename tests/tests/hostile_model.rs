@@ -143,6 +143,7 @@ const OPTIONAL_KEYS: &[&str] = &[
     "leading_dense_block_count",
     "interleave_moe_layer_step",
     "hidden_activation",
+    "attention.layer_norm_epsilon",
     "attention.shared_kv_layers",
     "attention.key_length_swa",
     "attention.value_length_swa",
@@ -179,7 +180,7 @@ fn every_tensor_may_have_any_shape_and_type() {
             let mut missing = file.clone();
             missing.tensors.remove(at);
             let name = &file.tensors[at].name;
-            let endings = [".bias", "attn_output.scale", "layer_output_scale.weight"];
+            let endings = [".bias", "attn_output.scale", "layer_output_scale.weight", "ssm_norm.weight"];
             // A layer without a matrix for its values has its keys for them.
             let is_optional = endings.iter().any(|ending| name.ends_with(ending.as_bytes()))
                 || (kind.starts_with("gemma4") && name.ends_with(b"attn_v.weight"));

@@ -184,7 +184,8 @@ impl<'a> Experts<'a> {
 
     fn expert(&self, e: usize) -> Dense<'a> {
         Dense {
-            gate_up: [&self.gate, &self.up].map(|linears| linears.expert(e)),
+            gate: Some(self.gate.expert(e)),
+            up: self.up.expert(e),
             down: self.down.expert(e),
             activation: self.activation,
             sub_norm: None,

@@ -1,8 +1,8 @@
 //! Which blocks a layer has.
 
-use super::{Attention, Dense, DenseAndExperts, Experts, PerLayerInput, ShortConv};
-use super::{Block, Op, attention, dense, experts, per_layer, short_conv};
-use crate::config::{Config, Norms, Reader, Refused, Rope, Traits};
+use super::{Attention, AttentionAndMamba, Dense, DenseAndExperts, Experts, Mamba2, PerLayerInput, ShortConv};
+use super::{Block, Op, attention, dense, experts, mamba2, per_layer, short_conv};
+use crate::config::{Config, Norms, Reader, Recurrence, Refused, Rope, Traits};
 use crate::gguf::Gguf;
 use crate::tensors::{LayerTensors, Tensors};
 use alloc::vec::Vec;
@@ -14,12 +14,19 @@ pub(crate) struct Layers {
     n_vocab: usize,
     traits: &'static Traits,
     attention: attention::Metadata,
-    /// There in architectures whose layers without KV heads are short convolutions.
-    short_conv: Option<short_conv::Metadata>,
+    recurrence: RecurrenceMetadata,
     /// There if some layer has such a network.
     dense: Option<dense::Metadata>,
     experts: Option<experts::Metadata>,
     per_layer: Option<per_layer::Metadata>,
+}
+
+/// What the metadata says about mixers beside attention.
+enum RecurrenceMetadata {
+    None,
+    ShortConv(short_conv::Metadata),
+    Mamba2(mamba2::Metadata),
+    BesideAttention(mamba2::Metadata),
 }
 
 impl Layers {
@@ -37,20 +44,51 @@ impl Layers {
             true => Some(dense::Metadata::read(r, config)?),
             false => None,
         };
-        let short_conv = if traits.short_conv { Some(short_conv::Metadata::read(r)?) } else { None };
+        let recurrence = match traits.recurrence {
+            Recurrence::None => RecurrenceMetadata::None,
+            Recurrence::Convolution => RecurrenceMetadata::ShortConv(short_conv::Metadata::read(r)?),
+            Recurrence::StateSpace => RecurrenceMetadata::Mamba2(mamba2::Metadata::read(r, config.norm_eps)?),
+            Recurrence::StateSpaceBesideAttention => {
+                RecurrenceMetadata::BesideAttention(mamba2::Metadata::read(r, config.norm_eps)?)
+            }
+        };
         let per_layer = per_layer::Metadata::read(r, config);
         let (n_embd, n_vocab) = (config.n_embd, config.n_vocab);
-        let layers = Self { n_embd, n_vocab, traits, attention, short_conv, dense, experts, per_layer };
+        let layers = Self { n_embd, n_vocab, traits, attention, recurrence, dense, experts, per_layer };
         for layer in 0..config.n_layers {
-            if layers.convolution(layer).is_none() {
+            if layers.has_attention(layer) {
                 layers.attention.check(r, layer)?;
             }
         }
         Ok((layers, ropes))
     }
 
-    fn convolution(&self, layer: usize) -> Option<&short_conv::Metadata> {
-        self.short_conv.as_ref().filter(|_| self.attention.has_no_heads(layer))
+    /// Whether a layer has attention, or should have.
+    fn has_attention(&self, layer: usize) -> bool {
+        let may_lack = matches!(self.recurrence, RecurrenceMetadata::ShortConv(_) | RecurrenceMetadata::Mamba2(_));
+        !may_lack || !self.attention.has_no_heads(layer)
+    }
+
+    /// The mixer of a layer.
+    fn mixer<'a>(&self, layer: usize, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Op<'a>> {
+        let has_attention = self.has_attention(layer);
+        match &self.recurrence {
+            RecurrenceMetadata::ShortConv(conv) if !has_attention => ShortConv::read(conv, tensors).map(Op::from),
+            RecurrenceMetadata::Mamba2(mamba) if !has_attention => Mamba2::read(mamba, tensors).map(Op::from),
+            RecurrenceMetadata::BesideAttention(mamba) => {
+                AttentionAndMamba::read(&self.attention, mamba, tensors).map(Op::from)
+            }
+            _ => Attention::read(&self.attention, tensors).map(Op::from),
+        }
+    }
+
+    /// Appends the one block of a layer.
+    fn read_single<'a>(&self, tensors: &mut LayerTensors<'_, '_, 'a>, blocks: &mut Vec<Block<'a>>) {
+        let layer = tensors.layer();
+        blocks.extend(self.block(tensors, [Some("attn_norm.weight"), None], |t| match &self.dense {
+            Some(dense) if !self.has_attention(layer) && dense.n_ff(layer) > 0 => Dense::read(dense, t).map(Op::from),
+            _ => self.mixer(layer, t),
+        }));
     }
 
     /// Whether layers `range` read what earlier ones keep, or tokens that only the first layer is given.
@@ -62,22 +100,24 @@ impl Layers {
     /// Appends the blocks of a layer, as far as they are not refused.
     pub(crate) fn read_layer<'a>(&self, layer: usize, tensors: &mut Tensors<'_, 'a>, blocks: &mut Vec<Block<'a>>) {
         let mut t = LayerTensors::new(tensors, layer, [self.n_embd, self.n_vocab]);
+        if self.traits.single_blocks {
+            return self.read_single(&mut t, blocks);
+        }
         let norm = |norm| Some(norm).filter(|_| self.traits.norms != Norms::Post);
         let post_norm = |norm| Some(norm).filter(|_| self.traits.norms != Norms::Pre);
         let is_beside_dense = self.traits.experts.beside_dense;
         let experts = self.experts.as_ref().filter(|experts| layer >= experts.first_layer());
         let experts = experts.filter(|_| !is_beside_dense || t.exists("ffn_gate_inp.weight"));
         // Those that stand beside a dense network norm their inputs themselves.
-        let ffn_norm = norm(self.traits.ffn_norm).filter(|_| !is_beside_dense || experts.is_none());
+        // Files of some converters have it without the ending.
+        let ffn_norm = if t.exists("ffn_norm") { "ffn_norm" } else { self.traits.ffn_norm };
+        let ffn_norm = norm(ffn_norm).filter(|_| !is_beside_dense || experts.is_none());
         let source = self.attention.source_layer(layer);
         // The first block of a layer is its mixer.
         let source = source.and_then(|source| blocks.iter().position(|block| block.layer == source));
 
         let mixer = self.block(&mut t, [norm("attn_norm.weight"), post_norm("post_attention_norm.weight")], |t| {
-            match self.convolution(layer) {
-                Some(metadata) => ShortConv::read(metadata, t).map(Op::from),
-                None => Attention::read(&self.attention, t).map(Op::from),
-            }
+            self.mixer(layer, t)
         });
         blocks.extend(mixer.map(|mixer| Block { source, ..mixer }));
         blocks.extend(self.block(&mut t, [ffn_norm, post_norm("post_ffw_norm.weight")], |t| match experts {

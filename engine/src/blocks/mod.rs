@@ -5,10 +5,12 @@
 //! a block is. A new kind is a file with an [`Operation`], a word in the list below, and a line in [`layers`].
 
 mod attention;
+mod attention_and_mamba;
 mod dense;
 mod dense_and_experts;
 mod experts;
 mod layers;
+mod mamba2;
 mod operation;
 mod per_layer;
 mod short_conv;
@@ -16,10 +18,12 @@ mod short_conv;
 use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage, Vector};
 use crate::config::Config;
 use attention::Attention;
+use attention_and_mamba::AttentionAndMamba;
 use dense::Dense;
 use dense_and_experts::DenseAndExperts;
 use experts::Experts;
 pub(crate) use layers::Layers;
+use mamba2::Mamba2;
 use nanocamelid_kernels::{Kernels, KvType};
 pub(crate) use operation::{Fact, Operation, Sizes, Weights};
 use per_layer::PerLayerInput;
@@ -147,6 +151,8 @@ macro_rules! kinds {
 kinds! {
     Attention with Option<attention::KvCache<'a>>,
     ShortConv with short_conv::Taps<'a>,
+    Mamba2 with mamba2::State<'a>,
+    AttentionAndMamba with (Option<attention::KvCache<'a>>, mamba2::State<'a>),
     Dense with (),
     Experts with (),
     DenseAndExperts with (),

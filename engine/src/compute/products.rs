@@ -19,13 +19,13 @@ pub(crate) fn gated_bytes(kernels: &Kernels, n_batch: usize, n_ff: usize) -> usi
     n_batch.saturating_mul(rows).max(n_ff).saturating_mul(2 * size_of::<f32>())
 }
 
-/// The gated half of a feed-forward network: `activate(gate(x), up(x))`.
+/// The gated half of a feed-forward network: `activate(gate(x), up(x))`, or `activate(gate(x))`.
 #[derive(Clone, Copy)]
 pub(crate) struct Gates<'g> {
     /// `[n_ff][n_embd]`.
     pub gate: &'g Linear<'g>,
-    /// `[n_ff][n_embd]`.
-    pub up: &'g Linear<'g>,
+    /// `[n_ff][n_embd]`; `None` where the gate stands alone.
+    pub up: Option<&'g Linear<'g>>,
     /// In place in the first argument; what comes of the second means nothing.
     pub activate: fn(&Kernels, &mut [f32], &mut [f32]),
     /// Norm of what comes of it, `[n_ff]`, and its epsilon.
@@ -36,7 +36,7 @@ pub(crate) struct Gates<'g> {
 struct Gating<'g> {
     gates: Gates<'g>,
     gate_x: Activations<'g>,
-    up_x: Activations<'g>,
+    up: Option<(&'g Linear<'g>, Activations<'g>)>,
 }
 
 impl Gating<'_> {
@@ -45,7 +45,11 @@ impl Gating<'_> {
         let (n, n_cols) = (tile.n_rows(), tile.n_cols());
         let (band, scratch) = take_band(scratch, n * n_cols);
         self.gates.gate.fill_from(first, kernels, &self.gate_x, tile, scratch);
-        self.gates.up.fill_from(first, kernels, &self.up_x, &mut TileMut::whole(band, n, n_cols), scratch);
+        let Some((up, up_x)) = &self.up else {
+            tile.rows_mut().for_each(|row| (self.gates.activate)(kernels, row, &mut []));
+            return;
+        };
+        up.fill_from(first, kernels, up_x, &mut TileMut::whole(band, n, n_cols), scratch);
         for (gate, up) in tile.rows_mut().zip(band.chunks_mut(n_cols)) {
             (self.gates.activate)(kernels, gate, up);
         }
@@ -100,7 +104,8 @@ impl Workers<'_> {
     /// those are quantized when all rows are there.
     pub(crate) fn gated(&mut self, gates: Gates<'_>, x: &Prepared<'_>, out: &mut Prepared<'_>) {
         let (kernels, n) = (self.kernels, x.rows().n());
-        let gating = Gating { gates, gate_x: x.read_by(gates.gate, 0, n), up_x: x.read_by(gates.up, 0, n) };
+        let up = gates.up.map(|up| (up, x.read_by(up, 0, n)));
+        let gating = Gating { gates, gate_x: x.read_by(gates.gate, 0, n), up };
         let band_rows = self.band_rows(n, gates.gate.n_out());
         if let Some(quantized) = out.joined() {
             self.share(quantized.tiles_mut(band_rows.next_multiple_of(BLOCK)), |mut tile, scratch| {

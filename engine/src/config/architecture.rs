@@ -35,6 +35,8 @@ pub(crate) enum QkNorm {
 pub(crate) enum RopeLayers {
     /// All of them.
     All,
+    /// None of them.
+    None,
     /// All but every this-many-th.
     AllBut(usize),
     /// In models with windows the windowed ones, in others all.
@@ -62,6 +64,19 @@ pub(crate) enum DefaultScales {
     /// MiniCPM's published 12, 1.4 over the square root of the depth, and 256 over the width (Hu et al. 2024,
     /// arXiv:2404.06395).
     MiniCpm,
+}
+
+/// What mixes tokens beside attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recurrence {
+    /// Nothing.
+    None,
+    /// A short convolution, in layers without KV heads.
+    Convolution,
+    /// Mamba-2, in layers without KV heads.
+    StateSpace,
+    /// Mamba-2 in every layer, side by side with attention.
+    StateSpaceBesideAttention,
 }
 
 /// How an architecture differs from plain llama.
@@ -92,8 +107,9 @@ pub(crate) struct Traits {
     pub softcaps: (Option<f32>, Option<f32>),
     pub head_scale: HeadScale,
     pub scales: DefaultScales,
-    /// Layers without KV heads are short convolutions.
-    pub short_conv: bool,
+    pub recurrence: Recurrence,
+    /// A layer is one block: attention if it has KV heads, a network if that has a width, a recurrence otherwise.
+    pub single_blocks: bool,
     pub experts: ExpertTraits,
     /// The last norm's tensor.
     pub output_norm: &'static str,
@@ -167,7 +183,8 @@ const LLAMA: Traits = Traits {
     softcaps: (None, None),
     head_scale: HeadScale::KeyDim,
     scales: DefaultScales::None,
-    short_conv: false,
+    recurrence: Recurrence::None,
+    single_blocks: false,
     experts: ExpertTraits { needed: false, ..MIXTURE },
     output_norm: "output_norm",
 };
@@ -204,8 +221,13 @@ const GEMMA4: Traits = Traits {
 const SMOLLM3: Traits = Traits { name: "smollm3", rope_layers: RopeLayers::AllBut(4), ..LLAMA };
 // Phi-3 files name a sliding window that the published models do not honour in practice; like the field, it is ignored.
 const PHI3: Traits = Traits { name: "phi3", ..QWEN2 };
-const LFM2: Traits =
-    Traits { name: "lfm2", short_conv: true, window: WINDOWS, output_norm: "token_embd_norm", ..QWEN3 };
+const LFM2: Traits = Traits {
+    name: "lfm2",
+    recurrence: Recurrence::Convolution,
+    window: WINDOWS,
+    output_norm: "token_embd_norm",
+    ..QWEN3
+};
 const LFM2_MOE: Traits = Traits {
     name: "lfm2moe",
     window: NO_WINDOW,
@@ -214,6 +236,16 @@ const LFM2_MOE: Traits = Traits {
 };
 const GRANITE: Traits = Traits { name: "granite", rope_switch: true, ..LLAMA };
 const GRANITE_MOE: Traits = Traits { name: "granitemoe", experts: MIXTURE, ..GRANITE };
+const GRANITE_HYBRID: Traits = Traits { name: "granitehybrid", recurrence: Recurrence::StateSpace, ..GRANITE };
+const FALCON_H1: Traits = Traits { name: "falcon-h1", recurrence: Recurrence::StateSpaceBesideAttention, ..QWEN2 };
+const NEMOTRON_H: Traits = Traits {
+    name: "nemotron_h",
+    activation: Activation::SquaredRelu,
+    rope_layers: RopeLayers::None,
+    recurrence: Recurrence::StateSpace,
+    single_blocks: true,
+    ..LLAMA
+};
 const MINICPM: Traits = Traits { name: "minicpm", scales: DefaultScales::MiniCpm, ..LLAMA };
 const MISTRAL3: Traits = Traits { name: "mistral3", tempered: true, ..LLAMA };
 const GPT_OSS: Traits = Traits {
@@ -289,6 +321,9 @@ architectures! {
     Lfm2Moe: LFM2_MOE,
     Granite: GRANITE,
     GraniteMoe: GRANITE_MOE,
+    GraniteHybrid: GRANITE_HYBRID,
+    FalconH1: FALCON_H1,
+    NemotronH: NEMOTRON_H,
     MiniCpm: MINICPM,
     Mistral3: MISTRAL3,
     GptOss: GPT_OSS,

@@ -6,7 +6,7 @@ mod rope;
 
 pub use architecture::Architecture;
 pub(crate) use architecture::{
-    DefaultScales, HeadScale, Norms, QkNorm, RopeLayers, SelectionBias, Traits, WindowTraits,
+    DefaultScales, HeadScale, Norms, QkNorm, Recurrence, RopeLayers, SelectionBias, Traits, WindowTraits,
 };
 pub(crate) use reader::{Reader, Refused};
 pub(crate) use rope::read as read_ropes;
@@ -65,7 +65,11 @@ impl Config {
         let n_layers = r.required("block_count", 1, MAX_LAYERS);
         let n_embd = r.required("embedding_length", 1, MAX_WIDTH);
         let n_ctx_train = r.required("context_length", 1, 1 << 32);
-        let norm_eps = r.required_float("attention.layer_norm_rms_epsilon", 0.0, 1.0);
+        // Some files have the epsilon only under the name of the other kind of norm.
+        let norm_eps = match r.optional_float("attention.layer_norm_epsilon", 0.0, 1.0) {
+            Some(eps) if r.value("attention.layer_norm_rms_epsilon").is_none() => Ok(eps),
+            _ => r.required_float("attention.layer_norm_rms_epsilon", 0.0, 1.0),
+        };
         let n_vocab = r.vocab_size(MAX_VOCAB);
         // Everything is sized by these; with one of them missing there is nothing sensible to say about the rest.
         let n_embd = n_embd?;

@@ -16,11 +16,18 @@ pub(crate) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
     }
 }
 
-/// `gate = max(gate, 0)^2 * up`.
-pub(crate) fn squared_relu_mul(gate: &mut [f32], up: &[f32]) {
-    for (g, u) in gate.iter_mut().zip(up) {
-        let positive = if *g > 0.0 { *g } else { 0.0 };
-        *g = positive * positive * u;
+/// `x = max(x, 0)^2`.
+pub(crate) fn squared_relu(x: &mut [f32]) {
+    for x in x {
+        let positive = if *x > 0.0 { *x } else { 0.0 };
+        *x = positive * positive;
+    }
+}
+
+/// `x *= y`.
+pub(crate) fn multiply(x: &mut [f32], y: &[f32]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        *x *= y;
     }
 }
 

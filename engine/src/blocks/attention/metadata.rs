@@ -64,6 +64,7 @@ impl Metadata {
         let rope_off = traits.rope_switch && r.boolean("rope.scaling.finetuned") == Some(false);
         let has_rope = |layer: usize| match traits.rope_layers {
             RopeLayers::All => !rope_off,
+            RopeLayers::None => false,
             RopeLayers::AllBut(period) => !(layer + 1).is_multiple_of(period),
             RopeLayers::Windowed => window.len == 0 || window.local[layer],
         };
