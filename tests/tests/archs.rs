@@ -121,10 +121,14 @@ fn odd_widths_do_not_move_a_bit() {
 #[test]
 fn the_work_of_a_token_is_counted() {
     let macs = |kind| Model::new(&Gguf::parse(&tiny_model(kind).finish().bytes).unwrap()).unwrap().layer_macs();
-    // Two layers, everything 32 wide but one KV head of 16: q and output, k and v; gate, up and down.
-    assert_eq!(macs("llama"), 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 32));
+    // Everything is 32 wide but one KV head of 16. Of two layers the first does all: q and output, k and v; gate, up and
+    // down. In the last one a token of a prompt leaves its keys and values.
+    let keys_values = 2 * 32 * 16;
+    assert_eq!(macs("llama"), 2 * 32 * 32 + keys_values + 3 * 32 * 32 + keys_values);
     // A router for four experts, of which two serve a token.
-    assert_eq!(macs("mixtral"), 2 * (2 * 32 * 32 + 2 * 32 * 16 + 32 * 4 + 2 * 3 * 32 * 32));
+    assert_eq!(macs("mixtral"), 2 * 32 * 32 + keys_values + 32 * 4 + 2 * 3 * 32 * 32 + keys_values);
+    // The last layer reads what the first keeps, which is all that a token of a prompt must leave.
+    assert_eq!(macs("gemma4"), keys_values);
 }
 
 #[test]

@@ -236,7 +236,10 @@ impl<'a> Operation<'a> for Mamba2<'a> {
 
     fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> State<'s> {
         let Metadata { n_inner, n_state, n_taps, .. } = self.numbers;
-        State { taps: arena.take(self.numbers.n_channels() * (n_taps - 1)), heads: arena.take(n_inner.saturating_mul(n_state)) }
+        State {
+            taps: arena.take(self.numbers.n_channels() * (n_taps - 1)),
+            heads: arena.take(n_inner.saturating_mul(n_state)),
+        }
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {

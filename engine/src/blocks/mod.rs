@@ -90,7 +90,8 @@ macro_rules! kinds {
                 match self { $(Self::$Kind(op) => op.embedding_inputs(),)+ }
             }
 
-            fn remembers(&self) -> bool {
+            /// [`Operation::remembers`].
+            pub(crate) fn remembers(&self) -> bool {
                 match self { $(Self::$Kind(op) => op.remembers(),)+ }
             }
 
@@ -111,6 +112,11 @@ macro_rules! kinds {
             /// [`Operation::weights`].
             pub(crate) fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
                 match self { $(Self::$Kind(op) => op.weights(each),)+ }
+            }
+
+            /// [`Operation::weights_to_take_in`].
+            pub(crate) fn weights_to_take_in(&self, each: &mut dyn FnMut(Weights<'a>)) {
+                match self { $(Self::$Kind(op) => op.weights_to_take_in(each),)+ }
             }
 
             /// [`Operation::facts`].

@@ -112,6 +112,11 @@ pub(crate) trait Operation<'w> {
     /// Shows its matrices.
     fn weights(&self, each: &mut dyn FnMut(Weights<'w>));
 
+    /// Shows the matrices that taking in needs.
+    fn weights_to_take_in(&self, each: &mut dyn FnMut(Weights<'w>)) {
+        self.weights(each);
+    }
+
     /// Describes it.
     fn facts(&self, tell: &mut dyn FnMut(Fact));
 }

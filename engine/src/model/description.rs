@@ -23,10 +23,16 @@ impl<'a> Model<'a> {
         bytes
     }
 
-    /// Multiply-adds of the layers' matrices for one token: what prefill does for each (the head works for the last
-    /// alone).
+    /// Multiply-adds of the layers' matrices for one token of a prompt: what prefill does for each but the last, up to
+    /// the block behind which nothing is kept of it.
     pub fn layer_macs(&self) -> u64 {
-        self.sum(|w| (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64)
+        let mut macs = 0;
+        let mut count = |w: Weights<'_>| macs += (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64;
+        let last = self.blocks.iter().rposition(|block| block.op.remembers());
+        let (before, last) = self.blocks.split_at(last.unwrap_or(self.blocks.len()));
+        before.iter().for_each(|block| block.op.weights(&mut count));
+        last.iter().take(1).for_each(|block| block.op.weights_to_take_in(&mut count));
+        macs
     }
 
     /// Bytes of KV cache that one more position costs, in layers without a window.

@@ -295,6 +295,11 @@ impl<'a> Operation<'a> for Attention<'a> {
         self.readers().chain([&self.output]).for_each(|linear| each(Weights::of(linear)));
     }
 
+    fn weights_to_take_in(&self, each: &mut dyn FnMut(Weights<'a>)) {
+        let own = self.source.iter().flat_map(|source| [Some(source.key), source.value]);
+        own.flatten().for_each(|linear| each(Weights::of(&linear)));
+    }
+
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {
         self.heads.facts(tell);
     }
