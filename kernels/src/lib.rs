@@ -17,6 +17,7 @@ pub mod formats;
 mod lanes;
 pub mod matrix;
 pub mod queue;
+pub mod recurrence;
 pub mod reference;
 pub mod table;
 pub mod tiles;
@@ -29,6 +30,7 @@ pub use features::Features;
 pub use formats::WeightType;
 pub use matrix::Matrix;
 pub use queue::Queue;
+pub use recurrence::StateStep;
 pub use table::{Kernels, RopeStyle};
 pub use tiles::{TileMut, TilesMut};
 

@@ -143,6 +143,10 @@ fn caches_to_share_must_be_there() {
     assert!(refusals(&file).contains("gemma4.attention.shared_kv_layers"), "{}", refusals(&file));
     file.set("gemma4.attention.shared_kv_layers", Value::u32(9));
     assert!(refusals(&file).contains("gemma4.attention.shared_kv_layers"), "{}", refusals(&file));
+    // A block that is more than attention has nothing to read another's cache with.
+    let mut mixed = self::file("falcon-h1");
+    mixed.set("falcon-h1.attention.shared_kv_layers", Value::u32(1));
+    assert!(refusals(&mixed).contains("falcon-h1.attention.shared_kv_layers"), "{}", refusals(&mixed));
     file.remove("gemma4.attention.sliding_window_pattern");
     assert!(refusals(&file).contains("gemma4.attention.sliding_window_pattern is missing"), "{}", refusals(&file));
 }

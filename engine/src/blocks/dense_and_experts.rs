@@ -94,7 +94,7 @@ impl<'a> Operation<'a> for DenseAndExperts<'a> {
         let [expert_norm, expert_post_norm] = self.expert_norms;
         let inputs = [(&mut buffers.dense, norm, 1.0), (&mut buffers.experts, expert_norm, 1.0)];
         for (input, norm, scale) in inputs.into_iter().chain([(&mut buffers.router, self.router_scale, to_unit)]) {
-            input.fill(&pass.workers, |t, row| {
+            input.fill(&pass.workers, &|t, row| {
                 kernels.rms_norm(rows.row(t), Some(norm), eps, row);
                 if scale != 1.0 {
                     kernels.scale(row, scale);

@@ -108,9 +108,9 @@ impl Layers {
         let is_beside_dense = self.traits.experts.beside_dense;
         let experts = self.experts.as_ref().filter(|experts| layer >= experts.first_layer());
         let experts = experts.filter(|_| !is_beside_dense || t.exists("ffn_gate_inp.weight"));
-        // Those that stand beside a dense network norm their inputs themselves.
         // Files of some converters have it without the ending.
         let ffn_norm = if t.exists("ffn_norm") { "ffn_norm" } else { self.traits.ffn_norm };
+        // Experts that stand beside a dense network norm their inputs themselves.
         let ffn_norm = norm(ffn_norm).filter(|_| !is_beside_dense || experts.is_none());
         let source = self.attention.source_layer(layer);
         // The first block of a layer is its mixer.

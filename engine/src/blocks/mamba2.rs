@@ -6,8 +6,8 @@ use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Stage, Vector};
 use crate::config::{MAX_WIDTH, Reader, Refused};
 use crate::tensors::LayerTensors;
-use nanocamelid_kernels::Kernels;
 use nanocamelid_kernels::reference::math;
+use nanocamelid_kernels::{Kernels, StateStep};
 
 /// Channels that a worker convolves at a time.
 const CHANNELS: usize = 64;
@@ -132,19 +132,11 @@ impl<'a> Mamba2<'a> {
         let tiles = convolved.tiles_mut(n, CHANNELS).zip(taps.chunks_mut(CHANNELS * (n_taps - 1)));
         pass.workers.share(tiles, |(mut tile, state), _| {
             let (first, n_cols) = (tile.first_col(), tile.n_cols());
+            let taps = &self.conv[first * n_taps..][..n_cols * n_taps];
+            let bias = self.conv_bias.map(|bias| &bias[first..][..n_cols]);
             for t in 0..n {
-                let inputs = &channels.row(t)[first..first + n_cols];
                 let row = tile.row_mut(t);
-                for (i, past) in state.chunks_exact_mut(n_taps - 1).enumerate() {
-                    let weights = &self.conv[(first + i) * n_taps..][..n_taps];
-                    let mut sum = 0.0;
-                    for (x, weight) in past.iter().chain([&inputs[i]]).zip(weights) {
-                        sum += x * f32::from_le_bytes(*weight);
-                    }
-                    row[i] = sum + self.conv_bias.map_or(0.0, |bias| float(bias, first + i));
-                    past.copy_within(1.., 0);
-                    past[n_taps - 2] = inputs[i];
-                }
+                kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
                 kernels.silu_mul(row, &[1.0; CHANNELS][..n_cols]);
             }
         });
@@ -160,7 +152,7 @@ impl<'a> Mamba2<'a> {
         out: &mut RowsMut<'_>,
     ) {
         let Metadata { n_inner, n_heads, n_groups, n_state, .. } = self.numbers;
-        let (n, head_dim) = (pass.n, self.numbers.head_dim());
+        let (n, head_dim, kernels) = (pass.n, self.numbers.head_dim(), pass.workers.kernels);
         let inputs = convolved.cols(0, n_inner);
         let states = heads.chunks_mut(head_dim * n_state);
         let tiles = out.tiles_mut(n, head_dim).zip(states).enumerate();
@@ -172,11 +164,9 @@ impl<'a> Mamba2<'a> {
             let (a, d) = (float(self.a, head), float(self.d, head));
             for t in 0..n {
                 let step = softplus(steps.row(t)[head] + float(self.dt_bias, head));
-                let keep = math::exp(step * a);
-                let rows = state.chunks_exact_mut(n_state).zip(inputs.row(t)).zip(tile.row_mut(t));
-                for ((state, &x), y) in rows {
-                    *y = advance(state, keep, step * x, into.row(t), out_of.row(t)) + d * x;
-                }
+                let (into, out_of) = (into.row(t), out_of.row(t));
+                let step = StateStep { keep: math::exp(step * a), step, direct: d, into, out_of };
+                kernels.state_step(&step, inputs.row(t), state, tile.row_mut(t));
             }
         });
     }
@@ -201,28 +191,6 @@ impl<'a> Mamba2<'a> {
 /// `ln(1 + e^x)`; beyond 20 that is `x`.
 fn softplus(x: f32) -> f32 {
     if x > 20.0 { x } else { libm::log1pf(math::exp(x)) }
-}
-
-/// One row of a head's state takes in a token: `row = keep * row + x * into`; gives `row . out_of`, summed in 16 lanes.
-fn advance(row: &mut [f32], keep: f32, x: f32, into: &[f32], out_of: &[f32]) -> f32 {
-    let mut lanes = [0.0; math::LANES];
-    let (rows, row) = row.as_chunks_mut::<{ math::LANES }>();
-    let (intos, into) = into.as_chunks::<{ math::LANES }>();
-    let (outs_of, out_of) = out_of.as_chunks::<{ math::LANES }>();
-    for ((row, into), out_of) in rows.iter_mut().zip(intos).zip(outs_of) {
-        take_in(row, keep, x, into, out_of, &mut lanes);
-    }
-    take_in(row, keep, x, into, out_of, &mut lanes);
-    math::tree(&lanes)
-}
-
-/// Up to 16 values of a row.
-#[inline(always)]
-fn take_in(row: &mut [f32], keep: f32, x: f32, into: &[f32], out_of: &[f32], lanes: &mut [f32; math::LANES]) {
-    for (((row, into), out_of), lane) in row.iter_mut().zip(into).zip(out_of).zip(lanes) {
-        *row = *row * keep + x * into;
-        *lane += *row * out_of;
-    }
 }
 
 impl<'a> Operation<'a> for Mamba2<'a> {

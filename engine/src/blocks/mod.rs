@@ -212,7 +212,7 @@ impl<'a> Block<'a> {
         let (kernels, rows) = (pass.workers.kernels, x.rows());
         pass.layer = Some(self.layer);
         let mut block = self.residual(arena, pass.n);
-        block.x.fill(&pass.workers, |t, input| match self.norm {
+        block.x.fill(&pass.workers, &|t, input| match self.norm {
             Some(norm) => kernels.rms_norm(rows.row(t), Some(norm), config.norm_eps, input),
             None => input.copy_from_slice(rows.row(t)),
         });

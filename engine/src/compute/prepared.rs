@@ -88,7 +88,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// Makes every row with `make`, and its quantized forms, on whichever worker draws it.
-    pub(crate) fn fill(&mut self, workers: &Workers<'_>, make: impl Fn(usize, &mut [f32]) + Sync) {
+    pub(crate) fn fill(&mut self, workers: &Workers<'_>, make: &(dyn Fn(usize, &mut [f32]) + Sync)) {
         let kernels = workers.kernels;
         workers.rows(self.rows_mut().enumerate(), |(i, (row, forms))| {
             make(i, row);
@@ -101,7 +101,7 @@ impl<'a> Prepared<'a> {
     /// Makes the quantized forms of the f32 rows.
     pub(crate) fn quantize(&mut self, workers: &Workers<'_>) {
         if self.quantized.iter().any(Option::is_some) {
-            self.fill(workers, |_, _| {});
+            self.fill(workers, &|_, _| {});
         }
     }
 

@@ -121,7 +121,7 @@ impl Workers<'_> {
                 gating.fill(tile.first_col(), kernels, &mut tile, scratch);
             });
             match gates.norm {
-                Some((norm, eps)) => out.fill(self, |_, row| kernels.rms_norm_in_place(row, Some(norm), eps)),
+                Some((norm, eps)) => out.fill(self, &|_, row| kernels.rms_norm_in_place(row, Some(norm), eps)),
                 None => out.quantize(self),
             }
         }

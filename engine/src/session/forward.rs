@@ -98,7 +98,7 @@ fn embeddings<'s>(
 ) -> Option<Prepared<'s>> {
     let mut embeddings = Prepared::carve(arena, model.embedding_inputs()?, x.n(), x.width());
     let rows = x.rows();
-    embeddings.fill(workers, |t, row| row.copy_from_slice(rows.row(t)));
+    embeddings.fill(workers, &|t, row| row.copy_from_slice(rows.row(t)));
     Some(embeddings)
 }
 
@@ -136,7 +136,7 @@ impl Head<'_> {
         let mut input = self.input(arena, x.n());
         let norm = |i: usize, row: &mut [f32]| kernels.rms_norm(x.row(i), Some(self.norm), config.norm_eps, row);
         if self.rows_per_output() == 1 {
-            input.fill(&pass.workers, norm);
+            input.fill(&pass.workers, &norm);
             pass.workers.product(&input, &self.output, out);
         } else {
             input.fill_with_remainders(&pass.workers, norm);

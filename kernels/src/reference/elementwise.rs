@@ -17,6 +17,7 @@ pub(crate) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
 }
 
 /// `x = max(x, 0)^2`.
+#[inline(never)]
 pub(crate) fn squared_relu(x: &mut [f32]) {
     for x in x {
         let positive = if *x > 0.0 { *x } else { 0.0 };
@@ -25,6 +26,7 @@ pub(crate) fn squared_relu(x: &mut [f32]) {
 }
 
 /// `x *= y`.
+#[inline(never)]
 pub(crate) fn multiply(x: &mut [f32], y: &[f32]) {
     for (x, y) in x.iter_mut().zip(y) {
         *x *= y;
@@ -38,6 +40,7 @@ const SWISH_SLOPE: f32 = 1.702;
 
 /// Makes of gate and up what [`silu_mul`] makes `g * sigmoid(1.702 g) * (u + 1)` of, both limited:
 /// `silu(1.702 g)` is 1.702 times too much.
+#[inline(never)]
 pub(crate) fn clamp_swish(gate: &mut [f32], up: &mut [f32]) {
     for (g, u) in gate.iter_mut().zip(up) {
         *g = SWISH_SLOPE * if *g > SWISH_LIMIT { SWISH_LIMIT } else { *g };

@@ -12,6 +12,7 @@ pub mod math;
 pub mod matmul;
 pub mod norm;
 pub mod quantize;
+pub mod recurrence;
 pub mod rope;
 
 /// The products of a format.

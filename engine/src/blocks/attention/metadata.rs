@@ -4,7 +4,7 @@ use super::Rotation;
 use super::heads::Heads;
 use super::queries::Temperature;
 use crate::config::{
-    Config, HeadScale, MAX_WIDTH, Reader, Refused, Rope, RopeLayers, Traits, WindowTraits, read_ropes,
+    Config, HeadScale, MAX_WIDTH, Reader, Recurrence, Refused, Rope, RopeLayers, Traits, WindowTraits, read_ropes,
 };
 use crate::gguf::Gguf;
 use crate::refusal::Reason;
@@ -61,6 +61,9 @@ impl Metadata {
         let window = Window::read(traits.window, r, n_layers)?;
         let ropes = read_ropes(r, gguf, traits, [global[0], local[0]], config.n_ctx_train)?;
         let n_shared = r.optional("attention.shared_kv_layers", 0, n_layers as u64).unwrap_or(0);
+        if n_shared > 0 && traits.recurrence != Recurrence::None {
+            return Err(r.bad("attention.shared_kv_layers"));
+        }
         let rope_off = traits.rope_switch && r.boolean("rope.scaling.finetuned") == Some(false);
         let has_rope = |layer: usize| match traits.rope_layers {
             RopeLayers::All => !rope_off,

@@ -166,7 +166,7 @@ impl<'a> Attention<'a> {
                 row.chunks_mut(dim).for_each(|head| kernels.rms_norm_in_place(head, None, self.norm_eps));
             });
         }
-        self.turn(source.key_norm).run(pass, keys, |_, _| {});
+        self.turn(source.key_norm).run(pass, keys, &|_, _| {});
         cache.store(pass, keys.rows(), values.rows());
     }
 
@@ -187,7 +187,7 @@ impl<'a> Attention<'a> {
     fn attend(&self, pass: &mut Pass<'_>, cache: &KvCache<'_>, buffers: &mut Buffers<'_>, out: &mut RowsMut<'_>) {
         let Buffers { queries, mixed, partials } = buffers;
         let (kernels, position) = (pass.workers.kernels, pass.position);
-        self.turn(self.query_norm).run(pass, queries, |t, row| {
+        self.turn(self.query_norm).run(pass, queries, &|t, row| {
             let temperature = self.temperature.map_or(1.0, |temperature| temperature.at(position + t));
             kernels.scale(row, self.scale * temperature);
         });
@@ -195,7 +195,9 @@ impl<'a> Attention<'a> {
         reading.attend(pass, queries.rows(), mixed.f32s_mut(), partials);
         pass.show(Stage::Mixed, mixed.values());
         match self.sub_norm {
-            Some(norm) => mixed.fill(&pass.workers, |_, row| kernels.rms_norm_in_place(row, Some(norm), self.norm_eps)),
+            Some(norm) => {
+                mixed.fill(&pass.workers, &|_, row| kernels.rms_norm_in_place(row, Some(norm), self.norm_eps))
+            }
             None => mixed.quantize(&pass.workers),
         }
         pass.workers.product(mixed, &self.output, out);

@@ -45,7 +45,7 @@ pub(super) struct Turn<'t> {
 
 impl Turn<'_> {
     /// Norms and rotates all rows in place, then calls `finish` with each, first with that of the batch's first token.
-    pub(super) fn run(&self, pass: &Pass<'_>, rows: &mut RowsMut<'_>, finish: impl Fn(usize, &mut [f32]) + Sync) {
+    pub(super) fn run(&self, pass: &Pass<'_>, rows: &mut RowsMut<'_>, finish: &(dyn Fn(usize, &mut [f32]) + Sync)) {
         let (kernels, first) = (pass.workers.kernels, pass.first);
         let norm = |row: &mut [f32], width: usize| {
             row.chunks_mut(width).for_each(|head| kernels.rms_norm_in_place(head, self.norm, self.norm_eps));
