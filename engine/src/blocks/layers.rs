@@ -86,7 +86,7 @@ impl Layers {
     fn read_single<'a>(&self, tensors: &mut LayerTensors<'_, '_, 'a>, blocks: &mut Vec<Block<'a>>) {
         let layer = tensors.layer();
         blocks.extend(self.block(tensors, [Some("attn_norm.weight"), None], |t| match &self.dense {
-            Some(dense) if !self.has_attention(layer) && dense.n_ff(layer) > 0 => Dense::read(dense, t).map(Op::from),
+            Some(dense) if dense.n_ff(layer) > 0 => Dense::read(dense, t).map(Op::from),
             _ => self.mixer(layer, t),
         }));
     }

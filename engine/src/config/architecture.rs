@@ -108,7 +108,7 @@ pub(crate) struct Traits {
     pub head_scale: HeadScale,
     pub scales: DefaultScales,
     pub recurrence: Recurrence,
-    /// A layer is one block: attention if it has KV heads, a network if that has a width, a recurrence otherwise.
+    /// A layer is one block: a network if that has a width, attention if it has KV heads, a recurrence otherwise.
     pub single_blocks: bool,
     pub experts: ExpertTraits,
     /// The last norm's tensor.

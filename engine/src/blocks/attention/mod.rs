@@ -70,8 +70,8 @@ impl<'a> Attention<'a> {
         let heads = metadata.heads(tensors.layer());
         let (n_embd, traits) = (tensors.n_embd(), metadata.traits);
         let widths = heads.widths();
-        // Gemma 4 has layers whose values are made of what their keys are made of.
         let is_own = metadata.source_layer(tensors.layer()).is_none();
+        // Gemma 4 has layers whose values are made of what their keys are made of.
         let keys_may_serve = traits.value_norm && heads.key_dim == heads.value_dim;
         let n_mixed = heads.n_heads * heads.value_dim;
         let [q, k, v] = if tensors.exists("attn_qkv.weight") {
