@@ -1,5 +1,5 @@
-//! The gated delta rule (Yang et al. 2024, arXiv:2412.06464): a matrix that fades, is asked for the value of a key, and is
-//! told by how much the answer was wrong. The arithmetic is in docs/NUMERICS.md.
+//! The gated delta rule (Yang et al. 2024, arXiv:2412.06464): a matrix that fades, is asked for the value of a key, and
+//! is told by how much the answer was wrong. The arithmetic is in docs/NUMERICS.md.
 //!
 //! The columns of a head's matrix, one for each component of its values, know nothing of each other. They are kept in
 //! bands of [`BAND`], each band row by row: `[key_dim][BAND]`, so that one vector holds a row of a band.
