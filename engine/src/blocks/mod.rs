@@ -6,6 +6,7 @@
 
 mod attention;
 mod attention_and_mamba;
+mod convolution;
 mod dense;
 mod dense_and_experts;
 mod experts;
