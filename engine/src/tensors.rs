@@ -145,6 +145,14 @@ impl<'g, 'a> Tensors<'g, 'a> {
         Some(self.gguf.tensors()[index])
     }
 
+    /// Gives the tensors of blocks that take no part their place.
+    pub(crate) fn ignore_blocks(&mut self, blocks: Range<usize>) {
+        for (info, used) in self.gguf.tensors().iter().zip(&mut self.used) {
+            let number = info.name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+            *used |= number.and_then(|number| number.parse().ok()).is_some_and(|number| blocks.contains(&number));
+        }
+    }
+
     /// A tensor nothing took would mean that the file computes something this engine does not.
     pub(crate) fn refuse_leftovers(&mut self) {
         for (info, used) in self.gguf.tensors().iter().zip(core::mem::take(&mut self.used)) {

@@ -2,6 +2,7 @@
 
 use crate::activations::{ActivationType, Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
+use crate::delta::DeltaStep;
 use crate::features::Features;
 use crate::formats::WeightType;
 use crate::matrix::Matrix;
@@ -41,11 +42,13 @@ pub struct Kernels {
     pub(crate) softmax: fn(&mut [f32]),
     pub(crate) rope: fn(&mut [f32], &[f32], &[f32], RopeStyle),
     pub(crate) silu_mul: fn(&mut [f32], &[f32]),
+    pub(crate) sigmoid_mul: fn(&mut [f32], &[f32]),
     pub(crate) gelu_mul: fn(&mut [f32], &[f32]),
     pub(crate) add: fn(&mut [f32], &[f32]),
     pub(crate) add_scaled: fn(&mut [f32], f32, &[f32]),
     pub(crate) scale: fn(&mut [f32], f32),
     pub(crate) softcap: fn(&mut [f32], f32),
+    pub(crate) delta_step: fn(&DeltaStep<'_>, &mut [f32], &mut [f32]),
     pub(crate) attend: fn(&Attend<'_>, &mut AttentionState<'_>),
     pub(crate) merge: fn(&mut AttentionState<'_>, &AttentionState<'_>),
     pub(crate) store_key: fn(KvType, usize, usize, &[f32], &mut [u8]),
@@ -220,6 +223,15 @@ impl Kernels {
         (self.silu_mul)(gate, up);
     }
 
+    /// `x[i] = x[i] * sigmoid(gate[i])`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn sigmoid_mul(&self, x: &mut [f32], gate: &[f32]) {
+        assert_eq!(x.len(), gate.len());
+        (self.sigmoid_mul)(x, gate);
+    }
+
     /// `gate[i] = gelu(gate[i]) * up[i]`, the tanh form of GELU.
     ///
     /// # Panics
@@ -255,6 +267,16 @@ impl Kernels {
     /// `x[i] = cap * tanh(x[i] / cap)`.
     pub fn softcap(&self, x: &mut [f32], cap: f32) {
         (self.softcap)(x, cap);
+    }
+
+    /// Takes a token into one band of a head's matrix, `[key_dim][BAND]`, and puts what its query then finds there into
+    /// `out`, one value for each column of the band that there is.
+    ///
+    /// # Panics
+    /// If a length does not follow from the others as documented on [`DeltaStep`].
+    pub fn delta_step(&self, step: &DeltaStep<'_>, band: &mut [f32], out: &mut [f32]) {
+        step.check(band, out);
+        (self.delta_step)(step, band, out);
     }
 
     /// Scores one chunk against a tile of queries and merges it into `state`.

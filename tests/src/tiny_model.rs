@@ -10,6 +10,10 @@ pub const KINDS: &[&str] = &[
     "qwen2",
     "qwen3",
     "qwen3moe",
+    "qwen35",
+    "qwen35moe",
+    "qwen3next",
+    "qwen3next-woven",
     "gemma2",
     "gemma3",
     "gemma4",
@@ -40,6 +44,7 @@ pub fn architecture(kind: &str) -> &str {
     match kind {
         "mixtral" => "llama",
         "gemma4moe" => "gemma4",
+        "qwen3next-woven" => "qwen3next",
         kind => kind,
     }
 }
@@ -112,7 +117,7 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
         _ => Value::i32(kv_heads),
     };
     file = file.entry(key("attention.head_count_kv"), kv_heads);
-    let has_experts = kind.ends_with("moe") || matches!(kind, "mixtral" | "gpt-oss");
+    let has_experts = kind.ends_with("moe") || matches!(kind, "mixtral" | "gpt-oss") || kind.starts_with("qwen3next");
     if has_experts {
         file = file
             .entry(key("expert_count"), Value::u32(N_EXPERTS as u32))
@@ -152,7 +157,23 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
         }
         _ => {}
     }
-    if is_recurrent(kind) {
+    if kind == "qwen35" {
+        file = file.entry(key("rope.dimension_sections"), Value::i32s([3, 3, 2, 0]));
+    }
+    if kind == "qwen3next" {
+        // The last block predicts further tokens.
+        file.set(&key("block_count"), Value::u32(N_LAYERS as u32 + 1));
+        file = file.entry(key("nextn_predict_layers"), Value::u32(1));
+        file = file.entry(key("attention.recurrent_layers"), Value::i32s([1, 0, 0]));
+    } else if is_delta_net(kind) {
+        file = file.entry(key("full_attention_interval"), Value::u32(2));
+    }
+    if is_delta_net(kind) && has_experts {
+        for width in ["expert_feed_forward_length", "expert_shared_feed_forward_length"] {
+            file = file.entry(key(width), Value::u32(sizes.n_ff as u32));
+        }
+    }
+    if is_recurrent(kind) || is_delta_net(kind) {
         for (name, n) in SSM {
             file = file.entry(key(&format!("ssm.{name}")), Value::u32(n as u32));
         }
@@ -167,6 +188,10 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
 
 fn is_recurrent(kind: &str) -> bool {
     matches!(kind, "granitehybrid" | "falcon-h1" | "nemotron_h")
+}
+
+fn is_delta_net(kind: &str) -> bool {
+    kind.starts_with("qwen35") || kind.starts_with("qwen3next")
 }
 
 /// SentencePiece for the families that use it, byte-level BPE for the others.
@@ -252,6 +277,8 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
         }
         if kind == "granitehybrid" && i == 0 {
             // Its mixer was all of it.
+        } else if is_delta_net(kind) && i == 0 {
+            delta_net(&mut layer, kind);
         } else if kind.starts_with("lfm2") && i == 0 {
             layer("shortconv.in_proj.weight", &[N_EMBD, 3 * N_EMBD]);
             layer("shortconv.conv.weight", &[3, N_EMBD]);
@@ -260,7 +287,8 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
             if kind == "phi3" {
                 layer("attn_qkv.weight", &[N_EMBD, q + 2 * k]);
             } else {
-                layer("attn_q.weight", &[N_EMBD, q]);
+                // Each head's query and gate.
+                layer("attn_q.weight", &[N_EMBD, if is_delta_net(kind) { 2 * q } else { q }]);
             }
             // The last layer reads the cache of the first; values of a layer without a matrix for them are its keys.
             let has_own = !(kind == "gemma4" && i == 1);
@@ -277,6 +305,10 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
             }
             match kind {
                 "gemma4" if !has_own => layer("attn_q_norm.weight", &[HEAD_DIM]),
+                kind if is_delta_net(kind) => {
+                    layer("attn_q_norm.weight", &[HEAD_DIM]);
+                    layer("attn_k_norm.weight", &[HEAD_DIM]);
+                }
                 "qwen3" | "qwen3moe" | "gemma3" | "gemma4" | "gemma4moe" | "lfm2" | "lfm2moe" | "exaone4"
                 | "hunyuan-dense" => {
                     layer("attn_q_norm.weight", &[HEAD_DIM]);
@@ -303,6 +335,7 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
         if norms_first {
             let norm = match kind {
                 "gpt-oss" => "post_attention_norm.weight",
+                kind if is_delta_net(kind) => "post_attention_norm.weight",
                 "falcon-h1" => "ffn_norm",
                 _ => "ffn_norm.weight",
             };
@@ -331,7 +364,10 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
                 "lfm2moe" | "ernie4_5-moe" => layer("exp_probs_b.bias", &[N_EXPERTS]),
                 _ => {}
             }
-            if kind == "ernie4_5-moe" {
+            if is_delta_net(kind) {
+                layer("ffn_gate_inp_shexp.weight", &[N_EMBD]);
+            }
+            if kind == "ernie4_5-moe" || is_delta_net(kind) {
                 layer("ffn_gate_shexp.weight", &[N_EMBD, n_ff]);
                 layer("ffn_up_shexp.weight", &[N_EMBD, n_ff]);
                 layer("ffn_down_shexp.weight", &[n_ff, N_EMBD]);
@@ -349,9 +385,35 @@ fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_vocab: u64, si
             layer("layer_output_scale.weight", &[1]);
         }
     }
+    if kind == "qwen3next" {
+        add(format!("blk.{N_LAYERS}.nextn.eh_proj.weight"), &[2 * N_EMBD, N_EMBD]);
+        add(format!("blk.{N_LAYERS}.nextn.enorm.weight"), &[N_EMBD]);
+    }
     let norm = if kind.starts_with("lfm2") { "token_embd_norm.weight" } else { "output_norm.weight" };
     add(norm.into(), &[N_EMBD]);
     file
+}
+
+fn delta_net(layer: &mut impl FnMut(&str, &[u64]), kind: &str) {
+    let [inner, heads, groups, state, taps] = SSM.map(|(_, n)| n);
+    let channels = inner + 2 * groups * state;
+    if kind == "qwen3next-woven" {
+        layer("ssm_in.weight", &[N_EMBD, channels + inner]);
+    } else {
+        layer("attn_qkv.weight", &[N_EMBD, channels]);
+        layer("attn_gate.weight", &[N_EMBD, inner]);
+    }
+    if kind.starts_with("qwen3next") {
+        layer("ssm_ba.weight", &[N_EMBD, 2 * heads]);
+    } else {
+        layer("ssm_alpha.weight", &[N_EMBD, heads]);
+        layer("ssm_beta.weight", &[N_EMBD, heads]);
+    }
+    layer("ssm_conv1d.weight", &[taps, channels]);
+    layer("ssm_dt.bias", &[heads]);
+    layer("ssm_a", &[heads]);
+    layer("ssm_norm.weight", &[state]);
+    layer("ssm_out.weight", &[inner, N_EMBD]);
 }
 
 fn recurrence(layer: &mut impl FnMut(&str, &[u64])) {

@@ -111,6 +111,8 @@ fn odd_widths_do_not_move_a_bit() {
         ("qwen2", 41, 96, WeightType::F32),
         ("mixtral", 2, 160, WeightType::Q8_0),
         ("qwen3moe", 2, 96, WeightType::Q4_0),
+        ("qwen35moe", 6, 96, WeightType::Q8_0),
+        ("qwen3next-woven", 2, 160, WeightType::Q4_0),
     ] {
         let sizes = Sizes { n_heads, n_ff, weight_type: Some(weight_type) };
         let name = format!("{kind}, {n_heads} heads, {n_ff} wide, {}", weight_type.name());
@@ -138,6 +140,8 @@ fn blocks_describe_themselves() {
     assert_eq!(facts("llama"), [&heads[..], &[("n_ff", 32)]].concat());
     assert_eq!(facts("mixtral"), [&heads[..], &[("n_ff", 32), ("n_experts", 4), ("n_experts_used", 2)]].concat());
     assert_eq!(facts("lfm2"), [&[("n_convolution_layers", 1), ("n_ff", 32)], &heads[..]].concat());
+    let net = [("ssm_state_size", 8), ("n_ssm_key_heads", 2), ("n_ssm_value_heads", 4), ("n_recurrent_layers", 1)];
+    assert_eq!(facts("qwen35"), [&net[..], &[("n_ff", 32)], &heads[..]].concat());
     // Both of gemma3's two layers are windowed, the first one of gemma2's.
     for (kind, n_windowed) in [("gemma3", 2), ("gemma2", 1)] {
         let windows = [("sliding_window", 4), ("n_windowed_layers", n_windowed)];
@@ -155,6 +159,15 @@ fn what_a_token_costs_is_counted() {
     // A key and a value of 16 in each of two layers; windowed layers and convolutions do not grow.
     let layer = 2 * 16 * 2;
     assert_eq!(["llama", "gemma2", "gemma3", "lfm2"].map(kv_bytes), [2 * layer, layer, 0, layer]);
+
+    let state_bytes = |kind| {
+        let bytes = file(kind);
+        Model::new(&Gguf::parse(&bytes).unwrap()).unwrap().state_bytes()
+    };
+    // Two taps of 32 channels. Two taps of 64 channels and a state of 8 for each of 32 rows. The same two taps, and in
+    // each of four heads 8 rows of a band of 16 columns, of which 8 are used.
+    let expected = [0, 2 * 32 * 4, (2 * 64 + 32 * 8) * 4, (2 * 64 + 4 * 8 * 16) * 4];
+    assert_eq!(["gemma2", "lfm2", "granitehybrid", "qwen35"].map(state_bytes), expected);
 
     let dense = file("qwen3");
     let gguf = Gguf::parse(&dense).unwrap();

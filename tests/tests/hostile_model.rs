@@ -149,6 +149,10 @@ const OPTIONAL_KEYS: &[&str] = &[
     "attention.value_length_swa",
     "rope.dimension_count_swa",
     "embedding_length_per_layer_input",
+    "rope.dimension_sections",
+    "full_attention_interval",
+    "attention.recurrent_layers",
+    "nextn_predict_layers",
 ];
 
 #[test]
@@ -177,9 +181,13 @@ fn every_tensor_may_have_any_shape_and_type() {
     for kind in KINDS {
         let file = tiny_model(kind);
         for at in 0..file.tensors.len() {
+            let name = &file.tensors[at].name;
+            if name.starts_with(b"blk.2.") {
+                // Behind the layers, where nothing takes part.
+                continue;
+            }
             let mut missing = file.clone();
             missing.tensors.remove(at);
-            let name = &file.tensors[at].name;
             let endings = [".bias", "attn_output.scale", "layer_output_scale.weight", "ssm_norm.weight"];
             // A layer without a matrix for its values has its keys for them.
             let is_optional = endings.iter().any(|ending| name.ends_with(ending.as_bytes()))
@@ -218,7 +226,7 @@ fn weights_that_are_no_numbers_still_come_to_an_end() {
 
 #[test]
 fn a_router_of_nans_chooses_experts_that_exist() {
-    for kind in ["mixtral", "qwen3moe"] {
+    for kind in ["mixtral", "qwen3moe", "qwen35moe"] {
         let mut file = tiny_model(kind);
         let routers = file.tensors.iter_mut().filter(|tensor| tensor.name.ends_with(b"ffn_gate_inp.weight"));
         routers.for_each(|tensor| tensor.data.fill(0xff));

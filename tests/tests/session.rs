@@ -34,10 +34,11 @@ fn last_logits(fixture: &Fixture, n_batch: usize, ids: &[u32]) -> Vec<u32> {
     with_session(&fixture.gguf, options(512, n_batch), |s| bits(s.prefill(&SingleThread, ids).unwrap()))
 }
 
-/// Fixtures for the tests that run long prompts many times: all, or where an emulator takes minutes, one with windows, one
-/// with convolutions, one with neither.
+/// Fixtures for the tests that run long prompts many times: all, or where an emulator takes minutes, one with windows,
+/// one with convolutions, one with states, one with none of them.
 fn subjects() -> Vec<Fixture> {
-    let wanted = |f: &Fixture| !is_emulated() || matches!(&*f.name, "gemma3" | "gemma4" | "lfm2" | "qwen3");
+    let wanted =
+        |f: &Fixture| !is_emulated() || matches!(&*f.name, "gemma3" | "gemma4" | "lfm2" | "qwen3" | "qwen35moe");
     fixtures("archs").into_iter().filter(wanted).collect()
 }
 
@@ -83,6 +84,12 @@ fn models_without_windows_or_state_keep_what_truncation_asks() {
         "granitehybrid",
         "falcon-h1",
         "nemotron_h",
+        "qwen35",
+        "qwen35-recurrent",
+        "qwen35moe",
+        "qwen3next",
+        "qwen3next-mtp",
+        "qwen3next-ssmin",
     ];
     for fixture in fixtures("archs").iter().filter(|f| !forgetful.contains(&&*f.name)) {
         with_session(&fixture.gguf, options(512, 64), |session| {

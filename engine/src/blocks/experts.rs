@@ -7,7 +7,7 @@
 use super::dense::Dense;
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
-use crate::config::{Activation, Config, MAX_WIDTH, Reader, Refused, SelectionBias};
+use crate::config::{Activation, Config, ExpertTraits, MAX_WIDTH, Reader, Refused, SelectionBias};
 use crate::tensors::{ExpertLinears, LayerTensors};
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
@@ -39,6 +39,7 @@ pub(crate) struct Metadata {
     activation: Activation,
     gating: Gating,
     selection_bias: SelectionBias,
+    shared_gate: bool,
 }
 
 impl Metadata {
@@ -49,12 +50,18 @@ impl Metadata {
             return if config.traits.experts.needed { Err(r.missing("expert_count")) } else { Ok(None) };
         }
         let n_used = r.required("expert_used_count", 1, n_experts as u64)?;
-        let n_ff = match r.value("expert_feed_forward_length") {
-            Some(_) => "expert_feed_forward_length",
-            // Not given: the dense width is each expert's.
-            None => "feed_forward_length",
+        let ExpertTraits { selection_bias, shared_gate, .. } = config.traits.experts;
+        let (n_ff, part) = match r.value("expert_feed_forward_length") {
+            Some(_) => ("expert_feed_forward_length", 1),
+            // Not given: the dense width is that of all that serve a token, or each expert's.
+            None => ("feed_forward_length", if shared_gate { n_used } else { 1 }),
         };
-        let n_ff = r.per_layer(n_ff, config.n_layers, 1, MAX_WIDTH)?;
+        let mut n_ff = r.per_layer(n_ff, config.n_layers, part as u64, MAX_WIDTH)?;
+        n_ff.iter_mut().for_each(|n_ff| *n_ff /= part);
+        let n_shared = match r.optional("expert_shared_feed_forward_length", 0, MAX_WIDTH) {
+            None if shared_gate => r.required("feed_forward_length", 1, MAX_WIDTH)?,
+            n_shared => n_shared.unwrap_or(0),
+        };
         let gating = match r.optional("expert_gating_func", 1, 3) {
             Some(2) => Gating::Sigmoid,
             _ => Gating::Softmax,
@@ -65,12 +72,13 @@ impl Metadata {
             n_experts,
             n_used,
             n_ff,
-            n_shared: r.optional("expert_shared_feed_forward_length", 0, MAX_WIDTH).unwrap_or(0),
+            n_shared,
             first_layer: r.optional("leading_dense_block_count", 0, config.n_layers as u64).unwrap_or(0),
             scale: r.scale("expert_weights_scale").unwrap_or(1.0),
             activation: config.activation,
             gating,
-            selection_bias: config.traits.experts.selection_bias,
+            selection_bias,
+            shared_gate,
         }))
     }
 
@@ -104,6 +112,8 @@ pub(crate) struct Experts<'a> {
     down: ExpertLinears<'a>,
     /// Serves every token beside the chosen ones.
     shared: Option<Dense<'a>>,
+    /// What the shared expert makes of a token is multiplied by the sigmoid of this, `[1][n_embd]`.
+    shared_gate: Option<Linear<'a>>,
     /// What router, gates and ups read.
     inputs: Forms,
 }
@@ -112,6 +122,8 @@ pub(crate) struct Experts<'a> {
 struct Routing<'s> {
     /// Router logits, then probabilities, `[n][n_experts]`.
     router: RowsMut<'s>,
+    /// Gates of the shared expert, `[n][1]`, if it has them.
+    shared_gates: RowsMut<'s>,
     /// Chosen experts, `[n][n_used]`.
     chosen: &'s mut [u32],
     /// Their weights, `[n][n_used]`.
@@ -161,6 +173,11 @@ impl<'a> Experts<'a> {
                 Dense::of(tensors, names, n_shared, metadata.activation).map(Some)
             }
         };
+        let has_gate = metadata.shared_gate && metadata.n_shared > 0;
+        let shared_gate = match has_gate {
+            true => tensors.linear("ffn_gate_inp_shexp.weight", n_embd, 1).map(Some),
+            false => Some(None),
+        };
         let mut experts = Self {
             n_experts,
             n_used: metadata.n_used,
@@ -173,12 +190,13 @@ impl<'a> Experts<'a> {
             up: up?,
             down: down?,
             shared: shared?,
+            shared_gate: shared_gate?,
             inputs: Forms::default(),
         };
         // Experts in tensors of their own may have types of their own.
         let all = (0..n_experts).map(|e| experts.expert(e).inputs());
         let all = all.chain(experts.shared.map(|shared| shared.inputs()));
-        experts.inputs = all.fold(Forms::of([&experts.router]), Forms::union);
+        experts.inputs = all.fold(experts.router_inputs(), Forms::union);
         Some(experts)
     }
 
@@ -192,14 +210,15 @@ impl<'a> Experts<'a> {
         }
     }
 
-    /// What the router alone reads.
+    /// What router and gate read.
     pub(super) fn router_inputs(&self) -> Forms {
-        Forms::of([&self.router])
+        Forms::of([&self.router].into_iter().chain(&self.shared_gate))
     }
 
     fn routing<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Routing<'s> {
         Routing {
             router: RowsMut::carve(arena, n, self.n_experts),
+            shared_gates: RowsMut::carve(arena, n, usize::from(self.shared_gate.is_some())),
             chosen: arena.take(n * self.n_used),
             weights: arena.take(n * self.n_used),
             tokens: arena.take(n),
@@ -223,7 +242,11 @@ impl<'a> Experts<'a> {
     ) {
         let kernels = pass.workers.kernels;
         let mut routing = self.routing(arena, pass.n);
-        pass.workers.product(router_x, &self.router, &mut routing.router);
+        let router = (&self.router, &mut routing.router);
+        match &self.shared_gate {
+            Some(gate) => pass.workers.products(router_x, [router, (gate, &mut routing.shared_gates)]),
+            None => pass.workers.products(router_x, [router]),
+        }
         self.choose(kernels, &mut routing);
         out.values_mut().fill(0.0);
         for e in 0..self.n_experts {
@@ -244,7 +267,14 @@ impl<'a> Experts<'a> {
         if let Some(shared) = &self.shared {
             let mut all = RowsMut::carve(arena, pass.n, shared.down.n_out());
             shared.forward(&mut pass.workers, arena, x, &mut all);
-            kernels.add(out.values_mut(), all.values());
+            if self.shared_gate.is_none() {
+                kernels.add(out.values_mut(), all.values());
+                return;
+            }
+            let rows = out.iter_mut().zip(all.iter_mut()).zip(routing.shared_gates.iter_mut());
+            pass.workers.rows(rows, |((out, row), gate)| {
+                kernels.add_scaled(out, 1.0 / (1.0 + math::exp(-gate[0])), row);
+            });
         }
     }
 
@@ -339,7 +369,7 @@ impl<'a> Operation<'a> for Experts<'a> {
     fn adopt(&self, (): &mut (), (): &()) {}
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        each(Weights::of(&self.router));
+        [&self.router].into_iter().chain(&self.shared_gate).for_each(|linear| each(Weights::of(linear)));
         for linears in [&self.gate, &self.up, &self.down] {
             each(Weights { matrix: linears.expert(0).weight, n: self.n_experts, n_used: self.n_used });
         }

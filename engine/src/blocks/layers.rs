@@ -1,7 +1,9 @@
 //! Which blocks a layer has.
 
-use super::{Attention, AttentionAndMamba, Dense, DenseAndExperts, Experts, Mamba2, PerLayerInput, ShortConv};
-use super::{Block, Op, attention, dense, experts, mamba2, per_layer, short_conv};
+use super::{
+    Attention, AttentionAndMamba, DeltaNet, Dense, DenseAndExperts, Experts, Mamba2, PerLayerInput, ShortConv,
+};
+use super::{Block, Op, attention, delta_net, dense, experts, mamba2, per_layer, short_conv};
 use crate::config::{Config, Norms, Reader, Recurrence, Refused, Rope, Traits};
 use crate::gguf::Gguf;
 use crate::tensors::{LayerTensors, Tensors};
@@ -27,6 +29,7 @@ enum RecurrenceMetadata {
     ShortConv(short_conv::Metadata),
     Mamba2(mamba2::Metadata),
     BesideAttention(mamba2::Metadata),
+    DeltaNet(delta_net::Metadata),
 }
 
 impl Layers {
@@ -51,6 +54,9 @@ impl Layers {
             Recurrence::StateSpaceBesideAttention => {
                 RecurrenceMetadata::BesideAttention(mamba2::Metadata::read(r, config.norm_eps)?)
             }
+            Recurrence::DeltaRule(key_heads) => {
+                RecurrenceMetadata::DeltaNet(delta_net::Metadata::read(r, config, key_heads)?)
+            }
         };
         let per_layer = per_layer::Metadata::read(r, config);
         let (n_embd, n_vocab) = (config.n_embd, config.n_vocab);
@@ -65,8 +71,11 @@ impl Layers {
 
     /// Whether a layer has attention, or should have.
     fn has_attention(&self, layer: usize) -> bool {
-        let may_lack = matches!(self.recurrence, RecurrenceMetadata::ShortConv(_) | RecurrenceMetadata::Mamba2(_));
-        !may_lack || !self.attention.has_no_heads(layer)
+        match &self.recurrence {
+            RecurrenceMetadata::None | RecurrenceMetadata::BesideAttention(_) => true,
+            RecurrenceMetadata::ShortConv(_) | RecurrenceMetadata::Mamba2(_) => !self.attention.has_no_heads(layer),
+            RecurrenceMetadata::DeltaNet(delta_net) => !delta_net.is_recurrent(layer),
+        }
     }
 
     /// The mixer of a layer.
@@ -75,6 +84,7 @@ impl Layers {
         match &self.recurrence {
             RecurrenceMetadata::ShortConv(conv) if !has_attention => ShortConv::read(conv, tensors).map(Op::from),
             RecurrenceMetadata::Mamba2(mamba) if !has_attention => Mamba2::read(mamba, tensors).map(Op::from),
+            RecurrenceMetadata::DeltaNet(net) if !has_attention => DeltaNet::read(net, tensors).map(Op::from),
             RecurrenceMetadata::BesideAttention(mamba) => {
                 AttentionAndMamba::read(&self.attention, mamba, tensors).map(Op::from)
             }

@@ -2,15 +2,13 @@
 //! (Dao and Gu 2024, arXiv:2405.21060). Head `h` of group `g`, state `M` of `head_dim x n_state`:
 //! `M = exp(dt a) M + dt x B^T`, `y = M C + d x`, with `dt = softplus(dt + bias)`; then `norm(silu(z) y)` by group.
 
+use super::convolution::Convolution;
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Stage, Vector};
 use crate::config::{MAX_WIDTH, Reader, Refused};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{Kernels, StateStep};
-
-/// Channels that a worker convolves at a time.
-const CHANNELS: usize = 64;
 
 /// What the metadata says about all of them.
 #[derive(Clone, Copy, Debug)]
@@ -53,10 +51,7 @@ pub(crate) struct Mamba2<'a> {
     numbers: Metadata,
     /// `[n_inner + n_channels + n_heads][n_embd]`: gates `z`, channels of the convolution, time steps.
     in_proj: Linear<'a>,
-    /// `[n_channels][n_taps]`, oldest tap first.
-    conv: Vector<'a>,
-    /// `[n_channels]`.
-    conv_bias: Option<Vector<'a>>,
+    conv: Convolution<'a>,
     /// `[n_heads]`: what is added to time steps, the logarithm of what a state keeps per unit of time, and what an
     /// output takes of its input.
     dt_bias: Vector<'a>,
@@ -70,7 +65,7 @@ pub(crate) struct Mamba2<'a> {
 
 /// What it carries from token to token.
 pub(crate) struct State<'s> {
-    /// The last `n_taps - 1` inputs of every channel, oldest first, `[n_channels][n_taps - 1]`.
+    /// Of the convolution.
     taps: &'s mut [f32],
     /// `[n_heads][head_dim][n_state]`.
     heads: &'s mut [f32],
@@ -96,8 +91,7 @@ impl<'a> Mamba2<'a> {
         let Metadata { n_inner, n_heads, n_groups, n_taps, .. } = *numbers;
         let (n_embd, n_channels) = (tensors.n_embd(), numbers.n_channels());
         let in_proj = tensors.linear("ssm_in.weight", n_embd, n_inner + n_channels + n_heads);
-        let conv = tensors.values("ssm_conv1d.weight", [n_taps as u64, n_channels as u64, 1]);
-        let conv_bias = tensors.optional_vector("ssm_conv1d.bias", n_channels);
+        let conv = Convolution::read(tensors, n_channels, n_taps);
         let dt_bias = tensors.vector("ssm_dt.bias", n_heads);
         let [a, d] = ["ssm_a", "ssm_d"].map(|name| tensors.values(name, [1, n_heads as u64, 1]));
         let norm = match tensors.exists("ssm_norm.weight") {
@@ -109,7 +103,6 @@ impl<'a> Mamba2<'a> {
             numbers: *numbers,
             in_proj: in_proj?,
             conv: conv?,
-            conv_bias: conv_bias?,
             dt_bias: dt_bias?,
             a: a?,
             d: d?,
@@ -124,22 +117,6 @@ impl<'a> Mamba2<'a> {
             convolved: RowsMut::carve(arena, n, self.numbers.n_channels()),
             mixed: Prepared::carve(arena, Forms::of([&self.out_proj]), n, self.numbers.n_inner),
         }
-    }
-
-    /// `silu(conv(x) + bias)` of every channel; workers take some channels each, and walk the tokens.
-    fn convolve(&self, pass: &mut Pass<'_>, channels: Rows<'_>, taps: &mut [f32], convolved: &mut RowsMut<'_>) {
-        let (n, n_taps, kernels) = (pass.n, self.numbers.n_taps, pass.workers.kernels);
-        let tiles = convolved.tiles_mut(n, CHANNELS).zip(taps.chunks_mut(CHANNELS * (n_taps - 1)));
-        pass.workers.share(tiles, |(mut tile, state), _| {
-            let (first, n_cols) = (tile.first_col(), tile.n_cols());
-            let taps = &self.conv[first * n_taps..][..n_cols * n_taps];
-            let bias = self.conv_bias.map(|bias| &bias[first..][..n_cols]);
-            for t in 0..n {
-                let row = tile.row_mut(t);
-                kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
-                kernels.silu_mul(row, &[1.0; CHANNELS][..n_cols]);
-            }
-        });
     }
 
     /// The heads, each over all tokens in order; workers take some heads each.
@@ -189,7 +166,7 @@ impl<'a> Mamba2<'a> {
 }
 
 /// `ln(1 + e^x)`; beyond 20 that is `x`.
-fn softplus(x: f32) -> f32 {
+pub(super) fn softplus(x: f32) -> f32 {
     if x > 20.0 { x } else { libm::log1pf(math::exp(x)) }
 }
 
@@ -203,11 +180,8 @@ impl<'a> Operation<'a> for Mamba2<'a> {
     }
 
     fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> State<'s> {
-        let Metadata { n_inner, n_state, n_taps, .. } = self.numbers;
-        State {
-            taps: arena.take(self.numbers.n_channels() * (n_taps - 1)),
-            heads: arena.take(n_inner.saturating_mul(n_state)),
-        }
+        let Metadata { n_inner, n_state, .. } = self.numbers;
+        State { taps: self.conv.carve(arena), heads: arena.take(n_inner.saturating_mul(n_state)) }
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -230,7 +204,7 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         let Buffers { mut projected, mut convolved, mut mixed } = self.buffers(arena, pass.n);
         pass.workers.product(x, &self.in_proj, &mut projected);
         let n_channels = self.numbers.n_channels();
-        self.convolve(pass, projected.rows().cols(n_inner, n_channels), state.taps, &mut convolved);
+        self.conv.run(pass, projected.rows().cols(n_inner, n_channels), state.taps, &mut convolved);
         let steps = projected.rows().cols(n_inner + n_channels, n_heads);
         self.scan(pass, steps, convolved.rows(), state.heads, mixed.f32s_mut());
         self.gate(pass, &mut projected, mixed.f32s_mut());

@@ -6,6 +6,8 @@
 
 mod attention;
 mod attention_and_mamba;
+mod convolution;
+mod delta_net;
 mod dense;
 mod dense_and_experts;
 mod experts;
@@ -19,6 +21,7 @@ use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage, Vector};
 use crate::config::Config;
 use attention::Attention;
 use attention_and_mamba::AttentionAndMamba;
+use delta_net::DeltaNet;
 use dense::Dense;
 use dense_and_experts::DenseAndExperts;
 use experts::Experts;
@@ -158,6 +161,7 @@ kinds! {
     Attention with Option<attention::KvCache<'a>>,
     ShortConv with short_conv::Taps<'a>,
     Mamba2 with mamba2::State<'a>,
+    DeltaNet with delta_net::State<'a>,
     AttentionAndMamba with (Option<attention::KvCache<'a>>, mamba2::State<'a>),
     Dense with (),
     Experts with (),

@@ -77,6 +77,17 @@ pub(crate) enum Recurrence {
     StateSpace,
     /// Mamba-2 in every layer, side by side with attention.
     StateSpaceBesideAttention,
+    /// A gated delta net, in all layers but every `full_attention_interval`-th, or in those that the file names.
+    DeltaRule(KeyHeads),
+}
+
+/// Which key head a value head of a gated delta net reads: value head `j` of `n_value` and `n_key` heads reads ...
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyHeads {
+    /// ... `j mod n_key`.
+    Tiled,
+    /// ... `j / (n_value / n_key)`.
+    Grouped,
 }
 
 /// How an architecture differs from plain llama.
@@ -90,12 +101,16 @@ pub(crate) struct Traits {
     pub qk_norm: QkNorm,
     /// Values are normed per head, without weights.
     pub value_norm: bool,
+    /// What a head makes is multiplied by the sigmoid of a gate, whose rows stand behind each head's query rows.
+    pub gated_heads: bool,
     /// Each head has a logit that joins its softmax without a value.
     pub sinks: bool,
     /// Norms before the output projections of attention and feed-forward network.
     pub sub_norms: bool,
     pub activation: Activation,
     pub rope_layers: RopeLayers,
+    /// `rope.dimension_sections` deals the rotated pairs to coordinates.
+    pub rope_sections: bool,
     /// `rope.scaling.finetuned = false` means no RoPE at all.
     pub rope_switch: bool,
     /// Queries grow with their position, and `rope.scaling.yarn_log_multiplier` tempers YaRN's factor.
@@ -110,6 +125,8 @@ pub(crate) struct Traits {
     pub recurrence: Recurrence,
     /// A layer is one block: a network if that has a width, attention if it has KV heads, a recurrence otherwise.
     pub single_blocks: bool,
+    /// The last `nextn_predict_layers` blocks of a file predict further tokens and take no part in the pass.
+    pub predicts_further: bool,
     pub experts: ExpertTraits,
     /// The last norm's tensor.
     pub output_norm: &'static str,
@@ -147,6 +164,8 @@ pub(crate) struct ExpertTraits {
     pub beside_dense: bool,
     /// What is added to a token's probabilities when its experts are chosen: `exp_probs_b.bias`.
     pub selection_bias: SelectionBias,
+    /// There is a shared expert, and what it makes of a token is multiplied by the sigmoid of a gate.
+    pub shared_gate: bool,
 }
 
 /// Whether files bring a bias for the choice of experts.
@@ -162,7 +181,8 @@ pub(crate) enum SelectionBias {
 
 const NO_WINDOW: WindowTraits = WindowTraits { allowed: false, depth: None, default_len: 0, period: Some(0) };
 const WINDOWS: WindowTraits = WindowTraits { allowed: true, ..NO_WINDOW };
-const MIXTURE: ExpertTraits = ExpertTraits { needed: true, beside_dense: false, selection_bias: SelectionBias::None };
+const MIXTURE: ExpertTraits =
+    ExpertTraits { needed: true, beside_dense: false, selection_bias: SelectionBias::None, shared_gate: false };
 
 /// Plain llama; the other rows say where they differ.
 const LLAMA: Traits = Traits {
@@ -172,10 +192,12 @@ const LLAMA: Traits = Traits {
     ffn_norm: "ffn_norm.weight",
     qk_norm: QkNorm::None,
     value_norm: false,
+    gated_heads: false,
     sinks: false,
     sub_norms: false,
     activation: Activation::Silu,
     rope_layers: RopeLayers::All,
+    rope_sections: false,
     rope_switch: false,
     tempered: false,
     window: NO_WINDOW,
@@ -185,12 +207,30 @@ const LLAMA: Traits = Traits {
     scales: DefaultScales::None,
     recurrence: Recurrence::None,
     single_blocks: false,
+    predicts_further: false,
     experts: ExpertTraits { needed: false, ..MIXTURE },
     output_norm: "output_norm",
 };
 const QWEN2: Traits = Traits { name: "qwen2", rope_style: RopeStyle::Neox, ..LLAMA };
 const QWEN3: Traits = Traits { name: "qwen3", qk_norm: QkNorm::Head, ..QWEN2 };
 const QWEN3_MOE: Traits = Traits { name: "qwen3moe", experts: MIXTURE, ..QWEN3 };
+const QWEN35: Traits = Traits {
+    name: "qwen35",
+    ffn_norm: "post_attention_norm.weight",
+    gated_heads: true,
+    rope_sections: true,
+    recurrence: Recurrence::DeltaRule(KeyHeads::Tiled),
+    predicts_further: true,
+    ..QWEN3
+};
+const QWEN35_MOE: Traits =
+    Traits { name: "qwen35moe", experts: ExpertTraits { shared_gate: true, ..MIXTURE }, ..QWEN35 };
+const QWEN3_NEXT: Traits = Traits {
+    name: "qwen3next",
+    rope_sections: false,
+    recurrence: Recurrence::DeltaRule(KeyHeads::Grouped),
+    ..QWEN35_MOE
+};
 const GEMMA2: Traits = Traits {
     name: "gemma2",
     norms: Norms::Sandwich,
@@ -312,6 +352,9 @@ architectures! {
     Qwen2: QWEN2,
     Qwen3: QWEN3,
     Qwen3Moe: QWEN3_MOE,
+    Qwen35: QWEN35,
+    Qwen35Moe: QWEN35_MOE,
+    Qwen3Next: QWEN3_NEXT,
     Gemma2: GEMMA2,
     Gemma3: GEMMA3,
     Gemma4: GEMMA4,

@@ -6,7 +6,8 @@ mod rope;
 
 pub use architecture::Architecture;
 pub(crate) use architecture::{
-    DefaultScales, HeadScale, Norms, QkNorm, Recurrence, RopeLayers, SelectionBias, Traits, WindowTraits,
+    DefaultScales, ExpertTraits, HeadScale, KeyHeads, Norms, QkNorm, Recurrence, RopeLayers, SelectionBias, Traits,
+    WindowTraits,
 };
 pub(crate) use reader::{Reader, Refused};
 pub(crate) use rope::read as read_ropes;
@@ -32,6 +33,8 @@ pub struct Config {
     pub architecture: Architecture,
     /// Layers.
     pub n_layers: usize,
+    /// Blocks of the file behind the layers: they predict further tokens and take no part.
+    pub(crate) n_further: usize,
     /// Width of the residual stream.
     pub n_embd: usize,
     /// Rows of the embedding.
@@ -73,7 +76,13 @@ impl Config {
         let n_vocab = r.vocab_size(MAX_VOCAB);
         // Everything is sized by these; with one of them missing there is nothing sensible to say about the rest.
         let n_embd = n_embd?;
-        let n_layers = n_layers?;
+        let n_blocks = n_layers?;
+        let n_further = match traits.predicts_further {
+            true => r.optional("nextn_predict_layers", 0, n_blocks as u64 - 1).unwrap_or(0),
+            false => 0,
+        };
+        r.set_further_blocks(n_further);
+        let n_layers = n_blocks - n_further;
         let [embedding, residual, logit] = match traits.scales {
             DefaultScales::None => [1.0; 3],
             DefaultScales::SqrtWidth => [libm::sqrtf(n_embd as f32), 1.0, 1.0],
@@ -83,6 +92,7 @@ impl Config {
         Ok(Self {
             architecture,
             n_layers,
+            n_further,
             n_embd,
             n_vocab: n_vocab?,
             n_ctx_train: n_ctx_train?,

@@ -24,6 +24,41 @@ pub struct Rope {
     pub factors: Option<Vec<f32>>,
     /// Divisors for contexts up to and beyond `n_ctx_original` (`rope_factors_short/long.weight`), if any.
     pub long_short: Option<(Vec<f32>, Vec<f32>)>,
+    /// How the pairs are dealt to the coordinates of a picture's parts, if they are.
+    pub sections: Option<Sections>,
+}
+
+/// Far more pairs than a head has.
+const MAX_PAIRS: u64 = 4096;
+
+/// How many pairs turn with time, with height, with width, and with nothing. In text the first three coordinates are all
+/// the position. They take pairs in turn (M-RoPE as in Qwen3-VL, arXiv:2511.21631); where one has all of its pairs
+/// already, the pair does not turn: so llama.cpp has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections([usize; 4]);
+
+impl Sections {
+    /// Of pairs in the file, at least one.
+    fn read(r: &mut Reader<'_, '_>) -> Result<Option<Self>, Refused> {
+        const KEY: &str = "rope.dimension_sections";
+        let Some(value) = r.value(KEY) else { return Ok(None) };
+        let mut pairs = [0; 4];
+        let array = value.as_array().filter(|array| array.len() == pairs.len());
+        let mut numbers = array.iter().flat_map(|array| array.iter()).map(|value| value.as_u64());
+        for pairs in &mut pairs {
+            match numbers.next().flatten() {
+                Some(n) if n <= MAX_PAIRS => *pairs = n as usize,
+                _ => return Err(r.bad(KEY)),
+            }
+        }
+        if pairs[..3] == [0; 3] { Err(r.bad(KEY)) } else { Ok(Some(Self(pairs))) }
+    }
+
+    /// Whether a pair turns with the position of text.
+    fn turns(&self, pair: usize) -> bool {
+        let pair = pair % self.0.iter().sum::<usize>();
+        pair / 3 < self.0[pair % 3]
+    }
 }
 
 /// How frequencies are changed for long contexts.
@@ -70,7 +105,8 @@ impl Rope {
             .map(|i| {
                 let plain = libm::pow(f64::from(self.base), -((2 * i) as f64) / self.n_rot as f64);
                 let divided = plain / factors.map_or(1.0, |f| f64::from(f[i]));
-                self.scaled(divided, i)
+                let turns = self.sections.is_none_or(|sections| sections.turns(i));
+                if turns { self.scaled(divided, i) } else { 0.0 }
             })
             .collect()
     }
@@ -171,7 +207,8 @@ pub(crate) fn read<'a>(
     };
     let factors = table("rope_freqs.weight");
     let long_short = table("rope_factors_short.weight").zip(table("rope_factors_long.weight"));
-    let global = Rope { n_rot, base, scaling, attention_factor, n_ctx_original, factors, long_short };
+    let sections = if traits.rope_sections { Sections::read(r)? } else { None };
+    let global = Rope { n_rot, base, scaling, attention_factor, n_ctx_original, factors, long_short, sections };
     let mut ropes = alloc::vec![global];
     if let Some(local) = traits.local_rope {
         let default = local.base.unwrap_or(base);
@@ -188,6 +225,7 @@ pub(crate) fn read<'a>(
                 n_ctx_original,
                 factors: None,
                 long_short: None,
+                sections: None,
             },
         });
     }

@@ -1,7 +1,8 @@
 //! What can be said about a model: its sizes, its cost, its format. Sums over its blocks.
 
 use super::Model;
-use crate::blocks::{Fact, Weights};
+use crate::blocks::{Fact, Sizes, Weights};
+use crate::compute::Arena;
 use alloc::vec::Vec;
 use nanocamelid_kernels::{KvType, Matrix, WeightType};
 
@@ -38,6 +39,15 @@ impl<'a> Model<'a> {
     /// Bytes of KV cache that one more position costs, in layers without a window.
     pub fn kv_bytes_per_token(&self, kv_type: KvType) -> usize {
         self.blocks.iter().map(|block| block.op.bytes_per_position(kv_type).unwrap_or(0)).sum()
+    }
+
+    /// Bytes of what blocks carry from token to token whatever the context: states and taps of convolutions.
+    pub fn state_bytes(&self) -> usize {
+        let (mut arena, none) = (Arena::measure(), Sizes { n_ctx: 0, n_batch: 1, kv_type: KvType::F32 });
+        for block in &self.blocks {
+            block.start(&mut arena, &none);
+        }
+        arena.used()
     }
 
     /// The weights that every token reads whole, head included; `None` if some serve only the tokens routed to them.

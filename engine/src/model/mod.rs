@@ -94,6 +94,7 @@ impl<'a> Model<'a> {
             tensors.find(global(name));
         }
         if range == whole {
+            tensors.ignore_blocks(n_layers..n_layers + config.n_further);
             tensors.refuse_leftovers();
         }
         let reasons = tensors.into_reasons();

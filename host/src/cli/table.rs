@@ -158,6 +158,7 @@ pub(crate) static COMMANDS: &[Command] = &[
             "rope_scaling",
             "kv_type",
             "kv_bytes_per_token",
+            "state_bytes",
             "arena_bytes",
             "bytes_per_token",
             "readiness",

@@ -96,6 +96,7 @@ fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<
     report.set("context_length", config.n_ctx_train);
     report.set("rope_scaling", model.ropes.first().map(describe_scaling));
     report.set("kv_bytes_per_token", model.kv_bytes_per_token(settings.kv_type));
+    report.set("state_bytes", model.state_bytes());
     report.set("bytes_per_token", model.bytes_per_token());
     let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(fitting::DEFAULT_CTX));
     let plan = SessionPlan::new(model, settings.kernels, settings.session_options(n_ctx))?;

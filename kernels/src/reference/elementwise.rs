@@ -9,6 +9,13 @@ pub(crate) fn silu_mul(gate: &mut [f32], up: &[f32]) {
     }
 }
 
+/// `x = x * sigmoid(gate)`, in one division.
+pub(crate) fn sigmoid_mul(x: &mut [f32], gate: &[f32]) {
+    for (x, g) in x.iter_mut().zip(gate) {
+        *x /= 1.0 + math::exp(-*g);
+    }
+}
+
 /// `gate = gelu(gate) * up`.
 pub(crate) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
     for (g, u) in gate.iter_mut().zip(up) {

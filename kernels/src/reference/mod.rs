@@ -7,6 +7,7 @@ use crate::formats::by_format;
 use crate::table::Kernels;
 
 pub mod attention;
+pub mod delta;
 pub mod elementwise;
 pub mod math;
 pub mod matmul;
@@ -63,11 +64,13 @@ pub static TABLE: Kernels = Kernels {
     softmax: norm::softmax,
     rope: rope::rope,
     silu_mul: elementwise::silu_mul,
+    sigmoid_mul: elementwise::sigmoid_mul,
     gelu_mul: elementwise::gelu_mul,
     add: elementwise::add,
     add_scaled: elementwise::add_scaled,
     scale: elementwise::scale,
     softcap: elementwise::softcap,
+    delta_step: delta::delta_step,
     attend: attention::attend,
     merge: attention::merge,
     store_key: attention::store_key,

@@ -30,8 +30,11 @@ pub(crate) struct Attention<'a> {
     qk_norm: QkNorm,
     /// `[key_dim]`, or `[n_heads * key_dim]`.
     query_norm: Option<Vector<'a>>,
-    /// `[n_heads * key_dim][n_embd]`.
+    /// `[n_heads * key_dim][n_embd]`, or with gates `[n_heads * (key_dim + value_dim)][n_embd]`: the rows of a head's
+    /// query, then of its gate.
     query: Linear<'a>,
+    /// What a head makes is multiplied by the sigmoid of its gate.
+    gated: bool,
     /// Where keys and values come from; `None` in layers that read those of an earlier block.
     source: Option<KeysValues<'a>>,
     /// Logits that join the softmax without a value, `[n_heads]`.
@@ -59,9 +62,18 @@ struct KeysValues<'a> {
 struct Buffers<'s> {
     /// `[n][n_heads * key_dim]`.
     queries: RowsMut<'s>,
+    /// Queries and gates as they are projected, `[n][n_heads][key_dim + value_dim]`, where there are gates.
+    gated: Option<RowsMut<'s>>,
     /// What the heads made, `[n][n_heads * value_dim]`.
     mixed: Prepared<'s>,
     partials: Partials<'s>,
+}
+
+impl<'s> Buffers<'s> {
+    /// What the query projection makes.
+    fn projected(&mut self) -> &mut RowsMut<'s> {
+        self.gated.as_mut().unwrap_or(&mut self.queries)
+    }
 }
 
 impl<'a> Attention<'a> {
@@ -69,7 +81,10 @@ impl<'a> Attention<'a> {
     pub(crate) fn read(metadata: &Metadata, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Self> {
         let heads = metadata.heads(tensors.layer());
         let (n_embd, traits) = (tensors.n_embd(), metadata.traits);
-        let widths = heads.widths();
+        let mut widths = heads.widths();
+        if traits.gated_heads {
+            widths[0] += heads.n_heads * heads.value_dim;
+        }
         let is_own = metadata.source_layer(tensors.layer()).is_none();
         // Gemma 4 has layers whose values are made of what their keys are made of.
         let keys_may_serve = traits.value_norm && heads.key_dim == heads.value_dim;
@@ -87,7 +102,8 @@ impl<'a> Attention<'a> {
             })
         };
         let output = tensors.linear("attn_output.weight", n_mixed, n_embd);
-        let norm_widths = if traits.qk_norm == QkNorm::Whole { [widths[0], widths[1]] } else { [heads.key_dim; 2] };
+        let [query_width, key_width, _] = heads.widths();
+        let norm_widths = if traits.qk_norm == QkNorm::Whole { [query_width, key_width] } else { [heads.key_dim; 2] };
         let names = ["attn_q_norm.weight", "attn_k_norm.weight"];
         let norms: [_; 2] = core::array::from_fn(|i| match traits.qk_norm {
             QkNorm::None => Some(None),
@@ -117,6 +133,7 @@ impl<'a> Attention<'a> {
             qk_norm: traits.qk_norm,
             query_norm: query_norm?,
             query: q??,
+            gated: traits.gated_heads,
             source,
             sinks: sinks?,
             sub_norm: sub_norm?,
@@ -132,7 +149,8 @@ impl<'a> Attention<'a> {
 
     fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize, n_chunks: usize) -> Buffers<'s> {
         Buffers {
-            queries: RowsMut::carve(arena, n, self.query.n_out()),
+            queries: RowsMut::carve(arena, n, self.heads.widths()[0]),
+            gated: self.gated.then(|| RowsMut::carve(arena, n, self.query.n_out())),
             mixed: Prepared::carve(arena, Forms::of([&self.output]), n, self.output.n_in()),
             partials: Partials::carve(arena, &self.heads, n_chunks),
         }
@@ -180,19 +198,34 @@ impl<'a> Attention<'a> {
         out: &mut RowsMut<'_>,
     ) {
         let mut buffers = self.buffers(arena, pass.n, cache.n_chunks());
-        pass.workers.product(x, &self.query, &mut buffers.queries);
+        pass.workers.product(x, &self.query, buffers.projected());
         self.attend(pass, cache, &mut buffers, out);
     }
 
     fn attend(&self, pass: &mut Pass<'_>, cache: &KvCache<'_>, buffers: &mut Buffers<'_>, out: &mut RowsMut<'_>) {
-        let Buffers { queries, mixed, partials } = buffers;
+        let Buffers { queries, gated, mixed, partials } = buffers;
         let (kernels, position) = (pass.workers.kernels, pass.position);
+        let Heads { key_dim, value_dim, .. } = self.heads;
+        if let Some(gated) = gated {
+            pass.workers.rows(queries.iter_mut().zip(gated.rows().iter()), |(queries, gated)| {
+                for (query, gated) in queries.chunks_mut(key_dim).zip(gated.chunks(key_dim + value_dim)) {
+                    query.copy_from_slice(&gated[..key_dim]);
+                }
+            });
+        }
         self.turn(self.query_norm).run(pass, queries, &|t, row| {
             let temperature = self.temperature.map_or(1.0, |temperature| temperature.at(position + t));
             kernels.scale(row, self.scale * temperature);
         });
         let reading = Reading { cache, heads: &self.heads, sinks: self.sinks };
         reading.attend(pass, queries.rows(), mixed.f32s_mut(), partials);
+        if let Some(gated) = gated {
+            pass.workers.rows(mixed.f32s_mut().iter_mut().zip(gated.rows().iter()), |(mixed, gated)| {
+                for (mixed, gated) in mixed.chunks_mut(value_dim).zip(gated.chunks(key_dim + value_dim)) {
+                    kernels.sigmoid_mul(mixed, &gated[key_dim..]);
+                }
+            });
+        }
         pass.show(Stage::Mixed, mixed.values());
         match self.sub_norm {
             Some(norm) => {
@@ -241,7 +274,7 @@ impl<'a> Operation<'a> for Attention<'a> {
         let (Some(source), Some(cache)) = (&self.source, cache) else { return };
         let mut buffers = self.buffers(arena, pass.n, cache.n_chunks());
         let [mut keys, mut values] = self.new_keys_values(arena, pass.n);
-        let products = [(&self.query, &mut buffers.queries), (&source.key, &mut keys)];
+        let products = [(&self.query, buffers.projected()), (&source.key, &mut keys)];
         match &source.value {
             Some(value) => {
                 let [query, key] = products;
