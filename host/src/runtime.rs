@@ -5,13 +5,14 @@ use crate::fitting::{Fitting, Need};
 use crate::owned_session::OwnedSession;
 use crate::pool::Pool;
 use crate::trace::Trace;
-use nanocamelid_engine::chat::StopMatcher;
-use nanocamelid_engine::tokenizer::StreamDecoder;
-use nanocamelid_engine::{Phase, Sampler, Tokenizer};
+use nanocamelid_engine::{Finish, Generator, Phase, Step};
 use std::time::{Duration, Instant};
 
 /// Tokens of a paced prompt's first batch: nobody knows yet how fast it goes. Fewer at a time would cost speed.
 const FIRST_PACED_BATCH: usize = 32;
+
+/// Takes the text of an answer as it comes.
+pub(crate) type Emit<'e> = dyn FnMut(&str) -> Result<(), Error> + 'e;
 
 /// A session, its workers, and the tokens whose keys and values it holds.
 pub(crate) struct Runtime<'a> {
@@ -41,34 +42,6 @@ impl Prefilled {
     }
 }
 
-/// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finish {
-    /// The model ended it.
-    Stop,
-    /// A stop string came.
-    StopString,
-    /// As many tokens as were asked for.
-    Length,
-    /// The context is full.
-    Context,
-    /// Somebody stopped it.
-    Interrupted,
-}
-
-impl Finish {
-    /// As reported under `finish_reason`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::StopString => "stop_string",
-            Self::Length => "length",
-            Self::Context => "context",
-            Self::Interrupted => "interrupted",
-        }
-    }
-}
-
 /// An answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Generated {
@@ -88,21 +61,6 @@ impl Generated {
     pub(crate) fn tokens_per_sec(&self) -> f64 {
         self.n_forwards as f64 / self.time.as_secs_f64()
     }
-}
-
-/// How an answer is made.
-pub(crate) struct Turn<'t> {
-    pub(crate) tokenizer: &'t Tokenizer<'t>,
-    pub(crate) sampler: &'t mut Sampler,
-    pub(crate) stop: &'t mut StopMatcher,
-    /// Most tokens.
-    pub(crate) limit: usize,
-    /// Tokens to text.
-    pub(crate) decoder: StreamDecoder,
-    /// Takes the text as it comes.
-    pub(crate) emit: &'t mut dyn FnMut(&str) -> Result<(), Error>,
-    /// Asked before every token.
-    pub(crate) interrupted: &'t dyn Fn() -> bool,
 }
 
 impl<'a> Runtime<'a> {
@@ -219,54 +177,44 @@ impl<'a> Runtime<'a> {
         Ok(Prefilled { n_prompt: tokens.len(), n_reused, time: started.elapsed() })
     }
 
-    /// Samples and computes token after token.
+    /// Computes the tokens of an answer. `emit` takes the text as it comes; `interrupted` is asked before every token.
     ///
     /// # Errors
     /// If the logits are no numbers, or the text cannot be taken.
-    pub(crate) fn generate(&mut self, turn: Turn<'_>) -> Result<Generated, Error> {
-        let Turn { tokenizer, sampler, stop, limit, mut decoder, emit, interrupted } = turn;
+    pub(crate) fn generate(
+        &mut self,
+        generator: &mut Generator<'_>,
+        emit: &mut Emit<'_>,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Generated, Error> {
         let started = Instant::now();
-        let mut done = Generated {
-            ids: Vec::new(),
-            text: String::new(),
-            finish: Finish::Length,
-            n_forwards: 0,
-            time: Duration::ZERO,
-            first_token: None,
+        let (mut ids, mut n_forwards) = (Vec::new(), 0);
+        let (mut text, mut ready) = (String::new(), String::new());
+        let mut first_token = None;
+        let finish = loop {
+            let step = match generator.finish() {
+                None if interrupted() => generator.end(Finish::Interrupted, &mut ready),
+                _ => generator.next(self.session.logits(), &mut ready)?,
+            };
+            if matches!(step, Step::Token(_) | Step::End(Finish::Stop)) {
+                first_token.get_or_insert_with(Instant::now);
+            }
+            flush(&mut ready, &mut text, emit)?;
+            let token = match step {
+                Step::Token(token) => token,
+                Step::End(finish) => break finish,
+            };
+            ids.push(token);
+            let is_full = self.session.position() == self.n_ctx();
+            // An answer that has ended needs no room, and is not cut short.
+            if is_full && (generator.finish().is_some() || !self.grow(self.n_ctx() + 1)?) {
+                generator.end(Finish::Context, &mut ready);
+            } else {
+                self.forward(&[token])?;
+                n_forwards += 1;
+            }
         };
-        let mut ready = String::new();
-        while done.ids.len() < limit {
-            if interrupted() {
-                done.finish = Finish::Interrupted;
-                break;
-            }
-            let token = sampler.sample(self.session.logits())?;
-            sampler.accept(token);
-            done.first_token.get_or_insert_with(Instant::now);
-            if tokenizer.is_end_of_generation(token) {
-                done.finish = Finish::Stop;
-                break;
-            }
-            done.ids.push(token);
-            stop.push(decoder.push(tokenizer, token), &mut ready);
-            let stopped = stop.push_token(token, &mut ready);
-            flush(&mut ready, &mut done.text, emit)?;
-            if self.session.position() == self.n_ctx() && !self.grow(self.n_ctx() + 1)? {
-                done.finish = Finish::Context;
-                break;
-            }
-            self.forward(&[token])?;
-            done.n_forwards += 1;
-            if stopped {
-                done.finish = Finish::StopString;
-                break;
-            }
-        }
-        done.time = started.elapsed();
-        stop.push(decoder.finish(), &mut ready);
-        stop.finish(&mut ready);
-        flush(&mut ready, &mut done.text, emit)?;
-        Ok(done)
+        Ok(Generated { ids, text, finish, n_forwards, time: started.elapsed(), first_token })
     }
 
     /// Most tokens of one batch.
@@ -316,7 +264,7 @@ impl<'a> Runtime<'a> {
     }
 }
 
-fn flush(ready: &mut String, text: &mut String, emit: &mut dyn FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+fn flush(ready: &mut String, text: &mut String, emit: &mut Emit<'_>) -> Result<(), Error> {
     if !ready.is_empty() {
         emit(ready)?;
         text.push_str(ready);

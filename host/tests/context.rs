@@ -82,3 +82,19 @@ fn a_conversation_outgrows_its_context() {
     refused.assert_ok("tui");
     assert!(refused.stderr.contains("the model was made for 3000"), "{refused:?}");
 }
+
+#[test]
+fn an_answer_that_ends_where_the_context_does_is_not_cut_short() {
+    let prompt = "a prompt of some tokens";
+    let answer = |n_predict: &str, n_ctx: &str| {
+        let run = run(&["generate", &arch("qwen2"), prompt, "-n", n_predict, "-c", n_ctx]);
+        run.assert_ok("generate");
+        run.stderr_json()
+    };
+    let report = answer("3", "64");
+    // Room for the prompt and two tokens: the third is sampled and needs none.
+    let n_ctx = (report["prompt_tokens"].as_u64().unwrap() + 2).to_string();
+    let (three, more) = (answer("3", &n_ctx), answer("4", &n_ctx));
+    assert_eq!((&three["finish_reason"], &three["text"]), (&"length".into(), &report["text"]));
+    assert_eq!((&more["finish_reason"], &more["text"]), (&"context".into(), &report["text"]));
+}

@@ -8,18 +8,19 @@ use nanocamelid_tests::rust_source::workspace_root;
 use nanocamelid_tests::{ScopedThreads, tiny_model::tiny_model};
 
 // Listing begins.
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
+use nanocamelid_engine::chat::StopMatcher;
 use nanocamelid_engine::{
-    Executor, Gguf, Model, Phase, Sampler, SamplerParams, SessionOptions, SessionPlan, Tokenizer,
+    Executor, Generator, Gguf, Model, Phase, Sampler, SamplerParams, SessionOptions, SessionPlan, Step, Tokenizer,
 };
 use nanocamelid_kernels::{Features, Kernels, KvType};
 
-/// Continues `prompt` by at most `n_predict` tokens, and hands the bytes of each to `put` as it comes.
+/// Continues `prompt` by at most `n_predict` tokens, and hands the text to `put` as it comes.
 fn answer(
     (model, arena, features): (&[u8], &mut [u8], Features),
     cores: &dyn Executor,
     (prompt, n_predict): (&str, usize),
-    put: &mut dyn FnMut(&[u8]),
+    put: &mut dyn FnMut(&str),
 ) {
     // Loading allocates: a record per key and per tensor, tables in proportion to the vocabulary, the prompt's tokens.
     let gguf = Gguf::parse(model).expect("a model file");
@@ -28,9 +29,9 @@ fn answer(
     let mut ids = Vec::new();
     ids.extend(tokenizer.bos().filter(|_| tokenizer.add_bos()));
     tokenizer.encode(prompt, false, &mut ids);
-    let mut sampler = Sampler::new(SamplerParams::GREEDY, tokenizer.n_vocab()).expect("greedy sampling is valid");
-    let piece_bytes = (0..tokenizer.n_vocab() as u32).map(|id| tokenizer.piece(id).len()).max();
-    let mut piece = Vec::with_capacity(piece_bytes.unwrap_or(0));
+    let sampler = Sampler::new(SamplerParams::GREEDY, tokenizer.n_vocab()).expect("greedy sampling is valid");
+    let mut generator = Generator::new(&tokenizer, sampler, StopMatcher::default(), n_predict);
+    let mut text = String::with_capacity(generator.text_bytes());
 
     let kernels = Kernels::select(features); // a table of functions, chosen once
     let n_workers = cores.n_workers(Phase::Prefill);
@@ -40,26 +41,22 @@ fn answer(
     let mut session = plan.start(arena).expect("an arena of the planned size");
 
     // From here on nothing allocates; an image may seal its heap.
-    let logits = session.prefill(cores, &ids).expect("a prompt that fits the context");
-    let mut token = sampler.sample(logits).expect("logits that are numbers");
-    for _ in 0..n_predict {
-        if tokenizer.is_end_of_generation(token) {
-            break;
-        }
-        piece.clear();
-        tokenizer.decode_into(token, false, &mut piece);
-        put(&piece);
-        let logits = session.decode(cores, token).expect("room in the context");
-        token = sampler.sample(logits).expect("logits that are numbers");
+    session.prefill(cores, &ids).expect("a prompt that fits the context");
+    loop {
+        let step = generator.next(session.logits(), &mut text).expect("logits that are numbers");
+        put(&text);
+        text.clear();
+        let Step::Token(token) = step else { break };
+        session.decode(cores, token).expect("room in the context");
     }
 }
 // Listing ends.
 
-fn answered(cores: &dyn Executor, features: Features) -> Vec<u8> {
+fn answered(cores: &dyn Executor, features: Features) -> String {
     let model = tiny_model("qwen3").finish().bytes;
     let mut arena = vec![0; 1 << 20];
-    let mut text = Vec::new();
-    answer((&model, &mut arena, features), cores, ("the thin", 20), &mut |bytes| text.extend_from_slice(bytes));
+    let mut text = String::new();
+    answer((&model, &mut arena, features), cores, ("the thin", 20), &mut |part| text.push_str(part));
     text
 }
 

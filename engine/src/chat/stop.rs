@@ -8,7 +8,7 @@ use core::fmt;
 
 /// Ends an answer at the first stop string. Text that may still turn out to be the start of one is held back, so no
 /// part of a stop string is ever emitted, however the text is cut into tokens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct StopMatcher {
     stops: Vec<Box<[Unit]>>,
     held: Vec<Unit>,
@@ -98,6 +98,10 @@ impl StopMatcher {
     pub fn push(&mut self, text: &str, out: &mut String) -> bool {
         if self.stopped {
             return true;
+        }
+        if self.stops.is_empty() {
+            out.push_str(text);
+            return false;
         }
         self.held.extend(bytes(text));
         self.advance(out)

@@ -160,6 +160,11 @@ impl<'a> Tokenizer<'a> {
         self.vocabulary.piece(id)
     }
 
+    /// Bytes of the longest piece. Looks at all of them.
+    pub fn longest_piece(&self) -> usize {
+        (0..self.n_vocab() as u32).map(|id| self.piece(id).len()).max().unwrap_or(0)
+    }
+
     /// The token that the file spells like this, the first if there are several.
     pub fn token_id(&self, piece: &str) -> Option<u32> {
         self.vocabulary.id(piece.as_bytes())

@@ -29,6 +29,20 @@ impl StreamDecoder {
         Self { strip_space: false, special, pending: Vec::new(), text: String::new() }
     }
 
+    /// Takes the memory that tokens of up to `piece_bytes` bytes need, so that [`Self::push`] allocates nothing. A byte
+    /// may become U+FFFD, which has three.
+    pub fn reserve(&mut self, piece_bytes: usize) {
+        /// Bytes of an incomplete character.
+        const HELD: usize = 3;
+        self.pending.reserve(piece_bytes + HELD);
+        self.text.reserve((piece_bytes + HELD) * char::REPLACEMENT_CHARACTER.len_utf8());
+    }
+
+    /// Most bytes of text that a token of [`Self::reserve`] completes.
+    pub fn text_bytes(&self) -> usize {
+        self.text.capacity()
+    }
+
     /// Takes a token; returns what text is complete with it.
     pub fn push(&mut self, tokenizer: &Tokenizer<'_>, id: u32) -> &str {
         let start = self.pending.len();

@@ -83,7 +83,8 @@ fn chat(file: &ModelFile, settings: &Settings, ids: &[u32]) -> Result<Value, Err
             output::progress(output::without_controls(text));
             Ok(())
         };
-        let turn = turn::one(&mut runtime, parsed, ids, SamplerParams::GREEDY, stop, CHAT_LIMIT, &mut emit, &|| false)?;
+        let generator = turn::generator(parsed, SamplerParams::GREEDY, stop, CHAT_LIMIT)?;
+        let turn = turn::one(&mut runtime, ids, generator, &mut emit, &|| false)?;
         output::progress("\n");
         turn.describe(report);
         Ok(())

@@ -9,11 +9,11 @@ use crate::model_file::{self, ModelFile};
 use crate::output::{self, Report, rounded};
 use crate::prompt;
 use crate::resolve;
-use crate::runtime::{Generated, Prefilled, Runtime, Turn};
+use crate::runtime::{Emit, Generated, Prefilled, Runtime};
 use crate::sampling::Sampling;
 use crate::settings::Settings;
-use nanocamelid_engine::tokenizer::StreamDecoder;
-use nanocamelid_engine::{Sampler, SamplerParams};
+use nanocamelid_engine::chat::StopMatcher;
+use nanocamelid_engine::{Generator, Sampler, SamplerParams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,8 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
         let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
         let json = invocation.has(&table::JSON);
         let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
-        let turn = one(&mut runtime, parsed, &tokens, params, stop, limit, &mut emit, &|| false)?;
+        let generator = generator(parsed, params, stop, limit)?;
+        let turn = one(&mut runtime, &tokens, generator, &mut emit, &|| false)?;
         if !json && !turn.generated.text.ends_with('\n') {
             output::answer("\n")?;
         }
@@ -116,21 +117,26 @@ impl OneTurn {
     }
 }
 
+/// A generator of at most `limit` tokens.
+pub(crate) fn generator<'p>(
+    parsed: &'p Parsed<'_>,
+    params: SamplerParams,
+    stop: StopMatcher,
+    limit: usize,
+) -> Result<Generator<'p>, Error> {
+    let sampler = Sampler::new(params, parsed.model.config.n_vocab).map_err(|e| Error::Failed(e.to_string()))?;
+    Ok(Generator::new(&parsed.tokenizer, sampler, stop, limit))
+}
+
 /// Computes a prompt and an answer to it, unless `interrupted`, which stays true once it is.
-#[allow(clippy::too_many_arguments)] // what a turn is made of
 pub(crate) fn one(
     runtime: &mut Runtime<'_>,
-    parsed: &Parsed<'_>,
     tokens: &[u32],
-    params: SamplerParams,
-    mut stop: nanocamelid_engine::chat::StopMatcher,
-    limit: usize,
-    emit: &mut dyn FnMut(&str) -> Result<(), Error>,
+    mut generator: Generator<'_>,
+    emit: &mut Emit<'_>,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<OneTurn, Error> {
-    let tokenizer = &parsed.tokenizer;
-    let mut sampler = Sampler::new(params, parsed.model.config.n_vocab).map_err(|e| Error::Failed(e.to_string()))?;
-    tokens.iter().for_each(|&token| sampler.accept(token));
+    generator.accept_prompt(tokens);
     let started = Instant::now();
     let pace = output::stderr_is_terminal().then_some(PACE);
     let mut shows_progress = false;
@@ -144,16 +150,7 @@ pub(crate) fn one(
     if shows_progress {
         output::progress("\r\x1b[K");
     }
-    let decoder = StreamDecoder::continuing(false);
-    let generated = runtime.generate(Turn {
-        tokenizer,
-        sampler: &mut sampler,
-        stop: &mut stop,
-        limit,
-        decoder,
-        emit,
-        interrupted,
-    })?;
+    let generated = runtime.generate(&mut generator, emit, interrupted)?;
     let ttft = generated.first_token.map(|at| (at - started).as_secs_f64());
     Ok(OneTurn { prefilled, generated, ttft })
 }

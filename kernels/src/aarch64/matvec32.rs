@@ -68,24 +68,37 @@ fn blocks<D: Dot, F: Simd32, const T: usize, const N: usize>(
         core::array::from_fn(|t| &x[t].qs.as_chunks::<32>().0[first..].as_chunks::<N>().0[..n]);
     let scales: [&[[f32; N]]; T] = core::array::from_fn(|t| &x[t].scales[first..].as_chunks::<N>().0[..n]);
     let x_sums: [&[[i16; N]]; T] = core::array::from_fn(|t| &x[t].sums[first..].as_chunks::<N>().0[..n]);
-    for b in 0..n {
-        for i in 0..N {
-            let blocks = [&rows[0][b][i], &rows[1][b][i], &rows[2][b][i], &rows[3][b][i]];
+    // Written out `N` by `T` times: the compiler leaves loops over so much code as they are.
+    macro_rules! add_token {
+        ($b:expr, $i:literal, $t:literal, $blocks:expr, $w:expr, $w_scales:expr) => {{
+            let (scale, sum) = (scales[$t][$b][$i], x_sums[$t][$b][$i]);
+            let [low, high] = &qs[$t][$b][$i].as_chunks::<16>().0 else { unreachable!("two halves of 32") };
+            let x = [load_i8(low), load_i8(high)];
+            let start = MAGIC.to_bits() as i32 - i32::from(F::OFFSET) * i32::from(sum);
+            let dots = sums($w.map(|w| d.dot32(start, w, x)));
+            let dots = vsubq_f32(vreinterpretq_f32_s32(dots), vdupq_n_f32(MAGIC));
+            acc[$t] = vfmaq_f32(acc[$t], dots, vmulq_n_f32($w_scales, scale));
+            if <F as Block32>::HAS_MIN {
+                let mins = vmulq_n_f32(F::mins($blocks, d.neon()), scale);
+                acc[$t] = vfmaq_n_f32(acc[$t], mins, f32::from(sum));
+            }
+        }};
+    }
+    macro_rules! add_block {
+        ($b:expr, $i:literal) => {{
+            let blocks = [&rows[0][$b][$i], &rows[1][$b][$i], &rows[2][$b][$i], &rows[3][$b][$i]];
             let w = blocks.map(|block| block.stored(d.neon()));
             let w_scales = F::scales(blocks, d.neon());
-            for t in 0..T {
-                let (scale, sum) = (scales[t][b][i], x_sums[t][b][i]);
-                let [low, high] = &qs[t][b][i].as_chunks::<16>().0 else { unreachable!("two halves of 32") };
-                let x = [load_i8(low), load_i8(high)];
-                let start = MAGIC.to_bits() as i32 - i32::from(F::OFFSET) * i32::from(sum);
-                let dots = sums(w.map(|w| d.dot32(start, w, x)));
-                let dots = vsubq_f32(vreinterpretq_f32_s32(dots), vdupq_n_f32(MAGIC));
-                acc[t] = vfmaq_f32(acc[t], dots, vmulq_n_f32(w_scales, scale));
-                if <F as Block32>::HAS_MIN {
-                    let mins = vmulq_n_f32(F::mins(blocks, d.neon()), scale);
-                    acc[t] = vfmaq_n_f32(acc[t], mins, f32::from(sum));
-                }
+            add_token!($b, $i, 0, blocks, w, w_scales);
+            if const { T == 2 } {
+                add_token!($b, $i, 1, blocks, w, w_scales);
             }
+        }};
+    }
+    for b in 0..n {
+        add_block!(b, 0);
+        if const { N == 2 } {
+            add_block!(b, 1);
         }
     }
     acc

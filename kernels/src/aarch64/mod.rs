@@ -1,13 +1,12 @@
 //! AArch64: `neon` (every core: Cortex-A53, A72), `dotprod` (A55, A76, Neoverse N1) and `i8mm` (Neoverse V1, Apple M2).
 //!
-//! The float operations come from [`crate::lanes`] and are the same in all three tables, as are dequantization and the
-//! writers of the KV layout: plain NEON. The tables differ in their integer products. One or two tokens are multiplied
-//! straight from the rows as they lie in the file ([`matvec32`], [`matvec256`]), more of them from packed panels
-//! ([`gemm`]); `neon` does all from the rows.
+//! The float operations come from [`crate::lanes`] and are the same in all three tables, as are the writers of the KV
+//! layout: plain NEON. The tables differ in their integer products. One or two tokens are multiplied straight from the
+//! rows as they lie in the file ([`matvec32`], [`matvec256`]), more of them from packed panels ([`gemm`]); `neon` does
+//! all from the rows.
 
 mod blocks256;
 mod blocks32;
-mod dequantize;
 mod dot;
 mod dotprod;
 mod gemm;
@@ -48,32 +47,13 @@ macro_rules! product {
     };
 }
 
-/// The dequantization of a format.
-macro_rules! dequantizer {
-    (float, $block:path, $len:literal) => {
-        neon::dequantize_float::<$block>
-    };
-    (block32, $block:path, $len:literal) => {
-        neon::dequantize32::<$block>
-    };
-    (block256, $block:path, $len:literal) => {
-        neon::dequantize256::<$block>
-    };
-    (staged32, $block:path, $len:literal) => {
-        reference::matmul::dequantize32::<$block, { $len / 32 }>
-    };
-    (staged256, $block:path, $len:literal) => {
-        reference::matmul::dequantize256::<$block>
-    };
-}
-
 /// A table of NEON operations with its own products: the module it stands in has `block32` and `block256`.
 macro_rules! table {
     ($features:literal, $name:literal, $matvec_rows:literal, $max_matmul_rows:expr, $scratch:expr) => {
         /// The table. Safe to call, and its entries safe to keep, only where the features exist.
         #[target_feature(enable = $features)]
         pub(super) fn table() -> &'static Kernels {
-            use crate::aarch64::{dequantizer, neon, product};
+            use crate::aarch64::{neon, product};
             use crate::formats::{by_format, staging};
             use crate::reference;
             &Kernels {
@@ -83,7 +63,6 @@ macro_rules! table {
                 max_matmul_rows: $max_matmul_rows,
                 scratch_bytes: $scratch,
                 matmul: by_format!(product),
-                dequantize: by_format!(dequantizer),
                 quantize_q8: neon::quantize_q8,
                 quantize_q8k: neon::quantize_q8k,
                 rms_scale: neon::rms_scale,
@@ -106,7 +85,7 @@ macro_rules! table {
         }
     };
 }
-use {dequantizer, product, table};
+use {product, table};
 
 /// The `neon` table, if these features allow it.
 pub(crate) fn neon_table(features: Features) -> Option<&'static Kernels> {

@@ -4,7 +4,7 @@ use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::proof::Neon;
 use super::staged::{self, PlainRows};
-use super::{dequantize, matvec32, matvec256, table};
+use super::{matvec32, matvec256, table};
 use crate::activations::{Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
 use crate::delta::DeltaStep;
@@ -59,21 +59,6 @@ fn plain<P: PlainRows>(staging: Staging<P>, w: &Matrix<'_>, x: &Activations<'_>,
 #[target_feature(enable = "neon")]
 pub(super) fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
     float::matmul::<_, W>(Neon::new(), w, x, out);
-}
-
-#[target_feature(enable = "neon")]
-pub(super) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
-    store::dequantize_float::<_, W>(Neon::new(), row, out);
-}
-
-#[target_feature(enable = "neon")]
-pub(super) fn dequantize32<F: Simd32>(row: &[u8], out: &mut [f32]) {
-    dequantize::dequantize32::<F>(Neon::new(), row, out);
-}
-
-#[target_feature(enable = "neon")]
-pub(super) fn dequantize256<F: Simd256>(row: &[u8], out: &mut [f32]) {
-    dequantize::dequantize256::<F>(Neon::new(), row, out);
 }
 
 #[target_feature(enable = "neon")]

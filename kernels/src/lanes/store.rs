@@ -1,24 +1,8 @@
-//! Dequantization of float weights and the writers of the KV layout.
+//! The writers of the KV layout.
 
 use super::Lanes;
 use crate::attention::KvType;
-use crate::formats::WeightType;
-use crate::formats::float::Float;
 use crate::reference;
-
-/// Float weights as f32. Those that are f32 already are copied by the reference.
-#[inline(always)]
-pub(crate) fn dequantize_float<L: Lanes, W: Float>(l: L, row: &[u8], out: &mut [f32]) {
-    if matches!(W::TYPE, WeightType::F32) {
-        return reference::matmul::dequantize_float::<W>(row, out);
-    }
-    let (rows, tail) = row.as_chunks::<32>();
-    let (outs, out_tail) = out.as_chunks_mut::<16>();
-    for (row, out) in rows.iter().zip(outs) {
-        l.store(if matches!(W::TYPE, WeightType::F16) { l.load_f16(row) } else { l.load_bf16(row) }, out);
-    }
-    reference::matmul::dequantize_float::<W>(tail, out_tail);
-}
 
 /// Writes a value row; keys are scattered bytes and stay with the reference.
 #[inline(always)]

@@ -3,7 +3,7 @@
 //! Written to be read and to be checked against that page, not to be fast; it is also the table of a machine that has
 //! no other.
 
-use crate::formats::by_format;
+use crate::formats::{WeightType, by_format};
 use crate::table::Kernels;
 
 pub mod attention;
@@ -48,6 +48,11 @@ macro_rules! dequantizer {
     };
 }
 
+type Dequantize = fn(&[u8], &mut [f32]);
+
+/// The dequantization of each format.
+pub(crate) static DEQUANTIZE: [Dequantize; WeightType::COUNT] = by_format!(dequantizer);
+
 /// The scalar table. It needs no features.
 pub static TABLE: Kernels = Kernels {
     name: "scalar",
@@ -56,7 +61,6 @@ pub static TABLE: Kernels = Kernels {
     max_matmul_rows: 64,
     scratch_bytes: |_| 0,
     matmul: by_format!(product),
-    dequantize: by_format!(dequantizer),
     quantize_q8: quantize::quantize_q8,
     quantize_q8k: quantize::quantize_q8k,
     rms_scale: norm::rms_scale,

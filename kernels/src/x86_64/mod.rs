@@ -46,22 +46,6 @@ macro_rules! product {
     };
 }
 
-/// The dequantization of a format.
-macro_rules! dequantizer {
-    (float, $block:path, $len:literal) => {
-        dequantize_float::<$block>
-    };
-    (block32, $block:path, $len:literal) => {
-        reference::matmul::dequantize32::<$block, 1>
-    };
-    (staged32, $block:path, $len:literal) => {
-        reference::matmul::dequantize32::<$block, { $len / 32 }>
-    };
-    ($of_256:ident, $block:path, $len:literal) => {
-        reference::matmul::dequantize256::<$block>
-    };
-}
-
 /// The entry points of a table: plain functions compiled for its features, and the table that names them.
 macro_rules! table {
     ($module:ident, $proof:ty, $features:literal) => {
@@ -227,11 +211,6 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
-            fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
-                store::dequantize_float::<_, W>(<$proof>::new(), row, out);
-            }
-
-            #[target_feature(enable = $features)]
             fn quantize_q8(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
                 quantize::quantize_q8(<$proof>::new(), x, out);
             }
@@ -329,7 +308,6 @@ macro_rules! table {
                     max_matmul_rows: gemm::MAX_ROWS,
                     scratch_bytes: gemm::scratch_bytes::<$proof>,
                     matmul: by_format!(product),
-                    dequantize: by_format!(dequantizer),
                     quantize_q8,
                     quantize_q8k,
                     rms_scale,

@@ -65,14 +65,9 @@ impl Write for Console {
     }
 }
 
-/// Sends bytes as they are: text that comes in pieces of bytes needs nothing else on a serial line.
-pub fn print_bytes(bytes: &[u8]) {
-    bytes.iter().copied().for_each(send);
-}
-
-/// Prints text as it is.
+/// Prints text as it is: UTF-8 needs nothing else on a serial line.
 pub fn print(text: &str) {
-    print_bytes(text.as_bytes());
+    text.bytes().for_each(send);
 }
 
 /// Prints formatted text.

@@ -17,11 +17,14 @@ mod heap;
 mod semihosting;
 mod stack;
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use console::line;
 use digest::Digest;
-use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest, Role};
-use nanocamelid_engine::{Gguf, Model, Sampler, SamplerParams, SessionOptions, SessionPlan, Tokenizer};
+use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest, Role, StopMatcher};
+use nanocamelid_engine::{
+    Generator, Gguf, Model, Sampler, SamplerParams, SessionOptions, SessionPlan, Step, Tokenizer,
+};
 use nanocamelid_kernels::{Kernels, KvType};
 
 /// The model, in the image like any other read-only data (in flash, on a board that runs from flash).
@@ -62,8 +65,9 @@ fn answer(cores: &cores::Cores, prompt: &str) {
     ids.truncate(N_CTX - N_PREDICT);
     let n_prompt = ids.len();
     ids.reserve_exact(N_PREDICT);
-    let mut piece = Vec::with_capacity(longest_piece(&tokenizer));
-    let mut sampler = Sampler::new(SamplerParams::GREEDY, tokenizer.n_vocab()).expect("greedy sampling is valid");
+    let sampler = Sampler::new(SamplerParams::GREEDY, tokenizer.n_vocab()).expect("greedy sampling is valid");
+    let mut generator = Generator::new(&tokenizer, sampler, StopMatcher::default(), N_PREDICT);
+    let mut text = String::with_capacity(generator.text_bytes());
 
     let options = SessionOptions {
         n_ctx: N_CTX,
@@ -91,14 +95,11 @@ fn answer(cores: &cores::Cores, prompt: &str) {
         .prefill_each(cores, &ids, &mut |_, logits| digest.update(logits))
         .unwrap_or_else(|error| panic!("prefill: {error}"));
     console::print("answer: ");
-    for _ in 0..N_PREDICT {
-        let token = sampler.sample(session.logits()).unwrap_or_else(|error| panic!("sampling: {error}"));
-        if tokenizer.is_end_of_generation(token) {
-            break;
-        }
-        piece.clear();
-        tokenizer.decode_into(token, false, &mut piece);
-        console::print_bytes(&piece);
+    loop {
+        let step = generator.next(session.logits(), &mut text).unwrap_or_else(|error| panic!("sampling: {error}"));
+        console::print(&text);
+        text.clear();
+        let Step::Token(token) = step else { break };
         ids.push(token);
         let logits = session.decode(cores, token).unwrap_or_else(|error| panic!("decode: {error}"));
         digest.update(logits);
@@ -125,11 +126,6 @@ fn prompt_tokens(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>, prompt: &str) -> Ve
     ids.extend(tokenizer.bos().filter(|_| tokenizer.add_bos()));
     tokenizer.encode(prompt, false, &mut ids);
     ids
-}
-
-/// Bytes of the longest piece, so that printing never grows its buffer.
-fn longest_piece(tokenizer: &Tokenizer<'_>) -> usize {
-    (0..tokenizer.n_vocab() as u32).map(|id| tokenizer.piece(id).len()).max().unwrap_or(0)
 }
 
 #[panic_handler]

@@ -90,16 +90,17 @@ fn top(logits: &[f64]) -> Option<usize> {
     (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
 }
 
-/// Logarithms of the softmax.
+/// Logarithms of the softmax. The engine's library of functions serves here too: the C library's would come on top.
 fn log_softmax(logits: &[f64]) -> Vec<f64> {
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let log_sum = logits.iter().map(|x| (x - max).exp()).sum::<f64>().ln() + max;
+    let log_sum = logits.iter().map(|x| libm::exp(x - max)).sum::<f64>();
+    let log_sum = libm::log(log_sum) + max;
     logits.iter().map(|x| x - log_sum).collect()
 }
 
 /// `sum p ln(p / q)`.
 fn divergence(p: &[f64], q: &[f64]) -> f64 {
-    log_softmax(p).iter().zip(log_softmax(q)).map(|(p, q)| p.exp() * (p - q)).sum()
+    log_softmax(p).iter().zip(log_softmax(q)).map(|(p, q)| libm::exp(*p) * (p - q)).sum()
 }
 
 #[cfg(test)]

@@ -19,11 +19,12 @@ use crate::model_file::{self, ModelFile};
 use crate::model_word::model_files;
 use crate::output::{self, Report, rounded};
 use crate::resolve::{self, Place, Resolved};
-use crate::runtime::{Finish, Runtime};
+use crate::runtime::Runtime;
 use crate::sampling::Sampling;
 use crate::settings::Settings;
 use conversation::Conversation;
 use input::{Input, Line};
+use nanocamelid_engine::Finish;
 use save::Saved;
 use screen::Screen;
 use slash::Slash;
@@ -229,7 +230,8 @@ impl Talk<'_> {
                 output::model_text(text)
             }
         };
-        let turn = turn::one(runtime, parsed, &tokens, params, stop, limit, &mut emit, &|| self.input.interrupted())?;
+        let generator = turn::generator(parsed, params, stop, limit)?;
+        let turn = turn::one(runtime, &tokens, generator, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
         turn::say_growth(runtime);
         Ok(turn)

@@ -7,8 +7,9 @@ use crate::loading::Parsed;
 use crate::machine::{cpu, memory, throttling};
 use crate::model_file::ModelFile;
 use crate::output::{self, Report, mib, plain};
-use crate::runtime::{Finish, Runtime};
+use crate::runtime::Runtime;
 use crate::settings::Settings;
+use nanocamelid_engine::Finish;
 use std::fmt;
 
 /// How to speak.
