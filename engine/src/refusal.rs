@@ -21,6 +21,8 @@ pub struct TensorName {
     pub name: &'static str,
     /// Expert, in files with a tensor for each.
     pub expert: Option<usize>,
+    /// `bias` or `scale`, for the tensor that goes with the one named.
+    pub companion: Option<&'static str>,
 }
 
 /// One reason.
@@ -89,6 +91,11 @@ pub enum Reason<'a> {
     },
     /// A tensor that this architecture, as known here, has no place for.
     UnknownTensor(&'a str),
+    /// A layer range that reads what only earlier layers know.
+    Inseparable {
+        /// First layer.
+        start: usize,
+    },
     /// A layer range outside the model.
     LayerRange {
         /// First layer.
@@ -105,10 +112,12 @@ impl fmt::Display for TensorName {
         if let Some(layer) = self.layer {
             write!(f, "blk.{layer}.")?;
         }
-        match (self.expert, self.name.rsplit_once('.')) {
-            (Some(expert), Some((stem, suffix))) => write!(f, "{stem}.{expert}.{suffix}"),
-            _ => f.write_str(self.name),
+        let Some((stem, ending)) = self.name.rsplit_once('.') else { return f.write_str(self.name) };
+        f.write_str(stem)?;
+        if let Some(expert) = self.expert {
+            write!(f, ".{expert}")?;
         }
+        write!(f, ".{}", self.companion.unwrap_or(ending))
     }
 }
 
@@ -155,6 +164,9 @@ impl fmt::Display for Reason<'_> {
             }
             Self::UnknownTensor(name) => {
                 write!(f, "tensor {} has no place in this architecture", name.escape_debug())
+            }
+            Self::Inseparable { start } => {
+                write!(f, "layers from {start} on read what earlier layers keep and cannot run without them")
             }
             Self::LayerRange { start, end, n_layers } => {
                 write!(f, "layers {start}..{end} are no range of a model of {n_layers} layers")

@@ -5,6 +5,7 @@ use crate::gguf::{Gguf, TensorInfo};
 use crate::refusal::{Reason, TensorName};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::ops::Range;
 use nanocamelid_kernels::Matrix;
 
 /// More reasons than this help nobody (a file with one wrong width has thousands).
@@ -23,51 +24,49 @@ pub(crate) struct LayerTensors<'t, 'g, 'a> {
     tensors: &'t mut Tensors<'g, 'a>,
     layer: usize,
     n_embd: usize,
+    n_vocab: usize,
 }
 
-/// The same matrix of every expert.
+/// The same matrix of every expert, with what goes with it.
 #[derive(Clone, Debug)]
-pub(crate) enum ExpertMatrices<'a> {
+pub(crate) struct ExpertLinears<'a> {
+    matrices: ExpertMatrices<'a>,
+    /// `[n_experts][n_out]`.
+    bias: Option<Vector<'a>>,
+    /// `[n_experts]`.
+    scale: Option<Vector<'a>>,
+}
+
+#[derive(Clone, Debug)]
+enum ExpertMatrices<'a> {
     /// One tensor, expert after expert.
     Merged {
         /// All rows.
         all: Matrix<'a>,
-        /// Rows of one expert.
-        n_rows: usize,
+        /// Rows of one expert: where they start, how many they are, and from where to where of those are its matrix.
+        stride: usize,
+        rows: Range<usize>,
     },
     /// A tensor for each expert (older Mixtral files).
     Separate(Vec<Matrix<'a>>),
 }
 
-impl<'a> ExpertMatrices<'a> {
+impl<'a> ExpertLinears<'a> {
     /// One expert's matrix.
-    pub(crate) fn expert(&self, index: usize) -> Matrix<'a> {
-        match self {
-            Self::Merged { all, n_rows } => all.rows(index * n_rows, *n_rows),
-            Self::Separate(matrices) => matrices[index],
-        }
+    pub(crate) fn expert(&self, index: usize) -> Linear<'a> {
+        let weight = match &self.matrices {
+            ExpertMatrices::Merged { all, stride, rows } => all.rows(index * stride + rows.start, rows.len()),
+            ExpertMatrices::Separate(matrices) => matrices[index],
+        };
+        let n_out = weight.n_rows();
+        let bias = self.bias.map(|bias| &bias[index * n_out..][..n_out]);
+        Linear { weight, scale: self.scale.map_or(1.0, |scale| f32::from_le_bytes(scale[index])), bias }
     }
 }
 
 /// A tensor that belongs to no layer.
 pub(crate) fn global(name: &'static str) -> TensorName {
-    TensorName { layer: None, name, expert: None }
-}
-
-/// The bias that goes with a weight's name.
-fn bias_of(weight: &'static str) -> Option<&'static str> {
-    Some(match weight {
-        "attn_q.weight" => "attn_q.bias",
-        "attn_k.weight" => "attn_k.bias",
-        "attn_v.weight" => "attn_v.bias",
-        "attn_qkv.weight" => "attn_qkv.bias",
-        "attn_output.weight" => "attn_output.bias",
-        "ffn_gate.weight" => "ffn_gate.bias",
-        "ffn_up.weight" => "ffn_up.bias",
-        "ffn_down.weight" => "ffn_down.bias",
-        "output.weight" => "output.bias",
-        _ => return None,
-    })
+    TensorName { layer: None, name, expert: None, companion: None }
 }
 
 impl<'g, 'a> Tensors<'g, 'a> {
@@ -84,15 +83,18 @@ impl<'g, 'a> Tensors<'g, 'a> {
         self.gguf.tensor(&tensor.to_string()).is_some()
     }
 
-    /// A matrix, with its bias if the file has one.
+    /// A matrix, with its bias and its scale if the file has them.
     pub(crate) fn linear(&mut self, tensor: TensorName, n_in: usize, n_out: usize) -> Option<Linear<'a>> {
         let weight = self.matrix(tensor, n_in, n_out);
-        let bias = bias_of(tensor.name).map(|name| TensorName { name, ..tensor });
-        let bias = match bias.filter(|&bias| self.exists(bias)) {
-            Some(bias) => Some(self.vector(bias, n_out)?),
-            None => None,
-        };
-        Some(Linear { weight: weight?, bias })
+        let bias = self.companion(tensor, "bias", [n_out as u64, 1, 1]);
+        let scale = self.companion(tensor, "scale", [1; 3])?;
+        Some(Linear { weight: weight?, scale: scale.map_or(1.0, |scale| f32::from_le_bytes(scale[0])), bias: bias? })
+    }
+
+    /// The small f32 tensor that goes with another, if the file has it; `None` if it was refused.
+    fn companion(&mut self, of: TensorName, name: &'static str, expected: [u64; 3]) -> Option<Option<Vector<'a>>> {
+        let tensor = TensorName { companion: Some(name), ..of };
+        if self.exists(tensor) { self.values(tensor, expected).map(Some) } else { Some(None) }
     }
 
     /// A matrix, `[n_out][n_in]`.
@@ -143,6 +145,14 @@ impl<'g, 'a> Tensors<'g, 'a> {
         Some(self.gguf.tensors()[index])
     }
 
+    /// Gives the tensors of blocks that take no part their place.
+    pub(crate) fn ignore_blocks(&mut self, blocks: Range<usize>) {
+        for (info, used) in self.gguf.tensors().iter().zip(&mut self.used) {
+            let number = info.name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+            *used |= number.and_then(|number| number.parse().ok()).is_some_and(|number| blocks.contains(&number));
+        }
+    }
+
     /// A tensor nothing took would mean that the file computes something this engine does not.
     pub(crate) fn refuse_leftovers(&mut self) {
         for (info, used) in self.gguf.tensors().iter().zip(core::mem::take(&mut self.used)) {
@@ -152,16 +162,17 @@ impl<'g, 'a> Tensors<'g, 'a> {
         }
     }
 
+    /// Layers that share a tensor have the same to say about it.
     fn refuse(&mut self, reason: Reason<'a>) {
-        if self.reasons.len() < MAX_REASONS {
+        if self.reasons.len() < MAX_REASONS && !self.reasons.contains(&reason) {
             self.reasons.push(reason);
         }
     }
 }
 
 impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
-    pub(crate) fn new(tensors: &'t mut Tensors<'g, 'a>, layer: usize, n_embd: usize) -> Self {
-        Self { tensors, layer, n_embd }
+    pub(crate) fn new(tensors: &'t mut Tensors<'g, 'a>, layer: usize, [n_embd, n_vocab]: [usize; 2]) -> Self {
+        Self { tensors, layer, n_embd, n_vocab }
     }
 
     /// Which layer this is.
@@ -175,7 +186,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
     }
 
     fn named(&self, name: &'static str) -> TensorName {
-        TensorName { layer: Some(self.layer), name, expert: None }
+        TensorName { layer: Some(self.layer), name, expert: None, companion: None }
     }
 
     pub(crate) fn exists(&self, name: &'static str) -> bool {
@@ -188,7 +199,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         info.is_some_and(|info| info.dims[1] == n as u64)
     }
 
-    /// A matrix, with its bias if the file has one.
+    /// A matrix, with its bias and its scale if the file has them.
     pub(crate) fn linear(&mut self, name: &'static str, n_in: usize, n_out: usize) -> Option<Linear<'a>> {
         self.tensors.linear(self.named(name), n_in, n_out)
     }
@@ -203,26 +214,82 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         self.tensors.vector(self.named(name), n)
     }
 
+    /// A matrix that all layers share, with its bias and its scale if the file has them.
+    pub(crate) fn model_linear(&mut self, name: &'static str, n_in: usize, n_out: usize) -> Option<Linear<'a>> {
+        self.tensors.linear(global(name), n_in, n_out)
+    }
+
+    /// A small f32 vector that all layers share.
+    pub(crate) fn model_vector(&mut self, name: &'static str, n: usize) -> Option<Vector<'a>> {
+        self.tensors.vector(global(name), n)
+    }
+
+    /// An embedding that all layers share, `[n_vocab][width]`, in a format that can be cut into parts of `part` values.
+    pub(crate) fn embedding(&mut self, name: &'static str, width: usize, part: usize) -> Option<Matrix<'a>> {
+        let (tensor, n_vocab) = (global(name), self.n_vocab);
+        let matrix = self.tensors.matrix(tensor, width, n_vocab)?;
+        if matrix.weight_type().row_bytes(part).is_none() {
+            self.tensors.refuse(Reason::UnsupportedType { tensor, ggml_type: matrix.weight_type().ggml_type() });
+            return None;
+        }
+        Some(matrix)
+    }
+
+    /// Gives a tensor that nothing reads here its place.
+    pub(crate) fn ignore(&mut self, name: &'static str) {
+        for companion in [None, Some("bias"), Some("scale")] {
+            self.tensors.find(TensorName { companion, ..self.named(name) });
+        }
+    }
+
     /// A small f32 tensor of these extents, innermost first.
     pub(crate) fn values(&mut self, name: &'static str, expected: [u64; 3]) -> Option<Vector<'a>> {
         self.tensors.values(self.named(name), expected)
     }
 
+    /// A small f32 vector, if the file has it; `None` if it was refused.
+    pub(crate) fn optional_vector(&mut self, name: &'static str, n: usize) -> Option<Option<Vector<'a>>> {
+        if self.exists(name) { self.vector(name, n).map(Some) } else { Some(None) }
+    }
+
     /// The matrices `[n_experts][n_out][n_in]` of a role, under the name of one tensor or of a tensor for each expert.
-    pub(crate) fn expert_matrices(
+    pub(crate) fn expert_linears(
         &mut self,
         [merged, separate]: [&'static str; 2],
         [n_in, n_out, n_experts]: [usize; 3],
-    ) -> Option<ExpertMatrices<'a>> {
+    ) -> Option<ExpertLinears<'a>> {
         let tensor = self.named(merged);
-        let of = |expert| TensorName { layer: tensor.layer, name: separate, expert: Some(expert) };
+        let of = |expert| TensorName { name: separate, expert: Some(expert), ..tensor };
         if !self.tensors.exists(tensor) && self.tensors.exists(of(0)) {
             let matrices: Option<Vec<_>> =
                 (0..n_experts).map(|expert| self.tensors.matrix(of(expert), n_in, n_out)).collect();
-            return matrices.map(ExpertMatrices::Separate);
+            return Some(ExpertLinears { matrices: ExpertMatrices::Separate(matrices?), bias: None, scale: None });
         }
+        let all = self.expert_rows(tensor, [n_in, n_out, n_experts]);
+        let bias = self.tensors.companion(tensor, "bias", [n_out as u64, n_experts as u64, 1]);
+        let scale = self.tensors.companion(tensor, "scale", [n_experts as u64, 1, 1])?;
+        let matrices = ExpertMatrices::Merged { all: all?, stride: n_out, rows: 0..n_out };
+        Some(ExpertLinears { matrices, bias: bias?, scale })
+    }
+
+    /// Two roles' matrices `[n_experts][n_out][n_in]` in one tensor: each expert's rows of the first, then of the second.
+    pub(crate) fn fused_expert_linears(
+        &mut self,
+        name: &'static str,
+        [n_in, n_out, n_experts]: [usize; 3],
+    ) -> [Option<ExpertLinears<'a>>; 2] {
+        let tensor = self.named(name);
+        let all = self.expert_rows(tensor, [n_in, 2 * n_out, n_experts]);
+        let scale = self.tensors.companion(tensor, "scale", [n_experts as u64, 1, 1]);
+        [0..n_out, n_out..2 * n_out].map(|rows| {
+            let matrices = ExpertMatrices::Merged { all: all?, stride: 2 * n_out, rows };
+            Some(ExpertLinears { matrices, bias: None, scale: scale? })
+        })
+    }
+
+    /// One tensor with the matrices of all experts, as one matrix.
+    fn expert_rows(&mut self, tensor: TensorName, [n_in, n_out, n_experts]: [usize; 3]) -> Option<Matrix<'a>> {
         let info = self.tensors.shaped(tensor, [n_in as u64, n_out as u64, n_experts as u64])?;
-        let all = self.tensors.as_matrix(tensor, info, n_in, n_out.checked_mul(n_experts)?)?;
-        Some(ExpertMatrices::Merged { all, n_rows: n_out })
+        self.tensors.as_matrix(tensor, info, n_in, n_out.checked_mul(n_experts)?)
     }
 }

@@ -35,14 +35,14 @@ impl Need {
 pub(crate) struct Fitting<'a> {
     model: &'a Model<'a>,
     settings: Settings,
-    /// Bytes of the model's file.
+    /// Bytes of the model's file, but for embeddings of which a token reads a part of a row.
     weights: u64,
 }
 
 impl<'a> Fitting<'a> {
     /// Of that model, run with these settings.
     pub(crate) fn new(file: &ModelFile, model: &'a Model<'a>, settings: &Settings) -> Self {
-        Self { model, settings: settings.clone(), weights: file.n_bytes() }
+        Self { model, settings: settings.clone(), weights: weights(file.n_bytes(), model) }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -171,6 +171,11 @@ impl<'a> Fitting<'a> {
         // The last step may reach past what was asked for.
         (low * STEP).min(n_ctx)
     }
+}
+
+/// Bytes of a file that tokens read.
+fn weights(n_bytes: u64, model: &Model<'_>) -> u64 {
+    n_bytes.saturating_sub(model.looked_up_bytes())
 }
 
 /// The session of a command whose prompt is not known yet.

@@ -11,6 +11,7 @@
 mod aarch64;
 pub mod activations;
 pub mod attention;
+pub mod delta;
 pub mod features;
 pub mod formats;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
@@ -21,6 +22,7 @@ pub mod matrix;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
 mod packed;
 pub mod queue;
+pub mod recurrence;
 pub mod reference;
 pub mod table;
 pub mod tiles;
@@ -29,10 +31,12 @@ mod x86_64;
 
 pub use activations::{ActivationType, Activations, F32Rows, QuantizedRows, QuantizedRowsMut};
 pub use attention::{Attend, AttentionState, CHUNK, KvType};
+pub use delta::DeltaStep;
 pub use features::Features;
 pub use formats::WeightType;
 pub use matrix::Matrix;
 pub use queue::Queue;
+pub use recurrence::StateStep;
 pub use table::{Kernels, RopeStyle};
 pub use tiles::{TileMut, TilesMut};
 

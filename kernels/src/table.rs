@@ -2,10 +2,11 @@
 
 use crate::activations::{ActivationType, Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
+use crate::delta::DeltaStep;
 use crate::features::Features;
 use crate::formats::WeightType;
 use crate::matrix::Matrix;
-use crate::reference;
+use crate::reference::{self, elementwise};
 use crate::tiles::TileMut;
 
 /// Which components RoPE rotates together.
@@ -39,11 +40,13 @@ pub struct Kernels {
     pub(crate) softmax: fn(&mut [f32]),
     pub(crate) rope: fn(&mut [f32], &[f32], &[f32], RopeStyle),
     pub(crate) silu_mul: fn(&mut [f32], &[f32]),
+    pub(crate) sigmoid_mul: fn(&mut [f32], &[f32]),
     pub(crate) gelu_mul: fn(&mut [f32], &[f32]),
     pub(crate) add: fn(&mut [f32], &[f32]),
     pub(crate) add_scaled: fn(&mut [f32], f32, &[f32]),
     pub(crate) scale: fn(&mut [f32], f32),
     pub(crate) softcap: fn(&mut [f32], f32),
+    pub(crate) delta_step: fn(&DeltaStep<'_>, &mut [f32], &mut [f32]),
     pub(crate) attend: fn(&Attend<'_>, &mut AttentionState<'_>),
     pub(crate) merge: fn(&mut AttentionState<'_>, &AttentionState<'_>),
     pub(crate) store_key: fn(KvType, usize, usize, &[f32], &mut [u8]),
@@ -162,12 +165,38 @@ impl Kernels {
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn rms_norm_in_place(&self, x: &mut [f32], weight: &[[u8; 4]], eps: f32) {
-        assert_eq!(weight.len(), x.len(), "norm lengths agree");
+    pub fn rms_norm_in_place(&self, x: &mut [f32], weight: Option<&[[u8; 4]]>, eps: f32) {
         let s = (self.rms_scale)(x, eps);
+        let Some(weight) = weight else { return self.scale(x, s) };
+        assert_eq!(weight.len(), x.len(), "norm lengths agree");
         for (x, w) in x.iter_mut().zip(weight) {
             *x = *x * s * f32::from_le_bytes(*w);
         }
+    }
+
+    /// `x[i] = max(x[i], 0)^2`.
+    pub fn squared_relu(&self, x: &mut [f32]) {
+        elementwise::squared_relu(x);
+    }
+
+    /// `x[i] *= y[i]`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn multiply(&self, x: &mut [f32], y: &[f32]) {
+        assert_eq!(x.len(), y.len());
+        elementwise::multiply(x, y);
+    }
+
+    /// `gate[i] = g * sigmoid(1.702 * g) * (u + 1)` with `g = min(gate[i], 7)` and `u = up[i]` clamped to within 7 of
+    /// 0. What comes of `up` means nothing.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn clamped_swish_mul(&self, gate: &mut [f32], up: &mut [f32]) {
+        assert_eq!(gate.len(), up.len());
+        elementwise::clamp_swish(gate, up);
+        self.silu_mul(gate, up);
     }
 
     /// `x[i] = exp(x[i] - max) / sum`.
@@ -191,6 +220,15 @@ impl Kernels {
     pub fn silu_mul(&self, gate: &mut [f32], up: &[f32]) {
         assert_eq!(gate.len(), up.len());
         (self.silu_mul)(gate, up);
+    }
+
+    /// `x[i] = x[i] * sigmoid(gate[i])`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn sigmoid_mul(&self, x: &mut [f32], gate: &[f32]) {
+        assert_eq!(x.len(), gate.len());
+        (self.sigmoid_mul)(x, gate);
     }
 
     /// `gate[i] = gelu(gate[i]) * up[i]`, the tanh form of GELU.
@@ -228,6 +266,16 @@ impl Kernels {
     /// `x[i] = cap * tanh(x[i] / cap)`.
     pub fn softcap(&self, x: &mut [f32], cap: f32) {
         (self.softcap)(x, cap);
+    }
+
+    /// Takes a token into one band of a head's matrix, `[key_dim][BAND]`, and puts what its query then finds there into
+    /// `out`, one value for each column of the band that there is.
+    ///
+    /// # Panics
+    /// If a length does not follow from the others as documented on [`DeltaStep`].
+    pub fn delta_step(&self, step: &DeltaStep<'_>, band: &mut [f32], out: &mut [f32]) {
+        step.check(band, out);
+        (self.delta_step)(step, band, out);
     }
 
     /// Scores one chunk against a tile of queries and merges it into `state`.

@@ -7,7 +7,10 @@ use nanocamelid_tests::features::detect;
 use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
 use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures, is_emulated};
 
-const BOUND: f32 = 2e-3;
+/// How far a logit may be from the recorded one. Gemma 4's noise is that of GELU through f16, in two networks a layer.
+fn bound(name: &str) -> f32 {
+    if name.starts_with("gemma4") { 3e-3 } else { 2e-3 }
+}
 
 fn options(n_batch: usize) -> SessionOptions {
     SessionOptions { n_ctx: 96, n_batch, n_outputs: 3, kv_type: KvType::F32, n_workers: 4 }
@@ -63,11 +66,11 @@ fn logits_are_within_the_bound_of_an_independent_engine() {
         assert_eq!(ours.len(), fixture.logits.len(), "{}", fixture.name);
         let worst = ours.iter().zip(&fixture.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("{}: max abs difference {worst:.2e}", fixture.name);
-        if worst > BOUND {
+        if worst > bound(&fixture.name) {
             failures.push(fixture.name);
         }
     }
-    assert_eq!(failures, Vec::<String>::new(), "beyond {BOUND}");
+    assert_eq!(failures, Vec::<String>::new(), "beyond the bound");
 }
 
 #[test]
@@ -108,6 +111,8 @@ fn odd_widths_do_not_move_a_bit() {
         ("qwen2", 41, 96, WeightType::F32),
         ("mixtral", 2, 160, WeightType::Q8_0),
         ("qwen3moe", 2, 96, WeightType::Q4_0),
+        ("qwen35moe", 6, 96, WeightType::Q8_0),
+        ("qwen3next-woven", 2, 160, WeightType::Q4_0),
     ] {
         let sizes = Sizes { n_heads, n_ff, weight_type: Some(weight_type) };
         let name = format!("{kind}, {n_heads} heads, {n_ff} wide, {}", weight_type.name());
@@ -118,10 +123,14 @@ fn odd_widths_do_not_move_a_bit() {
 #[test]
 fn the_work_of_a_token_is_counted() {
     let macs = |kind| Model::new(&Gguf::parse(&tiny_model(kind).finish().bytes).unwrap()).unwrap().layer_macs();
-    // Two layers, everything 32 wide but one KV head of 16: q and output, k and v; gate, up and down.
-    assert_eq!(macs("llama"), 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 32));
+    // Everything is 32 wide but one KV head of 16. Of two layers the first does all: q and output, k and v; gate, up and
+    // down. In the last one a token of a prompt leaves its keys and values.
+    let keys_values = 2 * 32 * 16;
+    assert_eq!(macs("llama"), 2 * 32 * 32 + keys_values + 3 * 32 * 32 + keys_values);
     // A router for four experts, of which two serve a token.
-    assert_eq!(macs("mixtral"), 2 * (2 * 32 * 32 + 2 * 32 * 16 + 32 * 4 + 2 * 3 * 32 * 32));
+    assert_eq!(macs("mixtral"), 2 * 32 * 32 + keys_values + 32 * 4 + 2 * 3 * 32 * 32 + keys_values);
+    // The last layer reads what the first keeps, which is all that a token of a prompt must leave.
+    assert_eq!(macs("gemma4"), keys_values);
 }
 
 #[test]
@@ -131,6 +140,8 @@ fn blocks_describe_themselves() {
     assert_eq!(facts("llama"), [&heads[..], &[("n_ff", 32)]].concat());
     assert_eq!(facts("mixtral"), [&heads[..], &[("n_ff", 32), ("n_experts", 4), ("n_experts_used", 2)]].concat());
     assert_eq!(facts("lfm2"), [&[("n_convolution_layers", 1), ("n_ff", 32)], &heads[..]].concat());
+    let net = [("ssm_state_size", 8), ("n_ssm_key_heads", 2), ("n_ssm_value_heads", 4), ("n_recurrent_layers", 1)];
+    assert_eq!(facts("qwen35"), [&net[..], &[("n_ff", 32)], &heads[..]].concat());
     // Both of gemma3's two layers are windowed, the first one of gemma2's.
     for (kind, n_windowed) in [("gemma3", 2), ("gemma2", 1)] {
         let windows = [("sliding_window", 4), ("n_windowed_layers", n_windowed)];
@@ -148,6 +159,15 @@ fn what_a_token_costs_is_counted() {
     // A key and a value of 16 in each of two layers; windowed layers and convolutions do not grow.
     let layer = 2 * 16 * 2;
     assert_eq!(["llama", "gemma2", "gemma3", "lfm2"].map(kv_bytes), [2 * layer, layer, 0, layer]);
+
+    let state_bytes = |kind| {
+        let bytes = file(kind);
+        Model::new(&Gguf::parse(&bytes).unwrap()).unwrap().state_bytes()
+    };
+    // Two taps of 32 channels. Two taps of 64 channels and a state of 8 for each of 32 rows. The same two taps, and in
+    // each of four heads 8 rows of a band of 16 columns, of which 8 are used.
+    let expected = [0, 2 * 32 * 4, (2 * 64 + 32 * 8) * 4, (2 * 64 + 4 * 8 * 16) * 4];
+    assert_eq!(["gemma2", "lfm2", "granitehybrid", "qwen35"].map(state_bytes), expected);
 
     let dense = file("qwen3");
     let gguf = Gguf::parse(&dense).unwrap();

@@ -31,7 +31,7 @@ fn defects_are_named() {
     assert_eq!(error(&writer), TokenizerError::Missing { key: "tokenizer.ggml.merges" });
 
     let message = changed("tokenizer.ggml.model", Value::string("t5")).to_string();
-    assert_eq!(message, "tokenizer.ggml.model: the tokenizer \"t5\" is not supported (gpt2 and llama are)");
+    assert_eq!(message, "tokenizer.ggml.model: the tokenizer \"t5\" is not supported (gpt2, gemma4 and llama are)");
     let message = error(&bpe("qwen9\n", &[], &[])).to_string();
     assert_eq!(message, "tokenizer.ggml.pre: the pre-tokenizer \"qwen9\\n\" is not supported");
     assert!(matches!(error(&bpe(&"x".repeat(1000), &[], &[])), TokenizerError::UnknownPreTokenizer(_)));

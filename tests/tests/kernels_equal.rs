@@ -1,7 +1,7 @@
 //! Every table's vector operations have the reference's bits.
 
 use nanocamelid_kernels::{
-    ActivationType, Attend, AttentionState, CHUNK, Kernels, KvType, QuantizedRowsMut, RopeStyle, reference,
+    ActivationType, Attend, AttentionState, CHUNK, DeltaStep, Kernels, KvType, QuantizedRowsMut, RopeStyle, reference,
 };
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::{assert_same_bits, tables};
@@ -62,8 +62,9 @@ fn for_all(check: impl Fn(&Kernels, &mut Random, usize, bool)) {
 #[test]
 fn elementwise_operations() {
     type Zip = fn(&Kernels, &mut [f32], &[f32]);
-    let operations: [(&str, Zip); 7] = [
+    let operations: [(&str, Zip); 8] = [
         ("silu_mul", |k, x, y| k.silu_mul(x, y)),
+        ("sigmoid_mul", |k, x, y| k.sigmoid_mul(x, y)),
         ("gelu_mul", |k, x, y| k.gelu_mul(x, y)),
         ("add", |k, x, y| k.add(x, y)),
         ("add_scaled", |k, x, y| k.add_scaled(x, y[0], y)),
@@ -154,6 +155,54 @@ fn quantize() {
             }
         }
     }
+}
+
+#[test]
+fn delta_steps() {
+    for kernels in tables() {
+        let mut random = Random(11);
+        for key_dim in [1, 3, 4, 7, 16, 24, 64, 128] {
+            for width in 1..=16 {
+                let special = width % 4 == 3;
+                let mut ours = vec![0.0; 16 * key_dim];
+                let mut expected = ours.clone();
+                for token in 0..5 {
+                    let mut vector = |n| values(&mut random, n, special && token > 2);
+                    let (key, query, value) = (vector(key_dim), vector(key_dim), vector(width));
+                    let [decay, beta] = [0, 1].map(|_| random.unit().abs());
+                    let step = DeltaStep { key: &key, query: &query, value: &value, decay, beta };
+                    let (mut out, mut expected_out) = (vec![9.0; width], vec![9.0; width]);
+                    kernels.delta_step(&step, &mut ours, &mut out);
+                    reference::TABLE.delta_step(&step, &mut expected, &mut expected_out);
+                    let what = || format!("{} {key_dim} x {width}, token {token}", kernels.name());
+                    assert_same_bits(&out, &expected_out, what);
+                    // Columns beyond the band's hold what nobody reads.
+                    for (row, (ours, expected)) in ours.chunks(16).zip(expected.chunks(16)).enumerate() {
+                        assert_same_bits(&ours[..width], &expected[..width], || format!("{} row {row}", what()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A matrix that is told a value for each of some orthogonal keys finds them again, faded.
+#[test]
+fn a_delta_step_corrects_what_the_matrix_says_of_a_key() {
+    let mut band = vec![0.0; 4 * 16];
+    let unit = |i: usize| std::array::from_fn::<f32, 4, _>(|j| if i == j { 1.0 } else { 0.0 });
+    let tell = |band: &mut [f32], i: usize, value: [f32; 2], decay, beta, asked: usize| {
+        let mut found = [0.0; 2];
+        let step = DeltaStep { key: &unit(i), query: &unit(asked), value: &value, decay, beta };
+        reference::TABLE.delta_step(&step, band, &mut found);
+        found
+    };
+    assert_eq!(tell(&mut band, 1, [3.0, -2.0], 0.5, 1.0, 1), [3.0, -2.0]);
+    // Another key changes nothing of the first, but time does.
+    assert_eq!(tell(&mut band, 2, [8.0, 8.0], 0.5, 1.0, 1), [1.5, -1.0]);
+    // What was 8 has faded to 4, and half of what lacks to 6 is added.
+    assert_eq!(tell(&mut band, 2, [6.0, 4.0], 0.5, 0.5, 2), [5.0, 4.0]);
+    assert_eq!(tell(&mut band, 0, [0.0, 0.0], 1.0, 1.0, 1), [0.75, -0.5]);
 }
 
 /// A chunk's keys and values, stored through `kernels`; slots beyond `n_stored` keep what memory held before.

@@ -1,6 +1,8 @@
 //! The elementary functions of the one arithmetic against exact or better ones.
 
 use nanocamelid_kernels::reference::math;
+use nanocamelid_kernels::{Kernels, StateStep};
+use nanocamelid_tests::features::detect;
 use nanocamelid_tests::random::Random;
 
 #[track_caller]
@@ -89,5 +91,83 @@ fn gates_are_close_to_exact() {
         assert!((f64::from(math::silu(x)) - silu(wide)).abs() <= 4e-7 * wide.abs().max(1e-6), "silu({x})");
         assert!((f64::from(math::gelu(x)) - gelu(wide)).abs() <= 4e-7 * wide.abs().max(1e-6), "gelu({x})");
         assert!((f64::from(math::tanh(x)) - wide.tanh()).abs() <= 3e-7, "tanh({x})");
+    }
+}
+
+#[test]
+fn gates_of_gate_and_up_are_close_to_exact_in_every_table() {
+    let gates: Vec<f32> = (-200..=200).map(|i| i as f32 / 16.0).collect();
+    for up in [-9.0, -7.0, -1.0, 0.0, 0.3, 6.9, 8.0] {
+        let expected = |gate: f32| {
+            let (g, u) = (f64::from(gate.min(7.0)), f64::from(up).clamp(-7.0, 7.0));
+            [g / (1.0 + (-1.702 * g).exp()) * (u + 1.0), f64::from(gate.max(0.0)).powi(2) * f64::from(up)]
+        };
+        let mut first: Option<Vec<f32>> = None;
+        for kernels in Kernels::all(detect()) {
+            let (mut swish, mut squared) = (gates.clone(), gates.clone());
+            kernels.clamped_swish_mul(&mut swish, &mut vec![up; gates.len()]);
+            kernels.squared_relu(&mut squared);
+            kernels.multiply(&mut squared, &vec![up; gates.len()]);
+            for (gate, ours) in gates.iter().zip(swish.iter().zip(&squared)) {
+                for (ours, exact) in [ours.0, ours.1].into_iter().zip(expected(*gate)) {
+                    assert!((f64::from(*ours) - exact).abs() <= 1e-6 * exact.abs().max(1.0), "{gate} {up}: {ours}");
+                }
+            }
+            let ours = [swish, squared].concat();
+            assert_eq!(first.get_or_insert_with(|| ours.clone()), &ours, "{}", kernels.name());
+        }
+    }
+}
+
+fn noise(n: usize, random: &mut Random) -> Vec<f32> {
+    (0..n).map(|_| random.below(2001) as f32 / 1000.0 - 1.0).collect()
+}
+
+fn bytes(values: &[f32]) -> Vec<[u8; 4]> {
+    values.iter().map(|value| value.to_le_bytes()).collect()
+}
+
+#[test]
+fn convolutions_weigh_a_channel_and_its_past() {
+    let (kernels, mut random) = (Kernels::by_name(detect(), "scalar").unwrap(), Random(5));
+    for (n, n_taps) in [(1, 2), (3, 4), (20, 3)] {
+        let (taps, bias) = (noise(n * n_taps, &mut random), noise(n, &mut random));
+        let mut past = vec![0.0; n * (n_taps - 1)];
+        let inputs: Vec<Vec<f32>> = (0..6).map(|_| noise(n, &mut random)).collect();
+        for (t, x) in inputs.iter().enumerate() {
+            let mut out = vec![f32::NAN; n];
+            kernels.causal_conv(x, &mut past, &bytes(&taps), Some(&bytes(&bias)), &mut out);
+            for c in 0..n {
+                let weighed = |i: usize| match (t + 1 + i).checked_sub(n_taps) {
+                    Some(at) => f64::from(inputs[at][c]) * f64::from(taps[c * n_taps + i]),
+                    None => 0.0,
+                };
+                let exact = (0..n_taps).map(weighed).sum::<f64>() + f64::from(bias[c]);
+                assert!((f64::from(out[c]) - exact).abs() < 1e-6, "{n} x {n_taps}, token {t}, channel {c}");
+            }
+        }
+    }
+}
+
+#[test]
+fn states_fade_and_take_in() {
+    let (kernels, mut random) = (Kernels::by_name(detect(), "scalar").unwrap(), Random(6));
+    for (n_rows, n_state) in [(1, 1), (3, 16), (2, 40)] {
+        let (mut state, mut exact) = (vec![0.0; n_rows * n_state], vec![0.0f64; n_rows * n_state]);
+        for _ in 0..5 {
+            let (into, out_of) = (noise(n_state, &mut random), noise(n_state, &mut random));
+            let step = StateStep { keep: 0.75, step: 0.3, direct: -0.2, into: &into, out_of: &out_of };
+            let (x, mut y) = (noise(n_rows, &mut random), vec![f32::NAN; n_rows]);
+            kernels.state_step(&step, &x, &mut state, &mut y);
+            for r in 0..n_rows {
+                let mut answer = -0.2 * f64::from(x[r]);
+                for j in 0..n_state {
+                    let value = &mut exact[r * n_state + j];
+                    *value = 0.75 * *value + 0.3 * f64::from(x[r]) * f64::from(into[j]);
+                    answer += *value * f64::from(out_of[j]);
+                }
+                assert!((f64::from(y[r]) - answer).abs() < 1e-5, "{n_rows} x {n_state}, row {r}");
+            }
+        }
     }
 }

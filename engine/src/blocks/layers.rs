@@ -1,25 +1,35 @@
 //! Which blocks a layer has.
 
-use super::{Attention, Dense, Experts, ShortConv};
-use super::{Block, Op, attention, dense, experts, short_conv};
-use crate::config::{Config, Norms, Reader, Refused, Rope};
+use super::{
+    Attention, AttentionAndMamba, DeltaNet, Dense, DenseAndExperts, Experts, Mamba2, PerLayerInput, ShortConv,
+};
+use super::{Block, Op, attention, delta_net, dense, experts, mamba2, per_layer, short_conv};
+use crate::config::{Config, Norms, Reader, Recurrence, Refused, Rope, Traits};
 use crate::gguf::Gguf;
 use crate::tensors::{LayerTensors, Tensors};
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// What the metadata says about the blocks of all layers.
 pub(crate) struct Layers {
     n_embd: usize,
-    norms: Norms,
+    n_vocab: usize,
+    traits: &'static Traits,
     attention: attention::Metadata,
-    /// There in architectures whose layers without KV heads are short convolutions.
-    short_conv: Option<short_conv::Metadata>,
-    ffn: Ffn,
+    recurrence: RecurrenceMetadata,
+    /// There if some layer has such a network.
+    dense: Option<dense::Metadata>,
+    experts: Option<experts::Metadata>,
+    per_layer: Option<per_layer::Metadata>,
 }
 
-enum Ffn {
-    Dense(dense::Metadata),
-    Experts(experts::Metadata),
+/// What the metadata says about mixers beside attention.
+enum RecurrenceMetadata {
+    None,
+    ShortConv(short_conv::Metadata),
+    Mamba2(mamba2::Metadata),
+    BesideAttention(mamba2::Metadata),
+    DeltaNet(delta_net::Metadata),
 }
 
 impl Layers {
@@ -30,52 +40,124 @@ impl Layers {
         config: &Config,
     ) -> Result<(Self, Vec<Rope>), Refused> {
         let (attention, ropes) = attention::Metadata::read(r, gguf, config)?;
-        let ffn = match experts::Metadata::read(r, config)? {
-            Some(experts) => Ffn::Experts(experts),
-            None => Ffn::Dense(dense::Metadata::read(r, config)?),
+        let experts = experts::Metadata::read(r, config)?;
+        let traits = config.traits;
+        let some_are_dense = experts.as_ref().is_none_or(|experts| experts.first_layer() > 0);
+        let dense = match some_are_dense || traits.experts.beside_dense {
+            true => Some(dense::Metadata::read(r, config)?),
+            false => None,
         };
-        let short_conv = if config.traits.short_conv { Some(short_conv::Metadata::read(r)?) } else { None };
-        let layers = Self { n_embd: config.n_embd, norms: config.traits.norms, attention, short_conv, ffn };
+        let recurrence = match traits.recurrence {
+            Recurrence::None => RecurrenceMetadata::None,
+            Recurrence::Convolution => RecurrenceMetadata::ShortConv(short_conv::Metadata::read(r)?),
+            Recurrence::StateSpace => RecurrenceMetadata::Mamba2(mamba2::Metadata::read(r, config.norm_eps)?),
+            Recurrence::StateSpaceBesideAttention => {
+                RecurrenceMetadata::BesideAttention(mamba2::Metadata::read(r, config.norm_eps)?)
+            }
+            Recurrence::DeltaRule(key_heads) => {
+                RecurrenceMetadata::DeltaNet(delta_net::Metadata::read(r, config, key_heads)?)
+            }
+        };
+        let per_layer = per_layer::Metadata::read(r, config);
+        let (n_embd, n_vocab) = (config.n_embd, config.n_vocab);
+        let layers = Self { n_embd, n_vocab, traits, attention, recurrence, dense, experts, per_layer };
         for layer in 0..config.n_layers {
-            if layers.convolution(layer).is_none() {
+            if layers.has_attention(layer) {
                 layers.attention.check(r, layer)?;
             }
         }
         Ok((layers, ropes))
     }
 
-    fn convolution(&self, layer: usize) -> Option<&short_conv::Metadata> {
-        self.short_conv.as_ref().filter(|_| self.attention.has_no_heads(layer))
+    /// Whether a layer has attention, or should have.
+    fn has_attention(&self, layer: usize) -> bool {
+        match &self.recurrence {
+            RecurrenceMetadata::None | RecurrenceMetadata::BesideAttention(_) => true,
+            RecurrenceMetadata::ShortConv(_) | RecurrenceMetadata::Mamba2(_) => !self.attention.has_no_heads(layer),
+            RecurrenceMetadata::DeltaNet(delta_net) => !delta_net.is_recurrent(layer),
+        }
+    }
+
+    /// The mixer of a layer.
+    fn mixer<'a>(&self, layer: usize, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Op<'a>> {
+        let has_attention = self.has_attention(layer);
+        match &self.recurrence {
+            RecurrenceMetadata::ShortConv(conv) if !has_attention => ShortConv::read(conv, tensors).map(Op::from),
+            RecurrenceMetadata::Mamba2(mamba) if !has_attention => Mamba2::read(mamba, tensors).map(Op::from),
+            RecurrenceMetadata::DeltaNet(net) if !has_attention => DeltaNet::read(net, tensors).map(Op::from),
+            RecurrenceMetadata::BesideAttention(mamba) => {
+                AttentionAndMamba::read(&self.attention, mamba, tensors).map(Op::from)
+            }
+            _ => Attention::read(&self.attention, tensors).map(Op::from),
+        }
+    }
+
+    /// Appends the one block of a layer.
+    fn read_single<'a>(&self, tensors: &mut LayerTensors<'_, '_, 'a>, blocks: &mut Vec<Block<'a>>) {
+        let layer = tensors.layer();
+        blocks.extend(self.block(tensors, [Some("attn_norm.weight"), None], |t| match &self.dense {
+            Some(dense) if dense.n_ff(layer) > 0 => Dense::read(dense, t).map(Op::from),
+            _ => self.mixer(layer, t),
+        }));
+    }
+
+    /// Whether layers `range` read what earlier ones keep, or tokens that only the first layer is given.
+    pub(crate) fn need_earlier_ones(&self, range: Range<usize>) -> bool {
+        let mut sources = range.clone().filter_map(|layer| self.attention.source_layer(layer));
+        range.start > 0 && (self.per_layer.is_some() || sources.any(|source| source < range.start))
     }
 
     /// Appends the blocks of a layer, as far as they are not refused.
     pub(crate) fn read_layer<'a>(&self, layer: usize, tensors: &mut Tensors<'_, 'a>, blocks: &mut Vec<Block<'a>>) {
-        let mut t = LayerTensors::new(tensors, layer, self.n_embd);
-        blocks.extend(self.block(&mut t, ["attn_norm.weight", "post_attention_norm.weight"], |t| {
-            match self.convolution(layer) {
-                Some(metadata) => ShortConv::read(metadata, t).map(Op::from),
-                None => Attention::read(&self.attention, t).map(Op::from),
-            }
+        let mut t = LayerTensors::new(tensors, layer, [self.n_embd, self.n_vocab]);
+        if self.traits.single_blocks {
+            return self.read_single(&mut t, blocks);
+        }
+        let norm = |norm| Some(norm).filter(|_| self.traits.norms != Norms::Post);
+        let post_norm = |norm| Some(norm).filter(|_| self.traits.norms != Norms::Pre);
+        let is_beside_dense = self.traits.experts.beside_dense;
+        let experts = self.experts.as_ref().filter(|experts| layer >= experts.first_layer());
+        let experts = experts.filter(|_| !is_beside_dense || t.exists("ffn_gate_inp.weight"));
+        // Files of some converters have it without the ending.
+        let ffn_norm = if t.exists("ffn_norm") { "ffn_norm" } else { self.traits.ffn_norm };
+        // Experts that stand beside a dense network norm their inputs themselves.
+        let ffn_norm = norm(ffn_norm).filter(|_| !is_beside_dense || experts.is_none());
+        let source = self.attention.source_layer(layer);
+        // The first block of a layer is its mixer.
+        let source = source.and_then(|source| blocks.iter().position(|block| block.layer == source));
+
+        let mixer = self.block(&mut t, [norm("attn_norm.weight"), post_norm("post_attention_norm.weight")], |t| {
+            self.mixer(layer, t)
+        });
+        blocks.extend(mixer.map(|mixer| Block { source, ..mixer }));
+        blocks.extend(self.block(&mut t, [ffn_norm, post_norm("post_ffw_norm.weight")], |t| match experts {
+            Some(experts) if is_beside_dense => DenseAndExperts::read(self.dense.as_ref()?, experts, t).map(Op::from),
+            Some(metadata) => Experts::read(metadata, t).map(Op::from),
+            None => Dense::read(self.dense.as_ref()?, t).map(Op::from),
         }));
-        blocks.extend(self.block(&mut t, ["ffn_norm.weight", "post_ffw_norm.weight"], |t| match &self.ffn {
-            Ffn::Dense(metadata) => Dense::read(metadata, t).map(Op::from),
-            Ffn::Experts(metadata) => Experts::read(metadata, t).map(Op::from),
-        }));
+        if let Some(metadata) = &self.per_layer {
+            let read = |t: &mut LayerTensors<'_, '_, 'a>| PerLayerInput::read(metadata, t).map(Op::from);
+            blocks.extend(self.block(&mut t, [None, Some("post_norm.weight")], read));
+        }
+        if let (Some(Some(scale)), Some(last)) = (t.optional_vector("layer_output_scale.weight", 1), blocks.last_mut())
+        {
+            last.stream_scale = f32::from_le_bytes(scale[0]);
+        }
     }
 
     /// A block with its norms.
     fn block<'a, 't, 'g>(
         &self,
         tensors: &mut LayerTensors<'t, 'g, 'a>,
-        [norm, post_norm]: [&'static str; 2],
+        norms: [Option<&'static str>; 2],
         op: impl FnOnce(&mut LayerTensors<'t, 'g, 'a>) -> Option<Op<'a>>,
     ) -> Option<Block<'a>> {
-        let norm = tensors.vector(norm, self.n_embd);
-        let op = op(tensors);
-        let post_norm = match self.norms {
-            Norms::Pre => None,
-            Norms::Sandwich => Some(tensors.vector(post_norm, self.n_embd)?),
-        };
-        Some(Block { layer: tensors.layer(), norm: norm?, op: op?, post_norm })
+        let (layer, n_embd) = (tensors.layer(), self.n_embd);
+        let [norm, post_norm] = norms.map(|name| match name {
+            Some(name) => tensors.vector(name, n_embd).map(Some),
+            None => Some(None),
+        });
+        let op = op(tensors)?;
+        Some(Block { layer, n_embd, norm: norm?, op, post_norm: post_norm?, source: None, stream_scale: 1.0 })
     }
 }

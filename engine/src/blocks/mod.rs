@@ -5,32 +5,50 @@
 //! a block is. A new kind is a file with an [`Operation`], a word in the list below, and a line in [`layers`].
 
 mod attention;
+mod attention_and_mamba;
+mod convolution;
+mod delta_net;
 mod dense;
+mod dense_and_experts;
 mod experts;
 mod layers;
+mod mamba2;
 mod operation;
+mod per_layer;
 mod short_conv;
 
 use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage, Vector};
 use crate::config::Config;
 use attention::Attention;
+use attention_and_mamba::AttentionAndMamba;
+use delta_net::DeltaNet;
 use dense::Dense;
+use dense_and_experts::DenseAndExperts;
 use experts::Experts;
 pub(crate) use layers::Layers;
+use mamba2::Mamba2;
 use nanocamelid_kernels::{Kernels, KvType};
 pub(crate) use operation::{Fact, Operation, Sizes, Weights};
+use per_layer::PerLayerInput;
 use short_conv::ShortConv;
 
-/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`. A layer is one or several of them.
+/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`, then `x *= stream_scale`. A layer is one or several
+/// of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Block<'a> {
     /// The layer it belongs to.
     pub layer: usize,
-    /// `[n_embd]`.
-    pub norm: Vector<'a>,
+    /// Width of the residual stream.
+    pub n_embd: usize,
+    /// `[n_embd]`; `None` where the block reads the stream as it is.
+    pub norm: Option<Vector<'a>>,
     pub op: Op<'a>,
-    /// `[n_embd]`; there in sandwich architectures.
+    /// `[n_embd]`; there if the architecture norms what blocks put out.
     pub post_norm: Option<Vector<'a>>,
+    /// The block whose keys and values this one reads, where it has none of its own.
+    pub source: Option<usize>,
+    /// 1 but behind the layers of some architectures.
+    pub stream_scale: f32,
 }
 
 /// Makes the enums of all kinds, and their matches. Each kind comes with the type of its state: written as
@@ -70,6 +88,16 @@ macro_rules! kinds {
                 match self { $(Self::$Kind(op) => op.inputs(),)+ }
             }
 
+            /// [`Operation::embedding_inputs`].
+            pub(crate) fn embedding_inputs(&self) -> Option<Forms> {
+                match self { $(Self::$Kind(op) => op.embedding_inputs(),)+ }
+            }
+
+            /// [`Operation::remembers`].
+            pub(crate) fn remembers(&self) -> bool {
+                match self { $(Self::$Kind(op) => op.remembers(),)+ }
+            }
+
             fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
                 match self { $(Self::$Kind(op) => op.measure(arena, sizes),)+ }
             }
@@ -89,6 +117,11 @@ macro_rules! kinds {
                 match self { $(Self::$Kind(op) => op.weights(each),)+ }
             }
 
+            /// [`Operation::weights_to_take_in`].
+            pub(crate) fn weights_to_take_in(&self, each: &mut dyn FnMut(Weights<'a>)) {
+                match self { $(Self::$Kind(op) => op.weights_to_take_in(each),)+ }
+            }
+
             /// [`Operation::facts`].
             pub(crate) fn facts(&self, tell: &mut dyn FnMut(Fact)) {
                 match self { $(Self::$Kind(op) => op.facts(tell),)+ }
@@ -98,6 +131,10 @@ macro_rules! kinds {
         impl Live<'_> {
             fn run(&mut self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, x: &Prepared<'_>, out: &mut RowsMut<'_>) {
                 match self { $(Self::$Kind(op, state) => op.run(pass, arena, x, state, out),)+ }
+            }
+
+            fn take_in(&mut self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, x: &Prepared<'_>) -> bool {
+                match self { $(Self::$Kind(op, state) => op.take_in(pass, arena, x, state),)+ }
             }
 
             fn keep(&self, n: usize) -> usize {
@@ -121,10 +158,31 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Attention with attention::KvCache<'a>,
+    Attention with Option<attention::KvCache<'a>>,
     ShortConv with short_conv::Taps<'a>,
+    Mamba2 with mamba2::State<'a>,
+    DeltaNet with delta_net::State<'a>,
+    AttentionAndMamba with (Option<attention::KvCache<'a>>, mamba2::State<'a>),
     Dense with (),
     Experts with (),
+    DenseAndExperts with (),
+    PerLayerInput with (),
+}
+
+impl Live<'_> {
+    /// What attention makes of the keys and values that a block, itself or another, has taken in.
+    fn look_back(
+        &self,
+        at: &Live<'_>,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        x: &Prepared<'_>,
+        out: &mut RowsMut<'_>,
+    ) {
+        if let (Live::Attention(op, _), Live::Attention(_, Some(cache))) = (self, at) {
+            op.look_back(pass, arena, x, cache, out);
+        }
+    }
 }
 
 /// A block in a session, with its state.
@@ -153,34 +211,89 @@ impl<'a> Block<'a> {
         self.op.measure(arena, sizes);
     }
 
-    fn residual<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Residual<'s> {
-        let n_embd = self.norm.len();
-        Residual { x: Prepared::carve(arena, self.op.inputs(), n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
+    /// The prepared input of a run, and room for what comes of it.
+    fn input<'s>(&self, pass: &mut Pass<'_>, arena: &mut Arena<'s>, config: &Config, x: &RowsMut<'_>) -> Residual<'s> {
+        let (kernels, rows) = (pass.workers.kernels, x.rows());
+        pass.layer = Some(self.layer);
+        let mut block = self.residual(arena, pass.n);
+        block.x.fill(&pass.workers, &|t, input| match self.norm {
+            Some(norm) => kernels.rms_norm(rows.row(t), Some(norm), config.norm_eps, input),
+            None => input.copy_from_slice(rows.row(t)),
+        });
+        block
     }
-}
 
-impl Running<'_> {
-    /// `x += residual_scale * post_norm(op(norm(x)))`.
-    pub(crate) fn run(&mut self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, config: &Config, x: &mut RowsMut<'_>) {
-        let Block { layer, norm, ref op, post_norm } = *self.block;
-        let (norm_eps, residual_scale) = (config.norm_eps, config.residual_scale);
-        let kernels = pass.workers.kernels;
-        pass.layer = Some(layer);
-        let mut block = self.block.residual(arena, pass.n);
-        let rows = x.rows();
-        block.x.fill(&pass.workers, |t, normed| kernels.rms_norm(rows.row(t), Some(norm), norm_eps, normed));
-        self.live.run(pass, arena, &block.x, &mut block.out);
-        pass.workers.rows(x.iter_mut().zip(block.out.iter_mut()), |(x, out)| {
-            if let Some(norm) = post_norm {
-                kernels.rms_norm_in_place(out, norm, norm_eps);
+    /// `x += residual_scale * post_norm(out)`, then `x *= stream_scale`.
+    fn join(&self, pass: &mut Pass<'_>, config: &Config, x: &mut RowsMut<'_>, out: &mut RowsMut<'_>) {
+        let (kernels, residual_scale) = (pass.workers.kernels, config.residual_scale);
+        pass.workers.rows(x.iter_mut().zip(out.iter_mut()), |(x, out)| {
+            if self.post_norm.is_some() {
+                kernels.rms_norm_in_place(out, self.post_norm, config.norm_eps);
             }
             if residual_scale == 1.0 {
                 kernels.add(x, out);
             } else {
                 kernels.add_scaled(x, residual_scale, out);
             }
+            if self.stream_scale != 1.0 {
+                kernels.scale(x, self.stream_scale);
+            }
         });
-        pass.show(op.stage(), x.values());
+        pass.show(self.op.stage(), x.values());
+    }
+
+    fn residual<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Residual<'s> {
+        let (forms, n_embd) = (self.op.inputs(), self.n_embd);
+        Residual { x: Prepared::carve(arena, forms, n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
+    }
+}
+
+impl Running<'_> {
+    /// The whole block. `earlier` are the blocks before it.
+    pub(crate) fn run(
+        &mut self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        config: &Config,
+        x: &mut RowsMut<'_>,
+        earlier: &[Running<'_>],
+    ) {
+        let mut buffers = self.block.input(pass, arena, config, x);
+        match self.block.source {
+            Some(source) => self.live.look_back(&earlier[source].live, pass, arena, &buffers.x, &mut buffers.out),
+            None => self.live.run(pass, arena, &buffers.x, &mut buffers.out),
+        }
+        self.block.join(pass, config, x, &mut buffers.out);
+    }
+
+    /// Only what later tokens need of these; false, with nothing done, if that takes a whole run.
+    pub(crate) fn take_in(
+        &mut self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        config: &Config,
+        x: &RowsMut<'_>,
+    ) -> bool {
+        let buffers = self.block.input(pass, arena, config, x);
+        self.live.take_in(pass, arena, &buffers.x)
+    }
+
+    /// The rest of a run, for some of the tokens that were [taken in](Running::take_in).
+    pub(crate) fn look_back(
+        &mut self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        config: &Config,
+        x: &mut RowsMut<'_>,
+    ) {
+        let mut buffers = self.block.input(pass, arena, config, x);
+        self.live.look_back(&self.live, pass, arena, &buffers.x, &mut buffers.out);
+        self.block.join(pass, config, x, &mut buffers.out);
+    }
+
+    /// Whether later tokens need what it keeps of earlier ones.
+    pub(crate) fn remembers(&self) -> bool {
+        self.block.op.remembers()
     }
 
     /// The last position up to `n` that its state can go back to.

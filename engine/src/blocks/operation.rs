@@ -21,7 +21,7 @@ pub(crate) struct Weights<'w> {
     pub matrix: Matrix<'w>,
     /// How many there are.
     pub n: usize,
-    /// How many of them serve a token.
+    /// How many of them serve a token; 0 for one of which tokens look rows up.
     pub n_used: usize,
 }
 
@@ -52,6 +52,11 @@ pub(crate) trait Operation<'w> {
     /// The forms in which its matrices read the normed input.
     fn inputs(&self) -> Forms;
 
+    /// The forms in which its matrices read the embeddings of the batch's tokens, if they do.
+    fn embedding_inputs(&self) -> Option<Forms> {
+        None
+    }
+
     /// Takes its state out of the arena; [`Operation::rewind`] to 0 comes before the first run.
     fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Self::State<'s>;
 
@@ -71,6 +76,23 @@ pub(crate) trait Operation<'w> {
         out: &mut RowsMut<'_>,
     );
 
+    /// Whether later tokens need what it keeps of earlier ones.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// Takes in what later tokens need of a batch, for tokens of which nothing else is wanted. False, with nothing done,
+    /// where that is no less work than a run.
+    fn take_in(
+        &self,
+        _pass: &mut Pass<'_>,
+        _arena: &mut Arena<'_>,
+        _x: &Prepared<'_>,
+        _state: &mut Self::State<'_>,
+    ) -> bool {
+        false
+    }
+
     /// The last position up to `n` that the state can go back to.
     fn keep(&self, _state: &Self::State<'_>, n: usize) -> usize {
         n
@@ -89,6 +111,11 @@ pub(crate) trait Operation<'w> {
 
     /// Shows its matrices.
     fn weights(&self, each: &mut dyn FnMut(Weights<'w>));
+
+    /// Shows the matrices that taking in needs.
+    fn weights_to_take_in(&self, each: &mut dyn FnMut(Weights<'w>)) {
+        self.weights(each);
+    }
 
     /// Describes it.
     fn facts(&self, tell: &mut dyn FnMut(Fact));

@@ -122,6 +122,10 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         pass.workers.product(&mixed, &self.out_proj, out);
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
     /// The state is that of the last position only.
     fn keep(&self, _taps: &Taps<'_>, _n: usize) -> usize {
         0

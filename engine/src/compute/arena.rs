@@ -28,6 +28,11 @@ impl<'a> Arena<'a> {
         Self { rest: Some(&mut bytes[skip..]), used: 0, most: 0 }
     }
 
+    /// Bytes taken, each buffer rounded up to a whole cache line; `usize::MAX` if this machine cannot address as many.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
     /// Bytes that hold the most that was taken at once, wherever they start; `None` if this machine cannot address
     /// that many.
     pub(crate) fn required(&self) -> Option<usize> {

@@ -5,11 +5,13 @@ use nanocamelid_kernels::{ActivationType, Activations, Kernels, Matrix, TileMut}
 /// A small vector of little-endian f32 values at any alignment: a norm, a bias.
 pub(crate) type Vector<'a> = &'a [[u8; 4]];
 
-/// `y = weight * x + bias`.
+/// `y = scale * (weight * x) + bias`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linear<'a> {
     /// `[n_out][n_in]`.
     pub weight: Matrix<'a>,
+    /// 1 unless the file keeps a factor of the whole matrix apart from it.
+    pub scale: f32,
     /// `[n_out]`.
     pub bias: Option<Vector<'a>>,
 }
@@ -17,7 +19,7 @@ pub(crate) struct Linear<'a> {
 impl<'a> Linear<'a> {
     /// A matrix alone.
     pub(crate) fn unbiased(weight: Matrix<'a>) -> Self {
-        Self { weight, bias: None }
+        Self { weight, scale: 1.0, bias: None }
     }
 
     /// Values of an input.
@@ -37,7 +39,8 @@ impl<'a> Linear<'a> {
 
     /// Output rows `first .. first + n`.
     pub(crate) fn rows(&self, first: usize, n: usize) -> Self {
-        Self { weight: self.weight.rows(first, n), bias: self.bias.map(|bias| &bias[first..first + n]) }
+        let bias = self.bias.map(|bias| &bias[first..first + n]);
+        Self { weight: self.weight.rows(first, n), scale: self.scale, bias }
     }
 
     /// A tile of outputs for all inputs; its columns are columns of the whole output.
@@ -55,9 +58,17 @@ impl<'a> Linear<'a> {
         scratch: &mut [u8],
     ) {
         let band = self.rows(first, tile.n_cols());
-        kernels.matmul(&band.weight, x, tile, scratch);
+        band.multiply(kernels, x, tile, scratch);
         if let Some(bias) = band.bias {
             add_bias(kernels, bias, tile);
+        }
+    }
+
+    /// All outputs without the bias.
+    pub(super) fn multiply(&self, kernels: &Kernels, x: &Activations<'_>, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
+        kernels.matmul(&self.weight, x, tile, scratch);
+        if self.scale != 1.0 {
+            tile.rows_mut().for_each(|row| kernels.scale(row, self.scale));
         }
     }
 }

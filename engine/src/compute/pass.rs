@@ -1,8 +1,8 @@
 //! One batch on its way through the blocks.
 
-use super::{Arena, Rows, RowsMut, Workers};
+use super::{Arena, Prepared, Rows, RowsMut, Workers};
 
-/// An intermediate result, all tokens of the batch.
+/// An intermediate result, of all tokens of the batch that it was needed of.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe<'p> {
     /// Which.
@@ -47,11 +47,16 @@ impl Stage {
 /// What every block of a pass works with.
 pub(crate) struct Pass<'p> {
     pub workers: Workers<'p>,
-    /// One for each RoPE setting of the model.
+    /// One for each RoPE setting of the model, for all tokens of the batch.
     pub angles: &'p [Angles<'p>],
-    /// Position of the batch's first token.
+    /// All tokens of the batch, and their embeddings, in models whose blocks read them.
+    pub tokens: &'p [u32],
+    pub embeddings: Option<&'p Prepared<'p>>,
+    /// The first token that is on its way; the others went through as many blocks as they had to.
+    pub first: usize,
+    /// Position of that token.
     pub position: usize,
-    /// Tokens of the batch.
+    /// Tokens on their way.
     pub n: usize,
     /// The layer that is running.
     pub layer: Option<usize>,
@@ -59,6 +64,12 @@ pub(crate) struct Pass<'p> {
 }
 
 impl Pass<'_> {
+    /// Goes on with tokens `first .. first + n` of those that are on their way.
+    pub(crate) fn narrow(&mut self, first: usize, n: usize) {
+        self.workers.set_tokens(n);
+        (self.first, self.position, self.n) = (self.first + first, self.position + first, n);
+    }
+
     /// Shows a result to the observer.
     pub(crate) fn show(&mut self, stage: Stage, values: &[f32]) {
         (self.observer)(Probe { stage, layer: self.layer, values });

@@ -1,7 +1,7 @@
 //! The input of matrix products, made once in every form that the matrices which read it want.
 
 use super::quantized::Quantized;
-use super::{Arena, Linear, RowsMut, Workers};
+use super::{Arena, Linear, Rows, RowsMut, Workers};
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{ActivationType, Activations, F32Rows, QuantizedRowsMut};
 
@@ -66,21 +66,29 @@ impl<'a> Prepared<'a> {
         self.f32s.values()
     }
 
+    /// The f32 rows.
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        self.f32s.rows()
+    }
+
     /// The f32 rows, to be written and then [quantized](Prepared::quantize).
     pub(crate) fn f32s_mut(&mut self) -> &mut RowsMut<'a> {
         &mut self.f32s
     }
 
-    /// What `linear` multiplies.
-    pub(crate) fn read_by(&self, linear: &Linear<'_>) -> Activations<'_> {
+    /// What `linear` multiplies, of rows `first .. first + n`.
+    pub(crate) fn read_by(&self, linear: &Linear<'_>, first: usize, n: usize) -> Activations<'_> {
         match self.quantized.iter().flatten().find(|form| form.kind() == linear.reads()) {
-            Some(form) => Activations::Quantized(form.rows()),
-            None => Activations::F32(F32Rows::new(self.f32s.values(), self.f32s.n(), self.f32s.width())),
+            Some(form) => Activations::Quantized(form.rows().rows(first, n)),
+            None => {
+                let width = self.f32s.width();
+                Activations::F32(F32Rows::new(&self.f32s.values()[first * width..][..n * width], n, width))
+            }
         }
     }
 
     /// Makes every row with `make`, and its quantized forms, on whichever worker draws it.
-    pub(crate) fn fill(&mut self, workers: &Workers<'_>, make: impl Fn(usize, &mut [f32]) + Sync) {
+    pub(crate) fn fill(&mut self, workers: &Workers<'_>, make: &(dyn Fn(usize, &mut [f32]) + Sync)) {
         let kernels = workers.kernels;
         workers.rows(self.rows_mut().enumerate(), |(i, (row, forms))| {
             make(i, row);
@@ -93,7 +101,7 @@ impl<'a> Prepared<'a> {
     /// Makes the quantized forms of the f32 rows.
     pub(crate) fn quantize(&mut self, workers: &Workers<'_>) {
         if self.quantized.iter().any(Option::is_some) {
-            self.fill(workers, |_, _| {});
+            self.fill(workers, &|_, _| {});
         }
     }
 
@@ -129,7 +137,7 @@ impl<'a> Prepared<'a> {
 
     /// The only form there is, if it is the one with blocks of 32: what can be quantized band by band.
     pub(super) fn joined(&mut self) -> Option<&mut Quantized<'a>> {
-        if self.forms != Forms::only(ActivationType::Q8) {
+        if self.forms != Forms::only(ActivationType::Q8) || self.f32s.n() > 0 {
             return None;
         }
         self.quantized.iter_mut().flatten().next()

@@ -1,7 +1,7 @@
 //! Matrix products, split into bands of outputs that workers draw.
 
 use super::linear::add_bias;
-use super::{Linear, Prepared, RowsMut, Workers};
+use super::{Linear, Prepared, RowsMut, Vector, Workers};
 use crate::executor::Phase;
 use nanocamelid_kernels::{ActivationType, Activations, Kernels, Queue, TileMut};
 
@@ -19,22 +19,24 @@ pub(crate) fn gated_bytes(kernels: &Kernels, n_batch: usize, n_ff: usize) -> usi
     n_batch.saturating_mul(rows).max(n_ff).saturating_mul(2 * size_of::<f32>())
 }
 
-/// The gated half of a feed-forward network: `activate(gate(x), up(x))`.
+/// The gated half of a feed-forward network: `activate(gate(x), up(x))`, or `activate(gate(x))`.
 #[derive(Clone, Copy)]
 pub(crate) struct Gates<'g> {
     /// `[n_ff][n_embd]`.
     pub gate: &'g Linear<'g>,
-    /// `[n_ff][n_embd]`.
-    pub up: &'g Linear<'g>,
-    /// In place in the first argument.
-    pub activate: fn(&Kernels, &mut [f32], &[f32]),
+    /// `[n_ff][n_embd]`; `None` where the gate stands alone.
+    pub up: Option<&'g Linear<'g>>,
+    /// In place in the first argument; what comes of the second means nothing.
+    pub activate: fn(&Kernels, &mut [f32], &mut [f32]),
+    /// Norm of what comes of it, `[n_ff]`, and its epsilon.
+    pub norm: Option<(Vector<'g>, f32)>,
 }
 
 /// Gates and their input.
 struct Gating<'g> {
     gates: Gates<'g>,
     gate_x: Activations<'g>,
-    up_x: Activations<'g>,
+    up: Option<(&'g Linear<'g>, Activations<'g>)>,
 }
 
 impl Gating<'_> {
@@ -43,8 +45,12 @@ impl Gating<'_> {
         let (n, n_cols) = (tile.n_rows(), tile.n_cols());
         let (band, scratch) = take_band(scratch, n * n_cols);
         self.gates.gate.fill_from(first, kernels, &self.gate_x, tile, scratch);
-        self.gates.up.fill_from(first, kernels, &self.up_x, &mut TileMut::whole(band, n, n_cols), scratch);
-        for (gate, up) in tile.rows_mut().zip(band.chunks(n_cols)) {
+        let Some((up, up_x)) = &self.up else {
+            tile.rows_mut().for_each(|row| (self.gates.activate)(kernels, row, &mut []));
+            return;
+        };
+        up.fill_from(first, kernels, up_x, &mut TileMut::whole(band, n, n_cols), scratch);
+        for (gate, up) in tile.rows_mut().zip(band.chunks_mut(n_cols)) {
             (self.gates.activate)(kernels, gate, up);
         }
     }
@@ -53,7 +59,12 @@ impl Gating<'_> {
 impl Workers<'_> {
     /// One product: `out[t] = linear(x[t])`.
     pub(crate) fn product(&mut self, x: &Prepared<'_>, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
-        self.products(x, [(linear, out)]);
+        self.product_from(x, 0, linear, out);
+    }
+
+    /// As [`Workers::product`], of the rows of `x` from `first` on.
+    pub(crate) fn product_from(&mut self, x: &Prepared<'_>, first: usize, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
+        self.products_from(x, first, [(linear, out)]);
     }
 
     /// Several products of one input, in one dispatch.
@@ -62,9 +73,18 @@ impl Workers<'_> {
         x: &Prepared<'_>,
         products: [(&Linear<'_>, &mut RowsMut<'_>); N],
     ) {
+        self.products_from(x, 0, products);
+    }
+
+    fn products_from<const N: usize>(
+        &mut self,
+        x: &Prepared<'_>,
+        first: usize,
+        products: [(&Linear<'_>, &mut RowsMut<'_>); N],
+    ) {
         let products = products.map(|(linear, out)| {
             let (n, band) = (out.n(), self.band_rows(out.n(), out.width()));
-            (linear, x.read_by(linear), Queue::new(out.tiles_mut(n, band)))
+            (linear, x.read_by(linear, first, n), Queue::new(out.tiles_mut(n, band)))
         });
         let kernels = self.kernels;
         self.each(|scratch| {
@@ -77,14 +97,15 @@ impl Workers<'_> {
     }
 
     /// The gated half of a network, in the forms that the readers of `out` want; `out` comes from
-    /// [`Prepared::carve_joined`].
+    /// [`Prepared::carve_joined`], or where the gates have a norm from [`Prepared::carve`].
     ///
     /// Blocks of 32 values are quantized band by band, as the projections make them: neither product leaves the
     /// worker's scratch. Blocks of 256 would need bands of as many rows, which are more than a level-2 cache holds:
     /// those are quantized when all rows are there.
     pub(crate) fn gated(&mut self, gates: Gates<'_>, x: &Prepared<'_>, out: &mut Prepared<'_>) {
-        let gating = Gating { gates, gate_x: x.read_by(gates.gate), up_x: x.read_by(gates.up) };
-        let (kernels, n) = (self.kernels, gating.gate_x.n_rows());
+        let (kernels, n) = (self.kernels, x.rows().n());
+        let up = gates.up.map(|up| (up, x.read_by(up, 0, n)));
+        let gating = Gating { gates, gate_x: x.read_by(gates.gate, 0, n), up };
         let band_rows = self.band_rows(n, gates.gate.n_out());
         if let Some(quantized) = out.joined() {
             self.share(quantized.tiles_mut(band_rows.next_multiple_of(BLOCK)), |mut tile, scratch| {
@@ -99,7 +120,10 @@ impl Workers<'_> {
             self.share(out.f32s_mut().tiles_mut(n, band_rows), |mut tile, scratch| {
                 gating.fill(tile.first_col(), kernels, &mut tile, scratch);
             });
-            out.quantize(self);
+            match gates.norm {
+                Some((norm, eps)) => out.fill(self, &|_, row| kernels.rms_norm_in_place(row, Some(norm), eps)),
+                None => out.quantize(self),
+            }
         }
     }
 
@@ -107,12 +131,12 @@ impl Workers<'_> {
     /// `out[2i] = linear(x[2i]) + weight * x[2i + 1]`. Odd rows of the output are scratch.
     pub(crate) fn product_with_remainders(&mut self, x: &Prepared<'_>, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
         let (kernels, n) = (self.kernels, out.n());
-        let x = x.read_by(linear);
+        let x = x.read_by(linear, 0, n);
         let tiles = out.tiles_mut(n, self.band_rows(n, linear.n_out()));
         self.share(tiles, |mut tile, scratch| {
             let (first, n_cols) = (tile.first_col(), tile.n_cols());
             let band = linear.rows(first, n_cols);
-            kernels.matmul(&band.weight, &x, &mut tile, scratch);
+            band.multiply(kernels, &x, &mut tile, scratch);
             for pair in (0..n).step_by(2) {
                 let [sum, rest] = tile.rows_mut_at(pair);
                 if let Some(bias) = band.bias {

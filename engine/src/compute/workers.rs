@@ -22,8 +22,12 @@ impl<'w> Workers<'w> {
         scratch: &'w mut [u8],
         scratch_bytes: usize,
     ) -> Self {
-        let phase = if n_tokens == 1 { Phase::Decode } else { Phase::Prefill };
-        Self { executor, phase, kernels, scratch, scratch_bytes }
+        Self { executor, phase: phase(n_tokens), kernels, scratch, scratch_bytes }
+    }
+
+    /// Goes on with so many tokens.
+    pub(super) fn set_tokens(&mut self, n_tokens: usize) {
+        self.phase = phase(n_tokens);
     }
 
     /// What the workers are doing.
@@ -79,4 +83,8 @@ impl<'w> Workers<'w> {
             }
         }
     }
+}
+
+fn phase(n_tokens: usize) -> Phase {
+    if n_tokens == 1 { Phase::Decode } else { Phase::Prefill }
 }

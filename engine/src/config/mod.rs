@@ -5,7 +5,10 @@ mod reader;
 mod rope;
 
 pub use architecture::Architecture;
-pub(crate) use architecture::{HeadScale, Norms, Traits, WindowTraits};
+pub(crate) use architecture::{
+    DefaultScales, ExpertTraits, HeadScale, KeyHeads, Norms, QkNorm, Recurrence, RopeLayers, SelectionBias, Traits,
+    WindowTraits,
+};
 pub(crate) use reader::{Reader, Refused};
 pub(crate) use rope::read as read_ropes;
 pub use rope::{Rope, RopeScaling};
@@ -17,6 +20,10 @@ pub enum Activation {
     Silu,
     /// `gelu(gate) * up`, tanh form.
     Gelu,
+    /// `max(gate, 0)^2 * up`.
+    SquaredRelu,
+    /// `g * sigmoid(1.702 g) * (u + 1)`, `g` the gate up to 7 and `u` up within 7 of 0 (gpt-oss).
+    ClampedSwish,
 }
 
 /// A whole model.
@@ -26,6 +33,8 @@ pub struct Config {
     pub architecture: Architecture,
     /// Layers.
     pub n_layers: usize,
+    /// Blocks of the file behind the layers: they predict further tokens and take no part.
+    pub(crate) n_further: usize,
     /// Width of the residual stream.
     pub n_embd: usize,
     /// Rows of the embedding.
@@ -42,6 +51,8 @@ pub struct Config {
     pub residual_scale: f32,
     /// Logits are multiplied by this.
     pub logit_scale: f32,
+    /// The gate of feed-forward networks.
+    pub activation: Activation,
     pub(crate) traits: &'static Traits,
 }
 
@@ -57,22 +68,40 @@ impl Config {
         let n_layers = r.required("block_count", 1, MAX_LAYERS);
         let n_embd = r.required("embedding_length", 1, MAX_WIDTH);
         let n_ctx_train = r.required("context_length", 1, 1 << 32);
-        let norm_eps = r.required_float("attention.layer_norm_rms_epsilon", 0.0, 1.0);
+        // Some files have the epsilon only under the name of the other kind of norm.
+        let norm_eps = match r.optional_float("attention.layer_norm_epsilon", 0.0, 1.0) {
+            Some(eps) if r.value("attention.layer_norm_rms_epsilon").is_none() => Ok(eps),
+            _ => r.required_float("attention.layer_norm_rms_epsilon", 0.0, 1.0),
+        };
         let n_vocab = r.vocab_size(MAX_VOCAB);
         // Everything is sized by these; with one of them missing there is nothing sensible to say about the rest.
         let n_embd = n_embd?;
-        let embedding_scale = if traits.embedding_sqrt_width { libm::sqrtf(n_embd as f32) } else { 1.0 };
+        let n_blocks = n_layers?;
+        let n_further = match traits.predicts_further {
+            true => r.optional("nextn_predict_layers", 0, n_blocks as u64 - 1).unwrap_or(0),
+            false => 0,
+        };
+        r.set_further_blocks(n_further);
+        let n_layers = n_blocks - n_further;
+        let [embedding, residual, logit] = match traits.scales {
+            DefaultScales::None => [1.0; 3],
+            DefaultScales::SqrtWidth => [libm::sqrtf(n_embd as f32), 1.0, 1.0],
+            DefaultScales::MiniCpm => [12.0, 1.4 / libm::sqrtf(n_layers as f32), 256.0 / n_embd as f32],
+        };
+        let is_squared_relu = r.value("hidden_activation").and_then(|value| value.as_str()) == Some("relu2");
         Ok(Self {
             architecture,
-            n_layers: n_layers?,
+            n_layers,
+            n_further,
             n_embd,
             n_vocab: n_vocab?,
             n_ctx_train: n_ctx_train?,
             norm_eps: norm_eps?,
             logit_softcap: r.softcap("final_logit_softcapping", traits.softcaps.1),
-            embedding_scale: r.scale("embedding_scale").unwrap_or(embedding_scale),
-            residual_scale: r.scale("residual_scale").unwrap_or(1.0),
-            logit_scale: r.scale("logit_scale").map_or(1.0, |scale| 1.0 / scale),
+            embedding_scale: r.scale("embedding_scale").unwrap_or(embedding),
+            residual_scale: r.scale("residual_scale").unwrap_or(residual),
+            logit_scale: r.scale("logit_scale").map_or(logit, |scale| 1.0 / scale),
+            activation: if is_squared_relu { Activation::SquaredRelu } else { traits.activation },
             traits,
         })
     }

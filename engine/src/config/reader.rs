@@ -13,12 +13,19 @@ pub(crate) struct Refused;
 pub(crate) struct Reader<'g, 'a> {
     gguf: &'g Gguf<'a>,
     architecture: &'a str,
+    /// Entries that arrays with one for each layer have behind those of the layers.
+    n_further: usize,
     reasons: Vec<Reason<'a>>,
 }
 
 impl<'g, 'a> Reader<'g, 'a> {
     pub(crate) fn new(gguf: &'g Gguf<'a>, architecture: &'a str) -> Self {
-        Self { gguf, architecture, reasons: Vec::new() }
+        Self { gguf, architecture, n_further: 0, reasons: Vec::new() }
+    }
+
+    /// From now on arrays with an entry for each layer have so many more.
+    pub(crate) fn set_further_blocks(&mut self, n: usize) {
+        self.n_further = n;
     }
 
     pub(crate) fn into_reasons(self) -> Vec<Reason<'a>> {
@@ -34,7 +41,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         self.refuse(Reason::MissingKey { architecture: self.architecture, key })
     }
 
-    fn bad(&mut self, key: &'static str) -> Refused {
+    pub(crate) fn bad(&mut self, key: &'static str) -> Refused {
         self.refuse(Reason::BadKey { architecture: self.architecture, key })
     }
 
@@ -96,14 +103,13 @@ impl<'g, 'a> Reader<'g, 'a> {
         let Some(array) = value.as_array() else {
             return self.optional(key, min, max).map(|n| alloc::vec![n; n_layers]).ok_or(Refused);
         };
-        let numbers: Option<Vec<usize>> = array
-            .iter()
-            .map(|v| v.as_u64().filter(|n| (min..=max).contains(n)).and_then(|n| usize::try_from(n).ok()))
-            .collect();
-        match numbers {
-            Some(numbers) if numbers.len() == n_layers => Ok(numbers),
-            _ => Err(self.bad(key)),
-        }
+        let number =
+            |v: Value<'a>| v.as_u64().filter(|n| (min..=max).contains(n)).and_then(|n| usize::try_from(n).ok());
+        let numbers: Option<Vec<usize>> = match array.len() == n_layers + self.n_further {
+            true => array.iter().take(n_layers).map(number).collect(),
+            false => None,
+        };
+        numbers.ok_or_else(|| self.bad(key))
     }
 
     /// An array with one boolean (or 0/1) per layer; `None` if the key is no array.

@@ -1,6 +1,6 @@
 //! Rotary position embedding: which frequencies, scaled how.
 
-use super::architecture::{LocalRope, Traits};
+use super::architecture::Traits;
 use super::reader::{Reader, Refused};
 use crate::gguf::Gguf;
 use crate::refusal::Reason;
@@ -24,6 +24,41 @@ pub struct Rope {
     pub factors: Option<Vec<f32>>,
     /// Divisors for contexts up to and beyond `n_ctx_original` (`rope_factors_short/long.weight`), if any.
     pub long_short: Option<(Vec<f32>, Vec<f32>)>,
+    /// How the pairs are dealt to the coordinates of a picture's parts, if they are.
+    pub sections: Option<Sections>,
+}
+
+/// Far more pairs than a head has.
+const MAX_PAIRS: u64 = 4096;
+
+/// How many pairs turn with time, with height, with width, and with nothing. In text the first three coordinates are all
+/// the position. They take pairs in turn (M-RoPE as in Qwen3-VL, arXiv:2511.21631); where one has all of its pairs
+/// already, the pair does not turn: so llama.cpp has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections([usize; 4]);
+
+impl Sections {
+    /// Of pairs in the file, at least one.
+    fn read(r: &mut Reader<'_, '_>) -> Result<Option<Self>, Refused> {
+        const KEY: &str = "rope.dimension_sections";
+        let Some(value) = r.value(KEY) else { return Ok(None) };
+        let mut pairs = [0; 4];
+        let array = value.as_array().filter(|array| array.len() == pairs.len());
+        let mut numbers = array.iter().flat_map(|array| array.iter()).map(|value| value.as_u64());
+        for pairs in &mut pairs {
+            match numbers.next().flatten() {
+                Some(n) if n <= MAX_PAIRS => *pairs = n as usize,
+                _ => return Err(r.bad(KEY)),
+            }
+        }
+        if pairs[..3] == [0; 3] { Err(r.bad(KEY)) } else { Ok(Some(Self(pairs))) }
+    }
+
+    /// Whether a pair turns with the position of text.
+    fn turns(&self, pair: usize) -> bool {
+        let pair = pair % self.0.iter().sum::<usize>();
+        pair / 3 < self.0[pair % 3]
+    }
 }
 
 /// How frequencies are changed for long contexts.
@@ -44,6 +79,8 @@ pub enum RopeScaling {
         beta_fast: f32,
         /// Rotations below which it is interpolated.
         beta_slow: f32,
+        /// How much of the growth of cosines and sines is taken back: 0 for nothing, 1 for all of it.
+        log_multiplier: f32,
     },
     /// Llama 3.1: wavelengths beyond `n_ctx_original / low` are divided, those under `n_ctx_original / high` kept.
     Llama3 {
@@ -68,7 +105,8 @@ impl Rope {
             .map(|i| {
                 let plain = libm::pow(f64::from(self.base), -((2 * i) as f64) / self.n_rot as f64);
                 let divided = plain / factors.map_or(1.0, |f| f64::from(f[i]));
-                self.scaled(divided, i)
+                let turns = self.sections.is_none_or(|sections| sections.turns(i));
+                if turns { self.scaled(divided, i) } else { 0.0 }
             })
             .collect()
     }
@@ -77,7 +115,10 @@ impl Rope {
     pub fn magnitude(&self) -> f64 {
         let stretch = match self.scaling {
             // YaRN, section 3.4: attention temperature.
-            RopeScaling::Yarn { factor, .. } if factor > 1.0 => 1.0 + 0.1 * libm::log(f64::from(factor)),
+            RopeScaling::Yarn { factor, log_multiplier, .. } if factor > 1.0 => {
+                let growth = 0.1 * libm::log(f64::from(factor));
+                (1.0 + growth) / (1.0 + f64::from(log_multiplier) * growth)
+            }
             _ => 1.0,
         };
         stretch * f64::from(self.attention_factor)
@@ -87,7 +128,7 @@ impl Rope {
         match self.scaling {
             RopeScaling::None => frequency,
             RopeScaling::Linear { factor } => frequency / f64::from(factor),
-            RopeScaling::Yarn { factor, beta_fast, beta_slow } => {
+            RopeScaling::Yarn { factor, beta_fast, beta_slow, .. } => {
                 let (low, high) = (libm::floor(self.yarn_dim(beta_fast)), libm::ceil(self.yarn_dim(beta_slow)));
                 let (low, high) = (low.max(0.0), high.min((self.n_rot - 1) as f64));
                 let ramp = ((i as f64 - low) / (high - low).max(0.001)).clamp(0.0, 1.0);
@@ -117,32 +158,39 @@ impl Rope {
 }
 
 /// The settings of a model: one for layers that see everything and, last, one for windowed layers if theirs differs.
+/// Both come with the key dimension of their layers.
 pub(crate) fn read<'a>(
     r: &mut Reader<'_, 'a>,
     gguf: &Gguf<'a>,
     traits: &Traits,
-    key_dim: usize,
+    [key_dim, local_key_dim]: [usize; 2],
     n_ctx_train: usize,
 ) -> Result<Vec<Rope>, Refused> {
-    let n_rot = r.optional("rope.dimension_count", 0, 4096).unwrap_or(key_dim);
-    if n_rot > key_dim || !n_rot.is_multiple_of(2) {
-        return Err(r.refuse(Reason::RopeDimension { n_rot, key_dim }));
-    }
+    let n_rot = read_n_rot(r, "rope.dimension_count", key_dim, key_dim)?;
     let n_ctx_original = r.optional("rope.scaling.original_context_length", 1, 1 << 32).unwrap_or(n_ctx_train);
     let positive = f32::MIN_POSITIVE;
     let base = r.optional_float("rope.freq_base", positive, f32::MAX).unwrap_or(10_000.0);
+    // Hunyuan's dynamic scaling: the base stretched once for all positions. Files of most converters bring it stretched.
+    let base = match r.optional_float("rope.scaling.alpha", positive, f32::MAX) {
+        Some(alpha) if n_rot > 2 => base * libm::powf(alpha, n_rot as f32 / (n_rot - 2) as f32),
+        _ => base,
+    };
     let attention_factor = r.optional_float("rope.scaling.attn_factor", positive, f32::MAX).unwrap_or(1.0);
     let factor = r
         .optional_float("rope.scaling.factor", 0.0, f32::MAX)
         .or_else(|| r.optional_float("rope.scale_linear", 0.0, f32::MAX))
         .filter(|&factor| factor > 0.0);
+    let log_multiplier = r.optional_float("rope.scaling.yarn_log_multiplier", 0.0, f32::MAX).unwrap_or(0.0);
+    let log_multiplier = if traits.tempered { log_multiplier } else { 0.0 };
     let mut tuned = |key, default| r.optional_float(key, positive, f32::MAX).unwrap_or(default);
     let (beta_fast, beta_slow) =
         (tuned("rope.scaling.yarn_beta_fast", 32.0), tuned("rope.scaling.yarn_beta_slow", 1.0));
     let (low, high) = (tuned("rope.scaling.low_freq_factor", 1.0), tuned("rope.scaling.high_freq_factor", 4.0));
     let scaling = match (r.string("rope.scaling.type"), factor) {
         (Some("none") | Some("longrope"), _) => RopeScaling::None,
-        (Some("yarn"), factor) => RopeScaling::Yarn { factor: factor.unwrap_or(1.0), beta_fast, beta_slow },
+        (Some("yarn"), factor) => {
+            RopeScaling::Yarn { factor: factor.unwrap_or(1.0), beta_fast, beta_slow, log_multiplier }
+        }
         (Some("llama3"), Some(factor)) if high > low => RopeScaling::Llama3 { factor, low, high },
         (Some("linear") | None, Some(factor)) if factor != 1.0 => RopeScaling::Linear { factor },
         (Some("linear") | None, _) => RopeScaling::None,
@@ -159,13 +207,38 @@ pub(crate) fn read<'a>(
     };
     let factors = table("rope_freqs.weight");
     let long_short = table("rope_factors_short.weight").zip(table("rope_factors_long.weight"));
-    let global = Rope { n_rot, base, scaling, attention_factor, n_ctx_original, factors, long_short };
+    let sections = if traits.rope_sections { Sections::read(r)? } else { None };
+    let global = Rope { n_rot, base, scaling, attention_factor, n_ctx_original, factors, long_short, sections };
     let mut ropes = alloc::vec![global];
-    if let LocalRope::Base(default) = traits.local_rope {
+    if let Some(local) = traits.local_rope {
+        let default = local.base.unwrap_or(base);
         let base = r.optional_float("rope.freq_base_swa", positive, f32::MAX).unwrap_or(default);
-        ropes.push(Rope { base, scaling: RopeScaling::None, ..ropes[0].clone() });
+        let default = if local_key_dim == key_dim { n_rot } else { local_key_dim };
+        let n_rot = read_n_rot(r, "rope.dimension_count_swa", local_key_dim, default)?;
+        ropes.push(match local.scaled {
+            true => Rope { n_rot, base, ..ropes[0].clone() },
+            false => Rope {
+                n_rot,
+                base,
+                scaling: RopeScaling::None,
+                attention_factor: 1.0,
+                n_ctx_original,
+                factors: None,
+                long_short: None,
+                sections: None,
+            },
+        });
     }
     Ok(ropes)
+}
+
+/// How many components of a head of `key_dim` rotate.
+fn read_n_rot(r: &mut Reader<'_, '_>, key: &'static str, key_dim: usize, default: usize) -> Result<usize, Refused> {
+    let n_rot = r.optional(key, 0, 4096).unwrap_or(default);
+    match n_rot > key_dim || !n_rot.is_multiple_of(2) {
+        true => Err(r.refuse(Reason::RopeDimension { n_rot, key_dim })),
+        false => Ok(n_rot),
+    }
 }
 
 /// A small f32 tensor of positive divisors.

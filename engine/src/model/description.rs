@@ -1,7 +1,8 @@
 //! What can be said about a model: its sizes, its cost, its format. Sums over its blocks.
 
 use super::Model;
-use crate::blocks::{Fact, Weights};
+use crate::blocks::{Fact, Sizes, Weights};
+use crate::compute::Arena;
 use alloc::vec::Vec;
 use nanocamelid_kernels::{KvType, Matrix, WeightType};
 
@@ -14,15 +15,39 @@ impl<'a> Model<'a> {
         self.sum(|w| bytes(w.matrix) * w.n_used as u64) + head + embedding_row
     }
 
-    /// Multiply-adds of the layers' matrices for one token: what prefill does for each (the head works for the last
-    /// alone).
+    /// Bytes of embeddings of which a token looks up a part of a row: most of them are never read.
+    pub fn looked_up_bytes(&self) -> u64 {
+        let mut bytes = 0;
+        self.blocks.iter().for_each(|block| {
+            block.op.weights(&mut |w| bytes += if w.n_used == 0 { w.matrix.bytes().len() as u64 } else { 0 });
+        });
+        bytes
+    }
+
+    /// Multiply-adds of the layers' matrices for one token of a prompt: what prefill does for each but the last, up to
+    /// the block behind which nothing is kept of it.
     pub fn layer_macs(&self) -> u64 {
-        self.sum(|w| (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64)
+        let mut macs = 0;
+        let mut count = |w: Weights<'_>| macs += (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64;
+        let last = self.blocks.iter().rposition(|block| block.op.remembers());
+        let (before, last) = self.blocks.split_at(last.unwrap_or(self.blocks.len()));
+        before.iter().for_each(|block| block.op.weights(&mut count));
+        last.iter().take(1).for_each(|block| block.op.weights_to_take_in(&mut count));
+        macs
     }
 
     /// Bytes of KV cache that one more position costs, in layers without a window.
     pub fn kv_bytes_per_token(&self, kv_type: KvType) -> usize {
         self.blocks.iter().map(|block| block.op.bytes_per_position(kv_type).unwrap_or(0)).sum()
+    }
+
+    /// Bytes of what blocks carry from token to token whatever the context: states and taps of convolutions.
+    pub fn state_bytes(&self) -> usize {
+        let (mut arena, none) = (Arena::measure(), Sizes { n_ctx: 0, n_batch: 1, kv_type: KvType::F32 });
+        for block in &self.blocks {
+            block.start(&mut arena, &none);
+        }
+        arena.used()
     }
 
     /// The weights that every token reads whole, head included; `None` if some serve only the tokens routed to them.
@@ -62,8 +87,14 @@ impl<'a> Model<'a> {
         facts
     }
 
+    /// All that tokens are multiplied with.
     fn each(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        self.blocks.iter().for_each(|block| block.op.weights(each));
+        let mut multiplied = |w: Weights<'a>| {
+            if w.n_used > 0 {
+                each(w);
+            }
+        };
+        self.blocks.iter().for_each(|block| block.op.weights(&mut multiplied));
     }
 
     fn sum(&self, of: impl Fn(Weights<'a>) -> u64) -> u64 {

@@ -3,7 +3,7 @@
 mod description;
 
 use crate::blocks::{Block, Layers};
-use crate::compute::{Linear, Vector};
+use crate::compute::{Forms, Linear, Vector};
 use crate::config::{Architecture, Config, Reader, Rope};
 use crate::gguf::{FileKind, Gguf};
 use crate::refusal::{ModelError, Reason};
@@ -78,6 +78,9 @@ impl<'a> Model<'a> {
         if range.start >= range.end || range.end > n_layers {
             return Err(refused(Reason::LayerRange { start: range.start, end: range.end, n_layers }));
         }
+        if layers.need_earlier_ones(range.clone()) {
+            return Err(refused(Reason::Inseparable { start: range.start }));
+        }
 
         let mut tensors = Tensors::new(gguf);
         let token_embd = tensors.matrix(global("token_embd.weight"), config.n_embd, config.n_vocab);
@@ -91,6 +94,7 @@ impl<'a> Model<'a> {
             tensors.find(global(name));
         }
         if range == whole {
+            tensors.ignore_blocks(n_layers..n_layers + config.n_further);
             tensors.refuse_leftovers();
         }
         let reasons = tensors.into_reasons();
@@ -99,6 +103,11 @@ impl<'a> Model<'a> {
         }
         let token_embd = token_embd.filter(|_| range.start == 0);
         Ok(Self { config, ropes, range, token_embd, blocks, head })
+    }
+
+    /// The forms in which blocks read the embeddings of a batch's tokens, if some do.
+    pub(crate) fn embedding_inputs(&self) -> Option<Forms> {
+        self.blocks.iter().filter_map(|block| block.op.embedding_inputs()).reduce(Forms::union)
     }
 
     /// Whether hidden states go in (the range does not start at the first layer).

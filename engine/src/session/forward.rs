@@ -1,6 +1,7 @@
 //! The forward pass: one for all architectures, top to bottom.
 
 use super::memory::Memory;
+use super::walk::walk;
 use super::{Input, Session};
 use crate::compute::{Angles, Arena, Forms, Observer, Pass, Prepared, RowsMut, Stage, Workers};
 use crate::executor::Executor;
@@ -12,47 +13,67 @@ use nanocamelid_kernels::ActivationType;
 /// Angle per position of every rotated pair, and the factor on cosines and sines, for each RoPE setting.
 pub(super) type Frequencies = Vec<(Vec<f64>, f64)>;
 
+/// What is wanted of a batch.
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    /// Hidden states after the last layer, of all tokens.
+    Hidden,
+    /// Logits of these tokens.
+    Logits(Range<usize>),
+}
+
 impl Session<'_> {
-    /// Runs one checked batch of `n` tokens at the session's position through the layers, and those of `outputs`
-    /// through the head; `each` is shown their logits.
+    /// Runs one checked batch of `n` tokens at the session's position through the layers, and those whose logits are
+    /// wanted through the head; `each` is shown their logits.
     pub(super) fn forward(
         &mut self,
         executor: &dyn Executor,
         (input, n): (Input<'_>, usize),
-        outputs: Range<usize>,
+        wanted: Wanted,
         each: &mut dyn FnMut(usize, &[f32]),
         observer: Observer<'_>,
     ) {
         let plan = &self.plan;
         let Memory { x, logits, angles, worker_scratch, blocks, workspace } = &mut self.memory;
         let workers = Workers::new(executor, n, plan.kernels, worker_scratch, plan.worker_bytes);
-        let config = &plan.model.config;
-
-        let mut x = x.part(0, n);
-        match input {
-            Input::Tokens(tokens) => embed(plan.model, &workers, tokens, &mut x),
-            Input::Hidden(hidden) => x.values_mut().copy_from_slice(hidden),
-        }
-        rotations(&workers, (self.position, n), &self.frequencies, angles);
-        let mut pass = Pass { workers, angles, position: self.position, n, layer: None, observer };
-        pass.show(Stage::Embedding, x.values());
-
-        for block in blocks {
-            workspace.within(|arena| block.run(&mut pass, arena, config, &mut x));
-        }
+        let (model, config, position) = (plan.model, &plan.model.config, self.position);
         self.position += n;
 
-        let Some(head) = &plan.model.head else { return };
-        pass.layer = None;
-        for first in outputs.clone().step_by(plan.options.n_outputs) {
-            let n = plan.options.n_outputs.min(outputs.end - first);
-            let mut rows = logits.part(0, n * head.rows_per_output());
-            workspace.within(|arena| head.run(&mut pass, arena, plan.model, &x.part(first, n), &mut rows));
-            for i in 0..n {
-                each(first + i, rows.rows().row(i * head.rows_per_output()));
+        let mut x = x.part(0, n);
+        let tokens = match input {
+            Input::Tokens(tokens) => {
+                embed(model, &workers, tokens, &mut x);
+                tokens
             }
-            self.last_output = (n - 1) * head.rows_per_output();
-        }
+            Input::Hidden(hidden) => {
+                x.values_mut().copy_from_slice(hidden);
+                &[]
+            }
+        };
+        rotations(&workers, (position, n), &self.frequencies, angles);
+        workspace.within(|arena| {
+            let embeddings = embeddings(model, arena, &workers, &x);
+            let embeddings = embeddings.as_ref();
+            let mut pass = Pass { workers, angles, tokens, embeddings, first: 0, position, n, layer: None, observer };
+            pass.show(Stage::Embedding, x.values());
+
+            let (through, outputs) = match wanted {
+                Wanted::Hidden => (0..n, 0..0),
+                Wanted::Logits(outputs) => (outputs.clone(), outputs),
+            };
+            walk(blocks, &mut pass, arena, config, &mut x, through);
+            let Some(head) = &model.head else { return };
+            pass.layer = None;
+            for first in outputs.clone().step_by(plan.options.n_outputs) {
+                let n = plan.options.n_outputs.min(outputs.end - first);
+                let mut rows = logits.part(0, n * head.rows_per_output());
+                arena.within(|arena| head.run(&mut pass, arena, model, &x.part(first, n), &mut rows));
+                for i in 0..n {
+                    each(first + i, rows.rows().row(i * head.rows_per_output()));
+                }
+                self.last_output = (n - 1) * head.rows_per_output();
+            }
+        });
     }
 }
 
@@ -66,6 +87,19 @@ fn embed(model: &Model<'_>, workers: &Workers<'_>, tokens: &[u32], x: &mut RowsM
             kernels.scale(row, scale);
         }
     });
+}
+
+/// The embeddings again, prepared for the blocks that read them, if some do.
+fn embeddings<'s>(
+    model: &Model<'_>,
+    arena: &mut Arena<'s>,
+    workers: &Workers<'_>,
+    x: &RowsMut<'_>,
+) -> Option<Prepared<'s>> {
+    let mut embeddings = Prepared::carve(arena, model.embedding_inputs()?, x.n(), x.width());
+    let rows = x.rows();
+    embeddings.fill(workers, &|t, row| row.copy_from_slice(rows.row(t)));
+    Some(embeddings)
 }
 
 /// Cosines and sines of every position of the batch, once for all layers.
@@ -102,7 +136,7 @@ impl Head<'_> {
         let mut input = self.input(arena, x.n());
         let norm = |i: usize, row: &mut [f32]| kernels.rms_norm(x.row(i), Some(self.norm), config.norm_eps, row);
         if self.rows_per_output() == 1 {
-            input.fill(&pass.workers, norm);
+            input.fill(&pass.workers, &norm);
             pass.workers.product(&input, &self.output, out);
         } else {
             input.fill_with_remainders(&pass.workers, norm);

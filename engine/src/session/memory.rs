@@ -2,7 +2,7 @@
 
 use super::SessionOptions;
 use crate::blocks::{Running, Sizes};
-use crate::compute::{Angles, Arena, RowsMut};
+use crate::compute::{Angles, Arena, Prepared, RowsMut};
 use crate::model::Model;
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
@@ -52,6 +52,9 @@ impl<'a> Memory<'a> {
     pub(super) fn measure(model: &'a Model<'a>, options: &SessionOptions, worker_bytes: usize) -> Option<usize> {
         let sizes = options.sizes();
         let mut workspace = Self::carve(Arena::measure(), model, options, worker_bytes).workspace;
+        if let Some(forms) = model.embedding_inputs() {
+            Prepared::carve(&mut workspace, forms, sizes.n_batch, model.config.n_embd);
+        }
         for block in &model.blocks {
             workspace.within(|arena| block.measure(arena, &sizes));
         }

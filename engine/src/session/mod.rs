@@ -7,6 +7,7 @@ mod forward;
 mod growth;
 mod memory;
 mod plan;
+mod walk;
 
 pub use crate::compute::{Observer, Probe, Stage};
 pub use error::SessionError;
@@ -15,7 +16,7 @@ pub use plan::{SessionOptions, SessionPlan};
 use crate::compute::Arena;
 use crate::executor::Executor;
 use crate::model::Model;
-use forward::Frequencies;
+use forward::{Frequencies, Wanted};
 use memory::Memory;
 use nanocamelid_kernels::Kernels;
 
@@ -130,7 +131,8 @@ impl<'a> Session<'a> {
         let batches = tokens.len().div_ceil(n_batch);
         for (i, batch) in tokens.chunks(n_batch).enumerate() {
             let outputs = if i + 1 == batches { batch.len() - 1..batch.len() } else { 0..0 };
-            self.forward(executor, (Input::Tokens(batch), batch.len()), outputs, &mut |_, _| {}, observer);
+            let (input, wanted) = ((Input::Tokens(batch), batch.len()), Wanted::Logits(outputs));
+            self.forward(executor, input, wanted, &mut |_, _| {}, observer);
         }
         Ok(self.logits())
     }
@@ -151,7 +153,7 @@ impl<'a> Session<'a> {
         for batch in tokens.chunks(self.n_batch()) {
             let n = batch.len();
             let mut each = |i, logits: &[f32]| each(first + i, logits);
-            self.forward(executor, (Input::Tokens(batch), n), 0..n, &mut each, &mut |_| {});
+            self.forward(executor, (Input::Tokens(batch), n), Wanted::Logits(0..n), &mut each, &mut |_| {});
             first += n;
         }
         Ok(())
@@ -172,7 +174,7 @@ impl<'a> Session<'a> {
     /// [`SessionError`]; the session is then as before.
     pub fn hidden(&mut self, executor: &dyn Executor, input: Input<'_>) -> Result<&[f32], SessionError> {
         let n_tokens = self.check_input(input)?;
-        self.forward(executor, (input, n_tokens), 0..0, &mut |_, _| {}, &mut |_| {});
+        self.forward(executor, (input, n_tokens), Wanted::Hidden, &mut |_, _| {}, &mut |_| {});
         Ok(&self.memory.x.values()[..n_tokens * self.memory.x.width()])
     }
 
@@ -184,7 +186,7 @@ impl<'a> Session<'a> {
         self.check_head()?;
         let n_tokens = self.check_input(Input::Hidden(hidden))?;
         let input = (Input::Hidden(hidden), n_tokens);
-        self.forward(executor, input, n_tokens - 1..n_tokens, &mut |_, _| {}, &mut |_| {});
+        self.forward(executor, input, Wanted::Logits(n_tokens - 1..n_tokens), &mut |_, _| {}, &mut |_| {});
         Ok(self.logits())
     }
 

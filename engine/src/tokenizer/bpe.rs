@@ -1,6 +1,7 @@
-//! Byte-level byte-pair encoding: words of bytes, merged in the order of the file's list of merges.
+//! Byte-pair encoding: words of bytes or characters, merged in the order of the file's list of merges.
 //!
-//! Sennrich et al. 2016, on bytes as in GPT-2. The tokens of a word are what is left when no neighbours have a merge.
+//! Sennrich et al. 2016, on bytes as in GPT-2, or on characters with U+2581 for spaces as in Gemma 4. The tokens of a
+//! word are what is left when no neighbours have a merge; a character without a token is its bytes' tokens.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,13 +11,17 @@ use super::error::TokenizerError;
 use super::hash::{Key, Table};
 use super::merge::Merger;
 use super::metadata::Metadata;
-use super::pretokenize::PreTokenizer;
+use super::pretokenize::{Alphabet, PreTokenizer};
+use super::spm::SPACE;
 use super::vocabulary::Vocabulary;
 
 const MERGES: &str = "tokenizer.ggml.merges";
 
 /// With three symbols each, besides 2^30 tokens, symbols still fit 32 bits.
 const MAX_MERGES: usize = 1 << 29;
+
+/// Stands for characters and bytes that neither a token nor a merge has; symbols are below 2^32 - 1.
+const NO_SYMBOL: u32 = u32::MAX;
 
 /// Two symbols and what they merge to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +43,7 @@ pub(super) struct Bpe {
     /// Rank of a pair.
     ranks: Table,
     key: Key,
-    /// The symbol of each byte.
+    /// The symbol of each byte where words are of bytes, else the token of each byte or [`NO_SYMBOL`].
     bytes: [u32; 256],
     others: Others,
 }
@@ -47,7 +52,7 @@ pub(super) struct Bpe {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     merger: Merger,
-    word: String,
+    text: String,
 }
 
 impl Bpe {
@@ -77,7 +82,10 @@ impl Bpe {
             let (left, right) = (others.symbol(vocabulary, left), others.symbol(vocabulary, right));
             merges.push(Merge { left, right, merged });
         }
-        let bytes = CHARS.map(|c| others.symbol(vocabulary, c.encode_utf8(&mut [0; 4]).as_bytes()));
+        let bytes = match pre_tokenizer.alphabet {
+            Alphabet::Bytes => CHARS.map(|c| others.symbol(vocabulary, c.encode_utf8(&mut [0; 4]).as_bytes())),
+            Alphabet::Characters => core::array::from_fn(|byte| vocabulary.byte_token(byte as u8).unwrap_or(NO_SYMBOL)),
+        };
 
         let key = Key::from_pairs(merges.iter().map(|merge| (merge.left, merge.right)));
         let mut ranks = Table::with_capacity(n_merges);
@@ -91,6 +99,11 @@ impl Bpe {
         Ok(Self { pre_tokenizer, merges, ranks, key, bytes, others })
     }
 
+    /// Whether pieces are written in the byte-level alphabet.
+    pub(super) fn is_of_bytes(&self) -> bool {
+        self.pre_tokenizer.alphabet == Alphabet::Bytes
+    }
+
     /// Appends the tokens of a text without special tokens, merging into `mergeable` ones only.
     pub(super) fn encode(
         &self,
@@ -100,7 +113,74 @@ impl Bpe {
         scratch: &mut Scratch,
         out: &mut Vec<u32>,
     ) {
-        self.pre_tokenizer.split(text, &mut |word| self.encode_word(vocabulary, word, &mergeable, scratch, out));
+        match self.pre_tokenizer.alphabet {
+            Alphabet::Bytes => {
+                self.pre_tokenizer
+                    .split(text, &mut |word| self.encode_word(vocabulary, word, &mergeable, scratch, out));
+            }
+            Alphabet::Characters => {
+                let Scratch { merger, text: escaped } = scratch;
+                self.escape(text, escaped);
+                let mut encode = |word: &str| self.encode_characters(vocabulary, word, &mergeable, merger, out);
+                self.pre_tokenizer.split(escaped, &mut encode);
+            }
+        }
+    }
+
+    /// Writes spaces as U+2581, and one in front of every line if the pre-tokenizer says so.
+    fn escape(&self, text: &str, escaped: &mut String) {
+        escaped.clear();
+        let mut previous = '\n';
+        for c in text.chars().map(|c| if c == ' ' { SPACE } else { c }) {
+            if self.pre_tokenizer.line_prefix && previous == '\n' && c != '\n' && c != SPACE {
+                escaped.push(SPACE);
+            }
+            escaped.push(c);
+            previous = c;
+        }
+    }
+
+    fn encode_characters(
+        &self,
+        vocabulary: &Vocabulary<'_>,
+        word: &str,
+        mergeable: impl Fn(u32) -> bool,
+        merger: &mut Merger,
+        out: &mut Vec<u32>,
+    ) {
+        if self.pre_tokenizer.whole_newlines
+            && word.starts_with('\n')
+            && let Some(id) = vocabulary.id(word.as_bytes()).filter(|&id| mergeable(id))
+        {
+            out.push(id);
+            return;
+        }
+        merger.clear();
+        for c in word.chars() {
+            let symbol = self.others.find(vocabulary, c.encode_utf8(&mut [0; 4]).as_bytes());
+            merger.push(c.len_utf8() as u32, symbol.unwrap_or(NO_SYMBOL));
+        }
+        self.merge(merger, mergeable);
+        for symbol in merger.symbols() {
+            if self.others.is_token(symbol.id) {
+                out.push(symbol.id);
+                continue;
+            }
+            let bytes = &word.as_bytes()[symbol.start as usize..][..symbol.len as usize];
+            out.extend(bytes.iter().map(|&byte| self.bytes[usize::from(byte)]).filter(|&id| id != NO_SYMBOL));
+        }
+    }
+
+    fn merge(&self, merger: &mut Merger, mergeable: impl Fn(u32) -> bool) {
+        merger.merge(|left, right| {
+            let is_pair = |rank| {
+                let merge = &self.merges[rank as usize];
+                (merge.left, merge.right) == (left.id, right.id)
+            };
+            let rank = self.ranks.find(self.key.pair(left.id, right.id), is_pair)?;
+            let merged = self.merges[rank as usize].merged;
+            mergeable(merged).then_some((rank, merged))
+        });
     }
 
     fn encode_word(
@@ -112,9 +192,9 @@ impl Bpe {
         out: &mut Vec<u32>,
     ) {
         if self.pre_tokenizer.ignore_merges {
-            scratch.word.clear();
-            scratch.word.extend(word.bytes().map(|byte| CHARS[usize::from(byte)]));
-            if let Some(id) = vocabulary.id(scratch.word.as_bytes()).filter(|&id| mergeable(id)) {
+            scratch.text.clear();
+            scratch.text.extend(word.bytes().map(|byte| CHARS[usize::from(byte)]));
+            if let Some(id) = vocabulary.id(scratch.text.as_bytes()).filter(|&id| mergeable(id)) {
                 out.push(id);
                 return;
             }
@@ -124,15 +204,7 @@ impl Bpe {
         for byte in word.bytes() {
             merger.push(1, self.bytes[usize::from(byte)]);
         }
-        merger.merge(|left, right| {
-            let is_pair = |rank| {
-                let merge = &self.merges[rank as usize];
-                (merge.left, merge.right) == (left.id, right.id)
-            };
-            let rank = self.ranks.find(self.key.pair(left.id, right.id), is_pair)?;
-            let merged = self.merges[rank as usize].merged;
-            mergeable(merged).then_some((rank, merged))
-        });
+        self.merge(merger, mergeable);
         for symbol in merger.symbols() {
             match self.others.text(symbol.id) {
                 None => out.push(symbol.id),
@@ -167,18 +239,25 @@ impl Others {
 
     /// The symbol of a text: its token, or one of our own.
     fn symbol(&mut self, vocabulary: &Vocabulary<'_>, text: &[u8]) -> u32 {
-        if let Some(id) = vocabulary.id(text) {
-            return id;
-        }
-        let hash = vocabulary.hash(text);
-        if let Some(symbol) = self.index.find(hash, |symbol| self.text(symbol) == Some(text)) {
+        if let Some(symbol) = self.find(vocabulary, text) {
             return symbol;
         }
+        let hash = vocabulary.hash(text);
         let symbol = self.n_tokens + self.ends.len() as u32;
         self.text.extend_from_slice(text);
         self.ends.push(self.text.len());
         self.index.insert(hash, symbol);
         symbol
+    }
+
+    /// The symbol that a text has.
+    fn find(&self, vocabulary: &Vocabulary<'_>, text: &[u8]) -> Option<u32> {
+        let other = || self.index.find(vocabulary.hash(text), |symbol| self.text(symbol) == Some(text));
+        vocabulary.id(text).or_else(other)
+    }
+
+    fn is_token(&self, symbol: u32) -> bool {
+        symbol < self.n_tokens
     }
 
     /// The text of a symbol that is no token.

@@ -72,7 +72,7 @@ impl fmt::Display for TokenizerError {
             Self::Missing { key } => write!(f, "{key} is missing"),
             Self::WrongType { key } => write!(f, "{key} has a value of the wrong type"),
             Self::UnknownModel(name) => {
-                write!(f, "tokenizer.ggml.model: the tokenizer {name} is not supported (gpt2 and llama are)")
+                write!(f, "tokenizer.ggml.model: the tokenizer {name} is not supported (gpt2, gemma4 and llama are)")
             }
             Self::UnknownPreTokenizer(name) => {
                 write!(f, "tokenizer.ggml.pre: the pre-tokenizer {name} is not supported")

@@ -3,6 +3,7 @@
 //! ```text
 //! text --SpecialTokens::partition--> special tokens and stretches of text
 //! gpt2:  stretch --PreTokenizer::split--> words --bytes, Merger by rank--> tokens
+//! gemma4: stretch --spaces to U+2581--> lines --characters, Merger by rank--> tokens, or bytes
 //! llama: stretch --spaces to U+2581--> characters --Merger by score--> tokens, or bytes
 //! tokens --StreamDecoder--> valid UTF-8
 //! ```
@@ -75,6 +76,11 @@ impl<'a> Tokenizer<'a> {
         let pre = metadata.bytes("tokenizer.ggml.pre")?.unwrap_or_default();
         let pre_tokenizer = match model {
             b"gpt2" => Some(pre_tokenizer(pre)?),
+            b"gemma4" => PreTokenizer::by_name("gemma4"),
+            // Some converters call Gemma 4's tokenizer so, whose merges count then, not its scores.
+            b"llama" if pre == b"gemma4" && metadata.array("tokenizer.ggml.merges")?.is_some() => {
+                PreTokenizer::by_name("gemma4")
+            }
             b"llama" => None,
             other => return Err(TokenizerError::UnknownModel(Name::new(other))),
         };
@@ -88,7 +94,10 @@ impl<'a> Tokenizer<'a> {
         };
 
         let add_bos = metadata.bool("tokenizer.ggml.add_bos_token")?;
-        let add_bos = add_bos.unwrap_or(pre_tokenizer.is_none_or(|pre_tokenizer| pre_tokenizer.add_bos));
+        let add_bos = match pre_tokenizer {
+            None => add_bos.unwrap_or(true),
+            Some(pre) => add_bos.unwrap_or(pre.add_bos) || (pre.add_bos && pre.whole_newlines),
+        };
         let add_eos = metadata.bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
         let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(pre_tokenizer.is_none());
 
@@ -263,12 +272,13 @@ impl<'a> Tokenizer<'a> {
             TokenKind::UserDefined => out.extend_from_slice(piece),
             TokenKind::Byte => out.extend(self.vocabulary.byte(id)),
             TokenKind::Normal => {
+                let is_of_bytes = matches!(&self.model, Model::Bpe(bpe) if bpe.is_of_bytes());
                 for chunk in piece.utf8_chunks() {
                     let mut utf8 = [0; 4];
                     for c in chunk.valid().chars() {
-                        match (&self.model, byte_level::byte(c)) {
-                            (Model::Bpe(_), Some(byte)) => out.push(byte),
-                            (Model::Spm(_), _) if c == spm::SPACE => out.push(b' '),
+                        match byte_level::byte(c) {
+                            Some(byte) if is_of_bytes => out.push(byte),
+                            _ if c == spm::SPACE && !is_of_bytes => out.push(b' '),
                             _ => out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes()),
                         }
                     }
@@ -321,7 +331,7 @@ impl Strips {
 fn strips(metadata: Metadata<'_, '_>, vocabulary: &Vocabulary<'_>, pre: &[u8]) -> Result<Strips, TokenizerError> {
     let name = metadata.bytes("general.name")?.unwrap_or_default().to_ascii_lowercase();
     let contains = |name: &[u8], part: &str| name.windows(part.len()).any(|window| window == part.as_bytes());
-    let by_pre = ["jina-v2-de", "jina-v2-es", "jina-v2-code"].iter().any(|part| contains(pre, part));
+    let by_pre = ["jina-v2-de", "jina-v2-es", "jina-v2-code", "mmbert"].iter().any(|part| contains(pre, part));
     let right = !by_pre && ["phi-3", "phi3"].iter().any(|part| contains(&name, part));
     let mask = match () {
         () if by_pre => vocabulary.id(b"<mask>"),

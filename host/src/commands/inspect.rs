@@ -45,6 +45,7 @@ pub(crate) static COMMAND: Command = Command {
         "rope_scaling",
         "kv_type",
         "kv_bytes_per_token",
+        "state_bytes",
         "arena_bytes",
         "bytes_per_token",
         "readiness",
@@ -125,6 +126,7 @@ fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<
     report.set("context_length", config.n_ctx_train);
     report.set("rope_scaling", model.ropes.first().map(describe_scaling));
     report.set("kv_bytes_per_token", model.kv_bytes_per_token(settings.kv_type));
+    report.set("state_bytes", model.state_bytes());
     report.set("bytes_per_token", model.bytes_per_token());
     let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(fitting::DEFAULT_CTX));
     let plan = SessionPlan::new(model, settings.kernels, settings.session_options(n_ctx))?;
@@ -157,7 +159,7 @@ fn describe_scaling(rope: &Rope) -> Value {
         RopeScaling::None if rope.long_short.is_some() => json!({"type": "longrope"}),
         RopeScaling::None => json!({"type": "none"}),
         RopeScaling::Linear { factor } => json!({"type": "linear", "factor": number(factor)}),
-        RopeScaling::Yarn { factor, beta_fast, beta_slow } => json!({
+        RopeScaling::Yarn { factor, beta_fast, beta_slow, .. } => json!({
             "type": "yarn",
             "factor": number(factor),
             "beta_fast": number(beta_fast),

@@ -113,3 +113,14 @@ fn a_context_grows_as_far_as_model_and_memory_go() {
     });
     with_fitting(10_000, Some(4096), |fitting| assert!(fitting.larger_within(ROOM, 4096, 4097).is_none()));
 }
+
+#[test]
+fn embeddings_that_are_looked_up_need_no_memory() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/archs/gemma4.gguf");
+    let bytes = std::fs::read(path).unwrap();
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let looked_up = gguf.tensor("per_layer_token_embd.weight").unwrap().data().len() as u64;
+    assert_eq!(weights(bytes.len() as u64, &model), bytes.len() as u64 - looked_up);
+    assert!(model.bytes_per_token() < bytes.len() as u64 - looked_up);
+}

@@ -8,9 +8,10 @@ use super::staged::PlainRows;
 use super::table;
 use crate::activations::{Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
+use crate::delta::DeltaStep;
 use crate::formats::float::Float;
 use crate::formats::staging::{Staged, Staging};
-use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
+use crate::lanes::{attention, delta, elementwise, float, norm, online_softmax, quantize, rope, store};
 use crate::matrix::Matrix;
 use crate::packed::matmul_raw;
 use crate::reference::matmul::quantized_rows;
@@ -82,6 +83,11 @@ pub(super) fn silu_mul(gate: &mut [f32], up: &[f32]) {
 }
 
 #[target_feature(enable = "neon")]
+pub(super) fn sigmoid_mul(x: &mut [f32], gate: &[f32]) {
+    elementwise::zip(Neon::new(), elementwise::SigmoidMul, x, gate);
+}
+
+#[target_feature(enable = "neon")]
 pub(super) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
     elementwise::zip(Neon::new(), elementwise::GeluMul, gate, up);
 }
@@ -104,6 +110,11 @@ pub(super) fn scale(x: &mut [f32], a: f32) {
 #[target_feature(enable = "neon")]
 pub(super) fn softcap(x: &mut [f32], cap: f32) {
     elementwise::map(Neon::new(), elementwise::Softcap(cap), x);
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn delta_step(step: &DeltaStep<'_>, band: &mut [f32], out: &mut [f32]) {
+    delta::delta_step(Neon::new(), step, band, out);
 }
 
 #[target_feature(enable = "neon")]

@@ -45,6 +45,17 @@ impl Elementwise for SiluMul {
     }
 }
 
+/// `x * sigmoid(y)`.
+#[derive(Clone, Copy)]
+pub(crate) struct SigmoidMul;
+
+impl Elementwise for SigmoidMul {
+    #[inline(always)]
+    fn apply<L: Lanes>(self, l: L, x: L::V, y: L::V) -> L::V {
+        exp::sigmoid_times(l, y, x)
+    }
+}
+
 /// `gelu_f16(x) * y`.
 #[derive(Clone, Copy)]
 pub(crate) struct GeluMul;

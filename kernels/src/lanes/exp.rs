@@ -24,7 +24,13 @@ pub(crate) fn exp<L: Lanes>(l: L, x: L::V) -> L::V {
 /// `x / (1 + e^-x)`.
 #[inline(always)]
 pub(crate) fn silu<L: Lanes>(l: L, x: L::V) -> L::V {
-    l.div(x, l.add(l.splat(1.0), exp(l, l.neg(x))))
+    sigmoid_times(l, x, x)
+}
+
+/// `y / (1 + e^-x)`.
+#[inline(always)]
+pub(crate) fn sigmoid_times<L: Lanes>(l: L, x: L::V, y: L::V) -> L::V {
+    l.div(y, l.add(l.splat(1.0), exp(l, l.neg(x))))
 }
 
 /// Hyperbolic tangent.

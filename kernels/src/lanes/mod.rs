@@ -6,6 +6,7 @@
 //! closures in here: they would be compiled without the features.
 
 pub(crate) mod attention;
+pub(crate) mod delta;
 pub(crate) mod elementwise;
 pub(crate) mod exp;
 pub(crate) mod float;

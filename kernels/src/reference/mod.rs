@@ -7,11 +7,13 @@ use crate::formats::{WeightType, by_format};
 use crate::table::Kernels;
 
 pub mod attention;
+pub mod delta;
 pub mod elementwise;
 pub mod math;
 pub mod matmul;
 pub mod norm;
 pub mod quantize;
+pub mod recurrence;
 pub mod rope;
 
 /// The products of a format.
@@ -66,11 +68,13 @@ pub static TABLE: Kernels = Kernels {
     softmax: norm::softmax,
     rope: rope::rope,
     silu_mul: elementwise::silu_mul,
+    sigmoid_mul: elementwise::sigmoid_mul,
     gelu_mul: elementwise::gelu_mul,
     add: elementwise::add,
     add_scaled: elementwise::add_scaled,
     scale: elementwise::scale,
     softcap: elementwise::softcap,
+    delta_step: delta::delta_step,
     attend: attention::attend,
     merge: attention::merge,
     store_key: attention::store_key,

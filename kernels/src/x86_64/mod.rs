@@ -55,10 +55,11 @@ macro_rules! table {
             use super::{matvec32, matvec256, panel, rows};
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
+            use crate::delta::DeltaStep;
             use crate::formats::float::Float;
             use crate::formats::staging::{self, Staged, Staging};
             use crate::formats::{Unpacked32, Unpacked256, by_format};
-            use crate::lanes::{attention, elementwise, float, norm, online_softmax, quantize, rope, store};
+            use crate::lanes::{attention, delta, elementwise, float, norm, online_softmax, quantize, rope, store};
             use crate::matrix::Matrix;
             use crate::reference::{self, matmul::quantized_rows};
             use crate::table::{Kernels, RopeStyle};
@@ -241,6 +242,11 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
+            fn sigmoid_mul(x: &mut [f32], gate: &[f32]) {
+                elementwise::zip(<$proof>::new(), elementwise::SigmoidMul, x, gate);
+            }
+
+            #[target_feature(enable = $features)]
             fn gelu_mul(gate: &mut [f32], up: &[f32]) {
                 elementwise::zip(<$proof>::new(), elementwise::GeluMul, gate, up);
             }
@@ -263,6 +269,11 @@ macro_rules! table {
             #[target_feature(enable = $features)]
             fn softcap(x: &mut [f32], cap: f32) {
                 elementwise::map(<$proof>::new(), elementwise::Softcap(cap), x);
+            }
+
+            #[target_feature(enable = $features)]
+            fn delta_step(step: &DeltaStep<'_>, band: &mut [f32], out: &mut [f32]) {
+                delta::delta_step(<$proof>::new(), step, band, out);
             }
 
             #[target_feature(enable = $features)]
@@ -300,11 +311,13 @@ macro_rules! table {
                     softmax,
                     rope,
                     silu_mul,
+                    sigmoid_mul,
                     gelu_mul,
                     add,
                     add_scaled,
                     scale,
                     softcap,
+                    delta_step,
                     attend,
                     merge,
                     store_key: reference::attention::store_key,

@@ -3,15 +3,19 @@
 mod cache;
 mod heads;
 mod metadata;
+mod queries;
+mod reading;
 
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::config::QkNorm;
 use crate::tensors::LayerTensors;
 pub(crate) use cache::KvCache;
-use cache::Partials;
 use heads::Heads;
 pub(crate) use metadata::Metadata;
-use nanocamelid_kernels::{Kernels, KvType, RopeStyle};
+use nanocamelid_kernels::{Kernels, KvType};
+use queries::{Rotation, Temperature, Turn};
+use reading::{Partials, Reading};
 
 /// One attention block.
 #[derive(Clone, Debug)]
@@ -19,115 +23,243 @@ pub(crate) struct Attention<'a> {
     heads: Heads,
     /// What rotates queries and keys; `None` for layers without RoPE.
     rope: Option<Rotation>,
-    /// Queries are multiplied by this.
+    /// Queries are multiplied by this, and by what grows with their position.
     scale: f32,
+    temperature: Option<Temperature>,
     norm_eps: f32,
-    /// Norms of each head's query and key, `[key_dim]`.
-    qk_norm: Option<[Vector<'a>; 2]>,
-    /// What reads the block's input: queries `[n_heads * key_dim][n_embd]`, keys `[n_kv_heads * key_dim][n_embd]`,
-    /// values `[n_kv_heads * value_dim][n_embd]`. A fused projection is split into row ranges of the one matrix.
-    qkv: [Linear<'a>; 3],
+    qk_norm: QkNorm,
+    /// `[key_dim]`, or `[n_heads * key_dim]`.
+    query_norm: Option<Vector<'a>>,
+    /// `[n_heads * key_dim][n_embd]`, or with gates `[n_heads * (key_dim + value_dim)][n_embd]`: the rows of a head's
+    /// query, then of its gate.
+    query: Linear<'a>,
+    /// What a head makes is multiplied by the sigmoid of its gate.
+    gated: bool,
+    /// Where keys and values come from; `None` in layers that read those of an earlier block.
+    source: Option<KeysValues<'a>>,
+    /// Logits that join the softmax without a value, `[n_heads]`.
+    sinks: Option<Vector<'a>>,
+    /// Norm of what the heads made, `[n_heads * value_dim]`.
+    sub_norm: Option<Vector<'a>>,
     /// `[n_embd][n_heads * value_dim]`.
     output: Linear<'a>,
 }
 
-/// How queries and keys are rotated.
+/// Where keys and values come from.
 #[derive(Clone, Copy, Debug)]
-struct Rotation {
-    /// Which of the model's RoPE settings.
-    setting: usize,
-    style: RopeStyle,
+struct KeysValues<'a> {
+    /// `[n_kv_heads * key_dim][n_embd]`.
+    key: Linear<'a>,
+    /// `[n_kv_heads * value_dim][n_embd]`; `None` where values are the keys before norm and rotation.
+    value: Option<Linear<'a>>,
+    /// `[key_dim]`, or `[n_kv_heads * key_dim]`.
+    key_norm: Option<Vector<'a>>,
+    /// Values are normed per head, without weights.
+    value_norm: bool,
 }
 
-/// What a run needs beside the cache. `n` is the batch.
+/// What attending needs beside the cache. `n` is the batch.
 struct Buffers<'s> {
-    /// Queries, `[n][n_heads * key_dim]`; keys, `[n][n_kv_heads * key_dim]`; values, `[n][n_kv_heads * value_dim]`.
-    qkv: [RowsMut<'s>; 3],
+    /// `[n][n_heads * key_dim]`.
+    queries: RowsMut<'s>,
+    /// Queries and gates as they are projected, `[n][n_heads][key_dim + value_dim]`, where there are gates.
+    gated: Option<RowsMut<'s>>,
     /// What the heads made, `[n][n_heads * value_dim]`.
     mixed: Prepared<'s>,
     partials: Partials<'s>,
+}
+
+impl<'s> Buffers<'s> {
+    /// What the query projection makes.
+    fn projected(&mut self) -> &mut RowsMut<'s> {
+        self.gated.as_mut().unwrap_or(&mut self.queries)
+    }
 }
 
 impl<'a> Attention<'a> {
     /// The attention of one layer; `None` if it was refused.
     pub(crate) fn read(metadata: &Metadata, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Self> {
         let heads = metadata.heads(tensors.layer());
-        let n_embd = tensors.n_embd();
-        let widths = heads.widths();
+        let (n_embd, traits) = (tensors.n_embd(), metadata.traits);
+        let mut widths = heads.widths();
+        if traits.gated_heads {
+            widths[0] += heads.n_heads * heads.value_dim;
+        }
+        let is_own = metadata.source_layer(tensors.layer()).is_none();
+        // Gemma 4 has layers whose values are made of what their keys are made of.
+        let keys_may_serve = traits.value_norm && heads.key_dim == heads.value_dim;
+        let n_mixed = heads.n_heads * heads.value_dim;
         let [q, k, v] = if tensors.exists("attn_qkv.weight") {
             let fused = tensors.linear("attn_qkv.weight", n_embd, widths.iter().sum());
             let [q, k, v] = widths;
-            [(0, q), (q, k), (q + k, v)].map(|(first, n)| fused.map(|fused| fused.rows(first, n)))
+            [(0, q), (q, k), (q + k, v)].map(|(first, n)| fused.map(|fused| Some(fused.rows(first, n))))
         } else {
             let names = ["attn_q.weight", "attn_k.weight", "attn_v.weight"];
-            core::array::from_fn(|i| tensors.linear(names[i], n_embd, widths[i]))
+            let is_read = [true, is_own, is_own && (!keys_may_serve || tensors.exists(names[2]))];
+            core::array::from_fn(|i| match is_read[i] {
+                true => tensors.linear(names[i], n_embd, widths[i]).map(Some),
+                false => Some(None),
+            })
         };
-        let output = tensors.linear("attn_output.weight", heads.n_heads * heads.value_dim, n_embd);
+        let output = tensors.linear("attn_output.weight", n_mixed, n_embd);
+        let [query_width, key_width, _] = heads.widths();
+        let norm_widths = if traits.qk_norm == QkNorm::Whole { [query_width, key_width] } else { [heads.key_dim; 2] };
         let names = ["attn_q_norm.weight", "attn_k_norm.weight"];
-        let qk_norm = metadata.qk_norm.then(|| names.map(|name| tensors.vector(name, heads.key_dim)));
-        let qk_norm = match qk_norm {
-            Some([q, k]) => Some([q?, k?]),
-            None => None,
+        let norms: [_; 2] = core::array::from_fn(|i| match traits.qk_norm {
+            QkNorm::None => Some(None),
+            _ if i == 1 && !is_own => Some(None),
+            _ => tensors.vector(names[i], norm_widths[i]).map(Some),
+        });
+        let [query_norm, key_norm] = norms;
+        if !is_own {
+            // Files may bring what was trained along with the others.
+            for name in ["attn_k.weight", "attn_v.weight", "attn_k_norm.weight"] {
+                tensors.ignore(name);
+            }
+        }
+        let mut own = |there: bool, name, n| if there { tensors.vector(name, n).map(Some) } else { Some(None) };
+        let sinks = own(traits.sinks, "attn_sinks.weight", heads.n_heads);
+        let sub_norm = own(traits.sub_norms, "attn_sub_norm.weight", n_mixed);
+        let source = match is_own {
+            true => Some(KeysValues { key: k??, value: v?, key_norm: key_norm?, value_norm: traits.value_norm }),
+            false => None,
         };
         Some(Self {
             heads,
             rope: metadata.rotation(tensors.layer()),
             scale: metadata.scale,
+            temperature: metadata.temperature,
             norm_eps: metadata.norm_eps,
-            qk_norm,
-            qkv: [q?, k?, v?],
+            qk_norm: traits.qk_norm,
+            query_norm: query_norm?,
+            query: q??,
+            gated: traits.gated_heads,
+            source,
+            sinks: sinks?,
+            sub_norm: sub_norm?,
             output: output?,
         })
     }
 
+    /// What reads the block's input.
+    fn readers(&self) -> impl Iterator<Item = &Linear<'a>> {
+        let own = self.source.iter().flat_map(|source| [Some(&source.key), source.value.as_ref()]);
+        core::iter::once(&self.query).chain(own.flatten())
+    }
+
     fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize, n_chunks: usize) -> Buffers<'s> {
         Buffers {
-            qkv: self.heads.widths().map(|width| RowsMut::carve(arena, n, width)),
+            queries: RowsMut::carve(arena, n, self.heads.widths()[0]),
+            gated: self.gated.then(|| RowsMut::carve(arena, n, self.query.n_out())),
             mixed: Prepared::carve(arena, Forms::of([&self.output]), n, self.output.n_in()),
             partials: Partials::carve(arena, &self.heads, n_chunks),
         }
     }
 
-    /// Norms, rotates and scales queries and keys in place.
-    fn rotate(&self, pass: &Pass<'_>, queries: &mut RowsMut<'_>, keys: &mut RowsMut<'_>) {
-        let (kernels, key_dim) = (pass.workers.kernels, self.heads.key_dim);
-        let rotation = self.rope.map(|rope| (pass.angles[rope.setting].rows(), rope.style));
-        pass.workers.rows(queries.iter_mut().zip(keys.iter_mut()).enumerate(), |(t, (queries, keys))| {
-            if let Some(norms) = self.qk_norm {
-                for (heads, norm) in [&mut *queries, &mut *keys].into_iter().zip(norms) {
-                    heads.chunks_mut(key_dim).for_each(|head| kernels.rms_norm_in_place(head, norm, self.norm_eps));
+    /// New keys, `[n][n_kv_heads * key_dim]`, and values, `[n][n_kv_heads * value_dim]`.
+    fn new_keys_values<'s>(&self, arena: &mut Arena<'s>, n: usize) -> [RowsMut<'s>; 2] {
+        let [_, keys, values] = self.heads.widths();
+        [keys, values].map(|width| RowsMut::carve(arena, n, width))
+    }
+
+    fn turn(&self, norm: Option<Vector<'a>>) -> Turn<'a> {
+        let Self { heads, rope, norm_eps, qk_norm, .. } = *self;
+        Turn { dim: heads.key_dim, norm, norm_kind: qk_norm, norm_eps, rope }
+    }
+
+    /// Puts the projected keys and values of the batch into the cache.
+    fn store(
+        &self,
+        pass: &Pass<'_>,
+        source: &KeysValues<'_>,
+        cache: &mut KvCache<'_>,
+        [keys, values]: [&mut RowsMut<'_>; 2],
+    ) {
+        if source.value.is_none() {
+            values.values_mut().copy_from_slice(keys.values());
+        }
+        if source.value_norm {
+            let (kernels, dim) = (pass.workers.kernels, self.heads.value_dim);
+            pass.workers.rows(values.iter_mut(), |row| {
+                row.chunks_mut(dim).for_each(|head| kernels.rms_norm_in_place(head, None, self.norm_eps));
+            });
+        }
+        self.turn(source.key_norm).run(pass, keys, &|_, _| {});
+        cache.store(pass, keys.rows(), values.rows());
+    }
+
+    /// What the batch makes of a cache that holds its keys and values already.
+    pub(crate) fn look_back(
+        &self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        x: &Prepared<'_>,
+        cache: &KvCache<'_>,
+        out: &mut RowsMut<'_>,
+    ) {
+        let mut buffers = self.buffers(arena, pass.n, cache.n_chunks());
+        pass.workers.product(x, &self.query, buffers.projected());
+        self.attend(pass, cache, &mut buffers, out);
+    }
+
+    fn attend(&self, pass: &mut Pass<'_>, cache: &KvCache<'_>, buffers: &mut Buffers<'_>, out: &mut RowsMut<'_>) {
+        let Buffers { queries, gated, mixed, partials } = buffers;
+        let (kernels, position) = (pass.workers.kernels, pass.position);
+        let Heads { key_dim, value_dim, .. } = self.heads;
+        if let Some(gated) = gated {
+            pass.workers.rows(queries.iter_mut().zip(gated.rows().iter()), |(queries, gated)| {
+                for (query, gated) in queries.chunks_mut(key_dim).zip(gated.chunks(key_dim + value_dim)) {
+                    query.copy_from_slice(&gated[..key_dim]);
                 }
-            }
-            if let Some(([cos, sin], style)) = rotation {
-                let (cos, sin) = (cos.row(t), sin.row(t));
-                for head in queries.chunks_mut(key_dim).chain(keys.chunks_mut(key_dim)) {
-                    kernels.rope(head, cos, sin, style);
-                }
-            }
-            kernels.scale(queries, self.scale);
+            });
+        }
+        self.turn(self.query_norm).run(pass, queries, &|t, row| {
+            let temperature = self.temperature.map_or(1.0, |temperature| temperature.at(position + t));
+            kernels.scale(row, self.scale * temperature);
         });
+        let reading = Reading { cache, heads: &self.heads, sinks: self.sinks };
+        reading.attend(pass, queries.rows(), mixed.f32s_mut(), partials);
+        if let Some(gated) = gated {
+            pass.workers.rows(mixed.f32s_mut().iter_mut().zip(gated.rows().iter()), |(mixed, gated)| {
+                for (mixed, gated) in mixed.chunks_mut(value_dim).zip(gated.chunks(key_dim + value_dim)) {
+                    kernels.sigmoid_mul(mixed, &gated[key_dim..]);
+                }
+            });
+        }
+        pass.show(Stage::Mixed, mixed.values());
+        match self.sub_norm {
+            Some(norm) => {
+                mixed.fill(&pass.workers, &|_, row| kernels.rms_norm_in_place(row, Some(norm), self.norm_eps))
+            }
+            None => mixed.quantize(&pass.workers),
+        }
+        pass.workers.product(mixed, &self.output, out);
     }
 }
 
 impl<'a> Operation<'a> for Attention<'a> {
-    type State<'s> = KvCache<'s>;
+    /// None in layers that read the cache of an earlier block.
+    type State<'s> = Option<KvCache<'s>>;
 
     const STAGE: Stage = Stage::MixerOut;
 
     fn inputs(&self) -> Forms {
-        Forms::of(&self.qkv)
+        Forms::of(self.readers())
     }
 
-    fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> KvCache<'s> {
-        KvCache::carve(arena, self.heads, sizes)
+    fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Option<KvCache<'s>> {
+        self.source.map(|_| KvCache::carve(arena, self.heads, sizes))
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
         self.buffers(arena, sizes.n_batch, self.heads.cache_chunks(sizes));
+        if self.source.is_some() {
+            self.new_keys_values(arena, sizes.n_batch);
+        }
     }
 
     fn worker_bytes(&self, kernels: &Kernels, _n_batch: usize) -> usize {
-        let widest = self.qkv[0].n_in().max(self.output.n_in());
+        let widest = self.query.n_in().max(self.output.n_in());
         kernels.scratch_bytes(widest).max(self.heads.tile_bytes())
     }
 
@@ -136,39 +268,71 @@ impl<'a> Operation<'a> for Attention<'a> {
         pass: &mut Pass<'_>,
         arena: &mut Arena<'_>,
         x: &Prepared<'_>,
-        cache: &mut KvCache<'_>,
+        cache: &mut Option<KvCache<'_>>,
         out: &mut RowsMut<'_>,
     ) {
+        let (Some(source), Some(cache)) = (&self.source, cache) else { return };
         let mut buffers = self.buffers(arena, pass.n, cache.n_chunks());
-        let [queries, keys, values] = &mut buffers.qkv;
-        let [q, k, v] = &self.qkv;
-        pass.workers.products(x, [(q, &mut *queries), (k, &mut *keys), (v, &mut *values)]);
-        self.rotate(pass, queries, keys);
-        cache.store(pass, keys.rows(), values.rows());
-        cache.attend(pass, queries.rows(), buffers.mixed.f32s_mut(), &mut buffers.partials);
-        pass.show(Stage::Mixed, buffers.mixed.values());
-        buffers.mixed.quantize(&pass.workers);
-        pass.workers.product(&buffers.mixed, &self.output, out);
+        let [mut keys, mut values] = self.new_keys_values(arena, pass.n);
+        let products = [(&self.query, buffers.projected()), (&source.key, &mut keys)];
+        match &source.value {
+            Some(value) => {
+                let [query, key] = products;
+                pass.workers.products(x, [query, key, (value, &mut values)]);
+            }
+            None => pass.workers.products(x, products),
+        }
+        self.store(pass, source, cache, [&mut keys, &mut values]);
+        self.attend(pass, cache, &mut buffers, out);
     }
 
-    fn keep(&self, cache: &KvCache<'_>, n: usize) -> usize {
-        if cache.holds_what_follows(n) { n } else { 0 }
+    fn remembers(&self) -> bool {
+        self.source.is_some()
     }
 
-    fn rewind(&self, cache: &mut KvCache<'_>, n: usize) {
-        cache.rewind(n);
+    fn take_in(
+        &self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        x: &Prepared<'_>,
+        cache: &mut Option<KvCache<'_>>,
+    ) -> bool {
+        let (Some(source), Some(cache)) = (&self.source, cache) else { return false };
+        let [mut keys, mut values] = self.new_keys_values(arena, pass.n);
+        match &source.value {
+            Some(value) => pass.workers.products(x, [(&source.key, &mut keys), (value, &mut values)]),
+            None => pass.workers.product(x, &source.key, &mut keys),
+        }
+        self.store(pass, source, cache, [&mut keys, &mut values]);
+        true
+    }
+
+    fn keep(&self, cache: &Option<KvCache<'_>>, n: usize) -> usize {
+        if cache.as_ref().is_none_or(|cache| cache.holds_what_follows(n)) { n } else { 0 }
+    }
+
+    fn rewind(&self, cache: &mut Option<KvCache<'_>>, n: usize) {
+        cache.iter_mut().for_each(|cache| cache.rewind(n));
     }
 
     fn bytes_per_position(&self, kv_type: KvType) -> Result<usize, usize> {
-        self.heads.bytes_per_position(kv_type)
+        let bytes = self.heads.bytes_per_position(kv_type)?;
+        Ok(if self.source.is_some() { bytes } else { 0 })
     }
 
-    fn adopt(&self, cache: &mut KvCache<'_>, older: &KvCache<'_>) {
-        cache.adopt(older);
+    fn adopt(&self, cache: &mut Option<KvCache<'_>>, older: &Option<KvCache<'_>>) {
+        if let (Some(cache), Some(older)) = (cache, older) {
+            cache.adopt(older);
+        }
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        self.qkv.iter().chain([&self.output]).for_each(|linear| each(Weights::of(linear)));
+        self.readers().chain([&self.output]).for_each(|linear| each(Weights::of(linear)));
+    }
+
+    fn weights_to_take_in(&self, each: &mut dyn FnMut(Weights<'a>)) {
+        let own = self.source.iter().flat_map(|source| [Some(source.key), source.value]);
+        own.flatten().for_each(|linear| each(Weights::of(&linear)));
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {

@@ -24,6 +24,7 @@ use rules::{
 };
 use scan::run;
 
+use super::spm::SPACE;
 use super::unicode::is_number;
 
 /// A pre-tokenizer and what llama.cpp derives from its name.
@@ -34,6 +35,21 @@ pub(super) struct PreTokenizer {
     pub(super) ignore_merges: bool,
     /// Whether prompts start with BOS where `tokenizer.ggml.add_bos_token` is absent.
     pub(super) add_bos: bool,
+    /// What words are made of.
+    pub(super) alphabet: Alphabet,
+    /// A run of newlines that is a piece is that piece, and prompts start with BOS whatever the file says (Gemma 4).
+    pub(super) whole_newlines: bool,
+    /// Every line starts with a space.
+    pub(super) line_prefix: bool,
+}
+
+/// What a word is before its pieces merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    /// Bytes, each written as a visible character.
+    Bytes,
+    /// Characters, a space written U+2581.
+    Characters,
 }
 
 /// Calls the closure with every part of the text, in order.
@@ -53,7 +69,7 @@ impl PreTokenizer {
         Some(match name {
             "default" => Self::of(DEFAULT),
             "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2"
-            | "jina-v5-nano" => Self { stages: LLAMA3, ignore_merges: true, add_bos: true },
+            | "jina-v5-nano" => Self { add_bos: true, ..Self::whole_words(LLAMA3) },
             "dbrx" | "smaug-bpe" | "chatglm-bpe" => Self::of(LLAMA3),
             "glm4" | "glm5" => Self::whole_words(LLAMA3),
             "jais-2" => Self::of(JAIS2),
@@ -74,8 +90,8 @@ impl PreTokenizer {
             "qwen35" => Self::of(QWEN35),
             "poro-chat" | "bloom" | "gpt3-finnish" => Self::of(BLOOM),
             "viking" => Self::of(VIKING),
-            "tekken" => Self { stages: TEKKEN, ignore_merges: true, add_bos: true },
-            "chameleon" => Self { stages: CHAMELEON, ignore_merges: false, add_bos: true },
+            "tekken" => Self { add_bos: true, ..Self::whole_words(TEKKEN) },
+            "chameleon" => Self { add_bos: true, ..Self::of(CHAMELEON) },
             "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => Self::of(GPT4O),
             "granite-embed-multi-97m" => Self::whole_words(GRANITE_EMBED),
             "tiny_aya" | "cohere2moe" => Self::of(TINY_AYA),
@@ -88,16 +104,32 @@ impl PreTokenizer {
             "laguna" => Self::of(LAGUNA),
             "exaone-moe" => Self::of(EXAONE_MOE),
             "minicpm5" => Self::whole_words(MINICPM5),
+            "gemma4" | "granite-embed-multi-311m" => {
+                Self { add_bos: true, whole_newlines: true, ..Self::of_characters(LINES) }
+            }
+            "sarvam-moe" => Self::of_characters(LINES),
+            "mmbert" => Self { whole_newlines: true, line_prefix: true, ..Self::of_characters(MMBERT) },
             _ => return None,
         })
     }
 
     fn of(stages: &'static [Stage]) -> Self {
-        Self { stages, ignore_merges: false, add_bos: false }
+        Self {
+            stages,
+            ignore_merges: false,
+            add_bos: false,
+            alphabet: Alphabet::Bytes,
+            whole_newlines: false,
+            line_prefix: false,
+        }
     }
 
     fn whole_words(stages: &'static [Stage]) -> Self {
-        Self { stages, ignore_merges: true, add_bos: false }
+        Self { ignore_merges: true, ..Self::of(stages) }
+    }
+
+    fn of_characters(stages: &'static [Stage]) -> Self {
+        Self { alphabet: Alphabet::Characters, ..Self::of(stages) }
     }
 
     /// Calls `emit` with every word of `text`, in order; together they are the text.
@@ -163,7 +195,11 @@ const QWEN2_RULES: Stage =
     Stage::Match(&[contraction_any_case, word, number, others_newlines, spaces_newlines, spaces]);
 const QWEN2: &[Stage] = &[QWEN2_RULES];
 
+const LINES: &[Stage] = &[Stage::Match(&[line])];
+
 const LAGUNA: &[Stage] = &[Stage::Match(&[line]), QWEN2_RULES];
+
+const MMBERT: &[Stage] = &[Stage::Match(&[line]), Stage::Split(before_escaped_spaces)];
 
 const UFAKZEKA: &[Stage] = &[Stage::Match(&[word, number, others_newlines, spaces_newlines, spaces])];
 
@@ -246,6 +282,16 @@ const BLOOM: &[Stage] = &[Stage::Match(&[not_sentence_punctuation])];
 const VIKING: &[Stage] = &[Stage::Match(&[not_sentence_punctuation]), Stage::Match(&[number])];
 
 const SUPERBPE: &[Stage] = &[Stage::Match(&[numbers]), Stage::Split(group_digits)];
+
+/// `▁?[^▁]*`: a cut before every U+2581.
+fn before_escaped_spaces(text: &str, emit: &mut dyn FnMut(&str)) {
+    let mut start = 0;
+    for (at, _) in text.match_indices(SPACE).filter(|&(at, _)| at > 0) {
+        emit(&text[start..at]);
+        start = at;
+    }
+    emit(&text[start..]);
+}
 
 /// `\s+$`
 fn trailing_spaces(text: &str, emit: &mut dyn FnMut(&str)) {
