@@ -111,7 +111,7 @@ fn odd_widths_do_not_move_a_bit() {
         ("qwen2", 41, 96, WeightType::F32),
         ("mixtral", 2, 160, WeightType::Q8_0),
         ("qwen3moe", 2, 96, WeightType::Q4_0),
-        ("qwen35moe", 3, 96, WeightType::Q8_0),
+        ("qwen35moe", 6, 96, WeightType::Q8_0),
         ("qwen3next-woven", 2, 160, WeightType::Q4_0),
     ] {
         let sizes = Sizes { n_heads, n_ff, weight_type: Some(weight_type) };
