@@ -110,6 +110,10 @@ fn inspect_reports() {
     let report = run.stderr_json();
     assert_eq!(report["config"]["n_embd"], 64);
     assert!(report["arena_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(report["state_bytes"], 0);
+    // In each of six gated delta nets four heads of 16 x 16, and three taps of 128 channels.
+    let recurrent = check("inspect", &[&arch("qwen35")], b"").stderr_json();
+    assert_eq!(recurrent["state_bytes"], 6 * 4 * (4 * 16 * 16 + 3 * 128));
 }
 
 #[test]
