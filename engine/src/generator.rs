@@ -91,8 +91,8 @@ impl<'t> Generator<'t> {
         tokens.iter().for_each(|&token| self.sampler.accept(token));
     }
 
-    /// Samples from the logits behind the last token, `[n_vocab]`, and appends to `text` what of the answer is complete:
-    /// whole characters that belong to no stop string.
+    /// Samples from the logits behind the last token, `[n_vocab]`, and appends to `text` what of the answer is
+    /// complete: whole characters that belong to no stop string.
     ///
     /// # Errors
     /// As [`Sampler::sample`]; the generator is as before.
@@ -123,8 +123,8 @@ impl<'t> Generator<'t> {
         self.finish
     }
 
-    /// Ends the answer, unless it has ended for another reason, and appends to `text` what was held back: the start of a
-    /// stop string that did not come, and U+FFFD for an incomplete character.
+    /// Ends the answer, unless it has ended for another reason, and appends to `text` what was held back: the start of
+    /// a stop string that did not come, and U+FFFD for an incomplete character.
     pub fn end(&mut self, finish: Finish, text: &mut String) -> Step {
         let finish = *self.finish.get_or_insert(finish);
         self.stop.push(self.decoder.finish(), text);

@@ -272,7 +272,8 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         Some(ExpertLinears { matrices, bias: bias?, scale })
     }
 
-    /// Two roles' matrices `[n_experts][n_out][n_in]` in one tensor: each expert's rows of the first, then of the second.
+    /// Two roles' matrices `[n_experts][n_out][n_in]` in one tensor: each expert's rows of the first, then of the
+    /// second.
     pub(crate) fn fused_expert_linears(
         &mut self,
         name: &'static str,

@@ -1,8 +1,8 @@
 //! The fuzz targets, as functions: each takes bytes, and whatever they are it returns.
 //!
-//! `cargo +nightly fuzz run NAME` feeds them for as long as one likes; `cargo test --no-default-features` feeds them the
-//! seeds and a fixed stream on any compiler. `gguf_parse`, `model_build` and `forward_step` take model files, so that
-//! `nanocamelid inspect` reads what a run leaves behind; the others take decisions ([`choices::Choices`]).
+//! `cargo +nightly fuzz run NAME` feeds them for as long as one likes; `cargo test --no-default-features` feeds them
+//! the seeds and a fixed stream on any compiler. `gguf_parse`, `model_build` and `forward_step` take model files, so
+//! that `nanocamelid inspect` reads what a run leaves behind; the others take decisions ([`choices::Choices`]).
 
 pub mod choices;
 pub mod mutator;

@@ -83,8 +83,8 @@ pub fn mutated_parts(bytes: &[u8], seed: u32) -> Option<Vec<u8>> {
 
 /// A model file with a few changes, as libFuzzer's custom mutators make them: the same `seed` makes the same changes.
 ///
-/// A file that parses is changed as what it is, or becomes a tiny model of another kind; `None` if it does not parse, and
-/// for every second seed: bytes then change as bytes.
+/// A file that parses is changed as what it is, or becomes a tiny model of another kind; `None` if it does not parse,
+/// and for every second seed: bytes then change as bytes.
 pub fn mutated_file(bytes: &[u8], seed: u32) -> Option<Vec<u8>> {
     if seed.is_multiple_of(2) {
         return None;

@@ -1,5 +1,5 @@
-//! The seeds in `fuzz/seeds`: what the generators of the test suite make, so that a run starts from inputs that get past
-//! every check.
+//! The seeds in `fuzz/seeds`: what the generators of the test suite make, so that a run starts from inputs that get
+//! past every check.
 //!
 //! `cargo run --manifest-path fuzz/Cargo.toml --no-default-features --example write_seeds` writes them.
 

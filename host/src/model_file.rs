@@ -181,8 +181,8 @@ pub(crate) fn architecture(gguf: &Gguf<'_>) -> String {
     String::from_utf8_lossy(architecture).into_owned()
 }
 
-/// What the file calls its quantization; what most of its layers are in if it does not say, or says of blocks that they are
-/// floats, as files do whose converter knew no number for them.
+/// What the file calls its quantization; what most of its layers are in if it does not say, or says of blocks that they
+/// are floats, as files do whose converter knew no number for them.
 pub(crate) fn quantization(gguf: &Gguf<'_>, model: &Model<'_>) -> Option<&'static str> {
     let commonest = model.quantization();
     let is_possible =

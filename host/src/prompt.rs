@@ -76,8 +76,8 @@ pub(crate) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-/// A note if standard input has text that nobody reads because the prompt came from elsewhere. It stays unread: in a shell's
-/// loop it belongs to the commands that follow.
+/// A note if standard input has text that nobody reads because the prompt came from elsewhere. It stays unread: in a
+/// shell's loop it belongs to the commands that follow.
 pub(crate) fn note_unread_input(invocation: &Invocation) {
     let reads_it = invocation.get(&table::FILE).is_none_or(|path| path == Path::new("-"))
         && invocation.argument(&table::PROMPT).is_none();

@@ -134,9 +134,10 @@ impl<'a> Runtime<'a> {
         self.cached.clear();
     }
 
-    /// Makes `tokens` the context, which grows where it has to. What the cache shares with them is kept: splitting a prompt never moves a bit, so
-    /// the result is that of a fresh session. `progress` is told how many tokens of how many are done; with
-    /// false the rest is left, and the logits with it. With a `pace` batches are made to take about that long.
+    /// Makes `tokens` the context, which grows where it has to. What the cache shares with them is kept: splitting a
+    /// prompt never moves a bit, so the result is that of a fresh session. `progress` is told how many tokens of how
+    /// many are done; with false the rest is left, and the logits with it. With a `pace` batches are made to take about
+    /// that long.
     ///
     /// # Errors
     /// [`Error::PromptTooLong`] if there is no room for an answer.

@@ -1,4 +1,5 @@
-//! Signals: a file cut short under its map, a trap in the program itself, Ctrl-C during an answer, the end of a session.
+//! Signals: a file cut short under its map, a trap in the program itself, Ctrl-C during an answer, the end of a
+//! session.
 //!
 //! Handlers only touch atomics and call functions that POSIX lists as async-signal-safe.
 
@@ -6,8 +7,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// One mapped file, and the next: as many as a model is in. A list only grows, so that a handler can walk it at any time; a
-/// file that is released leaves its place to another.
+/// One mapped file, and the next: as many as a model is in. A list only grows, so that a handler can walk it at any
+/// time; a file that is released leaves its place to another.
 struct GuardedMap {
     start: AtomicUsize,
     n_bytes: AtomicUsize,
@@ -87,9 +88,9 @@ pub(crate) fn interrupts() -> Option<std::os::fd::BorrowedFd<'static>> {
     imp::interrupts()
 }
 
-/// A terminal whose modes this program changes: `keys` is set back to `before` and `screen` no longer marks pasted text,
-/// by whatever signal the program ends, while the terminal is [said to be changed](terminal_is_changed). Both descriptors
-/// stay open as long as it is. There is one such terminal; a second one is not guarded.
+/// A terminal whose modes this program changes: `keys` is set back to `before` and `screen` no longer marks pasted
+/// text, by whatever signal the program ends, while the terminal is [said to be changed](terminal_is_changed). Both
+/// descriptors stay open as long as it is. There is one such terminal; a second one is not guarded.
 #[cfg(unix)]
 pub(crate) fn guard_terminal(keys: std::os::fd::RawFd, screen: std::os::fd::RawFd, before: libc::termios) {
     imp::guard_terminal(keys, screen, before);
@@ -154,8 +155,8 @@ mod imp {
         begin_the_end();
         // SAFETY: the system passes a valid siginfo; for SIGBUS its address field is set.
         let address = unsafe { (*info).si_addr() } as usize;
-        // The last page of a map reaches past the file's end, and another file's map may begin right behind it: of those
-        // that may hold the address, the one that starts last does.
+        // The last page of a map reaches past the file's end, and another file's map may begin right behind it: of
+        // those that may hold the address, the one that starts last does.
         let mut found = (0, std::ptr::null_mut());
         for map in MAPS.iter() {
             let (start, n_bytes) = (map.start.load(Ordering::Acquire), map.n_bytes.load(Ordering::Acquire));

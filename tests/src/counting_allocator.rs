@@ -41,8 +41,8 @@ pub fn measure<R>(work: impl FnOnce() -> R) -> (R, Allocations) {
     (result, COUNTS.get())
 }
 
-// SAFETY: every call goes unchanged to the system allocator, which keeps the contract of `GlobalAlloc`; counting touches a
-// constant-initialized thread-local `Cell` without a destructor, so it neither allocates nor unwinds.
+// SAFETY: every call goes unchanged to the system allocator, which keeps the contract of `GlobalAlloc`; counting
+// touches a constant-initialized thread-local `Cell` without a destructor, so it neither allocates nor unwinds.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, layout.size() as i64);

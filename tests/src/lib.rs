@@ -1,5 +1,5 @@
-//! Shared pieces of the test suite: where the fixtures lie and how they are read, which tables this machine can run, files
-//! with deliberate defects, and an allocator that counts.
+//! Shared pieces of the test suite: where the fixtures lie and how they are read, which tables this machine can run,
+//! files with deliberate defects, and an allocator that counts.
 
 pub mod counting_allocator;
 pub mod features;
@@ -22,8 +22,8 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// A folder of data that is other people's and so is no part of the repository: it lies in `shared/fixtures` next to the
-/// checkout, or where `NANOCAMELID_FIXTURES` says. `None`, and a line of output, if it does not.
+/// A folder of data that is other people's and so is no part of the repository: it lies in `shared/fixtures` next to
+/// the checkout, or where `NANOCAMELID_FIXTURES` says. `None`, and a line of output, if it does not.
 pub fn shared_fixtures(name: &str) -> Option<PathBuf> {
     let folder = match std::env::var_os("NANOCAMELID_FIXTURES") {
         Some(folder) => PathBuf::from(folder),

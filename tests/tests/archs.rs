@@ -123,8 +123,8 @@ fn odd_widths_do_not_move_a_bit() {
 #[test]
 fn the_work_of_a_token_is_counted() {
     let macs = |kind| Model::new(&Gguf::parse(&tiny_model(kind).finish().bytes).unwrap()).unwrap().layer_macs();
-    // Everything is 32 wide but one KV head of 16. Of two layers the first does all: q and output, k and v; gate, up and
-    // down. In the last one a token of a prompt leaves its keys and values.
+    // Everything is 32 wide but one KV head of 16. Of two layers the first does all: q and output, k and v; gate, up
+    // and down. In the last one a token of a prompt leaves its keys and values.
     let keys_values = 2 * 32 * 16;
     assert_eq!(macs("llama"), 2 * 32 * 32 + keys_values + 3 * 32 * 32 + keys_values);
     // A router for four experts, of which two serve a token.

@@ -1,4 +1,5 @@
-//! Gated delta nets: what converters write in more than one way, what is refused by name, and sections of rotated pairs.
+//! Gated delta nets: what converters write in more than one way, what is refused by name, and sections of rotated
+//! pairs.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};

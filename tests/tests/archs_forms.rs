@@ -196,7 +196,8 @@ fn minicpm_has_its_scales_without_keys() {
     for key in ["embedding_scale", "residual_scale", "logit_scale"] {
         bare.remove(&format!("minicpm.{key}"));
     }
-    // The published ones: 12, 1.4 over the root of the depth, and 256 over the width, of which the file has the inverse.
+    // The published ones: 12, 1.4 over the root of the depth, and 256 over the width, of which the file has the
+    // inverse.
     assert!(furthest(&logits(&bare), &expected.iter().map(|logit| logit * 16.0).collect::<Vec<_>>()) < 1e-3);
 }
 

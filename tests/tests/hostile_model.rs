@@ -1,5 +1,5 @@
-//! Well-formed files that describe impossible models, broken tokenizers or weights that are no numbers: each is refused by
-//! name or runs to the end, in bounded memory.
+//! Well-formed files that describe impossible models, broken tokenizers or weights that are no numbers: each is refused
+//! by name or runs to the end, in bounded memory.
 
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::tokenizer::TokenizerError;

@@ -1,5 +1,6 @@
-//! Every format's weights have the bits that the field's own dequantization gives: those of models (tests/fixtures/quants)
-//! and, of low-bit formats, those of random blocks with every index, sign and scale (tests/fixtures/blocks).
+//! Every format's weights have the bits that the field's own dequantization gives: those of models
+//! (tests/fixtures/quants) and, of low-bit formats, those of random blocks with every index, sign and scale
+//! (tests/fixtures/blocks).
 
 use nanocamelid_engine::Gguf;
 use nanocamelid_kernels::{Kernels, WeightType};

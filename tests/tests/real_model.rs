@@ -2,9 +2,9 @@
 //!
 //! Runs where `NANOCAMELID_REAL_MODEL` names a model file for which `tests/fixtures/perplexity` holds a recording:
 //! `STEM.ids`, a line of token ids for each window of 512 (begin-of-text, then 511 tokens of the text), and `STEM.nll`,
-//! the mean negative log-likelihood in nats that llama.cpp gives the ids but the first of each window (f16 cache, weights
-//! not repacked). The text is the beginning of Lewis Carroll's "Alice's Adventures in Wonderland" (1865), which is in
-//! the public domain, with the lines of its paragraphs joined.
+//! the mean negative log-likelihood in nats that llama.cpp gives the ids but the first of each window (f16 cache,
+//! weights not repacked). The text is the beginning of Lewis Carroll's "Alice's Adventures in Wonderland" (1865), which
+//! is in the public domain, with the lines of its paragraphs joined.
 //!
 //! Two engines that quantize activations differ by noise: on the recorded model the difference of their means over 4088
 //! tokens has a standard error of 0.18 %. A mistake in the mathematics costs far more than the bound.

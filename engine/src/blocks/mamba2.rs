@@ -1,6 +1,6 @@
-//! A Mamba-2 mixer: a causal convolution over a few tokens, then for every head a state that fades and takes in each token
-//! (Dao and Gu 2024, arXiv:2405.21060). Head `h` of group `g`, state `M` of `head_dim x n_state`:
-//! `M = exp(dt a) M + dt x B^T`, `y = M C + d x`, with `dt = softplus(dt + bias)`; then `norm(silu(z) y)` by group.
+//! A Mamba-2 mixer: a causal convolution over a few tokens, then for every head a state that fades and takes in each
+//! token (Dao and Gu 2024, arXiv:2405.21060). Head `h` of group `g`, state `M` of `head_dim x n_state`: `M = exp(dt a)
+//! M + dt x B^T`, `y = M C + d x`, with `dt = softplus(dt + bias)`; then `norm(silu(z) y)` by group.
 
 use super::convolution::Convolution;
 use super::{Fact, Operation, Sizes, Weights};

@@ -81,8 +81,8 @@ pub(crate) trait Operation<'w> {
         false
     }
 
-    /// Takes in what later tokens need of a batch, for tokens of which nothing else is wanted. False, with nothing done,
-    /// where that is no less work than a run.
+    /// Takes in what later tokens need of a batch, for tokens of which nothing else is wanted. False, with nothing
+    /// done, where that is no less work than a run.
     fn take_in(
         &self,
         _pass: &mut Pass<'_>,

@@ -1,5 +1,5 @@
-//! Per-layer inputs (Gemma 3n, Gemma 4): every layer has an embedding of its own for each token, which is looked up, joined
-//! with a projection of the ordinary embedding, and gated by the residual stream:
+//! Per-layer inputs (Gemma 3n, Gemma 4): every layer has an embedding of its own for each token, which is looked up,
+//! joined with a projection of the ordinary embedding, and gated by the residual stream:
 //! `out = proj(gelu(inp_gate(x)) * e)` with
 //! `e = (norm(model_proj(x0) / sqrt(n_embd)) + sqrt(width) * row) / sqrt(2)`.
 

@@ -31,8 +31,8 @@ pub struct Rope {
 /// Far more pairs than a head has.
 const MAX_PAIRS: u64 = 4096;
 
-/// How many pairs turn with time, with height, with width, and with nothing. In text the first three coordinates are all
-/// the position. They take pairs in turn (M-RoPE as in Qwen3-VL, arXiv:2511.21631); where one has all of its pairs
+/// How many pairs turn with time, with height, with width, and with nothing. In text the first three coordinates are
+/// all the position. They take pairs in turn (M-RoPE as in Qwen3-VL, arXiv:2511.21631); where one has all of its pairs
 /// already, the pair does not turn: so llama.cpp has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sections([usize; 4]);
@@ -170,7 +170,8 @@ pub(crate) fn read<'a>(
     let n_ctx_original = r.optional("rope.scaling.original_context_length", 1, 1 << 32).unwrap_or(n_ctx_train);
     let positive = f32::MIN_POSITIVE;
     let base = r.optional_float("rope.freq_base", positive, f32::MAX).unwrap_or(10_000.0);
-    // Hunyuan's dynamic scaling: the base stretched once for all positions. Files of most converters bring it stretched.
+    // Hunyuan's dynamic scaling: the base stretched once for all positions. Files of most converters bring it
+    // stretched.
     let base = match r.optional_float("rope.scaling.alpha", positive, f32::MAX) {
         Some(alpha) if n_rot > 2 => base * libm::powf(alpha, n_rot as f32 / (n_rot - 2) as f32),
         _ => base,

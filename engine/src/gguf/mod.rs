@@ -4,7 +4,8 @@
 //! small record per metadata key and per tensor), each entry of which is backed by at least 13 bytes of input, so
 //! memory is bounded by the input's size whatever its counts claim.
 //!
-//! A large model may be in several files, its parts: each has a header and tensors of its own, the first has the metadata.
+//! A large model may be in several files, its parts: each has a header and tensors of its own, the first has the
+//! metadata.
 
 mod cursor;
 mod error;
@@ -250,7 +251,8 @@ fn alignment(metadata: &[Entry<'_>], by_key: &[u32]) -> Result<u64, Error> {
     }
 }
 
-/// Positions of `items` sorted by name; names must be unique. The key is the name and where it is said: part and offset.
+/// Positions of `items` sorted by name; names must be unique. The key is the name and where it is said: part and
+/// offset.
 fn index_by_name<'a, T>(
     items: &[T],
     key: impl Fn(&T) -> (&'a str, u16, u64),

@@ -1,7 +1,7 @@
 //! A model in several files: what each says about the whole.
 //!
-//! The keys are those of llama.cpp's `gguf-split`. A file without them, or with a count of 0 (which merging leaves behind) or
-//! 1, is a whole model.
+//! The keys are those of llama.cpp's `gguf-split`. A file without them, or with a count of 0 (which merging leaves
+//! behind) or 1, is a whole model.
 
 use super::{Error, ErrorKind, Gguf};
 

@@ -16,7 +16,8 @@ use nanocamelid_kernels::reference::math::exp;
 pub use params::{ParamError, SamplerParams};
 pub use rng::Rng;
 
-/// Chooses tokens. All memory is taken in [`Sampler::new`]; [`Sampler::sample`] and [`Sampler::accept`] allocate nothing.
+/// Chooses tokens. All memory is taken in [`Sampler::new`]; [`Sampler::sample`] and [`Sampler::accept`] allocate
+/// nothing.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     params: SamplerParams,

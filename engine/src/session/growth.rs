@@ -4,9 +4,9 @@ use super::Session;
 
 impl Session<'_> {
     /// Takes over what `older` holds: a session of the same model, kernels and options but for a shorter context. What
-    /// follows is, bit for bit, what would follow in this session had it computed all tokens itself. False where it would
-    /// not be, and then this session is empty: where the angles of positions depend on the context's length (the long
-    /// and short factors of RoPE), or the options differ in more.
+    /// follows is, bit for bit, what would follow in this session had it computed all tokens itself. False where it
+    /// would not be, and then this session is empty: where the angles of positions depend on the context's length (the
+    /// long and short factors of RoPE), or the options differ in more.
     pub fn adopt(&mut self, older: &Session<'_>) -> bool {
         self.reset();
         let (new, old) = (&self.plan, &older.plan);

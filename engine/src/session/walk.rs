@@ -1,8 +1,8 @@
 //! The way of a batch through the blocks.
 //!
-//! Of most tokens of a prompt nothing is wanted but what later ones need of them: keys, values, states. They stop at the
-//! last block that keeps such a thing, and of that one do no more than keeping. In an ordinary model this spares them the
-//! last layer; in one whose last layers read the keys and values of earlier ones, all of these.
+//! Of most tokens of a prompt nothing is wanted but what later ones need of them: keys, values, states. They stop at
+//! the last block that keeps such a thing, and of that one do no more than keeping. In an ordinary model this spares
+//! them the last layer; in one whose last layers read the keys and values of earlier ones, all of these.
 
 use crate::blocks::Running;
 use crate::compute::{Arena, Pass, RowsMut};

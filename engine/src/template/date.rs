@@ -75,7 +75,8 @@ impl Date {
     pub fn from_unix_seconds(seconds: i64) -> Self {
         // 0001-01-01 to 9999-12-31.
         let days = seconds.div_euclid(86_400).clamp(-719_162, 2_932_896);
-        // Days since 0000-03-01, so that leap days end a year (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+        // Days since 0000-03-01, so that leap days end a year (Howard Hinnant, "chrono-Compatible Low-Level Date
+        // Algorithms").
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
@@ -100,7 +101,8 @@ impl Date {
         (1 + 365 * years + years / 4 - years / 100 + years / 400 + self.day_of_year()) % 7
     }
 
-    /// C's `strftime` in the C locale; an unknown directive stays as it is. `-` after the percent sign leaves out padding.
+    /// C's `strftime` in the C locale; an unknown directive stays as it is. `-` after the percent sign leaves out
+    /// padding.
     pub fn format(&self, format: &str) -> String {
         let mut out = String::new();
         let mut rest = format;

@@ -5,10 +5,10 @@
 //! `tojson` without escaping beyond JSON's, `raise_exception`, `strftime_now`, immutable data. It is our own because
 //! three things must hold at once that no library offers:
 //!
-//! - **Origin.** A template is trusted to write control tokens, a message is not, and both end up in one string. Here every
-//!   string knows which of its bytes came from a message ([`text::Text`]); slicing, splitting, joining, replacing and
-//!   formatting all keep that. The rendered characters are exactly what Jinja gives, since nothing is inserted into or
-//!   taken out of a message, and a control token spelled in a message stays text, even across the border between
+//! - **Origin.** A template is trusted to write control tokens, a message is not, and both end up in one string. Here
+//!   every string knows which of its bytes came from a message ([`text::Text`]); slicing, splitting, joining, replacing
+//!   and formatting all keep that. The rendered characters are exactly what Jinja gives, since nothing is inserted into
+//!   or taken out of a message, and a control token spelled in a message stays text, even across the border between
 //!   message and template. A message's role is the exception ([`RoleError`]): a checked word, and the template's text.
 //! - **Bounds.** A template comes from a file nobody has read. Steps and memory are counted where they are spent
 //!   ([`MAX_STEPS`], [`MAX_BYTES`]), nesting is limited, so a template can neither loop for ever nor fill the memory.

@@ -128,7 +128,8 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    /// Merges a text of `ids`, one byte each, by `(left, right, priority, merged)`; counts the pairs that were looked at.
+    /// Merges a text of `ids`, one byte each, by `(left, right, priority, merged)`; counts the pairs that were looked
+    /// at.
     fn merge(ids: &[u32], rules: &[(u32, u32, u32, u32)]) -> (Vec<(u32, u32)>, usize) {
         let mut merger = Merger::default();
         for &id in ids {

@@ -139,8 +139,8 @@ impl<'a> Tokenizer<'a> {
         self.add_eos
     }
 
-    /// Whether generation ends with a token: EOS, end of turn, end of message, and tokens known by their pieces. A piece
-    /// such as `</s>` that may as well be a word of a text is known only as a control token.
+    /// Whether generation ends with a token: EOS, end of turn, end of message, and tokens known by their pieces. A
+    /// piece such as `</s>` that may as well be a word of a text is known only as a control token.
     pub fn is_end_of_generation(&self, id: u32) -> bool {
         self.roles.ends.binary_search(&id).is_ok()
     }
@@ -258,8 +258,8 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// Appends the bytes of a token. Control and unknown tokens are their pieces with `special`, nothing without; unused
-    /// tokens and ids outside the vocabulary are nothing.
+    /// Appends the bytes of a token. Control and unknown tokens are their pieces with `special`, nothing without;
+    /// unused tokens and ids outside the vocabulary are nothing.
     pub fn decode_into(&self, id: u32, special: bool, out: &mut Vec<u8>) {
         let piece = self.vocabulary.piece(id);
         match self.vocabulary.kind(id) {

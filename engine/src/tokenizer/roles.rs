@@ -199,8 +199,8 @@ impl Roles {
     }
 }
 
-/// Makes the [`WORDS`] that are none of the `ends` text: one token wherever they are written, not only where merges lead
-/// to it.
+/// Makes the [`WORDS`] that are none of the `ends` text: one token wherever they are written, not only where merges
+/// lead to it.
 fn words(vocabulary: &mut Vocabulary<'_>, ends: &[u32]) -> Vec<u32> {
     let mut words: Vec<u32> = WORDS.iter().filter_map(|piece| vocabulary.id(piece.as_bytes())).collect();
     words.retain(|&id| {

@@ -80,8 +80,8 @@ impl SpecialTokens {
         tokens
     }
 
-    /// Calls `emit` with the fragments of `text`, which is shorter than 2^32 bytes, in order. Only the tokens `allowed`,
-    /// by their id and the bytes they would take, are found.
+    /// Calls `emit` with the fragments of `text`, which is shorter than 2^32 bytes, in order. Only the tokens
+    /// `allowed`, by their id and the bytes they would take, are found.
     pub(super) fn partition<'t>(
         &self,
         vocabulary: &Vocabulary<'_>,

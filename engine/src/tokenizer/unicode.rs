@@ -1,7 +1,7 @@
 //! Unicode general categories, as far as pre-tokenizers tell them apart.
 //!
-//! Unicode 15.1: the version llama.cpp splits by, so a code point that a later version assigned is [`Class::Other`] here
-//! too. White space needs no table: [`char::is_whitespace`] is the property that `\s` means.
+//! Unicode 15.1: the version llama.cpp splits by, so a code point that a later version assigned is [`Class::Other`]
+//! here too. White space needs no table: [`char::is_whitespace`] is the property that `\s` means.
 
 use super::unicode_table::RUNS;
 

@@ -55,8 +55,8 @@ pub(crate) static COMMANDS: Commands = &[
     &about::VERSION,
 ];
 
-/// What a line means that begins with no command's name: help and version as flags, ollama's `run`, and, for a model file
-/// or the flag for one, a chat; and how many words say so.
+/// What a line means that begins with no command's name: help and version as flags, ollama's `run`, and, for a model
+/// file or the flag for one, a chat; and how many words say so.
 pub(crate) fn meant(words: &VecDeque<OsString>) -> Option<(&'static Command, usize)> {
     let first = words.front()?;
     let has_prompt = || words.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).count() > 1;

@@ -14,8 +14,8 @@
 //! from collapsing: a worker that is not running when the work is gone is not waited for.
 //!
 //! Ordering: `offer` releases what the caller wrote before it (the job), `take` acquires it; `finish` releases what the
-//! worker wrote (the results), `is_done` acquires it. Built with `--cfg loom --cfg crossbeam_loom`, the module is checked
-//! in every interleaving by the tests below, the sleeping of crossbeam's parkers included.
+//! worker wrote (the results), `is_done` acquires it. Built with `--cfg loom --cfg crossbeam_loom`, the module is
+//! checked in every interleaving by the tests below, the sleeping of crossbeam's parkers included.
 
 use crossbeam_utils::CachePadded;
 #[cfg(loom)]
@@ -69,7 +69,8 @@ impl Slot {
         !matches!(self.state.load(Acquire), RUNNING | AWAITED)
     }
 
-    /// Caller, before it goes to sleep until [`Slot::is_done`]: asks to be woken. False if there is nothing to wait for.
+    /// Caller, before it goes to sleep until [`Slot::is_done`]: asks to be woken. False if there is nothing to wait
+    /// for.
     #[must_use]
     pub(crate) fn doze(&self) -> bool {
         self.state.compare_exchange(RUNNING, AWAITED, Acquire, Acquire).is_ok()

@@ -17,8 +17,8 @@ pub fn detect() -> Features {
         );
     }
     let field = |register: u64, shift: u32| (register >> shift) & 0xf;
-    // SAFETY: the registers say that this core has the listed features, boot.rs has enabled floating point, and the cores
-    // are alike. `sdot` comes with dot product, `smmla` with I8MM.
+    // SAFETY: the registers say that this core has the listed features, boot.rs has enabled floating point, and the
+    // cores are alike. `sdot` comes with dot product, `smmla` with I8MM.
     unsafe {
         match (field(pfr0, 20) != 0xf, field(isar0, 44) != 0, field(isar1, 52) != 0) {
             (true, true, true) => Features::assume(&[Feature::Neon, Feature::Dotprod, Feature::I8mm]),

@@ -1,7 +1,7 @@
 //! The allocator: memory for loading, none afterwards.
 //!
-//! Loading builds the tensor index, the tokenizer's tables and the like. After [`seal`] every request ends the run: that
-//! prefill, decode and sampling never allocate is checked on every run of the image.
+//! Loading builds the tensor index, the tokenizer's tables and the like. After [`seal`] every request ends the run:
+//! that prefill, decode and sampling never allocate is checked on every run of the image.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;

@@ -1,5 +1,5 @@
-//! Quantizers by plain rounding: valid blocks of every format that has one, made from values. Models come quantized, so the
-//! program has none.
+//! Quantizers by plain rounding: valid blocks of every format that has one, made from values. Models come quantized, so
+//! the program has none.
 
 mod blocks256;
 mod blocks32;

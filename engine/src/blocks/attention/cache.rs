@@ -45,8 +45,8 @@ impl<'s> KvCache<'s> {
         }
     }
 
-    /// Takes over the chunks of a cache for a shorter context. Of the same window, the older ring is shorter only if its
-    /// context needs no more chunks; then it has lost none.
+    /// Takes over the chunks of a cache for a shorter context. Of the same window, the older ring is shorter only if
+    /// its context needs no more chunks; then it has lost none.
     pub(super) fn adopt(&mut self, older: &KvCache<'_>) {
         let n_filled = older.written.div_ceil(CHUNK);
         let chunks = n_filled.saturating_sub(older.n_chunks)..n_filled;

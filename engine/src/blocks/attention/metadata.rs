@@ -100,7 +100,8 @@ impl Metadata {
         self.n_kv_heads[layer] == 0
     }
 
-    /// The earlier layer whose keys and values this one reads, if it has none of its own: the last of its kind that has.
+    /// The earlier layer whose keys and values this one reads, if it has none of its own: the last of its kind that
+    /// has.
     pub(crate) fn source_layer(&self, layer: usize) -> Option<usize> {
         let is_local = |layer: usize| self.window.local[layer];
         let own = (layer >= self.first_shared).then_some(0..self.first_shared)?;

@@ -12,8 +12,8 @@ pub(super) struct Rotation {
     pub style: RopeStyle,
 }
 
-/// How queries grow with their position `p`: by `1 + scale * ln(1 + floor(p / n_ctx_original))`, so that attention stays
-/// sharp over long contexts (Llama 4, Ministral 3).
+/// How queries grow with their position `p`: by `1 + scale * ln(1 + floor(p / n_ctx_original))`, so that attention
+/// stays sharp over long contexts (Llama 4, Ministral 3).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Temperature {
     scale: f32,

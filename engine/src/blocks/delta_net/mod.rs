@@ -1,6 +1,6 @@
 //! Gated delta net (Yang et al. 2024, arXiv:2412.06464; Qwen3-Next, Qwen3.5). Queries, keys and values go through a
-//! causal convolution; queries and keys are brought to unit length. Every value head has a matrix `M` that fades and that
-//! each token corrects: `M = decay M`, `M += k (beta (v - M^T k))^T`, `o = M^T q`; then `norm(o) * silu(gate)`.
+//! causal convolution; queries and keys are brought to unit length. Every value head has a matrix `M` that fades and
+//! that each token corrects: `M = decay M`, `M += k (beta (v - M^T k))^T`, `o = M^T q`; then `norm(o) * silu(gate)`.
 //!
 //! Tokens are taken in one by one, so that no bit depends on the batch. Workers take a band of a matrix's columns each,
 //! small enough for a level-1 cache, through all tokens of the batch.

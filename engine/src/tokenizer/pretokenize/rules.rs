@@ -87,7 +87,8 @@ pub(super) fn marked_word(text: &str, at: usize) -> Option<usize> {
 
 /// `[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?`
 ///
-/// Published with `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`; llama.cpp takes all letters as one class.
+/// Published with `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`; llama.cpp takes all letters as one
+/// class.
 pub(super) fn marked_word_contraction(text: &str, at: usize) -> Option<usize> {
     marked_word(text, at).map(|end| with_contraction(text, end))
 }

@@ -63,8 +63,8 @@ impl fmt::Display for SlashError {
     }
 }
 
-/// The command that a line is, if it is one: a slash and a known word. Paths, comments and pasted text that begin with a
-/// slash are messages; a word that may be a mistyped command is none before somebody says so.
+/// The command that a line is, if it is one: a slash and a known word. Paths, comments and pasted text that begin with
+/// a slash are messages; a word that may be a mistyped command is none before somebody says so.
 pub(super) fn parse(line: &str) -> Option<Result<Slash, SlashError>> {
     if !line.starts_with('/') {
         return None;

@@ -1,7 +1,7 @@
 //! What was entered, and the file that keeps it from chat to chat, if one is wanted.
 //!
-//! Several chats append to the file at once. Who writes holds its lock, and looks behind the lock whether the file has been
-//! replaced meanwhile.
+//! Several chats append to the file at once. Who writes holds its lock, and looks behind the lock whether the file has
+//! been replaced meanwhile.
 
 use super::history_format::{Contents, HEADING, begins_as_history, escape, read};
 use crate::output;

@@ -1,5 +1,5 @@
-//! The history file as text: a heading, then an entry a line, with `\n`, `\r` and `\\` for a line's end, a carriage return
-//! and a backslash.
+//! The history file as text: a heading, then an entry a line, with `\n`, `\r` and `\\` for a line's end, a carriage
+//! return and a backslash.
 
 use std::io::{self, Read, Seek, SeekFrom};
 

@@ -12,8 +12,8 @@ const PASTE_BRACKETS_OFF: &str = "\x1b[?2004l";
 
 /// A terminal that hands over every key as it is pressed.
 ///
-/// One mode for the whole session, also while an answer streams: switching between modes is where keys get lost. Nothing
-/// is echoed, Ctrl-C and Ctrl-Z are bytes in the order in which they were pressed, Ctrl-\ is still a signal.
+/// One mode for the whole session, also while an answer streams: switching between modes is where keys get lost.
+/// Nothing is echoed, Ctrl-C and Ctrl-Z are bytes in the order in which they were pressed, Ctrl-\ is still a signal.
 #[derive(Debug)]
 pub(super) struct Tty {
     keys: File,
@@ -22,7 +22,8 @@ pub(super) struct Tty {
 }
 
 impl Tty {
-    /// Standard input's terminal, its modes unchanged. Prompt and echo go to the terminal, not to a stdout that may be a file.
+    /// Standard input's terminal, its modes unchanged. Prompt and echo go to the terminal, not to a stdout that may be
+    /// a file.
     pub(super) fn open() -> io::Result<Self> {
         let keys = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         let screen = match OpenOptions::new().write(true).open("/dev/tty") {
