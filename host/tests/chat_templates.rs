@@ -131,3 +131,33 @@ fn what_a_template_says_is_no_control_sequence() {
     let json = chat("{{ raise_exception('\u{1b}]0;t\u{7}no') }}", &["--json"]);
     assert!(!json.json()["error"].as_str().unwrap().contains('\u{1b}'), "{json:?}");
 }
+
+#[test]
+fn templates_take_tools_and_variables() {
+    let dir = TempDir::new("template-tools");
+    let source = "{% for tool in tools %}{{ tool.name }} {% endfor %}{{ effort }} {{ messages[0].tool_calls[0].id }}";
+    let template = dir.file("t.jinja", source.as_bytes());
+    let call = br#"[{"role": "assistant", "content": null, "tool_calls": [{"id": "c1"}]}]"#;
+    let messages = dir.file("m.json", call);
+    let tools = dir.file("tools.json", br#"[{"name": "weather"}, {"name": "notes"}]"#);
+    let render = |words: &[&str]| {
+        run(&[&["template", &template, "--messages", &messages, "--no-generation-prompt"], words].concat())
+    };
+    assert_eq!(render(&["--tools", &tools, "--set", "effort=\"high\""]).stdout, "weather notes high c1");
+    assert_eq!(render(&["--set", "effort=2", "--set", "tools=[]"]).stdout, "2 c1");
+
+    let object = dir.file("object.json", b"{}");
+    let broken = dir.file("broken.json", b"[\n1,");
+    render(&["--tools", &object]).assert_fails(2, &["object.json: not a JSON list of tools"]);
+    render(&["--tools", &broken]).assert_fails(2, &["broken.json: not JSON: ", "line 2"]);
+    render(&["--tools", &tools, "--set", "tools=[]"]).assert_fails(2, &["--set: 'tools=[]': tools is given twice"]);
+    for (set, problem) in [
+        ("effort", "not NAME=JSON"),
+        ("=1", "the name of a variable"),
+        ("1a=1", "the name of a variable"),
+        ("messages=[]", "every template has messages already"),
+        ("effort=high", "not JSON: "),
+    ] {
+        render(&["--set", set]).assert_fails(2, &["--set: '", problem]);
+    }
+}

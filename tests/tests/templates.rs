@@ -56,6 +56,62 @@ fn goldens_are_equal() {
     assert!(rows.len() >= 56);
 }
 
+/// Tools, calls and results, reasoning, content in parts, variables: as transformers itself renders them.
+#[test]
+fn goldens_with_tools_are_equal() {
+    let Some(folder) = nanocamelid_tests::shared_fixtures("templates") else { return };
+    let goldens: Json = serde_json::from_slice(&std::fs::read(folder.join("goldens-tools.json")).unwrap()).unwrap();
+    let rows = goldens["rows"].as_array().unwrap();
+    let (mut n_rendered, mut n_refused) = (0, 0);
+    for row in rows {
+        let text = |key: &str| row[key].as_str();
+        let of = |kind: &str, key: &str| text(key).map(|name| value(&goldens[kind][name]));
+        let source = std::fs::read_to_string(folder.join(text("template").unwrap())).unwrap();
+        let template = Template::compile(&source, text("bos_token"), text("eos_token")).unwrap();
+        let given = row["variables"].as_object().unwrap();
+        let mut variables: Vec<(&str, Value)> = given.iter().map(|(name, json)| (name.as_str(), value(json))).collect();
+        variables.extend(of("tools", "tools").map(|tools| ("tools", tools)));
+        let mut context = context(of("conversations", "messages").unwrap());
+        context.add_generation_prompt = row["add_generation_prompt"].as_bool().unwrap();
+        context.variables = &variables;
+        let name = format!("{} {}", text("template").unwrap(), text("case").unwrap());
+        match (text("rendered"), row["raised"].as_bool()) {
+            (Some(expected), _) => {
+                let rendered = template.render(&context).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert_eq!(rendered.as_str(), expected, "{name}");
+                n_rendered += 1;
+            }
+            (None, Some(true)) => {
+                assert!(template.render(&context).is_err(), "{name}");
+                n_refused += 1;
+            }
+            // Whether it renders is each engine's own; it must not panic.
+            _ => drop(template.render(&context)),
+        }
+    }
+    assert!(n_rendered >= 871 && n_refused >= 59, "{n_rendered} {n_refused}");
+}
+
+#[test]
+fn messages_are_prepared_as_transformers_does() {
+    let rendered = |source: &str, messages: Json, variables: &[(&str, Value)]| {
+        let context = Context { variables, ..context(value(&messages)) };
+        let text = Template::compile(source, None, None).unwrap().render(&context);
+        text.map(|text| text.as_str().to_owned())
+    };
+    let call = serde_json::json!([{"role": "assistant", "content": null, "reasoning_content": "hm", "name": null}]);
+    let keys = "{% for key in messages[0] %}{{ key }} {% endfor %}{{ messages[0].thinking }}";
+    assert_eq!(rendered(keys, call, &[]).unwrap(), "role reasoning_content thinking hm");
+    let both = serde_json::json!([{"role": "assistant", "reasoning_content": "a", "thinking": "b"}]);
+    assert_eq!(rendered("{{ messages[0].thinking }}", both, &[]).unwrap(), "b");
+    // What nobody gives is undefined; what somebody gives hides nothing that every template has.
+    let none = || serde_json::json!([]);
+    let defined = "{{ tools is defined }} {{ documents is defined }} {{ messages is string }}";
+    assert_eq!(rendered(defined, none(), &[]).unwrap(), "False False False");
+    let given = [("tools", Value::list(vec![]).unwrap()), ("messages", Value::literal("x"))];
+    assert_eq!(rendered(defined, none(), &given).unwrap(), "True False False");
+}
+
 /// Python's operators, methods and formats, Jinja's filters, tests, scopes and white-space control, recorded from
 /// Jinja 3.1.6 by `fixtures/templates/record.py`.
 #[test]

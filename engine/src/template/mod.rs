@@ -31,6 +31,7 @@ mod functions;
 mod interpreter;
 mod json;
 mod lexer;
+mod messages;
 mod methods;
 mod operators;
 mod parser;
@@ -64,7 +65,9 @@ const MAX_DEPTH: u32 = 160;
 pub const MAX_STEPS: u64 = 10_000_000;
 /// Most memory that one rendering takes, over its whole run, besides [`BYTES_PER_MESSAGE_BYTE`].
 pub const MAX_BYTES: u64 = 32 << 20;
-/// What the memory limit grows by for each byte of the messages.
+/// Variables that every template has.
+pub const RESERVED: [&str; 4] = ["messages", "add_generation_prompt", "bos_token", "eos_token"];
+/// What the memory limit grows by for each byte of the messages and variables.
 pub const BYTES_PER_MESSAGE_BYTE: u64 = 64;
 
 /// A compiled chat template.
@@ -79,13 +82,15 @@ pub struct Template {
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
     /// The conversation, as [`Value::messages`] or anything richer: a list of dictionaries. A string under `role` must
-    /// be a role ([`RoleError`]) and becomes the template's text, whatever its origin.
+    /// be a role ([`RoleError`]) and becomes the template's text, whatever its origin. As in Hugging Face transformers,
+    /// keys without a value ([`Value::None`]) are left out, and `reasoning_content` is also `thinking`.
     pub messages: Value,
     /// Whether the assistant's turn is opened at the end.
     pub add_generation_prompt: bool,
     /// What `strftime_now` tells; without it the function is undefined, as on a machine without a clock.
     pub date: Option<Date>,
-    /// Further variables, for example `enable_thinking`.
+    /// Further variables, for example `tools` or `enable_thinking`. What nobody gives is undefined. A variable must not
+    /// be named like one of [`RESERVED`]: those hide it.
     pub variables: &'a [(&'a str, Value)],
 }
 
@@ -106,19 +111,18 @@ impl Template {
     /// none; otherwise what went wrong in which line.
     pub fn render(&self, context: &Context<'_>) -> Result<Text, Error> {
         let token = |token: &Option<Box<str>>| token.as_deref().map_or(Value::Undefined, Value::literal);
-        let message_bytes = context.messages.text_bytes() as u64;
-        let max_bytes = MAX_BYTES.saturating_add(message_bytes.saturating_mul(BYTES_PER_MESSAGE_BYTE));
+        let given = context.variables.iter().map(|(_, value)| value).chain([&context.messages]);
+        let n_given = given.map(|value| value.text_bytes() as u64).sum::<u64>();
+        let max_bytes = MAX_BYTES.saturating_add(n_given.saturating_mul(BYTES_PER_MESSAGE_BYTE));
         let budget = Budget::new(MAX_STEPS, max_bytes);
-        let messages = roles::trusted(&context.messages, &budget).map_err(|kind| Error { kind, line: 0 })?;
+        let messages = messages::prepared(&context.messages, &budget).map_err(|kind| Error { kind, line: 0 })?;
         let globals = [
             ("messages", messages),
             ("add_generation_prompt", Value::Bool(context.add_generation_prompt)),
             ("bos_token", token(&self.bos_token)),
             ("eos_token", token(&self.eos_token)),
-            ("tools", Value::None),
-            ("documents", Value::None),
         ];
         let further = context.variables.iter().map(|(name, value)| (*name, value.clone()));
-        interpreter::run(&self.body, globals.into_iter().chain(further), context.date, budget)
+        interpreter::run(&self.body, further.chain(globals), context.date, budget)
     }
 }

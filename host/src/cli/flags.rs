@@ -150,7 +150,14 @@ pub(crate) static SPECIAL: Flag<()> = switch("--special", "let the text's contro
 pub(crate) static NO_SPECIAL: Flag<()> = switch("--no-special", "take the text as text (default)");
 pub(crate) static BOS: Flag<()> = switch("--bos", "start with the begin-of-text token");
 pub(crate) static MESSAGES: Flag<Path> =
-    flag("--messages", typed::PATH, "FILE", "JSON file with [{\"role\", \"content\"}, ...]");
+    flag("--messages", typed::PATH, "FILE", "JSON file with [{\"role\", \"content\", ...}, ...]");
+pub(crate) static TOOLS: Flag<Path> = flag("--tools", typed::PATH, "FILE", "JSON file with a list of tools");
+pub(crate) static SET: Flag<str> = repeats(flag(
+    "--set",
+    typed::TEXT,
+    "NAME=JSON",
+    "a variable of the template, like enable_thinking=false; may be repeated",
+));
 pub(crate) static BOS_TOKEN: Flag<str> = flag("--bos-token", typed::TEXT, "TEXT", "the template's bos_token");
 pub(crate) static EOS_TOKEN: Flag<str> = flag("--eos-token", typed::TEXT, "TEXT", "the template's eos_token");
 pub(crate) static NO_GENERATION_PROMPT: Flag<()> = switch("--no-generation-prompt", "end after the last message");

@@ -10,7 +10,8 @@ use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve::{self, Resolved};
 use nanocamelid_engine::chat::{ChatError, ChatFormat, Message, RenderRequest, Role};
-use nanocamelid_engine::template::{Context, Date, ErrorKind, Template, Value};
+use nanocamelid_engine::template::{Context, Date, ErrorKind, RESERVED, Template, Value};
+use serde_json::Value as Json;
 use std::path::Path;
 
 /// A model, or a template alone.
@@ -28,6 +29,8 @@ pub(crate) static COMMAND: Command = Command {
     arguments: &[&TEMPLATE],
     flags: &[&[
         &table::MESSAGES.row,
+        &table::TOOLS.row,
+        &table::SET.row,
         &table::BOS_TOKEN.row,
         &table::EOS_TOKEN.row,
         &table::NO_GENERATION_PROMPT.row,
@@ -61,10 +64,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if invocation.has(&table::DRY_RUN) {
         return report.finish_dry_run(invocation);
     }
-    let messages = read_messages(messages_path)?;
+    let given =
+        Given { path: messages_path, messages: read_messages(messages_path)?, variables: variables(invocation)? };
     let text = match source_file {
-        Some(path) => from_source(invocation, path, messages_path, messages, request)?,
-        None => from_model(invocation, resolved, &messages, request, &mut report)?,
+        Some(path) => from_source(invocation, path, &given, request)?,
+        None => from_model(invocation, resolved, &given, request, &mut report)?,
     };
     if !invocation.has(&table::JSON) {
         output::model_text(&text)?;
@@ -73,35 +77,60 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
+/// What a template is given.
+struct Given<'g> {
+    /// The file that the messages came from.
+    path: &'g Path,
+    messages: Json,
+    /// Names and values, the tools among them.
+    variables: Vec<(&'g str, Value)>,
+}
+
+impl Given<'_> {
+    /// Renders. Messages that are at fault are named by their file, anything else as `refused` says.
+    fn render(
+        &self,
+        template: &Template,
+        request: RenderRequest,
+        refused: impl Fn(nanocamelid_engine::template::Error) -> Error,
+    ) -> Result<String, Error> {
+        let context = Context {
+            messages: value(&self.messages).map_err(input(self.path))?,
+            add_generation_prompt: request.add_generation_prompt,
+            date: request.date,
+            variables: &self.variables,
+        };
+        let rendered = template.render(&context).map_err(|error| match error.kind {
+            ErrorKind::Role { .. } => input(self.path)(error.to_string()),
+            _ => refused(error),
+        });
+        Ok(rendered?.as_str().to_owned())
+    }
+}
+
+/// A problem with what a file or a flag says.
+fn input(place: impl AsRef<Path>) -> impl Fn(String) -> Error {
+    move |problem| Error::Input { path: place.as_ref().to_owned(), problem }
+}
+
 /// Through a template in a file of its own.
 fn from_source(
     invocation: &Invocation,
     path: &Path,
-    messages_path: &Path,
-    messages: serde_json::Value,
+    given: &Given<'_>,
     request: RenderRequest,
 ) -> Result<String, Error> {
-    let refused = |error: nanocamelid_engine::template::Error| {
-        let is_message = matches!(error.kind, ErrorKind::Role { .. });
-        let path = if is_message { messages_path } else { path };
-        Error::Input { path: path.to_owned(), problem: error.to_string() }
-    };
+    let refused = |error: nanocamelid_engine::template::Error| input(path)(error.to_string());
     let (bos, eos) = (invocation.get(&table::BOS_TOKEN), invocation.get(&table::EOS_TOKEN));
     let template = Template::compile(&prompt::read_file(path)?, bos, eos).map_err(refused)?;
-    let context = Context {
-        messages: value(messages).map_err(|problem| Error::Input { path: path.to_owned(), problem })?,
-        add_generation_prompt: request.add_generation_prompt,
-        date: request.date,
-        variables: &[],
-    };
-    Ok(template.render(&context).map_err(refused)?.as_str().to_owned())
+    given.render(&template, request, refused)
 }
 
 /// Through a model's own format. Other tokens than the vocabulary's need the template itself.
 fn from_model(
     invocation: &Invocation,
     resolved: Resolved,
-    messages: &serde_json::Value,
+    given: &Given<'_>,
     request: RenderRequest,
     report: &mut Report,
 ) -> Result<String, Error> {
@@ -119,27 +148,57 @@ fn from_model(
         let eos = own[1].map(str::to_owned).or(piece(tokenizer.eos()));
         let refused = |error| Error::Chat(ChatError::Template(error));
         let template = Template::compile(source, bos.as_deref(), eos.as_deref()).map_err(refused)?;
-        let problem = |problem| Error::Input { path: "--messages".into(), problem };
-        let context = Context {
-            messages: value(messages.clone()).map_err(problem)?,
-            add_generation_prompt: request.add_generation_prompt,
-            date: request.date,
-            variables: &[],
-        };
-        return Ok(template.render(&context).map_err(refused)?.as_str().to_owned());
+        return given.render(&template, request, refused);
     }
-    let plain = plain_messages(messages).map_err(|problem| Error::Input { path: "--messages".into(), problem })?;
+    if !given.variables.is_empty() {
+        let problem = format!("{}, the format of this model, has no variables", format.renderer());
+        return Err(input("--tools, --set")(problem));
+    }
+    let plain = plain_messages(&given.messages).map_err(input(given.path))?;
     Ok(format.render(&plain, request)?.as_str().to_owned())
 }
 
+/// The variables of `--tools` and `--set`.
+fn variables(invocation: &Invocation) -> Result<Vec<(&str, Value)>, Error> {
+    let mut variables = Vec::new();
+    if let Some(path) = invocation.get(&table::TOOLS) {
+        let tools = read_json(path)?;
+        if !tools.is_array() {
+            return Err(input(path)("not a JSON list of tools".into()));
+        }
+        variables.push(("tools", value(&tools).map_err(input(path))?));
+    }
+    for text in invocation.all(&table::SET) {
+        let problem = |problem: String| input("--set")(format!("'{text}': {problem}"));
+        let (name, json) = text.split_once('=').ok_or_else(|| problem("not NAME=JSON".into()))?;
+        let is_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
+        if name.is_empty() || !name.chars().all(is_name) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(problem("the name of a variable has letters, digits and _".into()));
+        }
+        if RESERVED.contains(&name) {
+            return Err(problem(format!("every template has {name} already; see template --help")));
+        }
+        if variables.iter().any(|(given, _)| *given == name) {
+            return Err(problem(format!("{name} is given twice")));
+        }
+        let json: Json = serde_json::from_str(json).map_err(|error| problem(format!("not JSON: {error}")))?;
+        variables.push((name, value(&json).map_err(problem)?));
+    }
+    Ok(variables)
+}
+
+/// The JSON in a file.
+fn read_json(path: &Path) -> Result<Json, Error> {
+    serde_json::from_str(&prompt::read_file(path)?).map_err(|error| input(path)(format!("not JSON: {error}")))
+}
+
 /// A JSON list of messages.
-fn read_messages(path: &Path) -> Result<serde_json::Value, Error> {
-    let problem = |problem: String| Error::Input { path: path.to_owned(), problem };
-    let messages: serde_json::Value =
-        serde_json::from_str(&prompt::read_file(path)?).map_err(|error| problem(format!("not JSON: {error}")))?;
+fn read_messages(path: &Path) -> Result<Json, Error> {
+    let problem = input(path);
+    let messages = read_json(path)?;
     let Some(list) = messages.as_array() else { return Err(problem("not a JSON list of messages".into())) };
     for (i, message) in list.iter().enumerate() {
-        if !message.get("role").is_some_and(serde_json::Value::is_string) {
+        if !message.get("role").is_some_and(Json::is_string) {
             return Err(problem(format!("message {i} has no \"role\"")));
         }
     }
@@ -147,12 +206,12 @@ fn read_messages(path: &Path) -> Result<serde_json::Value, Error> {
 }
 
 /// Messages of roles and texts alone, as the named formats take them.
-fn plain_messages(messages: &serde_json::Value) -> Result<Vec<Message<'_>>, String> {
+fn plain_messages(messages: &Json) -> Result<Vec<Message<'_>>, String> {
     let list = messages.as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter()
         .enumerate()
         .map(|(i, message)| {
-            let text = |key: &str| message.get(key).and_then(serde_json::Value::as_str);
+            let text = |key: &str| message.get(key).and_then(Json::as_str);
             let role = text("role").and_then(Role::parse).ok_or(format!("message {i}: unknown role"))?;
             let content = text("content").ok_or(format!("message {i} has no text \"content\""))?;
             Ok(Message { role, content })
@@ -161,21 +220,20 @@ fn plain_messages(messages: &serde_json::Value) -> Result<Vec<Message<'_>>, Stri
 }
 
 /// JSON as a template's value; every text is a message's. Rendering makes the roles the template's.
-fn value(json: serde_json::Value) -> Result<Value, String> {
-    use serde_json::Value as Json;
-    let fault = |kind| format!("messages: {}", nanocamelid_engine::template::Error { kind, line: 0 });
+fn value(json: &Json) -> Result<Value, String> {
+    let fault = |kind| nanocamelid_engine::template::Error { kind, line: 0 }.to_string();
     Ok(match json {
         Json::Null => Value::None,
-        Json::Bool(b) => Value::Bool(b),
+        Json::Bool(b) => Value::Bool(*b),
         Json::Number(n) => match (n.as_i64(), n.as_f64()) {
             (Some(n), _) => Value::Int(n),
             (None, Some(x)) => Value::Float(x),
             (None, None) => Value::None,
         },
-        Json::String(text) => Value::message_text(text),
-        Json::Array(items) => Value::list(items.into_iter().map(value).collect::<Result<_, _>>()?).map_err(fault)?,
+        Json::String(text) => Value::message_text(text.as_str()),
+        Json::Array(items) => Value::list(items.iter().map(value).collect::<Result<_, _>>()?).map_err(fault)?,
         Json::Object(entries) => {
-            let entries = entries.into_iter().map(|(key, json)| Ok((key, value(json)?)));
+            let entries = entries.iter().map(|(key, json)| Ok((key.clone(), value(json)?)));
             Value::map(entries.collect::<Result<_, String>>()?).map_err(fault)?
         }
     })
