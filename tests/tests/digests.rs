@@ -97,8 +97,8 @@ fn digest(fixture: &Fixture, kernels: &'static Kernels) -> String {
     format!("{hash:016x}")
 }
 
-/// Every table, or where an emulator takes minutes, the best one of the emulated CPU: every CPU of `.ci/run` has another
-/// one.
+/// Every table, or where an emulator takes minutes, the best one of the emulated CPU: every CPU of `.ci/run` has
+/// another one.
 fn tables() -> Vec<&'static Kernels> {
     let emulated = is_emulated();
     let best = Kernels::select(detect());
