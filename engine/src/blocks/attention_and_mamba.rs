@@ -1,6 +1,7 @@
 //! Attention and a Mamba-2 mixer side by side: both read the normed input, and what they make is added up (Falcon-H1).
 
 use super::attention::{self, Attention, KvCache};
+use super::convolution::Carried;
 use super::mamba2::{self, Mamba2};
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage};
@@ -29,7 +30,7 @@ impl<'a> AttentionAndMamba<'a> {
 }
 
 impl<'a> Operation<'a> for AttentionAndMamba<'a> {
-    type State<'s> = (Option<KvCache<'s>>, mamba2::State<'s>);
+    type State<'s> = (Option<KvCache<'s>>, Carried<'s>);
 
     const STAGE: Stage = Stage::MixerOut;
 

@@ -1,11 +1,34 @@
-//! A causal convolution of every channel by itself, over a few tokens, and SiLU: what comes before the state of a
-//! recurrence.
+//! A causal convolution of every channel by itself, over a few tokens: alone, or before the state of a recurrence.
 
 use crate::compute::{Arena, Pass, Rows, RowsMut, Vector};
 use crate::tensors::LayerTensors;
 
 /// Channels that a worker convolves at a time.
 const CHANNELS: usize = 64;
+
+/// What a block with a convolution carries from token to token. All of it is of the last position only.
+pub(crate) struct Carried<'s> {
+    /// The last `n_taps - 1` inputs of every channel, oldest first, `[n_channels][n_taps - 1]`.
+    pub(super) taps: &'s mut [f32],
+    /// What heads remember; empty where the convolution is all there is.
+    pub(super) matrices: &'s mut [f32],
+}
+
+impl Carried<'_> {
+    /// Forgets everything if `n` is 0, the only position it can go back to.
+    pub(super) fn rewind(&mut self, n: usize) {
+        if n == 0 {
+            self.taps.fill(0.0);
+            self.matrices.fill(0.0);
+        }
+    }
+
+    /// Takes over what `older` holds.
+    pub(super) fn adopt(&mut self, older: &Carried<'_>) {
+        self.taps.copy_from_slice(older.taps);
+        self.matrices.copy_from_slice(older.matrices);
+    }
+}
 
 /// One convolution.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +48,40 @@ impl<'a> Convolution<'a> {
         Some(Self { n_taps, weights: weights?, bias: bias? })
     }
 
-    /// Its state: the last `n_taps - 1` inputs of every channel, oldest first, `[n_channels][n_taps - 1]`.
-    pub(super) fn carve<'s>(&self, arena: &mut Arena<'s>) -> &'s mut [f32] {
-        arena.take(self.weights.len() / self.n_taps * (self.n_taps - 1))
+    /// One without a bias, `[n_channels][n_taps]`.
+    pub(super) fn unbiased(weights: Vector<'a>, n_taps: usize) -> Self {
+        Self { n_taps, weights, bias: None }
     }
 
-    /// `silu(conv(x) + bias)` of every channel; workers take some channels each, and walk the tokens.
-    pub(super) fn run(&self, pass: &mut Pass<'_>, channels: Rows<'_>, taps: &mut [f32], convolved: &mut RowsMut<'_>) {
+    /// What it carries, with so many values of matrices.
+    pub(super) fn carve<'s>(&self, arena: &mut Arena<'s>, n_values: usize) -> Carried<'s> {
+        let n_channels = self.weights.len() / self.n_taps;
+        Carried { taps: arena.take(n_channels * (self.n_taps - 1)), matrices: arena.take(n_values) }
+    }
+
+    /// `silu(conv(x) + bias)` of every channel.
+    pub(super) fn run_silu(
+        &self,
+        pass: &mut Pass<'_>,
+        channels: Rows<'_>,
+        taps: &mut [f32],
+        convolved: &mut RowsMut<'_>,
+    ) {
+        let kernels = pass.workers.kernels;
+        let silu = |_: usize, _: usize, row: &mut [f32]| kernels.silu_mul(row, &[1.0; CHANNELS][..row.len()]);
+        self.run(pass, channels, taps, convolved, &silu);
+    }
+
+    /// `conv(x) + bias` of every channel, and what `finish` makes of it, told token and first channel. Workers take
+    /// some channels each, and walk the tokens.
+    pub(super) fn run(
+        &self,
+        pass: &mut Pass<'_>,
+        channels: Rows<'_>,
+        taps: &mut [f32],
+        convolved: &mut RowsMut<'_>,
+        finish: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
+    ) {
         let (n, n_taps, kernels) = (pass.n, self.n_taps, pass.workers.kernels);
         let tiles = convolved.tiles_mut(n, CHANNELS).zip(taps.chunks_mut(CHANNELS * (n_taps - 1)));
         pass.workers.share(tiles, |(mut tile, state), _| {
@@ -41,7 +91,7 @@ impl<'a> Convolution<'a> {
             for t in 0..n {
                 let row = tile.row_mut(t);
                 kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
-                kernels.silu_mul(row, &[1.0; CHANNELS][..n_cols]);
+                finish(t, first, row);
             }
         });
     }

@@ -273,7 +273,7 @@ impl<'a> Experts<'a> {
             }
             let rows = out.iter_mut().zip(all.iter_mut()).zip(routing.shared_gates.iter_mut());
             pass.workers.rows(rows, |((out, row), gate)| {
-                kernels.add_scaled(out, 1.0 / (1.0 + math::exp(-gate[0])), row);
+                kernels.add_scaled(out, math::sigmoid(gate[0]), row);
             });
         }
     }
@@ -285,7 +285,7 @@ impl<'a> Experts<'a> {
         for (router, (chosen, weights)) in routing.router.iter_mut().zip(chosen) {
             match self.gating {
                 Gating::Softmax => kernels.softmax(router),
-                Gating::Sigmoid => router.iter_mut().for_each(|x| *x = 1.0 / (1.0 + math::exp(-*x))),
+                Gating::Sigmoid => router.iter_mut().for_each(|x| *x = math::sigmoid(*x)),
             }
             let mut sum = 0.0;
             for (chosen, weight) in chosen.iter_mut().zip(&mut *weights) {

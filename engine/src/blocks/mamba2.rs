@@ -2,7 +2,7 @@
 //! token (Dao and Gu 2024, arXiv:2405.21060). Head `h` of group `g`, state `M` of `head_dim x n_state`: `M = exp(dt a)
 //! M + dt x B^T`, `y = M C + d x`, with `dt = softplus(dt + bias)`; then `norm(silu(z) y)` by group.
 
-use super::convolution::Convolution;
+use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Stage, Vector};
 use crate::config::{MAX_WIDTH, Reader, Refused};
@@ -63,14 +63,6 @@ pub(crate) struct Mamba2<'a> {
     out_proj: Linear<'a>,
 }
 
-/// What it carries from token to token.
-pub(crate) struct State<'s> {
-    /// Of the convolution.
-    taps: &'s mut [f32],
-    /// `[n_heads][head_dim][n_state]`.
-    heads: &'s mut [f32],
-}
-
 /// What a run needs beside the state. `n` is the batch.
 struct Buffers<'s> {
     /// What the input projection makes, `[n]`.
@@ -119,7 +111,8 @@ impl<'a> Mamba2<'a> {
         }
     }
 
-    /// The heads, each over all tokens in order; workers take some heads each.
+    /// The heads, each over all tokens in order; workers take some heads each. `heads` is their state,
+    /// `[n_heads][head_dim][n_state]`.
     fn scan(
         &self,
         pass: &mut Pass<'_>,
@@ -140,7 +133,7 @@ impl<'a> Mamba2<'a> {
             let inputs = inputs.cols(head * head_dim, head_dim);
             let (a, d) = (float(self.a, head), float(self.d, head));
             for t in 0..n {
-                let step = softplus(steps.row(t)[head] + float(self.dt_bias, head));
+                let step = math::softplus(steps.row(t)[head] + float(self.dt_bias, head));
                 let (into, out_of) = (into.row(t), out_of.row(t));
                 let step = StateStep { keep: math::exp(step * a), step, direct: d, into, out_of };
                 kernels.state_step(&step, inputs.row(t), state, tile.row_mut(t));
@@ -165,13 +158,8 @@ impl<'a> Mamba2<'a> {
     }
 }
 
-/// `ln(1 + e^x)`; beyond 20 that is `x`.
-pub(super) fn softplus(x: f32) -> f32 {
-    if x > 20.0 { x } else { libm::log1pf(math::exp(x)) }
-}
-
 impl<'a> Operation<'a> for Mamba2<'a> {
-    type State<'s> = State<'s>;
+    type State<'s> = Carried<'s>;
 
     const STAGE: Stage = Stage::MixerOut;
 
@@ -179,9 +167,9 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         Forms::of([&self.in_proj])
     }
 
-    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> State<'s> {
+    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> Carried<'s> {
         let Metadata { n_inner, n_state, .. } = self.numbers;
-        State { taps: self.conv.carve(arena), heads: arena.take(n_inner.saturating_mul(n_state)) }
+        self.conv.carve(arena, n_inner.saturating_mul(n_state))
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -197,16 +185,16 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         pass: &mut Pass<'_>,
         arena: &mut Arena<'_>,
         x: &Prepared<'_>,
-        state: &mut State<'_>,
+        state: &mut Carried<'_>,
         out: &mut RowsMut<'_>,
     ) {
         let Metadata { n_inner, n_heads, .. } = self.numbers;
         let Buffers { mut projected, mut convolved, mut mixed } = self.buffers(arena, pass.n);
         pass.workers.product(x, &self.in_proj, &mut projected);
         let n_channels = self.numbers.n_channels();
-        self.conv.run(pass, projected.rows().cols(n_inner, n_channels), state.taps, &mut convolved);
+        self.conv.run_silu(pass, projected.rows().cols(n_inner, n_channels), state.taps, &mut convolved);
         let steps = projected.rows().cols(n_inner + n_channels, n_heads);
-        self.scan(pass, steps, convolved.rows(), state.heads, mixed.f32s_mut());
+        self.scan(pass, steps, convolved.rows(), state.matrices, mixed.f32s_mut());
         self.gate(pass, &mut projected, mixed.f32s_mut());
         pass.show(Stage::Mixed, mixed.values());
         mixed.quantize(&pass.workers);
@@ -217,21 +205,12 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         true
     }
 
-    /// The state is that of the last position only.
-    fn keep(&self, _state: &State<'_>, _n: usize) -> usize {
-        0
+    fn rewind(&self, state: &mut Carried<'_>, n: usize) {
+        state.rewind(n);
     }
 
-    fn rewind(&self, state: &mut State<'_>, n: usize) {
-        if n == 0 {
-            state.taps.fill(0.0);
-            state.heads.fill(0.0);
-        }
-    }
-
-    fn adopt(&self, state: &mut State<'_>, older: &State<'_>) {
-        state.taps.copy_from_slice(older.taps);
-        state.heads.copy_from_slice(older.heads);
+    fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {
+        state.adopt(older);
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {

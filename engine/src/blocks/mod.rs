@@ -21,6 +21,7 @@ use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage, Vector};
 use crate::config::Config;
 use attention::Attention;
 use attention_and_mamba::AttentionAndMamba;
+use convolution::Carried;
 use delta_net::DeltaNet;
 use dense::Dense;
 use dense_and_experts::DenseAndExperts;
@@ -159,10 +160,10 @@ macro_rules! kinds {
 
 kinds! {
     Attention with Option<attention::KvCache<'a>>,
-    ShortConv with short_conv::Taps<'a>,
-    Mamba2 with mamba2::State<'a>,
-    DeltaNet with delta_net::State<'a>,
-    AttentionAndMamba with (Option<attention::KvCache<'a>>, mamba2::State<'a>),
+    ShortConv with Carried<'a>,
+    Mamba2 with Carried<'a>,
+    DeltaNet with Carried<'a>,
+    AttentionAndMamba with (Option<attention::KvCache<'a>>, Carried<'a>),
     Dense with (),
     Experts with (),
     DenseAndExperts with (),

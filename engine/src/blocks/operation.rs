@@ -93,9 +93,9 @@ pub(crate) trait Operation<'w> {
         false
     }
 
-    /// The last position up to `n` that the state can go back to.
+    /// The last position up to `n` that the state can go back to: 0 for one that is that of the last position only.
     fn keep(&self, _state: &Self::State<'_>, n: usize) -> usize {
-        n
+        if self.remembers() { 0 } else { n }
     }
 
     /// Goes back to position `n`, which is 0 or what [`Operation::keep`] allowed.

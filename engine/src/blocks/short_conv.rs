@@ -1,7 +1,8 @@
 //! Short convolution (LFM2): `out = c * conv(b * x)`, a causal depthwise convolution over a few tokens.
 
+use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage};
 use crate::config::{Reader, Refused};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::Kernels;
@@ -22,18 +23,12 @@ impl Metadata {
 pub(crate) struct ShortConv<'a> {
     /// Channels.
     width: usize,
-    /// Taps of the convolution, that of the present token included.
-    n_taps: usize,
     /// `[3 * width][n_embd]`: gate `b`, gate `c`, input `x`.
     in_proj: Linear<'a>,
-    /// `[width][n_taps]`, oldest tap first.
-    conv: Vector<'a>,
+    conv: Convolution<'a>,
     /// `[n_embd][width]`.
     out_proj: Linear<'a>,
 }
-
-/// The last `n_taps - 1` gated inputs, oldest first, `[n_taps - 1][width]`.
-pub(crate) struct Taps<'s>(&'s mut [f32]);
 
 /// What a run needs beside the state. `n` is the batch.
 struct Buffers<'s> {
@@ -50,7 +45,8 @@ impl<'a> ShortConv<'a> {
         let in_proj = tensors.linear("shortconv.in_proj.weight", width, 3 * width);
         let conv = tensors.values("shortconv.conv.weight", [n_taps as u64, width as u64, 1]);
         let out_proj = tensors.linear("shortconv.out_proj.weight", width, width);
-        Some(Self { width, n_taps, in_proj: in_proj?, conv: conv?, out_proj: out_proj? })
+        let conv = Convolution::unbiased(conv?, n_taps);
+        Some(Self { width, in_proj: in_proj?, conv, out_proj: out_proj? })
     }
 
     fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Buffers<'s> {
@@ -60,33 +56,21 @@ impl<'a> ShortConv<'a> {
         }
     }
 
-    /// Gates and convolves the batch. Sequential over tokens: the work is a few operations per channel, and the state
-    /// is carried along.
-    fn convolve(&self, bcx: Rows<'_>, Taps(state): &mut Taps<'_>, mixed: &mut RowsMut<'_>) {
-        let (width, n_taps) = (self.width, self.n_taps);
-        let [gates_in, gates_out, inputs] = [0, width, 2 * width].map(|first| bcx.cols(first, width));
-        for (t, out) in mixed.iter_mut().enumerate() {
-            let (gate_in, gate_out, x) = (gates_in.row(t), gates_out.row(t), inputs.row(t));
-            for (channel, out) in out.iter_mut().enumerate() {
-                let gated = gate_in[channel] * x[channel];
-                let taps = &self.conv[channel * n_taps..][..n_taps];
-                let mut sum = 0.0;
-                for (past, tap) in taps[..n_taps - 1].iter().enumerate() {
-                    sum += state[past * width + channel] * f32::from_le_bytes(*tap);
-                }
-                sum += gated * f32::from_le_bytes(taps[n_taps - 1]);
-                *out = gate_out[channel] * sum;
-                for past in 1..n_taps - 1 {
-                    state[(past - 1) * width + channel] = state[past * width + channel];
-                }
-                state[(n_taps - 2) * width + channel] = gated;
-            }
-        }
+    /// Gates and convolves the batch.
+    fn convolve(&self, pass: &mut Pass<'_>, bcx: &mut RowsMut<'_>, taps: &mut [f32], mixed: &mut RowsMut<'_>) {
+        let (width, kernels) = (self.width, pass.workers.kernels);
+        pass.workers.rows(bcx.iter_mut(), |row| {
+            let (gates, x) = row.split_at_mut(2 * width);
+            kernels.multiply(x, &gates[..width]);
+        });
+        let [gates, inputs] = [width, 2 * width].map(|first| bcx.rows().cols(first, width));
+        let gate = |t: usize, first: usize, out: &mut [f32]| kernels.multiply(out, &gates.row(t)[first..][..out.len()]);
+        self.conv.run(pass, inputs, taps, mixed, &gate);
     }
 }
 
 impl<'a> Operation<'a> for ShortConv<'a> {
-    type State<'s> = Taps<'s>;
+    type State<'s> = Carried<'s>;
 
     const STAGE: Stage = Stage::MixerOut;
 
@@ -94,8 +78,8 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         Forms::of([&self.in_proj])
     }
 
-    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> Taps<'s> {
-        Taps(arena.take((self.n_taps - 1) * self.width))
+    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> Carried<'s> {
+        self.conv.carve(arena, 0)
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -111,12 +95,12 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         pass: &mut Pass<'_>,
         arena: &mut Arena<'_>,
         x: &Prepared<'_>,
-        taps: &mut Taps<'_>,
+        state: &mut Carried<'_>,
         out: &mut RowsMut<'_>,
     ) {
         let Buffers { mut bcx, mut mixed } = self.buffers(arena, pass.n);
         pass.workers.product(x, &self.in_proj, &mut bcx);
-        self.convolve(bcx.rows(), taps, mixed.f32s_mut());
+        self.convolve(pass, &mut bcx, state.taps, mixed.f32s_mut());
         pass.show(Stage::Mixed, mixed.values());
         mixed.quantize(&pass.workers);
         pass.workers.product(&mixed, &self.out_proj, out);
@@ -126,19 +110,12 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         true
     }
 
-    /// The state is that of the last position only.
-    fn keep(&self, _taps: &Taps<'_>, _n: usize) -> usize {
-        0
+    fn rewind(&self, state: &mut Carried<'_>, n: usize) {
+        state.rewind(n);
     }
 
-    fn rewind(&self, Taps(state): &mut Taps<'_>, n: usize) {
-        if n == 0 {
-            state.fill(0.0);
-        }
-    }
-
-    fn adopt(&self, Taps(state): &mut Taps<'_>, Taps(older): &Taps<'_>) {
-        state.copy_from_slice(older);
+    fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {
+        state.adopt(older);
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {

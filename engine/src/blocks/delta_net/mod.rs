@@ -8,8 +8,7 @@
 mod metadata;
 mod projections;
 
-use super::convolution::Convolution;
-use super::mamba2::softplus;
+use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Stage, Vector};
 use crate::tensors::LayerTensors;
@@ -36,14 +35,6 @@ pub(crate) struct DeltaNet<'a> {
     norm: Vector<'a>,
     /// `[n_embd][n_value_heads * head_dim]`.
     out_proj: Linear<'a>,
-}
-
-/// What it carries from token to token.
-pub(crate) struct State<'s> {
-    /// Of the convolution.
-    taps: &'s mut [f32],
-    /// Every head's matrix in bands of its columns, as [`Numbers::n_state`] says.
-    bands: &'s mut [f32],
 }
 
 /// What a run needs beside the state. `n` is the batch.
@@ -130,15 +121,16 @@ impl<'a> DeltaNet<'a> {
                 kernels.scale(heads, scale);
             }
             for ((decay, bias), a) in decays.iter_mut().zip(self.dt_bias).zip(self.a) {
-                *decay = math::exp(f32::from_le_bytes(*a) * softplus(*decay + f32::from_le_bytes(*bias)));
+                *decay = math::exp(f32::from_le_bytes(*a) * math::softplus(*decay + f32::from_le_bytes(*bias)));
             }
             for beta in betas {
-                *beta = 1.0 / (1.0 + math::exp(-*beta));
+                *beta = math::sigmoid(*beta);
             }
         });
     }
 
-    /// The heads, each band over all tokens in order.
+    /// The heads, each band over all tokens in order. `bands` is every head's matrix in bands of its columns, as
+    /// [`Numbers::n_state`] says.
     fn scan(
         &self,
         pass: &mut Pass<'_>,
@@ -178,7 +170,7 @@ impl<'a> DeltaNet<'a> {
 }
 
 impl<'a> Operation<'a> for DeltaNet<'a> {
-    type State<'s> = State<'s>;
+    type State<'s> = Carried<'s>;
 
     const STAGE: Stage = Stage::MixerOut;
 
@@ -186,8 +178,8 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
         Forms::of(self.readers())
     }
 
-    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> State<'s> {
-        State { taps: self.conv.carve(arena), bands: arena.take(self.numbers.n_state()) }
+    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> Carried<'s> {
+        self.conv.carve(arena, self.numbers.n_state())
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -204,17 +196,17 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
         pass: &mut Pass<'_>,
         arena: &mut Arena<'_>,
         x: &Prepared<'_>,
-        state: &mut State<'_>,
+        state: &mut Carried<'_>,
         out: &mut RowsMut<'_>,
     ) {
         let mut buffers = self.buffers(arena, pass.n);
         self.project(pass, x, &mut buffers);
         let Buffers { inputs, rates, mut convolved, mut mixed } = buffers;
         let ([channels, mut gates], mut rates) = (inputs.outs, rates.outs);
-        self.conv.run(pass, channels.rows(), state.taps, &mut convolved);
+        self.conv.run_silu(pass, channels.rows(), state.taps, &mut convolved);
         self.prepare(pass, &mut convolved, &mut rates);
         let [decays, betas] = &rates;
-        self.scan(pass, convolved.rows(), [decays.rows(), betas.rows()], state.bands, mixed.f32s_mut());
+        self.scan(pass, convolved.rows(), [decays.rows(), betas.rows()], state.matrices, mixed.f32s_mut());
         self.gate(pass, &mut gates, mixed.f32s_mut());
         pass.show(Stage::Mixed, mixed.values());
         mixed.quantize(&pass.workers);
@@ -225,21 +217,12 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
         true
     }
 
-    /// The state is that of the last position only.
-    fn keep(&self, _state: &State<'_>, _n: usize) -> usize {
-        0
+    fn rewind(&self, state: &mut Carried<'_>, n: usize) {
+        state.rewind(n);
     }
 
-    fn rewind(&self, state: &mut State<'_>, n: usize) {
-        if n == 0 {
-            state.taps.fill(0.0);
-            state.bands.fill(0.0);
-        }
-    }
-
-    fn adopt(&self, state: &mut State<'_>, older: &State<'_>) {
-        state.taps.copy_from_slice(older.taps);
-        state.bands.copy_from_slice(older.bands);
+    fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {
+        state.adopt(older);
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
