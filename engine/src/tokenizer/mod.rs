@@ -160,9 +160,9 @@ impl<'a> Tokenizer<'a> {
         self.vocabulary.piece(id)
     }
 
-    /// Bytes of the longest piece. Looks at all of them.
+    /// Bytes of the longest piece.
     pub fn longest_piece(&self) -> usize {
-        (0..self.n_vocab() as u32).map(|id| self.piece(id).len()).max().unwrap_or(0)
+        self.vocabulary.longest_piece()
     }
 
     /// The token that the file spells like this, the first if there are several.

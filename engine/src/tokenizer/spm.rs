@@ -29,7 +29,6 @@ pub(super) struct Spm {
     /// Token of each byte.
     bytes: [Option<u32>; 256],
     unknown: Option<u32>,
-    longest_piece: usize,
     /// Last bytes of characters that come right before a space in some piece. A space after anything else begins a word
     /// that nothing before it merges with.
     before_space: [bool; 256],
@@ -58,17 +57,15 @@ impl Spm {
         for (byte, token) in (0..=255).zip(&mut bytes) {
             *token = vocabulary.byte_token(byte);
         }
-        let mut longest_piece = 0;
         let mut before_space = [false; 256];
         let mut utf8 = [0; 4];
         let space = SPACE.encode_utf8(&mut utf8).as_bytes();
         for piece in (0..n_tokens as u32).map(|id| vocabulary.piece(id)) {
-            longest_piece = longest_piece.max(piece.len());
             for window in piece.windows(1 + space.len()).filter(|window| window.ends_with(space)) {
                 before_space[usize::from(window[0])] = true;
             }
         }
-        Ok(Self { priorities, bytes, unknown, longest_piece, before_space })
+        Ok(Self { priorities, bytes, unknown, before_space })
     }
 
     /// Appends the tokens of a text without special tokens, after a space if `space_prefix`, merging into `mergeable`
@@ -114,7 +111,7 @@ impl Spm {
         let word = word.as_bytes();
         merger.merge(|left, right| {
             let (start, len) = (left.start as usize, (left.len + right.len) as usize);
-            if len > self.longest_piece {
+            if len > vocabulary.longest_piece() {
                 return None;
             }
             let id = vocabulary.id(&word[start..start + len])?;

@@ -51,6 +51,8 @@ pub(super) struct Vocabulary<'a> {
     index: Table,
     /// Tokens whose piece an earlier one has, ascending.
     duplicates: Vec<u32>,
+    /// Bytes of the longest piece.
+    longest_piece: usize,
 }
 
 impl<'a> Vocabulary<'a> {
@@ -80,7 +82,8 @@ impl<'a> Vocabulary<'a> {
                 None => index.insert(hash, id),
             }
         }
-        let vocabulary = Self { pieces, kinds, key, index, duplicates };
+        let longest_piece = pieces.iter().map(|piece| piece.len()).max().unwrap_or(0);
+        let vocabulary = Self { pieces, kinds, key, index, duplicates, longest_piece };
         let is_bad_byte = |id| vocabulary.kind(id) == TokenKind::Byte && vocabulary.byte(id).is_none();
         match (0..n_tokens as u32).find(|&id| is_bad_byte(id)) {
             Some(id) => Err(TokenizerError::ByteToken { index: id as usize }),
@@ -95,6 +98,10 @@ impl<'a> Vocabulary<'a> {
     /// The piece of a token, empty outside the vocabulary.
     pub(super) fn piece(&self, id: u32) -> &'a [u8] {
         self.pieces.get(id as usize).copied().unwrap_or_default()
+    }
+
+    pub(super) fn longest_piece(&self) -> usize {
+        self.longest_piece
     }
 
     pub(super) fn kind(&self, id: u32) -> TokenKind {
