@@ -5,6 +5,7 @@ mod cgroup;
 pub(crate) mod cpu;
 pub(crate) mod cpu_list;
 pub(crate) mod features;
+mod mailbox;
 pub(crate) mod memory;
 pub(crate) mod throttling;
 pub(crate) mod workers;

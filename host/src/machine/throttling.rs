@@ -1,5 +1,6 @@
 //! Heat and undervoltage: what a small board does instead of failing.
 
+use super::mailbox;
 use std::path::Path;
 
 /// The firmware's flags, as `vcgencmd get_throttled` prints them: bits 0-3 are now, bits 16-19 since boot
@@ -31,12 +32,10 @@ impl Throttled {
     }
 }
 
-/// The firmware's flags, where there is such a firmware.
+/// The firmware's flags, where there is such a firmware: asked as `vcgencmd` asks, which the group `video` may do. Who
+/// may not can read them from a file, until Linux 6.12.
 pub(crate) fn throttled() -> Option<Throttled> {
-    flags_file(Path::new("/")).or_else(|| {
-        // Only on a board that has a device tree: elsewhere nobody has the tool.
-        Path::new("/proc/device-tree/model").exists().then(vcgencmd).flatten()
-    })
+    mailbox::command("get_throttled").as_deref().and_then(parse).or_else(|| flags_file(Path::new("/")))
 }
 
 fn parse(text: &str) -> Option<Throttled> {
@@ -50,11 +49,6 @@ fn flags_file(root: &Path) -> Option<Throttled> {
         .filter_map(|soc| Some(soc.ok()?.path()))
         .flat_map(|soc| [soc.join("get_throttled"), soc.join("soc:firmware/get_throttled")])
         .find_map(|path| parse(&std::fs::read_to_string(path).ok()?))
-}
-
-fn vcgencmd() -> Option<Throttled> {
-    let output = std::process::Command::new("vcgencmd").arg("get_throttled").output().ok()?;
-    parse(std::str::from_utf8(&output.stdout).ok()?)
 }
 
 /// The hottest thermal zone, in degrees Celsius.
