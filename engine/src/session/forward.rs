@@ -23,8 +23,8 @@ pub(super) enum Wanted {
 }
 
 impl Session<'_> {
-    /// Runs one checked batch of `n` tokens at the session's next position through the layers, and those whose logits are
-    /// wanted through the head; `each` is shown their logits.
+    /// Runs one checked batch of `n` tokens at the session's next position through the layers, and those whose logits
+    /// are wanted through the head; `each` is shown their logits.
     pub(super) fn forward(
         &mut self,
         executor: &dyn Executor,

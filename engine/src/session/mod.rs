@@ -170,7 +170,8 @@ impl<'a> Session<'a> {
     }
 
     /// Runs one batch through this range of layers and returns the hidden states after the last of them,
-    /// `[n_tokens][n_embd]`; they are the [`Input::Hidden`] of the next range. In encoders a batch is a text of its own.
+    /// `[n_tokens][n_embd]`; they are the [`Input::Hidden`] of the next range. In encoders a batch is a text of its
+    /// own.
     ///
     /// # Errors
     /// [`SessionError`]; the session is then as before.
