@@ -71,6 +71,8 @@ pub enum Reason<'a> {
     RopeScalingType(&'a str),
     /// A RoPE factor tensor of the wrong type, length or values.
     RopeFactors(&'static str),
+    /// The pooling makes a rank of a pair of texts, not an embedding of one.
+    Ranker,
     /// A tensor is absent.
     MissingTensor(TensorName),
     /// A tensor has another shape than the metadata asks for.
@@ -155,6 +157,7 @@ impl fmt::Display for Reason<'_> {
             Self::RopeFactors(name) => {
                 write!(f, "tensor {name} is no f32 vector of positive factors of the right length")
             }
+            Self::Ranker => write!(f, "pooling type 4 (rank) ranks pairs of texts, which is not supported"),
             Self::MissingTensor(tensor) => write!(f, "tensor {tensor} is missing"),
             Self::WrongShape { tensor, expected, found } => {
                 write!(f, "tensor {tensor} is {}, expected {}", Shape(found), Shape(expected))

@@ -72,6 +72,20 @@ pub(crate) enum Error {
         path: PathBuf,
         problem: String,
     },
+    /// A model that makes embeddings was asked for text or logits.
+    OnlyEmbeds {
+        model: String,
+    },
+    /// Nothing says what the embedding of a text is made of.
+    NoPooling {
+        model: String,
+    },
+    /// A text that cannot be embedded.
+    Text {
+        /// Which of them.
+        label: String,
+        problem: TextProblem,
+    },
     /// The model has no chat format that anybody here knows.
     NoChatFormat {
         model: String,
@@ -105,6 +119,17 @@ pub(crate) enum ContextLimit {
     Memory { fits: String },
 }
 
+/// Why a text has no embedding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TextProblem {
+    /// No token comes of it.
+    Empty,
+    /// It must fit the context as a whole. With `is_asked` the context was asked for.
+    TooLong { n_tokens: usize, limit: usize, is_asked: bool },
+    /// What the model made of it is no number.
+    NotNumbers,
+}
+
 impl Error {
     /// An input or output error, with what was being done.
     pub(crate) fn io(what: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
@@ -117,6 +142,7 @@ impl Error {
         match self {
             Self::OutputClosed => 0,
             Self::Io { .. } | Self::Sample(_) | Self::Failed(_) => 1,
+            Self::Text { problem: TextProblem::NotNumbers, .. } => 1,
             Self::Map(error) if !error.is_callers_mistake() => 1,
             _ => 2,
         }
@@ -179,6 +205,13 @@ impl fmt::Display for Error {
             Self::Stop(error) => write!(f, "--stop: {error}"),
             Self::Chat(error) => write!(f, "{error}"),
             Self::Input { path, problem } => write!(f, "{}: {problem}", path.display()),
+            Self::OnlyEmbeds { model } => {
+                write!(f, "{model}: this model makes embeddings of texts and no text of its own; use embed")
+            }
+            Self::NoPooling { model } => {
+                write!(f, "{model}: the file does not say how an embedding is made; give --pooling mean, cls or last")
+            }
+            Self::Text { label, problem } => write!(f, "{label}: {problem}"),
             Self::NoChatFormat { model, source } => write!(f, "{model}: {source}; use generate"),
             Self::Session(error) => write!(f, "{error}"),
             Self::Sample(error) => write!(f, "{error}"),
@@ -186,6 +219,21 @@ impl fmt::Display for Error {
             Self::Failed(what) => f.write_str(what),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
             Self::OutputClosed => write!(f, "standard output was closed"),
+        }
+    }
+}
+
+impl fmt::Display for TextProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Empty => write!(f, "no tokens come of this text, so there is nothing to embed"),
+            Self::TooLong { n_tokens, limit, is_asked: true } => {
+                write!(f, "{n_tokens} tokens, and --ctx allows {limit}; a text is embedded as a whole")
+            }
+            Self::TooLong { n_tokens, limit, is_asked: false } => {
+                write!(f, "{n_tokens} tokens, and the model was made for {limit}; a text is embedded as a whole")
+            }
+            Self::NotNumbers => write!(f, "the embedding has values that are no numbers"),
         }
     }
 }

@@ -65,6 +65,15 @@ impl<'a> Fitting<'a> {
         self.plan_within(self.budget(available), need)
     }
 
+    /// A context of that length and no other.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], with what would fit.
+    pub(crate) fn exactly(&self, n_ctx: usize) -> Result<SessionPlan<'a>, Error> {
+        let settings = Settings { n_ctx: Some(n_ctx), ..self.settings.clone() };
+        Self { settings, ..self.clone() }.plan(Need::default())
+    }
+
     /// A context of at least `n_tokens` in place of one of `n_ctx`, if one may be made: twice as long where possible.
     pub(crate) fn larger(&self, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan<'a>> {
         self.larger_within(self.budget(memory::memory().available), n_ctx, n_tokens)

@@ -9,6 +9,7 @@ mod demo;
 mod error;
 mod file_kind;
 mod fitting;
+mod json_lines;
 mod loading;
 mod machine;
 mod map;

@@ -107,11 +107,20 @@ impl ModelFile {
         Error::Input { path: path.to_owned(), problem }
     }
 
-    /// The model over the file's bytes.
+    /// The model over the file's bytes, which makes logits.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with every reason; [`Error::OnlyEmbeds`].
+    pub(crate) fn model<'a>(&'a self, gguf: &Gguf<'a>) -> Result<Model<'a>, Error> {
+        let model = self.any_model(gguf)?;
+        if model.config.is_encoder() { Err(Error::OnlyEmbeds { model: self.resolved.name() }) } else { Ok(model) }
+    }
+
+    /// The model over the file's bytes, which may be one that makes embeddings alone.
     ///
     /// # Errors
     /// [`Error::Unsupported`] with every reason.
-    pub(crate) fn model<'a>(&'a self, gguf: &Gguf<'a>) -> Result<Model<'a>, Error> {
+    pub(crate) fn any_model<'a>(&'a self, gguf: &Gguf<'a>) -> Result<Model<'a>, Error> {
         Model::new(gguf).map_err(|error| self.unsupported(error.reasons))
     }
 

@@ -67,6 +67,11 @@ pub(crate) fn rounded(x: f64) -> Value {
     if x.is_finite() { json!((x * 1e4).round() / 1e4) } else { Value::Null }
 }
 
+/// An f32 as it would be written, not as the f64 nearest to it.
+pub(crate) fn shortest(x: f32) -> Value {
+    json!(x.to_string().parse::<f64>().ok())
+}
+
 /// What a command has to report: its table row's keys, in order, each null until it is set.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::map::Arena;
+use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::session::{Observer, SessionError};
 use nanocamelid_engine::{Executor, Session, SessionPlan};
 use std::ops::Deref;
@@ -64,6 +65,17 @@ impl<'a> OwnedSession<'a> {
         observer: Observer<'_>,
     ) -> Result<(), SessionError> {
         self.session.prefill_observed(executor, tokens, observer).map(drop)
+    }
+
+    /// As [`Session::embed`].
+    pub(crate) fn embed(
+        &mut self,
+        executor: &dyn Executor,
+        tokens: &[u32],
+        pooling: Pooling,
+        out: &mut [f32],
+    ) -> Result<(), SessionError> {
+        self.session.embed(executor, tokens, pooling, out)
     }
 
     /// As [`Session::prefill_each`].

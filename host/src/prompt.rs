@@ -1,18 +1,19 @@
 //! Where a prompt comes from.
 
-use crate::cli::table::{self, Argument};
+use crate::cli::table::{self, Argument, Flag};
 use crate::cli::{Invocation, UsageError};
 use crate::error::Error;
 use crate::output;
 use crate::streams;
+use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 /// No context holds more text than this.
-const MAX_BYTES: u64 = 256 << 20;
+pub(crate) const MAX_BYTES: u64 = 256 << 20;
 /// What some editors and shells put in front of UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &str = "\u{FEFF}";
-const STANDARD_INPUT: &str = "standard input";
+pub(crate) const STANDARD_INPUT: &str = "standard input";
 
 /// Whether nobody has given a prompt and somebody sits at the terminal.
 pub(crate) fn is_interactive(invocation: &Invocation) -> bool {
@@ -24,7 +25,15 @@ pub(crate) fn is_interactive(invocation: &Invocation) -> bool {
 /// # Errors
 /// Unreadable, too large, not UTF-8, or empty.
 pub(crate) fn read(invocation: &Invocation, argument: &Argument<str>) -> Result<String, Error> {
-    let text = match (invocation.argument(argument), invocation.get(&table::FILE)) {
+    read_from(invocation, argument, &table::FILE)
+}
+
+/// As [`read`], of a command whose `--file` is a flag of its own.
+///
+/// # Errors
+/// As there.
+pub(crate) fn read_from(invocation: &Invocation, argument: &Argument<str>, file: &Flag<Path>) -> Result<String, Error> {
+    let text = match (invocation.argument(argument), invocation.get(file)) {
         (Some(_), Some(_)) => return Err(UsageError::Conflict { a: argument.row.name, b: "--file" }.into()),
         (Some(text), None) => text.to_owned(),
         (None, Some(path)) => without_newline(read_file(path)?),
@@ -44,14 +53,22 @@ pub(crate) fn read_file(path: &Path) -> Result<String, Error> {
     if path == Path::new("-") {
         return read_all(streams::stdin(), Path::new(STANDARD_INPUT));
     }
-    let file = std::fs::File::open(path).map_err(|source| match source.kind() {
+    read_all(open(path)?, path)
+}
+
+/// A file to read.
+///
+/// # Errors
+/// Absent, a directory, or unreadable.
+pub(crate) fn open(path: &Path) -> Result<File, Error> {
+    let file = File::open(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::Input { path: path.to_owned(), problem: "no such file".into() },
         _ => Error::Io { what: path.display().to_string(), source },
     })?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(Error::Input { path: path.to_owned(), problem: "is a directory".into() });
     }
-    read_all(file, path)
+    Ok(file)
 }
 
 fn read_all(source: impl Read, path: &Path) -> Result<String, Error> {

@@ -312,6 +312,7 @@ fn dry_runs_open_nothing() {
         &["evidence", "/nonexistent/m.gguf"],
         &["bench", "/nonexistent/m.gguf"],
         &["logits", "/nonexistent/m.gguf", "--ids", "1", "--digest"],
+        &["embed", "/nonexistent/m.gguf", "hi"],
         &["tokenize", "/nonexistent/m.gguf", "hi"],
         &["template", "/nonexistent/m.gguf", "--messages", "/nonexistent/x.json"],
     ] {

@@ -35,6 +35,7 @@ fn every_command_has_help_and_every_text_knows_its_flags() {
         "ready",
         "evidence",
         "bench",
+        "embed",
         "tokenize",
         "template",
         "logits",

@@ -20,6 +20,7 @@ pub const KINDS: &[&str] = &[
     "gemma3",
     "gemma4",
     "gemma4moe",
+    "gemma-embedding",
     "smollm3",
     "phi3",
     "lfm2",
@@ -58,6 +59,8 @@ const HEAD_DIM: u64 = 16;
 const N_EXPERTS: u64 = 4;
 const N_LAYERS: u64 = 2;
 const INPUT_WIDTH: u64 = 32;
+/// Between the two layers behind a pooling.
+const DENSE_WIDTH: u64 = 64;
 /// Of recurrences: width, heads, groups, state of each head's row, taps of the convolution.
 const SSM: [(&str, u64); 5] =
     [("inner_size", 32), ("time_step_rank", 4), ("group_count", 2), ("state_size", 8), ("conv_kernel", 3)];
@@ -127,6 +130,13 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
     }
     match kind {
         "lfm2" | "lfm2moe" => file = file.entry(key("shortconv.l_cache"), Value::u32(3)),
+        "gemma-embedding" => {
+            file = file
+                .entry(key("attention.sliding_window"), Value::u32(4))
+                .entry(key("pooling_type"), Value::u32(1))
+                .entry(key("dense_2_feat_out"), Value::u32(DENSE_WIDTH as u32))
+                .entry(key("dense_3_feat_in"), Value::u32(DENSE_WIDTH as u32));
+        }
         "gemma2" | "gemma3" | "gpt-oss" | "olmo2" => file = file.entry(key("attention.sliding_window"), Value::u32(4)),
         "gemma4" | "gemma4moe" => {
             file = file

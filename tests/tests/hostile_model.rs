@@ -1,7 +1,9 @@
 //! Well-formed files that describe impossible models, broken tokenizers or weights that are no numbers: each is refused
 //! by name or runs to the end, in bounded memory.
 
+use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::gguf::Gguf;
+use nanocamelid_engine::session::normalize;
 use nanocamelid_engine::tokenizer::TokenizerError;
 use nanocamelid_engine::{Model, Sampler, SamplerParams, SessionOptions, SessionPlan, SingleThread, Tokenizer};
 use nanocamelid_kernels::{Features, Kernels, KvType};
@@ -57,6 +59,12 @@ fn run(file: &GgufWriter) -> Outcome {
     };
     let mut arena = vec![0xa5; plan.required_bytes()];
     let mut session = plan.start(&mut arena).expect("an arena of the planned size");
+    if model.config.is_encoder() {
+        let mut vector = vec![0.0; model.config.n_embd];
+        session.embed(&SingleThread, &[0; 6], Pooling::Mean, &mut vector).expect("token 0 exists");
+        normalize(&mut vector);
+        return Outcome::Ran { finite: vector.iter().all(|value| value.is_finite()) };
+    }
     session.prefill(&SingleThread, &[0; 6]).expect("token 0 exists");
     let logits = session.decode(&SingleThread, 0).expect("there is room");
     let finite = logits.iter().all(|logit| logit.is_finite());
@@ -153,6 +161,9 @@ const OPTIONAL_KEYS: &[&str] = &[
     "full_attention_interval",
     "attention.recurrent_layers",
     "nextn_predict_layers",
+    "pooling_type",
+    "dense_2_feat_out",
+    "dense_3_feat_in",
 ];
 
 #[test]

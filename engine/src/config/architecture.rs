@@ -94,6 +94,8 @@ pub(crate) enum KeyHeads {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Traits {
     pub name: &'static str,
+    /// Tokens see those behind them too, and the model makes embeddings of texts: it has no logits.
+    pub encoder: bool,
     pub rope_style: RopeStyle,
     pub norms: Norms,
     /// The tensor of the norm before the feed-forward network.
@@ -187,6 +189,7 @@ const MIXTURE: ExpertTraits =
 /// Plain llama; the other rows say where they differ.
 const LLAMA: Traits = Traits {
     name: "llama",
+    encoder: false,
     rope_style: RopeStyle::Norm,
     norms: Norms::Pre,
     ffn_norm: "ffn_norm.weight",
@@ -258,6 +261,8 @@ const GEMMA4: Traits = Traits {
     experts: ExpertTraits { needed: false, beside_dense: true, ..MIXTURE },
     ..GEMMA3
 };
+const GEMMA_EMBEDDING: Traits =
+    Traits { name: "gemma-embedding", encoder: true, head_scale: HeadScale::KeyDim, ..GEMMA3 };
 const SMOLLM3: Traits = Traits { name: "smollm3", rope_layers: RopeLayers::AllBut(4), ..LLAMA };
 // Phi-3 files name a sliding window that the published models do not honour in practice; like the field, it is ignored.
 const PHI3: Traits = Traits { name: "phi3", ..QWEN2 };
@@ -358,6 +363,7 @@ architectures! {
     Gemma2: GEMMA2,
     Gemma3: GEMMA3,
     Gemma4: GEMMA4,
+    GemmaEmbedding: GEMMA_EMBEDDING,
     Smollm3: SMOLLM3,
     Phi3: PHI3,
     Lfm2: LFM2,

@@ -1,6 +1,7 @@
 //! What a model is as a whole: the numbers that no block of it owns, read from the metadata and checked once.
 
 mod architecture;
+mod pooling;
 mod reader;
 mod rope;
 
@@ -9,6 +10,7 @@ pub(crate) use architecture::{
     DefaultScales, ExpertTraits, HeadScale, KeyHeads, Norms, QkNorm, Recurrence, RopeLayers, SelectionBias, Traits,
     WindowTraits,
 };
+pub use pooling::Pooling;
 pub(crate) use reader::{Reader, Refused};
 pub(crate) use rope::read as read_ropes;
 pub use rope::{Rope, RopeScaling};
@@ -53,6 +55,8 @@ pub struct Config {
     pub logit_scale: f32,
     /// The gate of feed-forward networks.
     pub activation: Activation,
+    /// How the file wants embeddings of texts made, if it says so.
+    pub pooling: Option<Pooling>,
     pub(crate) traits: &'static Traits,
 }
 
@@ -82,6 +86,7 @@ impl Config {
             false => 0,
         };
         r.set_further_blocks(n_further);
+        let pooling = Pooling::read(r);
         let n_layers = n_blocks - n_further;
         let [embedding, residual, logit] = match traits.scales {
             DefaultScales::None => [1.0; 3],
@@ -102,7 +107,13 @@ impl Config {
             residual_scale: r.scale("residual_scale").unwrap_or(residual),
             logit_scale: r.scale("logit_scale").map_or(logit, |scale| 1.0 / scale),
             activation: if is_squared_relu { Activation::SquaredRelu } else { traits.activation },
+            pooling: pooling?,
             traits,
         })
+    }
+
+    /// Whether tokens see those behind them too. Such a model makes embeddings and no logits, and takes a text whole.
+    pub fn is_encoder(&self) -> bool {
+        self.traits.encoder
     }
 }

@@ -25,11 +25,11 @@ impl<'a> Model<'a> {
     }
 
     /// Multiply-adds of the layers' matrices for one token of a prompt: what prefill does for each but the last, up to
-    /// the block behind which nothing is kept of it.
+    /// the block behind which nothing is kept of it. In an encoder all tokens count to the end.
     pub fn layer_macs(&self) -> u64 {
         let mut macs = 0;
         let mut count = |w: Weights<'_>| macs += (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64;
-        let last = self.blocks.iter().rposition(|block| block.op.remembers());
+        let last = self.blocks.iter().rposition(|block| block.op.remembers() && !self.config.is_encoder());
         let (before, last) = self.blocks.split_at(last.unwrap_or(self.blocks.len()));
         before.iter().for_each(|block| block.op.weights(&mut count));
         last.iter().take(1).for_each(|block| block.op.weights_to_take_in(&mut count));

@@ -1,6 +1,7 @@
 //! A model: its numbers and its blocks, as views into the file's bytes.
 
 mod description;
+mod pooler;
 
 use crate::blocks::{Block, Layers};
 use crate::compute::{Forms, Linear, Vector};
@@ -11,6 +12,7 @@ use crate::tensors::{Tensors, global};
 use alloc::vec::Vec;
 use core::ops::Range;
 use nanocamelid_kernels::Matrix;
+pub(crate) use pooler::Pooler;
 
 /// A model, or a range of its layers.
 #[derive(Clone, Debug)]
@@ -25,8 +27,10 @@ pub struct Model<'a> {
     pub(crate) token_embd: Option<Matrix<'a>>,
     /// The blocks of the layers, first to last.
     pub(crate) blocks: Vec<Block<'a>>,
-    /// The last norm and the output matrix; there if the range ends with the last layer.
+    /// The last norm and the output matrix; there if the range ends with the last layer, and the model makes logits.
     pub(crate) head: Option<Head<'a>>,
+    /// There if the range ends with the last layer.
+    pub(crate) pooler: Option<Pooler<'a>>,
 }
 
 /// What turns hidden states into logits.
@@ -67,9 +71,12 @@ impl<'a> Model<'a> {
         };
         let architecture = Architecture::from_name(name).ok_or_else(|| refused(Reason::UnknownArchitecture(name)))?;
         let mut r = Reader::new(gguf, name);
-        let read = Config::read(&mut r, architecture)
-            .and_then(|config| Layers::read(&mut r, gguf, &config).map(|(layers, ropes)| (config, layers, ropes)));
-        let (config, layers, ropes) = match (read, r.into_reasons()) {
+        let read = Config::read(&mut r, architecture).and_then(|config| {
+            let dense_width = pooler::read_dense_width(&mut r, &config);
+            let (layers, ropes) = Layers::read(&mut r, gguf, &config)?;
+            Ok((config, layers, ropes, dense_width?))
+        });
+        let (config, layers, ropes, dense_width) = match (read, r.into_reasons()) {
             (Ok(read), reasons) if reasons.is_empty() => read,
             (_, reasons) => return Err(ModelError { reasons }),
         };
@@ -88,7 +95,14 @@ impl<'a> Model<'a> {
         for layer in range.clone() {
             layers.read_layer(layer, &mut tensors, &mut blocks);
         }
-        let head = (range.end == n_layers).then(|| Head::read(&mut tensors, &config, token_embd)).flatten();
+        let (mut head, mut pooler) = (None, None);
+        if range.end == n_layers {
+            let norm = read_last_norm(&mut tensors, &config);
+            if !config.is_encoder() {
+                head = Head::read(&mut tensors, &config, norm, token_embd);
+            }
+            pooler = Pooler::read(&mut tensors, &config, norm, dense_width);
+        }
         for name in ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"] {
             // Read with the RoPE settings; files repeat them per layer without a layer in the name.
             tensors.find(global(name));
@@ -102,7 +116,7 @@ impl<'a> Model<'a> {
             return Err(ModelError { reasons });
         }
         let token_embd = token_embd.filter(|_| range.start == 0);
-        Ok(Self { config, ropes, range, token_embd, blocks, head })
+        Ok(Self { config, ropes, range, token_embd, blocks, head, pooler })
     }
 
     /// The forms in which blocks read the embeddings of a batch's tokens, if some do.
@@ -117,13 +131,12 @@ impl<'a> Model<'a> {
 }
 
 impl<'a> Head<'a> {
-    fn read(tensors: &mut Tensors<'_, 'a>, config: &Config, token_embd: Option<Matrix<'a>>) -> Option<Self> {
-        // lfm2 files name the last norm after the embedding, older and newer converters differ.
-        let norm = match config.traits.output_norm {
-            "token_embd_norm" if tensors.exists(global("token_embd_norm.weight")) => "token_embd_norm.weight",
-            _ => "output_norm.weight",
-        };
-        let norm = tensors.vector(global(norm), config.n_embd);
+    fn read(
+        tensors: &mut Tensors<'_, 'a>,
+        config: &Config,
+        norm: Option<Vector<'a>>,
+        token_embd: Option<Matrix<'a>>,
+    ) -> Option<Self> {
         let output = global("output.weight");
         let output = match tensors.exists(output) {
             true => tensors.linear(output, config.n_embd, config.n_vocab),
@@ -132,4 +145,14 @@ impl<'a> Head<'a> {
         };
         Some(Self { norm: norm?, output: output? })
     }
+}
+
+/// The norm of the last hidden states; `None` if it was refused.
+fn read_last_norm<'a>(tensors: &mut Tensors<'_, 'a>, config: &Config) -> Option<Vector<'a>> {
+    // lfm2 files name it after the embedding, older and newer converters differ.
+    let name = match config.traits.output_norm {
+        "token_embd_norm" if tensors.exists(global("token_embd_norm.weight")) => "token_embd_norm.weight",
+        _ => "output_norm.weight",
+    };
+    tensors.vector(global(name), config.n_embd)
 }

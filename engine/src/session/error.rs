@@ -34,6 +34,8 @@ pub enum SessionError {
     WrongInput,
     /// Logits asked of a model without a head.
     NoHead,
+    /// An embedding asked of a range of layers that does not end with the last.
+    NoEnd,
     /// The arena is smaller than the plan says.
     Arena {
         /// Bytes needed.
@@ -62,7 +64,8 @@ impl fmt::Display for SessionError {
             Self::Token { token, n_vocab } => write!(f, "token {token} is outside the vocabulary of {n_vocab}"),
             Self::Batch { n_tokens, n_batch } => write!(f, "{n_tokens} tokens in a batch of at most {n_batch}"),
             Self::WrongInput => write!(f, "the input does not fit the model's first layer"),
-            Self::NoHead => write!(f, "this range of layers has no output head"),
+            Self::NoHead => write!(f, "there is no output head: this model, or range of layers, makes no logits"),
+            Self::NoEnd => write!(f, "this range of layers does not end with the last, which embeddings are made of"),
             Self::Arena { required, given } => write!(f, "the arena has {given} bytes and {required} are needed"),
             Self::Size => write!(f, "context and batch must be at least 1 and fit this machine's memory"),
             Self::KvType { kv_type, dim } => {

@@ -16,15 +16,15 @@ pub(super) type Frequencies = Vec<(Vec<f64>, f64)>;
 /// What is wanted of a batch.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
-    /// Hidden states after the last layer, of all tokens.
-    Hidden,
+    /// Hidden states after the last layer, of these tokens.
+    Hidden(Range<usize>),
     /// Logits of these tokens.
     Logits(Range<usize>),
 }
 
 impl Session<'_> {
-    /// Runs one checked batch of `n` tokens at the session's position through the layers, and those whose logits are
-    /// wanted through the head; `each` is shown their logits.
+    /// Runs one checked batch of `n` tokens at the session's next position through the layers, and those whose logits
+    /// are wanted through the head; `each` is shown their logits.
     pub(super) fn forward(
         &mut self,
         executor: &dyn Executor,
@@ -33,6 +33,9 @@ impl Session<'_> {
         each: &mut dyn FnMut(usize, &[f32]),
         observer: Observer<'_>,
     ) {
+        if self.position != self.next_position() {
+            self.reset();
+        }
         let plan = &self.plan;
         let Memory { x, logits, angles, worker_scratch, blocks, workspace } = &mut self.memory;
         let workers = Workers::new(executor, n, plan.kernels, worker_scratch, plan.worker_bytes);
@@ -58,7 +61,7 @@ impl Session<'_> {
             pass.show(Stage::Embedding, x.values());
 
             let (through, outputs) = match wanted {
-                Wanted::Hidden => (0..n, 0..0),
+                Wanted::Hidden(through) => (through, 0..0),
                 Wanted::Logits(outputs) => (outputs.clone(), outputs),
             };
             walk(blocks, &mut pass, arena, config, &mut x, through);

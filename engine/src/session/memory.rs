@@ -32,7 +32,7 @@ impl<'a> Memory<'a> {
         options: &SessionOptions,
         worker_bytes: usize,
     ) -> Self {
-        let sizes = options.sizes();
+        let sizes = options.sizes(model);
         Self {
             x: RowsMut::carve(&mut arena, sizes.n_batch, model.config.n_embd),
             logits: match &model.head {
@@ -50,7 +50,7 @@ impl<'a> Memory<'a> {
 
     /// Bytes that a session needs; `None` if this machine cannot address as many.
     pub(super) fn measure(model: &'a Model<'a>, options: &SessionOptions, worker_bytes: usize) -> Option<usize> {
-        let sizes = options.sizes();
+        let sizes = options.sizes(model);
         let mut workspace = Self::carve(Arena::measure(), model, options, worker_bytes).workspace;
         if let Some(forms) = model.embedding_inputs() {
             Prepared::carve(&mut workspace, forms, sizes.n_batch, model.config.n_embd);
@@ -63,6 +63,9 @@ impl<'a> Memory<'a> {
                 head.input(arena, options.n_outputs);
             });
         }
+        if let Some(pooler) = &model.pooler {
+            workspace.within(|arena| pooler.measure(arena));
+        }
         workspace.required()
     }
 
@@ -70,7 +73,8 @@ impl<'a> Memory<'a> {
     pub(super) fn worker_bytes(model: &Model<'_>, kernels: &Kernels, sizes: &Sizes) -> usize {
         let blocks = model.blocks.iter().map(|block| block.op.worker_bytes(kernels, sizes.n_batch));
         let head = model.head.iter().map(|head| kernels.scratch_bytes(head.output.n_in()));
+        let pooler = model.pooler.iter().map(|pooler| pooler.worker_bytes(kernels));
         // Never nothing: having a scratch is a worker's licence to work.
-        blocks.chain(head).max().unwrap_or(0).max(1).next_multiple_of(64)
+        blocks.chain(head).chain(pooler).max().unwrap_or(0).max(1).next_multiple_of(64)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here allocates after [`SessionPlan::start`].
 
+mod embedding;
 mod error;
 mod forward;
 mod growth;
@@ -10,6 +11,7 @@ mod plan;
 mod walk;
 
 pub use crate::compute::{Observer, Probe, Stage};
+pub use embedding::normalize;
 pub use error::SessionError;
 pub use plan::{SessionOptions, SessionPlan};
 
@@ -68,7 +70,7 @@ impl<'a> Session<'a> {
 
     /// Most tokens of one batch.
     pub fn n_batch(&self) -> usize {
-        self.plan.options.sizes().n_batch
+        self.plan.options.sizes(self.plan.model).n_batch
     }
 
     /// The model this runs.
@@ -125,8 +127,8 @@ impl<'a> Session<'a> {
         tokens: &[u32],
         observer: Observer<'_>,
     ) -> Result<&[f32], SessionError> {
-        self.check_tokens(tokens)?;
         self.check_head()?;
+        self.check_tokens(tokens)?;
         let n_batch = self.n_batch();
         let batches = tokens.len().div_ceil(n_batch);
         for (i, batch) in tokens.chunks(n_batch).enumerate() {
@@ -147,8 +149,8 @@ impl<'a> Session<'a> {
         tokens: &[u32],
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), SessionError> {
-        self.check_tokens(tokens)?;
         self.check_head()?;
+        self.check_tokens(tokens)?;
         let mut first = 0;
         for batch in tokens.chunks(self.n_batch()) {
             let n = batch.len();
@@ -168,13 +170,14 @@ impl<'a> Session<'a> {
     }
 
     /// Runs one batch through this range of layers and returns the hidden states after the last of them,
-    /// `[n_tokens][n_embd]`; they are the [`Input::Hidden`] of the next range.
+    /// `[n_tokens][n_embd]`; they are the [`Input::Hidden`] of the next range. In encoders a batch is a text of its
+    /// own.
     ///
     /// # Errors
     /// [`SessionError`]; the session is then as before.
     pub fn hidden(&mut self, executor: &dyn Executor, input: Input<'_>) -> Result<&[f32], SessionError> {
         let n_tokens = self.check_input(input)?;
-        self.forward(executor, (input, n_tokens), Wanted::Hidden, &mut |_, _| {}, &mut |_| {});
+        self.forward(executor, (input, n_tokens), Wanted::Hidden(0..n_tokens), &mut |_, _| {}, &mut |_| {});
         Ok(&self.memory.x.values()[..n_tokens * self.memory.x.width()])
     }
 
@@ -199,19 +202,29 @@ impl<'a> Session<'a> {
         if self.plan.model.head.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
     }
 
+    /// Where the next batch begins: an encoder takes each text from its first token on.
+    fn next_position(&self) -> usize {
+        if self.plan.model.config.is_encoder() { 0 } else { self.position }
+    }
+
     fn check_tokens(&self, tokens: &[u32]) -> Result<(), SessionError> {
+        self.check_ids(tokens)?;
+        self.check_room(self.next_position(), tokens.len())
+    }
+
+    fn check_ids(&self, tokens: &[u32]) -> Result<(), SessionError> {
         if self.plan.model.takes_hidden() {
             return Err(SessionError::WrongInput);
         }
         let n_vocab = self.plan.model.config.n_vocab;
-        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= n_vocab) {
-            return Err(SessionError::Token { token, n_vocab });
+        match tokens.iter().find(|&&token| token as usize >= n_vocab) {
+            Some(&token) => Err(SessionError::Token { token, n_vocab }),
+            None => Ok(()),
         }
-        self.check_room(tokens.len())
     }
 
-    fn check_room(&self, n_tokens: usize) -> Result<(), SessionError> {
-        let wanted = self.position + n_tokens;
+    fn check_room(&self, position: usize, n_tokens: usize) -> Result<(), SessionError> {
+        let wanted = position + n_tokens;
         match n_tokens {
             0 => Err(SessionError::Empty),
             _ if wanted > self.n_ctx() => Err(SessionError::ContextFull { n_ctx: self.n_ctx(), wanted }),
@@ -231,7 +244,7 @@ impl<'a> Session<'a> {
             }
             Input::Hidden(_) => return Err(SessionError::WrongInput),
         };
-        self.check_room(n_tokens)?;
+        self.check_room(self.next_position(), n_tokens)?;
         match n_tokens <= self.n_batch() {
             true => Ok(n_tokens),
             false => Err(SessionError::Batch { n_tokens, n_batch: self.n_batch() }),

@@ -11,7 +11,8 @@ use nanocamelid_kernels::{Kernels, KvType};
 pub struct SessionOptions {
     /// Positions of the context.
     pub n_ctx: usize,
-    /// Tokens that go through the layers together in prefill; larger is faster up to a few hundred.
+    /// Tokens that go through the layers together in prefill; larger is faster up to a few hundred. In encoders these
+    /// are all that the context holds, whatever stands here.
     pub n_batch: usize,
     /// Tokens whose logits are computed together, with one pass over the weights of the head: 1 for a conversation,
     /// more for [`Session::prefill_each`].
@@ -30,9 +31,10 @@ impl Default for SessionOptions {
 
 impl SessionOptions {
     /// What states and buffers of blocks follow from.
-    pub(super) fn sizes(&self) -> Sizes {
-        // A batch never exceeds the context.
-        Sizes { n_ctx: self.n_ctx, n_batch: self.n_batch.min(self.n_ctx), kv_type: self.kv_type }
+    pub(super) fn sizes(&self, model: &Model<'_>) -> Sizes {
+        // A batch never exceeds the context; where tokens see those behind them it is the whole text.
+        let n_batch = if model.config.is_encoder() { self.n_ctx } else { self.n_batch.min(self.n_ctx) };
+        Sizes { n_ctx: self.n_ctx, n_batch, kv_type: self.kv_type }
     }
 }
 
@@ -52,7 +54,9 @@ impl<'m> SessionPlan<'m> {
     /// # Errors
     /// [`SessionError::Size`], [`SessionError::KvType`].
     pub fn new(model: &'m Model<'m>, kernels: &'static Kernels, options: SessionOptions) -> Result<Self, SessionError> {
-        let SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers } = options;
+        let SessionOptions { n_ctx, n_outputs, kv_type, n_workers, .. } = options;
+        let sizes = options.sizes(model);
+        let n_batch = sizes.n_batch;
         if n_ctx == 0 || n_batch == 0 || n_outputs == 0 || n_workers == 0 {
             return Err(SessionError::Size);
         }
@@ -64,7 +68,7 @@ impl<'m> SessionPlan<'m> {
         for block in &model.blocks {
             block.op.bytes_per_position(kv_type).map_err(|dim| SessionError::KvType { kv_type, dim })?;
         }
-        let worker_bytes = Memory::worker_bytes(model, kernels, &options.sizes());
+        let worker_bytes = Memory::worker_bytes(model, kernels, &sizes);
         let required_bytes = Memory::measure(model, &options, worker_bytes).ok_or(SessionError::Size)?;
         Ok(Self { model, kernels, options, worker_bytes, required_bytes })
     }

@@ -178,6 +178,17 @@ impl<'a> Tokenizer<'a> {
         self.encode_with(text, allowed, |_| true, out);
     }
 
+    /// Appends the tokens of a whole text: the one that begins it, its own, and the one that ends it, where the file
+    /// asks for these two. What the text says stays text. Returns how many are its own.
+    pub fn encode_whole(&self, text: &str, out: &mut Vec<u32>) -> usize {
+        out.extend(self.bos().filter(|_| self.add_bos));
+        let first = out.len();
+        self.encode(text, false, out);
+        let n = out.len() - first;
+        out.extend(self.eos().filter(|_| self.add_eos));
+        n
+    }
+
     /// A text as stretches of text and the control tokens it spells.
     pub(crate) fn split_control<'t>(&self, text: &'t str, emit: impl FnMut(Fragment<'t>)) {
         let is_control = |id, _| matches!(self.kind(id), TokenKind::Control | TokenKind::Unknown);

@@ -11,6 +11,8 @@ pub(crate) struct ArgumentRow {
     pub(crate) name: &'static str,
     pub(crate) takes: Takes,
     pub(crate) required: bool,
+    /// Takes all words that are left.
+    pub(crate) repeats: bool,
     pub(crate) help: &'static str,
 }
 
@@ -48,12 +50,17 @@ impl<T: ?Sized> Argument<T> {
     }
 
     const fn new(name: &'static str, takes: Takes, help: &'static str) -> Self {
-        Self { row: ArgumentRow { name, takes, required: false, help }, value: PhantomData }
+        Self { row: ArgumentRow { name, takes, required: false, repeats: false, help }, value: PhantomData }
     }
 
     /// With another name and meaning.
     pub(crate) const fn called(&self, name: &'static str, help: &'static str) -> Self {
         Self { row: ArgumentRow { name, help, ..self.row }, ..*self }
+    }
+
+    /// One that takes all words that are left.
+    pub(crate) const fn repeats(&self) -> Self {
+        Self { row: ArgumentRow { repeats: true, ..self.row }, ..*self }
     }
 
     /// One that has to be given.
@@ -73,6 +80,7 @@ pub(crate) static MODEL: ArgumentRow = ArgumentRow {
     name: "MODEL",
     takes: Takes::Model,
     required: false,
+    repeats: false,
     help: "a path ending in .gguf, or an alias: 1b, 3b (default: NANOCAMELID_MODEL_GGUF, else the built-in demo)",
 };
 pub(crate) static MODEL_FILE: ArgumentRow = ArgumentRow { takes: Takes::ModelFile, ..MODEL };

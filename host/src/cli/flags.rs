@@ -3,6 +3,7 @@
 use super::typed::{self, Of, choice, count, counts, limit, number, wide_count};
 use super::value::{Date, Kind};
 use crate::profile::PROFILES;
+use nanocamelid_engine::config::Pooling;
 use nanocamelid_kernels::{Kernels, KvType};
 use std::marker::PhantomData;
 use std::path::Path;
@@ -63,6 +64,7 @@ pub(super) const TOKEN_COUNT: Of<usize> = limit(1, 1 << 24);
 pub(super) const TEMPERATURE: Of<f32> = number(0.0, 100.0);
 const KERNEL_NAMES: &[&str] = &Kernels::NAMES;
 const KV_NAMES: &[&str] = &[KvType::ALL[0].name(), KvType::ALL[1].name(), KvType::ALL[2].name()];
+const POOLING_NAMES: &[&str] = &[Pooling::ALL[0].name(), Pooling::ALL[1].name(), Pooling::ALL[2].name()];
 static PROFILE_NAMES: [&str; PROFILES.len()] = [PROFILES[0].name, PROFILES[1].name];
 
 pub(crate) static HELP: Flag<()> = short('h', switch("--help", "print this help"));
@@ -146,6 +148,16 @@ pub(crate) static OUT: Flag<Path> = flag("--out", typed::PATH, "FILE", "where to
 pub(crate) static DIGEST: Flag<()> = switch("--digest", "print the FNV-1a 64 digest of the logits' bytes on stdout");
 pub(crate) static JSONL: Flag<()> =
     switch("--jsonl", "read one JSON string a line from stdin, print one JSON array of ids a line");
+pub(crate) static EMBED_JSONL: Flag<()> =
+    switch("--jsonl", "read one JSON string a line from --file or stdin, print one JSON object a line");
+pub(crate) static EMBED_FILE: Flag<Path> =
+    short('f', flag("--file", typed::PATH, "FILE", "read the text from a file; - is standard input"));
+pub(crate) static POOLING: Flag<str> = flag(
+    "--pooling",
+    choice(POOLING_NAMES),
+    "TYPE",
+    "what is made of the tokens' vectors: mean, cls (the first) or last (default: as the file says)",
+);
 pub(crate) static SPECIAL: Flag<()> = switch("--special", "let the text's control tokens become control tokens");
 pub(crate) static NO_SPECIAL: Flag<()> = switch("--no-special", "take the text as text (default)");
 pub(crate) static BOS: Flag<()> = switch("--bos", "start with the begin-of-text token");

@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 /// `nanocamelid chat [MODEL] [PROMPT] [flags]`.
 pub(crate) fn usage_line(command: &Command) -> String {
     let mut line = format!("nanocamelid {}", command.name);
-    for ArgumentRow { name, required, .. } in command.arguments {
-        line += &if *required { format!(" {name}") } else { format!(" [{name}]") };
+    for ArgumentRow { name, required, repeats, .. } in command.arguments {
+        let more = if *repeats { "..." } else { "" };
+        line += &if *required { format!(" {name}{more}") } else { format!(" [{name}{more}]") };
     }
     line + " [FLAGS]"
 }

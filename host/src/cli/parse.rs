@@ -98,7 +98,7 @@ impl Invocation {
         // The first word of the text, if one was taken.
         let mut text_at = None;
         for &argument in self.command.arguments {
-            let ArgumentRow { name, takes, required, .. } = *argument;
+            let ArgumentRow { name, takes, required, repeats, .. } = *argument;
             let wanted = match takes {
                 Takes::Model if self.model.is_some() && loose.front().is_some_and(|word| names_model(word)) => {
                     return Err(UsageError::Twice { name });
@@ -115,7 +115,7 @@ impl Invocation {
                 Takes::Word(choices) => {
                     loose.front().and_then(|word| word.to_str()).is_some_and(|word| choices.contains(&word))
                 }
-                Takes::Value(_) if self.argument_row(argument).is_some() => match loose.front() {
+                Takes::Value(_) if !repeats && self.argument_row(argument).is_some() => match loose.front() {
                     Some(word) if !is_number(word) => return Err(UsageError::Twice { name }),
                     _ => continue,
                 },
@@ -137,6 +137,10 @@ impl Invocation {
                         self.arguments.push((argument, value));
                         if argument.is_text() {
                             text_at = Some(at);
+                        }
+                        let others = if repeats { loose.len() } else { 0 };
+                        for word in loose.drain(..others) {
+                            self.arguments.push((argument, read(kind, Origin::Argument(name), &word)?));
                         }
                     }
                 },
@@ -189,6 +193,12 @@ impl Invocation {
 
     fn has_row(&self, flag: &FlagRow) -> bool {
         self.flags.iter().any(|(given, _)| *given == flag)
+    }
+
+    /// All values of an argument that repeats.
+    pub(crate) fn every<T: Typed + ?Sized>(&self, argument: &Argument<T>) -> Vec<T::Seen<'_>> {
+        let own = self.arguments.iter().filter(|(given, _)| **given == argument.row);
+        own.filter_map(|(_, value)| T::seen(value)).collect()
     }
 
     fn argument_row(&self, argument: &ArgumentRow) -> Option<&Value> {

@@ -148,13 +148,18 @@ fn describe_config(model: &Model<'_>) -> Value {
         set("n_rot", json!(rope.n_rot));
         set("rope_base", json!(rope.base));
     }
+    if model.config.is_encoder() {
+        set("encoder", json!(true));
+    }
+    if let Some(pooling) = model.config.pooling {
+        set("pooling", json!(pooling.name()));
+    }
     Value::Object(out)
 }
 
 /// How far positions are stretched, under the names that model configurations use.
 fn describe_scaling(rope: &Rope) -> Value {
-    // An f32 as it would be written, not as the f64 nearest to it.
-    let number = |x: f32| x.to_string().parse::<f64>().ok();
+    let number = output::shortest;
     let mut out = match rope.scaling {
         RopeScaling::None if rope.long_short.is_some() => json!({"type": "longrope"}),
         RopeScaling::None => json!({"type": "none"}),

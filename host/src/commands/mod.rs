@@ -21,6 +21,7 @@ macro_rules! keys {
 pub(crate) mod about;
 pub(crate) mod bench;
 pub(crate) mod chat;
+pub(crate) mod embed;
 pub(crate) mod evidence;
 mod facts;
 pub(crate) mod generate;
@@ -41,6 +42,7 @@ pub(crate) static COMMANDS: Commands = &[
     &generate::COMMAND,
     &tui::COMMAND,
     &inspect::COMMAND,
+    &embed::COMMAND,
     &tokenize::COMMAND,
     &template::COMMAND,
     &logits::COMMAND,

@@ -4,6 +4,7 @@ use super::facts;
 use crate::cli::table::{self, Argument, Command};
 use crate::cli::{Invocation, UsageError};
 use crate::error::Error;
+use crate::json_lines;
 use crate::loading;
 use crate::model_file::ModelFile;
 use crate::output::{self, Report};
@@ -12,8 +13,7 @@ use crate::resolve;
 use crate::streams;
 use nanocamelid_engine::Tokenizer;
 use serde_json::json;
-use std::io::BufRead;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// The text to take apart.
 static TEXT: Argument<str> = table::PROMPT.called("TEXT", "the text (default: standard input)");
@@ -88,23 +88,10 @@ fn piece(tokenizer: &Tokenizer<'_>, id: u32) -> String {
 /// One JSON string a line in, one JSON array a line out (with `--json`, only their count).
 fn lines(invocation: &Invocation, encode: &dyn Fn(&str) -> Vec<u32>) -> Result<usize, Error> {
     let mut n_tokens = 0;
-    for (number, line) in streams::stdin().lines().enumerate() {
-        let input = |problem: String| Error::Input { path: PathBuf::from("standard input"), problem };
-        let line = line.map_err(|error| match error.kind() {
-            std::io::ErrorKind::InvalidData => input(format!("line {}: not UTF-8", number + 1)),
-            _ => Error::Io { what: "standard input".into(), source: error },
-        })?;
-        let line = if number == 0 { prompt::without_byte_order_mark(&line) } else { &line };
-        if line.trim().is_empty() {
-            continue;
-        }
-        let text: String = serde_json::from_str(line)
-            .map_err(|error| input(format!("line {}: not a JSON string: {error}", number + 1)))?;
-        let ids = encode(&text);
+    json_lines::each(streams::stdin(), Path::new(prompt::STANDARD_INPUT), &mut |_, text| {
+        let ids = encode(text);
         n_tokens += ids.len();
-        if !invocation.has(&table::JSON) {
-            output::answer(&format!("{}\n", json!(ids)))?;
-        }
-    }
+        if invocation.has(&table::JSON) { Ok(()) } else { output::answer(&format!("{}\n", json!(ids))) }
+    })?;
     Ok(n_tokens)
 }

@@ -1,6 +1,8 @@
 //! The tensors of tiny models, and what is in them.
 
-use super::{HEAD_DIM, INPUT_WIDTH, N_EMBD, N_EXPERTS, N_KV_HEADS, N_LAYERS, SSM, Sizes, is_delta_net, is_recurrent};
+use super::{
+    DENSE_WIDTH, HEAD_DIM, INPUT_WIDTH, N_EMBD, N_EXPERTS, N_KV_HEADS, N_LAYERS, SSM, Sizes, is_delta_net, is_recurrent,
+};
 use crate::gguf_writer::GgufWriter;
 use nanocamelid_kernels::WeightType;
 
@@ -77,8 +79,8 @@ pub(super) fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_voc
                     layer("attn_q_norm.weight", &[HEAD_DIM]);
                     layer("attn_k_norm.weight", &[HEAD_DIM]);
                 }
-                "qwen3" | "qwen3moe" | "gemma3" | "gemma4" | "gemma4moe" | "lfm2" | "lfm2moe" | "exaone4"
-                | "hunyuan-dense" => {
+                "qwen3" | "qwen3moe" | "gemma3" | "gemma4" | "gemma4moe" | "gemma-embedding" | "lfm2" | "lfm2moe"
+                | "exaone4" | "hunyuan-dense" => {
                     layer("attn_q_norm.weight", &[HEAD_DIM]);
                     layer("attn_k_norm.weight", &[HEAD_DIM]);
                 }
@@ -159,6 +161,10 @@ pub(super) fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_voc
     }
     let norm = if kind.starts_with("lfm2") { "token_embd_norm.weight" } else { "output_norm.weight" };
     add(norm.into(), &[N_EMBD]);
+    if kind == "gemma-embedding" {
+        add("dense_2.weight".into(), &[N_EMBD, DENSE_WIDTH]);
+        add("dense_3.weight".into(), &[DENSE_WIDTH, N_EMBD]);
+    }
     file
 }
 

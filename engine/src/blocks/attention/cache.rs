@@ -65,6 +65,11 @@ impl<'s> KvCache<'s> {
         self.written = older.written;
     }
 
+    /// Positions stored since the cache was empty.
+    pub(super) fn n_stored(&self) -> usize {
+        self.written
+    }
+
     /// One chunk of a head's keys and values.
     pub(super) fn chunk(&self, head: usize, chunk: usize) -> [&[u8]; 2] {
         let at = head * self.n_chunks + chunk % self.n_chunks;

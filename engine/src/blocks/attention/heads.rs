@@ -18,8 +18,12 @@ pub(super) struct Heads {
     pub key_dim: usize,
     /// Components of a value.
     pub value_dim: usize,
-    /// How many positions a token sees, itself included; all of them if `None`.
+    /// How many positions a token sees, itself included; all of them if `None`. Of a window that is bidirectional half
+    /// lies on either side of the token.
     pub window: Option<usize>,
+    /// Tokens see those behind them too. Then a text is one batch, and its keys and values are all stored before the
+    /// first query is answered.
+    pub bidirectional: bool,
     /// Soft-cap of scores.
     pub softcap: Option<f32>,
 }
@@ -49,8 +53,8 @@ impl Heads {
     pub(super) fn cache_chunks(&self, sizes: &Sizes) -> usize {
         let all = sizes.n_ctx.div_ceil(CHUNK);
         match self.window {
-            Some(window) => all.min((window - 1 + sizes.n_batch).div_ceil(CHUNK) + 1),
-            None => all,
+            Some(window) if !self.bidirectional => all.min((window - 1 + sizes.n_batch).div_ceil(CHUNK) + 1),
+            _ => all,
         }
     }
 
@@ -58,18 +62,31 @@ impl Heads {
     pub(super) fn bytes_per_position(&self, kv_type: KvType) -> Result<usize, usize> {
         let bytes = |dim| kv_type.row_bytes(dim).ok_or(dim);
         let position = self.n_kv_heads * (bytes(self.key_dim)? + bytes(self.value_dim)?);
-        Ok(if self.window.is_some() { 0 } else { position })
+        Ok(if self.window.is_some() && !self.bidirectional { 0 } else { position })
     }
 
     /// First position that the token at `position` sees.
     pub(super) fn first_seen(&self, position: usize) -> usize {
-        self.window.map_or(0, |window| (position + 1).saturating_sub(window))
+        match self.window {
+            None => 0,
+            Some(window) if self.bidirectional => position.saturating_sub(window / 2),
+            Some(window) => (position + 1).saturating_sub(window),
+        }
     }
 
-    /// The slots of `chunk` that the token at `position` sees.
-    pub(super) fn range(&self, chunk: usize, position: usize) -> (u32, u32) {
+    /// One past the last position that the token at `position` sees, of `n` that are stored.
+    pub(super) fn end_seen(&self, position: usize, n: usize) -> usize {
+        match self.window {
+            _ if !self.bidirectional => position + 1,
+            None => n,
+            Some(window) => position.saturating_add(window / 2 + 1).min(n),
+        }
+    }
+
+    /// The slots of `chunk` that the token at `position` sees, of `n` positions that are stored.
+    pub(super) fn range(&self, chunk: usize, position: usize, n: usize) -> (u32, u32) {
         let within = |p: usize| (p.saturating_sub(chunk * CHUNK)).min(CHUNK) as u32;
-        let (first, end) = (within(self.first_seen(position)), within(position + 1));
+        let (first, end) = (within(self.first_seen(position)), within(self.end_seen(position, n)));
         (first, end.max(first))
     }
 

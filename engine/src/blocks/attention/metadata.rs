@@ -131,6 +131,7 @@ impl Metadata {
             key_dim,
             value_dim,
             window: is_local.then_some(self.window.len),
+            bidirectional: self.traits.encoder,
             softcap: self.softcap,
         }
     }

@@ -95,10 +95,12 @@ impl Reading<'_> {
                 row.copy_from_slice(heads.row(first + t));
             }
             let (from, to) = (start + first, start + first + n_tokens - 1);
-            for chunk in self.heads.first_seen(from) / CHUNK..=to / CHUNK {
+            let n = self.cache.n_stored();
+            let last_seen = self.heads.end_seen(to, n) - 1;
+            for chunk in self.heads.first_seen(from) / CHUNK..=last_seen / CHUNK {
                 let mut ranges = [(0, 0); TILE_QUERIES];
                 for (t, range) in ranges[..n_tokens].iter_mut().enumerate() {
-                    *range = self.heads.range(chunk, from + t);
+                    *range = self.heads.range(chunk, from + t, n);
                 }
                 kernels.attend(&self.chunk(head, chunk, gathered, &ranges[..n_tokens]), &mut state);
             }
@@ -117,14 +119,15 @@ impl Reading<'_> {
         let (group, kernels, position) = (self.heads.group(), pass.workers.kernels, pass.position);
         let width = group * value_dim;
         let first_chunk = self.heads.first_seen(position) / CHUNK;
-        let n_chunks = position / CHUNK + 1 - first_chunk;
+        let n_stored = self.cache.n_stored();
+        let n_chunks = (self.heads.end_seen(position, n_stored) - 1) / CHUNK + 1 - first_chunk;
         // [kv head][chunk]: the chunks of a head lie together for the merge.
         let states = partials.split(n_kv_heads * n_chunks, group, width);
         pass.workers.share(states.enumerate(), |(i, mut state), _| {
             let (head, chunk) = (i / n_chunks, first_chunk + i % n_chunks);
             state.reset();
             let queries = &queries[head * group * key_dim..][..group * key_dim];
-            let ranges = [self.heads.range(chunk, position)];
+            let ranges = [self.heads.range(chunk, position, n_stored)];
             kernels.attend(&self.chunk(head, chunk, queries, &ranges), &mut state);
         });
         let merge = |(head, (chunks, mixed)): (usize, (AttentionState<'_>, &mut [f32]))| {

@@ -1,0 +1,222 @@
+//! `embed`: texts to vectors.
+
+use super::facts;
+use super::opening::Opening;
+use crate::cli::table::{self, Argument, Command};
+use crate::cli::{Invocation, UsageError};
+use crate::error::{Error, TextProblem};
+use crate::fitting::Fitting;
+use crate::json_lines;
+use crate::loading;
+use crate::machine::memory;
+use crate::model_file::ModelFile;
+use crate::output::{self, rounded, shortest};
+use crate::owned_session::OwnedSession;
+use crate::pool::Pool;
+use crate::prompt;
+use crate::settings::Settings;
+use crate::streams;
+use nanocamelid_engine::config::Pooling;
+use nanocamelid_engine::session::normalize;
+use nanocamelid_engine::{Model, Tokenizer};
+use nanocamelid_kernels::KvType;
+use serde_json::{Value, json};
+use std::io::BufReader;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Contexts are made in steps of this, so that texts of about one length share a session.
+const STEP: usize = 256;
+
+/// The texts to embed.
+static TEXTS: Argument<str> =
+    table::PROMPT.called("TEXT", "a text; more may follow (default: --file, or standard input as one text)").repeats();
+
+/// Its row of the table.
+pub(crate) static COMMAND: Command = Command {
+    name: "embed",
+    about: "embeddings of texts: a vector of length 1 for each",
+    details: "A line for each text: its values, with spaces between them. With --jsonl each line is an object with index,\n\
+              n_tokens and embedding; with --json the report has these objects as embeddings. A model that writes text\n\
+              embeds too, with --pooling where its file names none. A text is embedded as a whole or refused.",
+    arguments: &[&table::MODEL, &TEXTS.row],
+    flags: &[
+        &[&table::EMBED_JSONL.row, &table::POOLING.row, &table::EMBED_FILE.row],
+        &[&table::EXPECT.row, &table::CTX.row, &table::BATCH.row, &table::KV.row],
+        table::WORKERS,
+    ],
+    keys: keys!(
+        model,
+        "kernel",
+        "threads",
+        "threads_batch",
+        "context_limit",
+        "kv_type",
+        "prefill_batch",
+        "pooling",
+        "n_embd",
+        "n_texts",
+        "n_tokens",
+        "embeddings",
+        "prefill_sec",
+        "load_sec",
+        "peak_rss_bytes"
+    ),
+    run,
+};
+
+/// Runs the command.
+pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    for (a, is_given) in
+        [("--jsonl", invocation.has(&table::EMBED_JSONL)), ("--file", invocation.has(&table::EMBED_FILE))]
+    {
+        if is_given && invocation.argument(&TEXTS).is_some() {
+            return Err(UsageError::Conflict { a, b: "TEXT" }.into());
+        }
+    }
+    // Keys and values serve one pass: they are kept as they are, unless asked otherwise.
+    let as_they_are = Some(KvType::F32).filter(|_| invocation.get(&table::KV).is_none());
+    let asked = invocation.get(&table::POOLING).and_then(Pooling::from_name);
+    let opening = Opening::new(invocation, &|report| {
+        if let Some(kv_type) = as_they_are {
+            report.set("kv_type", kv_type.name());
+        }
+        report.set("pooling", asked.map(Pooling::name));
+    })?;
+    let Some(opening) = opening else { return Ok(()) };
+    opening.say_plan();
+    let Opening { settings, resolved, mut report } = opening;
+    let settings = Settings { kv_type: as_they_are.unwrap_or(settings.kv_type), ..settings };
+
+    let started = Instant::now();
+    let file = ModelFile::open(resolved)?;
+    let gguf = file.parse()?;
+    let model = file.any_model(&gguf)?;
+    let tokenizer = loading::tokenizer(&file, &gguf)?;
+    let audited = file.accept(file.audit(&gguf, None, settings.expect))?;
+    facts::of_audit(&mut report, audited.as_ref());
+    facts::of_model(&mut report, &gguf, &model);
+    let no_pooling = || Error::NoPooling { model: file.resolved.name() };
+    let pooling = asked.or(model.config.pooling).ok_or_else(no_pooling)?;
+    let pool = settings.start_workers()?;
+    let fitting = Fitting::new(&file, &model, &settings);
+    let mut embedder = Embedder { model: &model, tokenizer: &tokenizer, fitting, pool: &pool, pooling, session: None };
+    report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
+
+    let json = invocation.has(&table::JSON);
+    let (mut all, mut n_texts, mut n_tokens, mut time) = (Vec::new(), 0, 0, Duration::ZERO);
+    let is_lines = invocation.has(&table::EMBED_JSONL);
+    let mut take = |label: &str, text: &str| {
+        let embedding = embedder.embed(label, text)?;
+        n_tokens += embedding.n_tokens;
+        time += embedding.time;
+        let index = n_texts;
+        n_texts += 1;
+        match (json, is_lines) {
+            (true, _) => all.push(embedding.to_json(index)),
+            (false, true) => output::answer(&format!("{}\n", embedding.to_json(index)))?,
+            (false, false) => output::answer(&embedding.to_line())?,
+        }
+        Ok(())
+    };
+    each_text(invocation, &mut take)?;
+
+    report.set("context_limit", embedder.session.as_ref().map(|session| session.n_ctx()));
+    report.set("pooling", pooling.name());
+    report.set("n_embd", model.config.n_embd);
+    report.set("n_texts", n_texts);
+    report.set("n_tokens", n_tokens);
+    if json {
+        report.set("embeddings", all);
+    }
+    report.set("prefill_sec", rounded(time.as_secs_f64()));
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
+    report.finish(invocation)
+}
+
+/// Hands `take` every text that was given, with what it is called in errors.
+fn each_text(invocation: &Invocation, take: &mut dyn FnMut(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
+    let texts = invocation.every(&TEXTS);
+    if invocation.has(&table::EMBED_JSONL) {
+        let path = invocation.get(&table::EMBED_FILE).filter(|path| *path != Path::new("-"));
+        let name = path.unwrap_or(Path::new(prompt::STANDARD_INPUT));
+        let mut take = |number: usize, text: &str| take(&format!("{}: line {number}", name.display()), text);
+        return match path {
+            Some(path) => json_lines::each(BufReader::new(prompt::open(path)?), name, &mut take),
+            None => json_lines::each(streams::stdin(), name, &mut take),
+        };
+    }
+    if texts.is_empty() {
+        let text = prompt::read_from(invocation, &TEXTS, &table::EMBED_FILE)?;
+        return take("the text", &text);
+    }
+    let one = texts.len() == 1;
+    for (i, text) in (1..).zip(texts) {
+        take(&if one { "the text".into() } else { format!("text {i}") }, text)?;
+    }
+    Ok(())
+}
+
+/// Makes embeddings, in a session that is as long as the longest text so far needs.
+struct Embedder<'e> {
+    model: &'e Model<'e>,
+    tokenizer: &'e Tokenizer<'e>,
+    fitting: Fitting<'e>,
+    pool: &'e Pool,
+    pooling: Pooling,
+    session: Option<OwnedSession<'e>>,
+}
+
+/// One of them.
+struct Embedding {
+    n_tokens: usize,
+    /// Of length 1.
+    values: Vec<f32>,
+    time: Duration,
+}
+
+impl Embedder<'_> {
+    fn embed(&mut self, label: &str, text: &str) -> Result<Embedding, Error> {
+        let refused = |problem| Error::Text { label: label.to_owned(), problem };
+        let mut tokens = Vec::new();
+        if self.tokenizer.encode_whole(text, &mut tokens) == 0 {
+            return Err(refused(TextProblem::Empty));
+        }
+        let n_tokens = tokens.len();
+        let asked = self.fitting.settings().n_ctx;
+        let limit = asked.unwrap_or(self.model.config.n_ctx_train);
+        if n_tokens > limit {
+            return Err(refused(TextProblem::TooLong { n_tokens, limit, is_asked: asked.is_some() }));
+        }
+        let session = match &mut self.session {
+            Some(session) if session.n_ctx() >= n_tokens => session,
+            session => {
+                // Not both at once.
+                *session = None;
+                let plan = self.fitting.exactly(n_tokens.next_multiple_of(STEP).min(limit))?;
+                session.insert(OwnedSession::new(plan)?)
+            }
+        };
+        let started = Instant::now();
+        let mut values = vec![0.0; self.model.config.n_embd];
+        session.embed(self.pool, &tokens, self.pooling, &mut values)?;
+        let time = started.elapsed();
+        normalize(&mut values);
+        match values.iter().all(|value| value.is_finite()) {
+            true => Ok(Embedding { n_tokens, values, time }),
+            false => Err(refused(TextProblem::NotNumbers)),
+        }
+    }
+}
+
+impl Embedding {
+    fn to_json(&self, index: usize) -> Value {
+        let values: Vec<Value> = self.values.iter().copied().map(shortest).collect();
+        json!({"index": index, "n_tokens": self.n_tokens, "embedding": values})
+    }
+
+    fn to_line(&self) -> String {
+        let values: Vec<String> = self.values.iter().map(f32::to_string).collect();
+        values.join(" ") + "\n"
+    }
+}

@@ -1,0 +1,267 @@
+//! Embeddings of texts against vectors recorded from an independent engine, and against themselves: batches, threads
+//! and kernel tables must not move a bit.
+
+use nanocamelid_engine::config::Pooling;
+use nanocamelid_engine::session::normalize;
+use nanocamelid_engine::{Executor, Gguf, Model, SessionError, SessionOptions, SessionPlan, SingleThread};
+use nanocamelid_kernels::{Kernels, KvType};
+use nanocamelid_tests::features::detect;
+use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
+use nanocamelid_tests::tiny_model::tiny_model;
+use nanocamelid_tests::{ScopedThreads, fixture, fixtures, is_emulated, read_f32};
+use std::fs;
+
+/// How far a value may be from the recorded one.
+const BOUND: f32 = 2e-3;
+/// How alike vectors must be.
+const COSINE: f64 = 0.9999;
+
+/// One model, a text, and its vector: pooled, not brought to length 1.
+struct Embedded {
+    name: String,
+    gguf: Vec<u8>,
+    ids: Vec<u32>,
+    vector: Vec<f32>,
+}
+
+/// `MODEL.TEXT.ids` and `.embd.f32` beside `MODEL.gguf`.
+fn recorded() -> Vec<Embedded> {
+    let folder = fixture("embed");
+    let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter_map(|name| name.strip_suffix(".ids").map(String::from)).collect();
+    names.sort();
+    assert!(!names.is_empty(), "{} holds no texts", folder.display());
+    let read = |name: &String| {
+        let model = name.split('.').next().unwrap_or(name);
+        let ids = fs::read_to_string(folder.join(format!("{name}.ids"))).unwrap();
+        Embedded {
+            name: name.clone(),
+            gguf: fs::read(folder.join(format!("{model}.gguf"))).unwrap(),
+            ids: ids.trim().split(',').map(|id| id.parse().unwrap()).collect(),
+            vector: read_f32(&folder.join(format!("{name}.embd.f32"))),
+        }
+    };
+    names.iter().map(read).collect()
+}
+
+fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
+    SessionOptions { n_ctx, n_batch, n_outputs: 1, kv_type: KvType::F32, n_workers: 4 }
+}
+
+/// The embedding of a text; the model's own pooling where none is given.
+fn embed(
+    gguf: &[u8],
+    ids: &[u32],
+    pooling: Option<Pooling>,
+    kernels: &'static Kernels,
+    n_batch: usize,
+    executor: &dyn Executor,
+) -> Vec<f32> {
+    let gguf = Gguf::parse(gguf).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let pooling = pooling.or(model.config.pooling).expect("a pooling");
+    let plan = SessionPlan::new(&model, kernels, options(ids.len(), n_batch)).unwrap();
+    let mut arena = vec![0xA5u8; plan.required_bytes()];
+    let mut session = plan.start(&mut arena).unwrap();
+    let mut vector = vec![f32::NAN; model.config.n_embd];
+    session.embed(executor, ids, pooling, &mut vector).unwrap();
+    vector
+}
+
+fn best() -> &'static Kernels {
+    Kernels::select(detect())
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum() };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn vectors_are_those_recorded() {
+    let mut failures = Vec::new();
+    for text in recorded() {
+        let ours = embed(&text.gguf, &text.ids, None, best(), 512, &SingleThread);
+        assert_eq!(ours.len(), text.vector.len(), "{}", text.name);
+        let worst = ours.iter().zip(&text.vector).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let cosine = cosine(&ours, &text.vector);
+        println!("{}: max abs difference {worst:.2e}, cosine {cosine:.7}", text.name);
+        if !(worst <= BOUND && cosine > COSINE) {
+            failures.push(text.name);
+        }
+    }
+    assert_eq!(failures, Vec::<String>::new(), "beyond the bounds");
+}
+
+#[test]
+fn threads_and_tables_do_not_move_a_bit() {
+    let emulated = is_emulated();
+    for text in recorded() {
+        let expected = bits(&embed(&text.gguf, &text.ids, None, best(), 512, &SingleThread));
+        for kernels in Kernels::all(detect()).filter(|kernels| !emulated || kernels.name() == best().name()) {
+            for threads in [1, 3] {
+                let ours = embed(&text.gguf, &text.ids, None, kernels, 7, &ScopedThreads(threads));
+                assert_eq!(bits(&ours), expected, "{} on {}, {threads} threads", text.name, kernels.name());
+            }
+        }
+    }
+}
+
+/// A decoder takes a text in batches; what it makes of each token and their sum do not depend on them.
+#[test]
+fn batches_do_not_move_a_bit() {
+    for fixture in fixtures("archs").into_iter().filter(|f| ["qwen3", "gemma3", "qwen35", "lfm2"].contains(&&*f.name)) {
+        for pooling in Pooling::ALL {
+            let [one, seven, all] = [1, 7, 512].map(|n_batch| {
+                bits(&embed(&fixture.gguf, &fixture.ids, Some(pooling), best(), n_batch, &ScopedThreads(2)))
+            });
+            assert_eq!(one, all, "{} {}", fixture.name, pooling.name());
+            assert_eq!(seven, all, "{} {}", fixture.name, pooling.name());
+        }
+    }
+}
+
+/// The mean is that of what one token at a time, as the last of a text, is made of.
+#[test]
+fn a_mean_of_a_decoder_is_that_of_its_last_tokens() {
+    let bytes = tiny_model("qwen3").finish().bytes;
+    let ids = [3, 7, 1, 12, 5];
+    let of = |ids: &[u32], pooling| embed(&bytes, ids, Some(pooling), best(), 4, &SingleThread);
+    let last: Vec<Vec<f32>> = (1..=ids.len()).map(|n| of(&ids[..n], Pooling::Last)).collect();
+    let mean: Vec<f32> = (0..last[0].len()).map(|i| last.iter().map(|v| v[i]).sum::<f32>() / 5.0).collect();
+    assert!(cosine(&mean, &of(&ids, Pooling::Mean)) > 0.999_999);
+    assert_eq!(bits(&of(&ids, Pooling::Cls)), bits(&last[0]));
+}
+
+/// In an encoder the first token sees the last; in a decoder it does not.
+#[test]
+fn only_encoders_look_ahead() {
+    let first = |kind, ids: &[u32]| {
+        let bytes = tiny_model(kind).finish().bytes;
+        bits(&embed(&bytes, ids, Some(Pooling::Cls), best(), 512, &SingleThread))
+    };
+    assert_eq!(first("gemma3", &[3, 7, 9]), first("gemma3", &[3, 7, 10]));
+    assert_ne!(first("gemma-embedding", &[3, 7, 9]), first("gemma-embedding", &[3, 7, 10]));
+    // Both layers have a window of four, half of it on either side: two layers reach over four tokens.
+    let far = |last| first("gemma-embedding", &[3, 7, 9, 11, 13, last]);
+    assert_eq!(far(4), far(5));
+    let near = |last| first("gemma-embedding", &[3, 7, 9, 11, last]);
+    assert_ne!(near(4), near(5));
+}
+
+/// Nothing of an earlier text is left.
+#[test]
+fn every_text_is_a_new_one() {
+    for kind in ["gemma-embedding", "qwen3"] {
+        let bytes = tiny_model(kind).finish().bytes;
+        let gguf = Gguf::parse(&bytes).unwrap();
+        let model = Model::new(&gguf).unwrap();
+        let plan = SessionPlan::new(&model, best(), options(8, 3)).unwrap();
+        let mut arena = vec![0u8; plan.required_bytes()];
+        let mut session = plan.start(&mut arena).unwrap();
+        let mut embed = |ids: &[u32]| {
+            let mut vector = vec![0.0; model.config.n_embd];
+            session.embed(&SingleThread, ids, Pooling::Mean, &mut vector).map(|()| bits(&vector))
+        };
+        let short = embed(&[4, 5]).unwrap();
+        let long = embed(&[9, 8, 7, 6, 5, 4, 3, 2]).unwrap();
+        assert_ne!(short, long);
+        let too_long = embed(&[1; 9]);
+        assert_eq!(too_long, Err(SessionError::ContextFull { n_ctx: 8, wanted: 9 }), "{kind}");
+        assert_eq!(embed(&[]), Err(SessionError::Empty));
+        let n_vocab = model.config.n_vocab;
+        assert_eq!(embed(&[1, n_vocab as u32]), Err(SessionError::Token { token: n_vocab as u32, n_vocab }));
+        assert_eq!(embed(&[4, 5]).unwrap(), short, "{kind}");
+    }
+}
+
+#[test]
+fn an_encoder_has_no_logits() {
+    let bytes = tiny_model("gemma-embedding").finish().bytes;
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let plan = SessionPlan::new(&model, best(), options(8, 8)).unwrap();
+    let mut arena = vec![0u8; plan.required_bytes()];
+    let mut session = plan.start(&mut arena).unwrap();
+    assert_eq!(session.prefill(&SingleThread, &[1]), Err(SessionError::NoHead));
+    assert_eq!(session.prefill_each(&SingleThread, &[1], &mut |_, _| {}), Err(SessionError::NoHead));
+}
+
+#[test]
+fn a_part_of_a_model_embeds_nothing() {
+    let bytes = tiny_model("qwen3").finish().bytes;
+    let gguf = Gguf::parse(&bytes).unwrap();
+    for (range, expected) in [(0..1, SessionError::NoEnd), (1..2, SessionError::WrongInput)] {
+        let model = Model::with_layers(&gguf, range).unwrap();
+        let plan = SessionPlan::new(&model, best(), options(8, 8)).unwrap();
+        let mut arena = vec![0u8; plan.required_bytes()];
+        let mut session = plan.start(&mut arena).unwrap();
+        let mut vector = vec![0.0; model.config.n_embd];
+        assert_eq!(session.embed(&SingleThread, &[1], Pooling::Last, &mut vector), Err(expected));
+    }
+}
+
+/// What the file says of pooling, or why it is refused.
+fn pooling_of(file: &GgufWriter) -> Result<Option<Pooling>, String> {
+    let bytes = file.finish().bytes;
+    let gguf = Gguf::parse(&bytes).unwrap();
+    Model::new(&gguf).map(|model| model.config.pooling).map_err(|error| error.to_string())
+}
+
+#[test]
+fn poolings_are_read_or_refused_by_name() {
+    for kind in ["gemma-embedding", "qwen3"] {
+        let key = format!("{kind}.pooling_type");
+        let mut file = tiny_model(kind);
+        file.entries.retain(|(name, _)| *name != key.as_bytes());
+        assert_eq!(pooling_of(&file), Ok(None), "{kind}");
+        let known = [(0, None), (1, Some(Pooling::Mean)), (2, Some(Pooling::Cls)), (3, Some(Pooling::Last))];
+        for (number, expected) in known {
+            file.set(&key, Value::u32(number));
+            assert_eq!(pooling_of(&file), Ok(expected), "{kind}");
+        }
+        file.set(&key, Value::u32(4));
+        let refused = pooling_of(&file).unwrap_err();
+        assert!(refused.contains("rank"), "{refused}");
+        for bad in [Value::u32(5), Value::i32(-1), Value::string("mean")] {
+            file.set(&key, bad);
+            assert_eq!(
+                pooling_of(&file).unwrap_err(),
+                format!("metadata key {key} has an unusable type, length or value")
+            );
+        }
+    }
+}
+
+#[test]
+fn layers_behind_the_pooling_agree_or_are_refused() {
+    let mut file = tiny_model("gemma-embedding");
+    assert_eq!(pooling_of(&file), Ok(Some(Pooling::Mean)));
+    file.set("gemma-embedding.dense_3_feat_in", Value::u32(5));
+    assert!(pooling_of(&file).unwrap_err().contains("dense_3_feat_in"));
+    let mut file = tiny_model("gemma-embedding");
+    file.tensors.retain(|tensor| tensor.name != b"dense_3.weight");
+    assert_eq!(pooling_of(&file).unwrap_err(), "tensor dense_3.weight is missing");
+    // Many files have neither.
+    file.tensors.retain(|tensor| tensor.name != b"dense_2.weight");
+    assert_eq!(pooling_of(&file), Ok(Some(Pooling::Mean)));
+}
+
+#[test]
+fn a_vector_is_brought_to_length_1() {
+    let mut vector = [3.0, 0.0, -4.0];
+    normalize(&mut vector);
+    assert_eq!(vector, [0.6, 0.0, -0.8]);
+    let mut zeros = [0.0; 4];
+    normalize(&mut zeros);
+    assert_eq!(zeros, [0.0; 4]);
+    // Squares that no f32 holds.
+    let scale = 2f32.powi(100);
+    let mut large = [3.0 * scale, 4.0 * scale];
+    normalize(&mut large);
+    assert_eq!(large, [0.6, 0.8]);
+}
