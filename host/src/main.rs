@@ -12,6 +12,7 @@ mod fitting;
 mod loading;
 mod machine;
 mod map;
+mod messages;
 mod model_file;
 mod model_word;
 mod output;
@@ -26,6 +27,7 @@ mod sampling;
 mod settings;
 mod signals;
 mod streams;
+mod template_value;
 mod trace;
 
 use cli::table;
