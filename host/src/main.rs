@@ -13,6 +13,7 @@ mod json_lines;
 mod loading;
 mod machine;
 mod map;
+mod messages;
 mod model_file;
 mod model_word;
 mod output;
@@ -27,6 +28,7 @@ mod sampling;
 mod settings;
 mod signals;
 mod streams;
+mod template_value;
 mod trace;
 
 use cli::table;

@@ -17,16 +17,15 @@ pub(super) enum StatementKind {
     Data(Box<str>),
     /// `{{ expression }}`
     Output(Expression),
+    /// `{% print a, b %}`
+    Print(Vec<Expression>),
     If {
         branches: Vec<(Expression, Body)>,
         otherwise: Body,
     },
     For {
-        target: Target,
         iterable: Expression,
-        condition: Option<Expression>,
-        body: Body,
-        otherwise: Body,
+        each: For,
     },
     Set(Target, Expression),
     /// `{% set name | filters %} body {% endset %}`
@@ -54,11 +53,25 @@ pub(super) enum StatementKind {
     Continue,
 }
 
+/// A loop besides what it goes over.
+#[derive(Debug)]
+pub(super) struct For {
+    pub(super) target: Target,
+    pub(super) condition: Option<Expression>,
+    pub(super) body: Body,
+    pub(super) otherwise: Body,
+    /// Whether `loop(sequence)` runs it again.
+    pub(super) recursive: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Macro {
     pub(super) name: Box<str>,
     pub(super) parameters: Vec<(Box<str>, Option<Expression>)>,
     pub(super) body: Body,
+    /// Whether its body names `varargs` or `kwargs`, which take the arguments that no parameter does.
+    pub(super) uses_varargs: bool,
+    pub(super) uses_kwargs: bool,
 }
 
 /// What a `set` or a `for` assigns to.
@@ -75,6 +88,8 @@ pub(super) enum Expression {
     None,
     Bool(bool),
     Int(i64),
+    /// The digits of an integer beyond 64 bits.
+    BigInt(Box<str>),
     Float(f64),
     Text(Box<str>),
     Name(Box<str>),
@@ -142,4 +157,8 @@ pub(super) enum Suffix {
 pub(super) struct Arguments {
     pub(super) positional: Vec<Expression>,
     pub(super) keyword: Vec<(Box<str>, Expression)>,
+    /// `*sequence`
+    pub(super) more_positional: Option<Box<Expression>>,
+    /// `**dictionary`
+    pub(super) more_keyword: Option<Box<Expression>>,
 }

@@ -22,7 +22,7 @@ pub enum ErrorKind {
     Character(char),
     /// A name longer than [`super::MAX_NAME_BYTES`].
     NameTooLong,
-    /// A number that does not fit.
+    /// A number that is too large.
     Number,
     /// A string, comment or tag without its end.
     Unclosed(&'static str),
@@ -57,7 +57,7 @@ pub enum ErrorKind {
     Filter(Box<str>),
     /// A test nobody knows.
     Test(Box<str>),
-    /// Arithmetic outside 64 bits, or a division by zero.
+    /// Arithmetic outside 128 bits, or a division by zero.
     Arithmetic,
     /// `range` with more than 100000 numbers.
     Range,
@@ -78,7 +78,7 @@ impl fmt::Display for Error {
             }
             ErrorKind::Character(c) => write!(f, "unexpected character {c:?}"),
             ErrorKind::NameTooLong => write!(f, "a name is longer than {} bytes", super::MAX_NAME_BYTES),
-            ErrorKind::Number => f.write_str("a number does not fit 64 bits"),
+            ErrorKind::Number => f.write_str("a number is too large"),
             ErrorKind::Unclosed(what) => write!(f, "{what} is not closed"),
             ErrorKind::Expected(what) => write!(f, "expected {what}"),
             ErrorKind::Tag(name) => write!(f, "unknown or misplaced tag '{}'", Shown(name)),

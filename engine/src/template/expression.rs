@@ -1,14 +1,17 @@
 //! Evaluates expressions.
 
 use super::ast::{Arguments, Comparison, Expression, Suffix};
+use super::comparison::lookup;
 use super::error::{ErrorKind, Outcome};
 use super::functions::Function;
+use super::integers;
 use super::interpreter::Interpreter;
 use super::methods::Method;
 use super::operators::{arithmetic, contains, negative, slice};
 use super::python::write_str;
 use super::text::Text;
-use super::value::{ListKind, Value, lookup};
+use super::value::{ListKind, Value};
+use alloc::borrow::Cow;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -16,7 +19,7 @@ use alloc::vec::Vec;
 #[derive(Default)]
 pub(super) struct CallArguments<'t> {
     pub(super) positional: Vec<Value>,
-    pub(super) keyword: Vec<(&'t str, Value)>,
+    pub(super) keyword: Vec<(Cow<'t, str>, Value)>,
     /// The body of a `{% call %}`.
     pub(super) caller: Option<Value>,
 }
@@ -34,7 +37,7 @@ impl CallArguments<'_> {
             *slot = Some(value);
         }
         for (name, value) in self.keyword {
-            match names.iter().position(|known| *known == name) {
+            match names.iter().position(|known| name == *known) {
                 Some(at) if bound[at].is_none() => bound[at] = Some(value),
                 _ => return Err(wrong),
             }
@@ -58,6 +61,10 @@ impl<'t> Interpreter<'t> {
             Expression::None => Ok(Value::None),
             Expression::Bool(b) => Ok(Value::Bool(*b)),
             Expression::Int(n) => Ok(Value::Int(*n)),
+            Expression::BigInt(digits) => {
+                self.budget.take(digits.len())?;
+                integers::parse(digits).ok_or(ErrorKind::Number)
+            }
             Expression::Float(x) => Ok(Value::Float(*x)),
             Expression::Text(text) => self.budget.literal(text),
             Expression::Name(name) => Ok(self
@@ -83,7 +90,7 @@ impl<'t> Interpreter<'t> {
             Expression::Not(operand) => Ok(Value::Bool(!self.evaluate(operand)?.is_true())),
             Expression::Negative(operand) => negative(&self.evaluate(operand)?),
             Expression::Positive(operand) => match self.evaluate(operand)? {
-                value @ (Value::Int(_) | Value::Float(_)) => Ok(value),
+                value @ (Value::Int(_) | Value::BigInt(_) | Value::Float(_)) => Ok(value),
                 _ => Err(ErrorKind::Type("+")),
             },
             Expression::Arithmetic(first, rest) => {
@@ -211,9 +218,25 @@ impl<'t> Interpreter<'t> {
     }
 
     pub(super) fn arguments(&mut self, arguments: &'t Arguments) -> Outcome<CallArguments<'t>> {
-        let positional = self.all(&arguments.positional)?;
-        let keyword = arguments.keyword.iter().map(|(name, value)| Ok((&**name, self.evaluate(value)?)));
-        Ok(CallArguments { positional, keyword: keyword.collect::<Outcome<_>>()?, caller: None })
+        let mut positional = self.all(&arguments.positional)?;
+        let named = arguments.keyword.iter().map(|(name, value)| Ok((Cow::Borrowed(&**name), self.evaluate(value)?)));
+        let mut keyword: Vec<(Cow<'t, str>, Value)> = named.collect::<Outcome<_>>()?;
+        if let Some(more) = &arguments.more_positional {
+            positional.extend(self.evaluate(more)?.iterate(&self.budget)?);
+        }
+        if let Some(more) = &arguments.more_keyword {
+            let Value::Map(map) = self.evaluate(more)? else { return Err(ErrorKind::Type("**")) };
+            for (name, value) in map.entries() {
+                let name = name.as_text().ok_or(ErrorKind::Type("**"))?.as_str();
+                self.budget.take(name.len() + size_of::<(Cow<'_, str>, Value)>())?;
+                self.budget.step(keyword.len())?;
+                if keyword.iter().any(|(known, _)| known == name) {
+                    return Err(ErrorKind::Arguments("**"));
+                }
+                keyword.push((Cow::Owned(name.into()), value.clone()));
+            }
+        }
+        Ok(CallArguments { positional, keyword, caller: None })
     }
 
     pub(super) fn call(&mut self, callee: Value, arguments: CallArguments<'t>) -> Outcome<Value> {
@@ -221,6 +244,7 @@ impl<'t> Interpreter<'t> {
             Value::Function(function) => self.call_function(function, arguments),
             Value::Method(bound) => self.call_method(&bound.0, bound.1, arguments),
             Value::Macro(number) => self.call_macro(number, arguments),
+            Value::Loop(state) => self.call_loop(&state, arguments),
             _ => Err(ErrorKind::Type("call")),
         }
     }
@@ -239,6 +263,10 @@ impl<'t> Interpreter<'t> {
                 namespace.iter().find(|(key, _)| key == name).map_or(Value::Undefined, |(_, value)| value.clone())
             }
             Value::Loop(state) => state.attribute(name),
+            Value::List(list) if list.kind() == ListKind::Group => {
+                let at = ["grouper", "list"].into_iter().position(|known| known == name);
+                at.map_or(Value::Undefined, |at| list.items()[at].clone())
+            }
             _ => Value::Undefined,
         })
     }

@@ -208,6 +208,7 @@ impl Parser<'_> {
                 Expression::Text(text.into())
             }
             Token::Int(n) => Expression::Int(*n),
+            Token::BigInt(digits) => Expression::BigInt(digits.clone()),
             Token::Float(x) => Expression::Float(*x),
             Token::Operator("(") => {
                 if self.take_operator(")") {
@@ -278,7 +279,7 @@ impl Parser<'_> {
                 false
             }
             Token::Name(next) => !matches!(&**next, "else" | "or" | "and" | "is" | "if" | "not" | "in"),
-            Token::Text(_) | Token::Int(_) | Token::Float(_) | Token::Operator("[" | "{") => true,
+            Token::Text(_) | Token::Int(_) | Token::BigInt(_) | Token::Float(_) | Token::Operator("[" | "{") => true,
             _ => false,
         };
         if starts_argument {
@@ -290,30 +291,49 @@ impl Parser<'_> {
         Ok(Suffix::Test { name, arguments, negated })
     }
 
-    /// `(a, b, name=c)`
+    /// `(a, b, *c, name=d, **e)`
     pub(super) fn arguments(&mut self) -> Outcome<Arguments> {
         let mut arguments = Arguments::default();
         self.expect_operator("(")?;
         let parsed = self.sequence(")", |parser| {
-            if parser.is_operator("*") || parser.is_operator("**") {
-                return Err(ErrorKind::Unsupported("a call with * or **"));
+            if parser.take_operator("*") {
+                return Ok((Argument::MorePositional, parser.expression()?));
+            }
+            if parser.take_operator("**") {
+                return Ok((Argument::MoreKeyword, parser.expression()?));
             }
             if let (Token::Name(name), Token::Operator("=")) = (parser.peek(), parser.peek_second()) {
                 parser.next();
                 parser.next();
-                return Ok((Some(name.clone()), parser.expression()?));
+                return Ok((Argument::Keyword(name.clone()), parser.expression()?));
             }
-            Ok((None, parser.expression()?))
+            Ok((Argument::Positional, parser.expression()?))
         })?;
-        for (name, value) in parsed {
-            match name {
-                Some(name) => arguments.keyword.push((name, value)),
-                None if arguments.keyword.is_empty() => arguments.positional.push(value),
-                None => return Err(ErrorKind::Expected("a keyword argument")),
+        for (argument, value) in parsed {
+            let Arguments { positional, keyword, more_positional, more_keyword } = &mut arguments;
+            // What Jinja allows behind what.
+            match argument {
+                Argument::Keyword(name) if more_keyword.is_none() => keyword.push((name, value)),
+                Argument::Positional if keyword.is_empty() && more_positional.is_none() && more_keyword.is_none() => {
+                    positional.push(value);
+                }
+                Argument::MorePositional if more_positional.is_none() && more_keyword.is_none() => {
+                    *more_positional = Some(Box::new(value));
+                }
+                Argument::MoreKeyword if more_keyword.is_none() => *more_keyword = Some(Box::new(value)),
+                _ => return Err(ErrorKind::Expected("arguments in order")),
             }
         }
         Ok(arguments)
     }
+}
+
+/// How an argument is given.
+enum Argument {
+    Positional,
+    Keyword(Box<str>),
+    MorePositional,
+    MoreKeyword,
 }
 
 /// The operand alone, or the chain of them.

@@ -3,9 +3,12 @@
 use super::budget::Budget;
 use super::error::{ErrorKind, Outcome};
 use super::expression::CallArguments;
+use super::integers;
 use super::interpreter::Interpreter;
 use super::python::to_str;
+use super::text::Text;
 use super::value::{ListKind, Loop, Value};
+use alloc::borrow::Cow;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -67,7 +70,7 @@ impl<'t> Interpreter<'t> {
                     (Some(date), Some(Value::Text(format))) => {
                         // The longest directive, %c, becomes 24 characters.
                         budget.take(format.len() * 24)?;
-                        budget.literal(&date.format(format.as_str()))
+                        budget.text(format.map(|format| date.format(format)))
                     }
                     _ => Err(wrong),
                 }
@@ -99,7 +102,11 @@ fn range(arguments: CallArguments<'_>, budget: &Budget) -> Outcome<Value> {
 }
 
 /// The entries of `dict(mapping, name=value)`.
-fn entries(arguments: CallArguments<'_>, callee: &'static str, budget: &Budget) -> Outcome<Vec<(Value, Value)>> {
+pub(super) fn entries(
+    arguments: CallArguments<'_>,
+    callee: &'static str,
+    budget: &Budget,
+) -> Outcome<Vec<(Value, Value)>> {
     let mut entries = Vec::new();
     match &arguments.positional[..] {
         [] => {}
@@ -116,15 +123,27 @@ fn entries(arguments: CallArguments<'_>, callee: &'static str, budget: &Budget) 
         _ => return Err(ErrorKind::Arguments(callee)),
     }
     for (name, value) in arguments.keyword {
-        let key = budget.literal(name)?;
+        let key = keyword_text(&name, budget)?;
         insert(&mut entries, key, value, budget)?;
     }
     Ok(entries)
 }
 
+/// The name of a keyword argument. One that `**` took out of a dictionary may be a message's.
+pub(super) fn keyword_text(name: &Cow<'_, str>, budget: &Budget) -> Outcome<Value> {
+    match name {
+        Cow::Borrowed(name) => budget.literal(name),
+        Cow::Owned(name) => {
+            budget.take(name.len())?;
+            budget.text(Text::message(name.as_str()))
+        }
+    }
+}
+
 /// Python's `dict[key] = value`.
 pub(super) fn insert(entries: &mut Vec<(Value, Value)>, key: Value, value: Value, budget: &Budget) -> Outcome<()> {
-    if !matches!(key, Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) {
+    let is_key = integers::is_integer(&key) || matches!(key, Value::None | Value::Float(_) | Value::Text(_));
+    if !is_key {
         return Err(ErrorKind::Type("a dictionary's key"));
     }
     for entry in entries.iter_mut() {
@@ -175,9 +194,8 @@ impl Loop {
             "first" => Value::Bool(index0 == 0),
             "last" => Value::Bool(index0 + 1 == n),
             "length" => int(n),
-            // Both count recursive loops, which there are none of.
-            "depth" => Value::Int(1),
-            "depth0" => Value::Int(0),
+            "depth" => int(self.depth0 + 1),
+            "depth0" => int(self.depth0),
             "previtem" => item(index0.checked_sub(1)),
             "nextitem" => item(Some(index0 + 1)),
             _ => Value::Undefined,

@@ -1,14 +1,15 @@
 //! Runs statements: scopes, loops, macros, output. Expressions are in [`super::expression`].
 
 use super::MAX_DEPTH;
-use super::ast::{Body, Expression, Macro, Statement, StatementKind, Suffix, Target};
+use super::ast::{Body, Expression, For, Macro, Statement, StatementKind, Suffix, Target};
 use super::budget::Budget;
 use super::date::Date;
 use super::error::{Error, ErrorKind, Outcome};
 use super::expression::CallArguments;
+use super::functions::keyword_text;
 use super::python::write_str;
 use super::text::Text;
-use super::value::{Loop, Value};
+use super::value::{ListKind, Loop, Value};
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -22,6 +23,8 @@ pub(super) struct Interpreter<'t> {
     pub(super) date: Option<Date>,
     scopes: Vec<Scope<'t>>,
     macros: Vec<MacroInstance<'t>>,
+    /// Recursive loops that have run, each with the names it saw.
+    recursions: Vec<(&'t For, Vec<Scope<'t>>)>,
     out: Text,
     depth: u32,
     line: u32,
@@ -55,6 +58,7 @@ pub(super) fn run<'t>(
         date,
         scopes: alloc::vec![globals],
         macros: Vec::new(),
+        recursions: Vec::new(),
         out: Text::default(),
         depth: 0,
         line: 1,
@@ -140,8 +144,15 @@ impl<'t> Interpreter<'t> {
                 }
                 return self.body(otherwise);
             }
-            StatementKind::For { target, iterable, condition, body, otherwise } => {
-                return self.for_loop(target, iterable, condition.as_ref(), body, otherwise);
+            StatementKind::Print(expressions) => {
+                for expression in expressions {
+                    let value = self.evaluate(expression)?;
+                    self.write(&value)?;
+                }
+            }
+            StatementKind::For { iterable, each } => {
+                let sequence = self.evaluate(iterable)?;
+                return self.for_loop(&sequence, each, 0);
             }
             StatementKind::Set(target, expression) => {
                 let value = self.evaluate(expression)?;
@@ -185,20 +196,14 @@ impl<'t> Interpreter<'t> {
         Ok(Flow::Next)
     }
 
-    fn for_loop(
-        &mut self,
-        target: &'t Target,
-        iterable: &'t Expression,
-        condition: Option<&'t Expression>,
-        body: &'t Body,
-        otherwise: &'t Body,
-    ) -> Outcome<Flow> {
-        let mut items = self.evaluate(iterable)?.iterate(&self.budget)?;
-        if let Some(condition) = condition {
+    /// Runs a loop over a sequence, `depth0` loops of the same inside itself.
+    fn for_loop(&mut self, sequence: &Value, each: &'t For, depth0: usize) -> Outcome<Flow> {
+        let mut items = sequence.iterate(&self.budget)?;
+        if let Some(condition) = &each.condition {
             let mut kept = Vec::new();
             for item in items {
                 let keeps = self.scoped(|this| {
-                    this.assign(target, item.clone())?;
+                    this.assign(&each.target, item.clone())?;
                     Ok(this.evaluate(condition)?.is_true())
                 })?;
                 if keeps {
@@ -208,22 +213,45 @@ impl<'t> Interpreter<'t> {
             items = kept;
         }
         if items.is_empty() {
-            return self.scoped(|this| this.body(otherwise));
+            return self.scoped(|this| this.body(&each.otherwise));
         }
         let n = items.len();
-        let state = Rc::new(Loop { items, index0: Cell::new(0), last_changed: RefCell::new(None) });
+        let again = if each.recursive { Some(self.recursion(each)?) } else { None };
+        let state = Rc::new(Loop { items, index0: Cell::new(0), depth0, again, last_changed: RefCell::new(None) });
         for index in 0..n {
             state.index0.set(index);
             let flow = self.scoped(|this| {
                 this.bind("loop", Value::Loop(Rc::clone(&state)))?;
-                this.assign(target, state.items[index].clone())?;
-                this.body(body)
+                this.assign(&each.target, state.items[index].clone())?;
+                this.body(&each.body)
             })?;
             if flow == Flow::Break {
                 break;
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// Keeps a loop and the names it sees for `loop(sequence)`.
+    fn recursion(&mut self, each: &'t For) -> Outcome<usize> {
+        self.budget.take(size_of::<(&For, Vec<Scope<'_>>)>() + size_of::<Scope<'_>>() * self.scopes.len())?;
+        self.recursions.push((each, self.scopes.clone()));
+        Ok(self.recursions.len() - 1)
+    }
+
+    /// `loop(sequence)`: what the loop around writes for another sequence.
+    pub(super) fn call_loop(&mut self, state: &Loop, arguments: CallArguments<'t>) -> Outcome<Value> {
+        let [sequence] = arguments.bind("loop", ["iterable"])?;
+        let sequence = sequence.ok_or(ErrorKind::Arguments("loop"))?;
+        let (each, scopes) = self.recursions[state.again.ok_or(ErrorKind::Type("call"))?].clone();
+        let (line, outer) = (self.line, core::mem::replace(&mut self.scopes, scopes));
+        let result =
+            self.nested(|this| this.captured(|this| this.for_loop(&sequence, each, state.depth0 + 1).map(drop)));
+        self.scopes = outer;
+        if result.is_ok() {
+            self.line = line;
+        }
+        result
     }
 
     fn assign(&mut self, target: &'t Target, value: Value) -> Outcome<()> {
@@ -286,11 +314,24 @@ impl<'t> Interpreter<'t> {
             let value = match (positional.next(), named, default) {
                 (Some(_), Some(_), _) => return Err(WRONG),
                 (Some(value), ..) => value,
-                (None, Some(at), _) => arguments.keyword.swap_remove(at).1,
+                (None, Some(at), _) => arguments.keyword.remove(at).1,
                 (None, None, Some(default)) => self.evaluate(default)?,
                 (None, None, None) => Value::Undefined,
             };
             self.bind(name, value)?;
+        }
+        // What is left over is for a macro that asks for it.
+        if definition.uses_varargs {
+            let varargs = self.budget.list(ListKind::Tuple, positional.by_ref().collect())?;
+            self.bind("varargs", varargs)?;
+        }
+        if definition.uses_kwargs {
+            let mut kwargs = Vec::new();
+            for (name, value) in arguments.keyword.drain(..) {
+                kwargs.push((keyword_text(&name, &self.budget)?, value));
+            }
+            let kwargs = self.budget.map(kwargs)?;
+            self.bind("kwargs", kwargs)?;
         }
         if positional.next().is_some() || !arguments.keyword.is_empty() { Err(WRONG) } else { Ok(()) }
     }

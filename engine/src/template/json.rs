@@ -6,15 +6,17 @@ use super::python::float;
 use super::text::Text;
 use super::value::{ListKind, Value};
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 /// How `json.dumps` lays out its text.
 pub(super) struct Layout {
     /// What one level is indented by; `None` keeps everything on one line.
-    pub(super) indent: Option<String>,
-    pub(super) item_separator: String,
-    pub(super) key_separator: String,
+    pub(super) indent: Option<Rc<Text>>,
+    pub(super) item_separator: Rc<Text>,
+    pub(super) key_separator: Rc<Text>,
     pub(super) sort_keys: bool,
     /// Whether everything beyond ASCII is escaped.
     pub(super) ensure_ascii: bool,
@@ -41,6 +43,7 @@ impl Writer<'_> {
             Value::None => self.literal("null"),
             Value::Bool(b) => self.literal(if *b { "true" } else { "false" }),
             Value::Int(n) => self.literal(&format!("{n}")),
+            Value::BigInt(n) => self.literal(n.as_str()),
             Value::Float(x) if x.is_nan() => self.literal("NaN"),
             Value::Float(x) if x.is_infinite() => self.literal(if *x > 0.0 { "Infinity" } else { "-Infinity" }),
             Value::Float(x) => self.literal(&float(*x)),
@@ -51,17 +54,21 @@ impl Writer<'_> {
             Value::Map(map) => {
                 let mut entries: Vec<&(Value, Value)> = map.entries().iter().collect();
                 if self.layout.sort_keys {
-                    self.budget.step(entries.len())?;
-                    if entries.iter().any(|(key, _)| key.as_text().is_none()) {
-                        return Err(ErrorKind::Type("tojson"));
-                    }
+                    let mut failure = None;
                     entries.sort_by(|(a, _), (b, _)| {
-                        a.as_text().map(|a| a.as_str()).cmp(&b.as_text().map(|b| b.as_str()))
+                        let order = a.compare(b, self.budget).unwrap_or_else(|error| {
+                            failure.get_or_insert(error);
+                            None
+                        });
+                        order.unwrap_or(Ordering::Equal)
                     });
+                    if let Some(failure) = failure {
+                        return Err(failure);
+                    }
                 }
                 self.container("{", "}", &entries, level, |writer, (key, value)| {
                     writer.key(key)?;
-                    writer.literal(&writer.layout.key_separator)?;
+                    writer.budget.push(writer.out, &writer.layout.key_separator)?;
                     writer.value(value, level + 1)
                 })
             }
@@ -80,7 +87,7 @@ impl Writer<'_> {
         self.literal(open)?;
         for (index, item) in items.iter().enumerate() {
             if index > 0 {
-                self.literal(&self.layout.item_separator)?;
+                self.budget.push(self.out, &self.layout.item_separator)?;
             }
             self.line(level + 1)?;
             write(self, item)?;
@@ -95,13 +102,13 @@ impl Writer<'_> {
     fn line(&mut self, level: usize) -> Outcome<()> {
         let Some(indent) = &self.layout.indent else { return Ok(()) };
         self.literal("\n")?;
-        (0..level).try_for_each(|_| self.literal(indent))
+        (0..level).try_for_each(|_| self.budget.push(self.out, indent))
     }
 
     fn key(&mut self, key: &Value) -> Outcome<()> {
         match key {
             Value::Text(text) => self.string(text),
-            Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::BigInt(_) | Value::Float(_) => {
                 self.literal("\"")?;
                 self.value(key, 0)?;
                 self.literal("\"")
@@ -126,7 +133,7 @@ impl Writer<'_> {
                 '\t' => "\\t",
                 '\u{8}' => "\\b",
                 '\u{c}' => "\\f",
-                '\0'..'\u{20}' | '\u{80}'.. if c < ' ' || self.layout.ensure_ascii => {
+                '\0'..'\u{20}' | '\u{7f}'.. if c < ' ' || self.layout.ensure_ascii => {
                     escaped.clear();
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         escaped.push_str(&format!("\\u{unit:04x}"));
@@ -154,20 +161,21 @@ pub(super) fn layout(
     budget: &Budget,
 ) -> Outcome<Layout> {
     const WRONG: ErrorKind = ErrorKind::Arguments("tojson");
+    let literal = |string: &str| Rc::new(Text::literal(string));
     let indent = match indent {
         None | Some(Value::None) => None,
-        Some(Value::Text(text)) => Some(text.as_str().into()),
+        Some(Value::Text(text)) => Some(text),
         Some(other) => {
             let width = usize::try_from(other.as_int().ok_or(WRONG)?.max(0)).map_err(|_| WRONG)?;
             budget.take(width)?;
-            Some(" ".repeat(width))
+            Some(literal(&" ".repeat(width)))
         }
     };
     let default = if indent.is_some() { "," } else { ", " };
     let (item_separator, key_separator) = match separators {
-        None | Some(Value::None) => (default.into(), ": ".into()),
+        None | Some(Value::None) => (literal(default), literal(": ")),
         Some(Value::List(list)) => match list.items() {
-            [Value::Text(item), Value::Text(key)] => (item.as_str().into(), key.as_str().into()),
+            [Value::Text(item), Value::Text(key)] => (Rc::clone(item), Rc::clone(key)),
             _ => return Err(WRONG),
         },
         Some(_) => return Err(WRONG),

@@ -2,7 +2,7 @@
 
 use super::error::{Error, ErrorKind};
 use super::text::is_space;
-use super::{MAX_NAME_BYTES, MAX_SOURCE_BYTES};
+use super::{MAX_DIGITS, MAX_NAME_BYTES, MAX_SOURCE_BYTES};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,6 +17,8 @@ pub(super) enum Token {
     Name(Box<str>),
     Text(Box<str>),
     Int(i64),
+    /// The digits of an integer beyond 64 bits.
+    BigInt(Box<str>),
     Float(f64),
     Operator(&'static str),
     End,
@@ -213,33 +215,49 @@ impl<'s> Lexer<'s> {
         }
     }
 
+    /// A number as Python writes them: single `_` between digits, no leading zeros, other bases.
     fn number(&mut self) -> Result<(), ErrorKind> {
         let rest = self.rest();
-        let digits = |from: usize| {
-            let is_digit = |c: char| c == '_' || c.is_ascii_digit();
-            rest[from..].len() - rest[from..].trim_start_matches(is_digit).len()
-        };
-        let next_is_digit = |at: usize| rest[at..].starts_with(|c: char| c.is_ascii_digit());
-        let mut n = digits(0);
-        let integer = n;
+        let integer = digits(rest, 10);
+        let mut n = integer;
         // Behind a dot it is an index: `pairs.0.1`.
         let is_index = self.source[..self.at].ends_with('.');
-        if !is_index && rest[n..].starts_with('.') && next_is_digit(n + 1) {
-            n += 1 + digits(n + 1);
+        let fraction = rest[n..].strip_prefix('.').map_or(0, |rest| digits(rest, 10));
+        if !is_index && fraction > 0 {
+            n += 1 + fraction;
         }
         if !is_index && rest[n..].starts_with(['e', 'E']) {
             let signed = usize::from(rest[n + 1..].starts_with(['+', '-']));
-            if next_is_digit(n + 1 + signed) {
-                n += 1 + signed + digits(n + 1 + signed);
-            }
+            let exponent = digits(&rest[n + 1 + signed..], 10);
+            n += if exponent > 0 { 1 + signed + exponent } else { 0 };
         }
-        let text = self.advance(n).replace('_', "");
-        let number = if n == integer {
-            text.parse().map(Token::Int).map_err(|_| ErrorKind::Number)
-        } else {
-            text.parse().map(Token::Float).map_err(|_| ErrorKind::Number)
+        if n > integer {
+            let text = self.advance(n).replace('_', "");
+            let number = text.parse().map_err(|_| ErrorKind::Number)?;
+            self.push(Token::Float(number));
+            return Ok(());
+        }
+        let radix = match rest.as_bytes() {
+            [b'0', b'x' | b'X', ..] => 16,
+            [b'0', b'o' | b'O', ..] => 8,
+            [b'0', b'b' | b'B', ..] => 2,
+            _ => 10,
         };
-        self.push(number?);
+        if radix != 10 {
+            let part = &rest[2..];
+            let n = digits(part.strip_prefix('_').unwrap_or(part), radix) + usize::from(part.starts_with('_'));
+            let text = self.advance(2 + n)[2..].replace('_', "");
+            let number = i64::from_str_radix(&text, radix).map_err(|_| ErrorKind::Number)?;
+            self.push(Token::Int(number));
+            return Ok(());
+        }
+        // A zero in front is a number of its own.
+        let n = if rest.starts_with('0') { digits(&rest[..integer], 1) } else { integer };
+        let text = self.advance(n).replace('_', "");
+        if text.len() > MAX_DIGITS {
+            return Err(ErrorKind::Number);
+        }
+        self.push(text.parse().map_or_else(|_| Token::BigInt(text.into()), Token::Int));
         Ok(())
     }
 
@@ -306,6 +324,21 @@ impl<'s> Lexer<'s> {
         out.push(char::from_u32(code).ok_or(ErrorKind::Expected("a Unicode character in a string escape"))?);
         Ok(())
     }
+}
+
+/// Bytes of the digits that `source` starts with; a single `_` may stand between two.
+fn digits(source: &str, radix: u32) -> usize {
+    // With radix 1, zeros.
+    let is_digit = |at: usize| source[at..].starts_with(|c: char| c.is_digit(radix.max(2)) && (radix > 1 || c == '0'));
+    let mut n = 0;
+    while n < source.len() {
+        n += match source.as_bytes()[n] {
+            b'_' if n > 0 && is_digit(n + 1) => 2,
+            byte if byte.is_ascii() && is_digit(n) => 1,
+            _ => break,
+        };
+    }
+    n
 }
 
 /// Where the next tag starts.

@@ -1,11 +1,12 @@
 //! Methods of lists, dictionaries and `loop`; those of strings are in [`super::text_methods`].
 
 use super::budget::Budget;
+use super::comparison::lookup;
 use super::error::{ErrorKind, Outcome};
 use super::expression::CallArguments;
 use super::interpreter::Interpreter;
 use super::text_methods::{Call, TEXT_METHODS};
-use super::value::{ListKind, Value, lookup};
+use super::value::{ListKind, Value};
 use alloc::vec::Vec;
 
 /// A method that a value has.
@@ -46,6 +47,7 @@ impl<'t> Interpreter<'t> {
     ) -> Outcome<Value> {
         let budget = &self.budget;
         match (object, method) {
+            (Value::Text(text), Method::Text("format")) => self.format(text, &arguments),
             (Value::Text(text), Method::Text(name)) => Call { text, name, budget }.run(arguments),
             (Value::List(list), Method::List(name)) => {
                 if name == "copy" {

@@ -14,37 +14,43 @@
 //!   ([`MAX_STEPS`], [`MAX_BYTES`]), nesting is limited, so a template can neither loop for ever nor fill the memory.
 //! - **no_std.** A board without an operating system renders the same template.
 //!
-//! Not supported, and refused by name: template inheritance and imports, recursive loops, calls with `*` or `**`,
-//! filters that produce HTML.
+//! Not supported, and refused by name: template inheritance and imports, filters that produce HTML.
 //!
 //! References: Jinja 3.1 template designer documentation and lexer; `transformers/utils/chat_template_utils.py`.
 
 mod ast;
 mod budget;
+mod comparison;
 mod date;
 mod error;
 mod expression;
 mod expression_parser;
 mod filters;
+mod format_spec;
 mod formatting;
 mod functions;
+mod integers;
 mod interpreter;
 mod json;
 mod lexer;
 mod messages;
 mod methods;
+mod number_filters;
 mod operators;
 mod parser;
 mod predicates;
 mod python;
 mod roles;
+mod sequence_filters;
 mod strings;
 pub mod text;
+mod text_filters;
 mod text_methods;
 mod value;
 
 pub use date::{Date, DateError};
 pub use error::{Error, ErrorKind};
+pub use integers::{BigInt, MAX_DIGITS};
 pub use roles::{MAX_ROLE_BYTES, RoleError};
 pub use text::Text;
 pub use value::{List, ListKind, Map, Value};

@@ -2,17 +2,18 @@
 
 use super::ast::Arithmetic;
 use super::budget::Budget;
+use super::comparison::lookup;
 use super::error::{ErrorKind, Outcome};
 use super::formatting::percent_format;
+use super::integers;
 use super::text::Text;
 use super::value::{ListKind, Value};
 use alloc::vec::Vec;
 
 pub(super) fn negative(value: &Value) -> Outcome<Value> {
-    match (value, value.as_int()) {
-        (_, Some(n)) => n.checked_neg().map(Value::Int).ok_or(ErrorKind::Arithmetic),
-        (Value::Float(x), _) => Ok(Value::Float(-x)),
-        _ => Err(ErrorKind::Type("-")),
+    match value {
+        Value::Float(x) => Ok(Value::Float(-x)),
+        other => integers::negative(other),
     }
 }
 
@@ -54,8 +55,9 @@ pub(super) fn arithmetic(operator: Arithmetic, left: &Value, right: &Value, budg
             budget.list(list.kind(), items)
         }
         (Arithmetic::Modulo, Value::Text(format), arguments) => percent_format(format, arguments, budget),
-        _ => match (left.as_int(), right.as_int()) {
-            (Some(a), Some(b)) => integers(operator, a, b),
+        _ => match (integers::as_i128(left), integers::as_i128(right)) {
+            (Some(a), Some(b)) => of_integers(operator, a, b),
+            _ if integers::is_integer(left) && integers::is_integer(right) => Err(ErrorKind::Arithmetic),
             _ => match (left.as_f64(), right.as_f64()) {
                 (Some(a), Some(b)) => floats(operator, a, b),
                 _ => Err(ErrorKind::Type("arithmetic")),
@@ -70,7 +72,7 @@ fn repetitions(n: &Value) -> Outcome<usize> {
     usize::try_from(n.max(0)).map_err(|_| ErrorKind::Memory)
 }
 
-fn integers(operator: Arithmetic, a: i64, b: i64) -> Outcome<Value> {
+fn of_integers(operator: Arithmetic, a: i128, b: i128) -> Outcome<Value> {
     let result = match operator {
         Arithmetic::Add => a.checked_add(b),
         Arithmetic::Subtract => a.checked_sub(b),
@@ -87,10 +89,11 @@ fn integers(operator: Arithmetic, a: i64, b: i64) -> Outcome<Value> {
         },
         Arithmetic::Power => match u32::try_from(b) {
             Ok(b) => a.checked_pow(b),
+            Err(_) if a == 0 || b > 0 => None,
             Err(_) => return floats(operator, a as f64, b as f64),
         },
     };
-    result.map(Value::Int).ok_or(ErrorKind::Arithmetic)
+    result.map(integers::from_i128).ok_or(ErrorKind::Arithmetic)
 }
 
 fn floats(operator: Arithmetic, a: f64, b: f64) -> Outcome<Value> {
@@ -126,7 +129,7 @@ pub(super) fn contains(container: &Value, item: &Value, budget: &Budget) -> Outc
             }
             Ok(false)
         }
-        Value::Map(map) => Ok(super::value::lookup(map.entries(), item, budget)?.is_some()),
+        Value::Map(map) => Ok(lookup(map.entries(), item, budget)?.is_some()),
         _ => Err(ErrorKind::Type("in")),
     }
 }

@@ -1,7 +1,7 @@
 //! Tokens to statements. Expressions are in [`super::expression_parser`].
 
 use super::MAX_NESTING;
-use super::ast::{Arguments, Body, Expression, Macro, Statement, StatementKind, Suffix, Target};
+use super::ast::{Arguments, Body, Expression, For, Macro, Statement, StatementKind, Suffix, Target};
 use super::error::{Error, ErrorKind, Outcome};
 use super::lexer::{Token, tokens};
 use alloc::boxed::Box;
@@ -184,6 +184,7 @@ impl<'t> Parser<'t> {
                 }
                 Ok(StatementKind::With { bindings, body: self.body_to(&["endwith"])?.0 })
             }
+            "print" => Ok(StatementKind::Print(self.all_expressions()?)),
             // Hugging Face's extension: marks the assistant's tokens for training and renders its body.
             "generation" => Ok(StatementKind::With { bindings: Vec::new(), body: self.body_to(&["endgeneration"])?.0 }),
             "break" if self.loops > 0 => Ok(StatementKind::Break),
@@ -214,15 +215,13 @@ impl<'t> Parser<'t> {
         }
         let iterable = self.tuple_without_conditional()?;
         let condition = if self.take_keyword("if") { Some(self.expression()?) } else { None };
-        if self.is_keyword("recursive") {
-            return Err(ErrorKind::Unsupported("a recursive loop"));
-        }
+        let recursive = self.take_keyword("recursive");
         self.loops += 1;
         let body = self.body_to(&["else", "endfor"]);
         self.loops -= 1;
         let (body, end) = body?;
         let otherwise = if &*end == "else" { self.body_to(&["endfor"])?.0 } else { Vec::new() };
-        Ok(StatementKind::For { target, iterable, condition, body, otherwise })
+        Ok(StatementKind::For { iterable, each: For { target, condition, body, otherwise, recursive } })
     }
 
     fn set_statement(&mut self) -> Outcome<StatementKind> {
@@ -244,9 +243,14 @@ impl<'t> Parser<'t> {
         end: &str,
     ) -> Outcome<Macro> {
         let loops = core::mem::take(&mut self.loops);
+        let start = self.at;
         let body = self.body_to(&[end]);
         self.loops = loops;
-        Ok(Macro { name, parameters, body: body?.0 })
+        let body = body?.0;
+        let tokens = &self.tokens[start..self.at];
+        let uses =
+            |wanted: &str| tokens.iter().any(|(token, _)| matches!(token, Token::Name(name) if **name == *wanted));
+        Ok(Macro { name, parameters, body, uses_varargs: uses("varargs"), uses_kwargs: uses("kwargs") })
     }
 
     /// `(name, name=default, ...)`
@@ -301,6 +305,18 @@ impl<'t> Parser<'t> {
             return Ok(Target::Attribute(name, self.name()?));
         }
         Ok(Target::Name(name))
+    }
+
+    /// What a `print` tag writes, one behind the other.
+    fn all_expressions(&mut self) -> Outcome<Vec<Expression>> {
+        let mut expressions = Vec::new();
+        while !matches!(self.peek(), Token::BlockEnd) {
+            if !expressions.is_empty() {
+                self.expect_operator(",")?;
+            }
+            expressions.push(self.expression()?);
+        }
+        Ok(expressions)
     }
 
     /// A filter behind its `|`.

@@ -37,13 +37,14 @@ pub(super) fn write_repr(value: &Value, out: &mut Text, budget: &Budget) -> Outc
         Value::Bool(true) => budget.push_literal(out, "True"),
         Value::Bool(false) => budget.push_literal(out, "False"),
         Value::Int(n) => budget.push_literal(out, &format!("{n}")),
+        Value::BigInt(n) => budget.push_literal(out, n.as_str()),
         Value::Float(x) => budget.push_literal(out, &float(*x)),
         Value::Text(text) => quoted(text, out, budget),
         Value::List(list) => {
             let (open, close) = match (list.kind(), list.items().len()) {
                 (ListKind::List, _) => ("[", "]"),
                 (ListKind::Tuple, 1) => ("(", ",)"),
-                (ListKind::Tuple, _) => ("(", ")"),
+                (ListKind::Tuple | ListKind::Group, _) => ("(", ")"),
                 (ListKind::Generator, _) => return Err(ErrorKind::Type("printing a generator")),
             };
             budget.push_literal(out, open)?;

@@ -130,6 +130,31 @@ pub(super) fn join(items: &[Value], separator: &Text, budget: &Budget) -> Outcom
     budget.text(out)
 }
 
+/// `text` behind its first `sign` bytes with so many fills left and right of it.
+pub(super) fn padded(
+    text: &Text,
+    sign: usize,
+    (left, right): (usize, usize),
+    fill: &Text,
+    budget: &Budget,
+) -> Outcome<Value> {
+    budget.take(fill.cost().saturating_mul(left.saturating_add(right)))?;
+    let mut out = text.slice(0..sign);
+    (0..left).for_each(|_| out.push(fill));
+    out.push_slice(text, sign..text.len());
+    (0..right).for_each(|_| out.push(fill));
+    budget.text(out)
+}
+
+/// `str.center`
+pub(super) fn centred(text: &Text, width: i64, fill: &Text, budget: &Budget) -> Outcome<Value> {
+    let width = usize::try_from(width).unwrap_or(0);
+    let missing = width.saturating_sub(text.as_str().chars().count());
+    // As CPython does: the odd one goes left if the width is odd.
+    let left = missing / 2 + (missing & width & 1);
+    padded(text, 0, (left, missing - left), fill, budget)
+}
+
 /// First character upper case, the rest lower case.
 pub(super) fn capitalized(text: &Text) -> Text {
     let first = text.as_str().chars().next().map_or(0, char::len_utf8);

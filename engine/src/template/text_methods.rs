@@ -3,8 +3,7 @@
 use super::budget::Budget;
 use super::error::{ErrorKind, Outcome};
 use super::expression::CallArguments;
-use super::formatting::format;
-use super::strings::{capitalized, is_cased, join, lines, replace, split_space, strip, title};
+use super::strings::{capitalized, centred, is_cased, join, lines, padded, replace, split_space, strip, title};
 use super::text::{Text, is_space};
 use super::value::{ListKind, Value};
 use alloc::rc::Rc;
@@ -187,7 +186,6 @@ impl Call<'_> {
                 join(&items, text, budget)
             }
             "center" | "ljust" | "rjust" | "zfill" => self.pad(arguments),
-            "format" => format(text, arguments, budget),
             "upper" | "lower" | "casefold" | "capitalize" | "title" => {
                 let [] = arguments.bind(self.name, [])?;
                 budget.take(2 * text.cost())?;
@@ -249,27 +247,21 @@ impl Call<'_> {
         let [width, fill] = arguments.bind(self.name, ["width", "fillchar"])?;
         let width = width.and_then(|width| width.as_int()).ok_or(self.wrong())?;
         let fill = match &fill {
-            None if self.name == "zfill" => "0",
-            None => " ",
-            Some(fill) => self.text_of(fill)?.as_str(),
+            None => Rc::new(Text::literal(if self.name == "zfill" { "0" } else { " " })),
+            Some(fill) => Rc::clone(self.text_of(fill)?),
         };
-        if fill.chars().count() != 1 {
+        if fill.as_str().chars().count() != 1 {
             return Err(self.wrong());
         }
         let missing = usize::try_from(width).unwrap_or(0).saturating_sub(self.text.as_str().chars().count());
-        self.budget.take(missing.saturating_mul(fill.len()))?;
-        let left = match self.name {
-            "ljust" => 0,
-            // As CPython does: the odd one goes left if the width is odd.
-            "center" => missing / 2 + (missing & usize::try_from(width).unwrap_or(0) & 1),
-            _ => missing,
-        };
-        let sign = usize::from(self.name == "zfill" && self.text.as_str().starts_with(['+', '-']));
-        let mut out = self.text.slice(0..sign);
-        out.push_literal(&fill.repeat(left));
-        out.push_slice(self.text, sign..self.text.len());
-        out.push_literal(&fill.repeat(missing - left));
-        self.budget.text(out)
+        match self.name {
+            "center" => centred(self.text, width, &fill, self.budget),
+            "ljust" => padded(self.text, 0, (0, missing), &fill, self.budget),
+            name => {
+                let sign = usize::from(name == "zfill" && self.text.as_str().starts_with(['+', '-']));
+                padded(self.text, sign, (missing, 0), &fill, self.budget)
+            }
+        }
     }
 
     /// The `is...` methods.

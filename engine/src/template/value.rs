@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use super::error::{ErrorKind, Outcome};
 use super::functions::Function;
+use super::integers::{self, BigInt};
 use super::methods::Method;
 use super::text::Text;
 use crate::chat::Message;
@@ -10,7 +11,6 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use core::cmp::Ordering;
 
 /// A value. Cloning copies a reference at most.
 #[derive(Clone, Debug)]
@@ -21,8 +21,10 @@ pub enum Value {
     None,
     /// `true` or `false`.
     Bool(bool),
-    /// An integer.
+    /// An integer of 64 bits.
     Int(i64),
+    /// An integer beyond 64 bits; [`Value::number`] makes one.
+    BigInt(Rc<BigInt>),
     /// A float.
     Float(f64),
     /// A string.
@@ -55,6 +57,8 @@ pub enum ListKind {
     List,
     /// `(a, b)`
     Tuple,
+    /// What `groupby` gives: a tuple whose items are also `grouper` and `list`.
+    Group,
     /// The result of a lazy filter: has no length and is always true.
     Generator,
 }
@@ -133,6 +137,10 @@ fn depth_above<'v>(children: impl Iterator<Item = &'v Value>) -> Outcome<u32> {
 pub struct Loop {
     pub(super) items: Vec<Value>,
     pub(super) index0: Cell<usize>,
+    /// Loops around it that `loop(...)` has opened.
+    pub(super) depth0: usize,
+    /// What `loop(...)` runs again, by its number in the running template.
+    pub(super) again: Option<usize>,
     /// Arguments of the last `loop.changed`.
     pub(super) last_changed: RefCell<Option<Vec<Value>>>,
 }
@@ -146,6 +154,21 @@ impl Value {
     /// A string of a message's, in which nothing is a control token.
     pub fn message_text(string: impl Into<String>) -> Self {
         Self::Text(Rc::new(Text::message(string)))
+    }
+
+    /// The number that a text in JSON's notation stands for: an integer with all its digits, up to [`MAX_DIGITS`], or
+    /// the nearest float. `None` for what is no number and for one beyond every float.
+    ///
+    /// [`MAX_DIGITS`]: super::MAX_DIGITS
+    pub fn number(text: &str) -> Option<Self> {
+        let is_part = |b: u8| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E');
+        if !text.bytes().all(is_part) {
+            return None;
+        }
+        if text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) {
+            return text.parse().ok().filter(|x: &f64| x.is_finite()).map(Self::Float);
+        }
+        integers::parse(text)
     }
 
     /// A list.
@@ -196,6 +219,7 @@ impl Value {
     pub(super) fn text_bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
+            Self::BigInt(n) => n.as_str().len(),
             Self::List(list) => list.items.iter().map(Self::text_bytes).sum(),
             Self::Map(map) => map.entries.iter().map(|(k, v)| k.text_bytes() + v.text_bytes()).sum(),
             _ => 0,
@@ -209,7 +233,7 @@ impl Value {
         }
     }
 
-    /// Python's `int`, of which `bool` is one.
+    /// Python's `int`, of which `bool` is one, where it has 64 bits.
     pub(super) fn as_int(&self) -> Option<i64> {
         match *self {
             Self::Int(n) => Some(n),
@@ -221,6 +245,7 @@ impl Value {
     pub(super) fn as_f64(&self) -> Option<f64> {
         match *self {
             Self::Float(x) => Some(x),
+            Self::BigInt(ref n) => Some(n.as_f64()),
             _ => self.as_int().map(|n| n as f64),
         }
     }
@@ -279,83 +304,4 @@ impl Value {
             _ => Err(ErrorKind::Type("iteration")),
         }
     }
-
-    /// Python's `==`.
-    pub(super) fn equals(&self, other: &Self, budget: &Budget) -> Outcome<bool> {
-        budget.step(1)?;
-        Ok(match (self, other) {
-            (Self::Undefined, Self::Undefined) | (Self::None, Self::None) => true,
-            (Self::Text(a), Self::Text(b)) => {
-                budget.scan(a.len().min(b.len()))?;
-                a.as_str() == b.as_str()
-            }
-            (Self::List(a), Self::List(b)) => {
-                if a.kind != b.kind || a.items.len() != b.items.len() {
-                    return Ok(false);
-                }
-                for (a, b) in a.items.iter().zip(&b.items) {
-                    if !a.equals(b, budget)? {
-                        return Ok(false);
-                    }
-                }
-                true
-            }
-            (Self::Map(a), Self::Map(b)) => {
-                if a.entries.len() != b.entries.len() {
-                    return Ok(false);
-                }
-                for (key, value) in &a.entries {
-                    match lookup(&b.entries, key, budget)? {
-                        Some(other) if value.equals(other, budget)? => {}
-                        _ => return Ok(false),
-                    }
-                }
-                true
-            }
-            (Self::Namespace(a), Self::Namespace(b)) => Rc::ptr_eq(a, b),
-            (Self::Loop(a), Self::Loop(b)) => Rc::ptr_eq(a, b),
-            (Self::Function(a), Self::Function(b)) => a == b,
-            (Self::Macro(a), Self::Macro(b)) => a == b,
-            _ => match (self.as_int(), other.as_int()) {
-                (Some(a), Some(b)) => a == b,
-                _ => matches!((self.as_f64(), other.as_f64()), (Some(a), Some(b)) if a == b),
-            },
-        })
-    }
-
-    /// Python's ordering of numbers, strings and lists; `None` where a NaN takes part.
-    pub(super) fn compare(&self, other: &Self, budget: &Budget) -> Outcome<Option<Ordering>> {
-        budget.step(1)?;
-        match (self, other) {
-            (Self::Text(a), Self::Text(b)) => {
-                budget.scan(a.len().min(b.len()))?;
-                Ok(Some(a.as_str().cmp(b.as_str())))
-            }
-            (Self::List(a), Self::List(b)) if a.kind == b.kind && a.kind != ListKind::Generator => {
-                for (a, b) in a.items.iter().zip(&b.items) {
-                    if !a.equals(b, budget)? {
-                        return a.compare(b, budget);
-                    }
-                }
-                Ok(Some(a.items.len().cmp(&b.items.len())))
-            }
-            _ => match (self.as_int(), other.as_int()) {
-                (Some(a), Some(b)) => Ok(Some(a.cmp(&b))),
-                _ => match (self.as_f64(), other.as_f64()) {
-                    (Some(a), Some(b)) => Ok(a.partial_cmp(&b)),
-                    _ => Err(ErrorKind::Type("comparison")),
-                },
-            },
-        }
-    }
-}
-
-/// The value of a key of any type.
-pub(super) fn lookup<'m>(entries: &'m [(Value, Value)], key: &Value, budget: &Budget) -> Outcome<Option<&'m Value>> {
-    for (k, value) in entries {
-        if k.equals(key, budget)? {
-            return Ok(Some(value));
-        }
-    }
-    Ok(None)
 }

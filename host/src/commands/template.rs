@@ -5,11 +5,13 @@ use crate::cli::table::{self, ArgumentRow, Command};
 use crate::cli::{Invocation, UsageError};
 use crate::error::Error;
 use crate::loading;
+use crate::messages;
 use crate::model_file::ModelFile;
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve::{self, Resolved};
-use nanocamelid_engine::chat::{ChatError, ChatFormat, Message, RenderRequest, Role};
+use crate::template_value::value;
+use nanocamelid_engine::chat::{ChatError, ChatFormat, RenderRequest};
 use nanocamelid_engine::template::{Context, Date, ErrorKind, RESERVED, Template, Value};
 use serde_json::Value as Json;
 use std::path::Path;
@@ -95,7 +97,7 @@ impl Given<'_> {
         refused: impl Fn(nanocamelid_engine::template::Error) -> Error,
     ) -> Result<String, Error> {
         let context = Context {
-            messages: value(&self.messages).map_err(input(self.path))?,
+            messages: messages::values(&self.messages).map_err(input(self.path))?,
             add_generation_prompt: request.add_generation_prompt,
             date: request.date,
             variables: &self.variables,
@@ -154,7 +156,7 @@ fn from_model(
         let problem = format!("{}, the format of this model, has no variables", format.renderer());
         return Err(input("--tools, --set")(problem));
     }
-    let plain = plain_messages(&given.messages).map_err(input(given.path))?;
+    let plain = messages::plain(&given.messages).map_err(input(given.path))?;
     Ok(format.render(&plain, request)?.as_str().to_owned())
 }
 
@@ -163,8 +165,9 @@ fn variables(invocation: &Invocation) -> Result<Vec<(&str, Value)>, Error> {
     let mut variables = Vec::new();
     if let Some(path) = invocation.get(&table::TOOLS) {
         let tools = read_json(path)?;
-        if !tools.is_array() {
-            return Err(input(path)("not a JSON list of tools".into()));
+        let list = tools.as_array().ok_or_else(|| input(path)("not a JSON list of tools".into()))?;
+        if let Some(i) = list.iter().position(|tool| !tool.is_object()) {
+            return Err(input(path)(format!("tool {i}: expected an object")));
         }
         variables.push(("tools", value(&tools).map_err(input(path))?));
     }
@@ -194,47 +197,7 @@ fn read_json(path: &Path) -> Result<Json, Error> {
 
 /// A JSON list of messages.
 fn read_messages(path: &Path) -> Result<Json, Error> {
-    let problem = input(path);
-    let messages = read_json(path)?;
-    let Some(list) = messages.as_array() else { return Err(problem("not a JSON list of messages".into())) };
-    for (i, message) in list.iter().enumerate() {
-        if !message.get("role").is_some_and(Json::is_string) {
-            return Err(problem(format!("message {i} has no \"role\"")));
-        }
-    }
-    Ok(messages)
-}
-
-/// Messages of roles and texts alone, as the named formats take them.
-fn plain_messages(messages: &Json) -> Result<Vec<Message<'_>>, String> {
-    let list = messages.as_array().map(Vec::as_slice).unwrap_or_default();
-    list.iter()
-        .enumerate()
-        .map(|(i, message)| {
-            let text = |key: &str| message.get(key).and_then(Json::as_str);
-            let role = text("role").and_then(Role::parse).ok_or(format!("message {i}: unknown role"))?;
-            let content = text("content").ok_or(format!("message {i} has no text \"content\""))?;
-            Ok(Message { role, content })
-        })
-        .collect()
-}
-
-/// JSON as a template's value; every text is a message's. Rendering makes the roles the template's.
-fn value(json: &Json) -> Result<Value, String> {
-    let fault = |kind| nanocamelid_engine::template::Error { kind, line: 0 }.to_string();
-    Ok(match json {
-        Json::Null => Value::None,
-        Json::Bool(b) => Value::Bool(*b),
-        Json::Number(n) => match (n.as_i64(), n.as_f64()) {
-            (Some(n), _) => Value::Int(n),
-            (None, Some(x)) => Value::Float(x),
-            (None, None) => Value::None,
-        },
-        Json::String(text) => Value::message_text(text.as_str()),
-        Json::Array(items) => Value::list(items.iter().map(value).collect::<Result<_, _>>()?).map_err(fault)?,
-        Json::Object(entries) => {
-            let entries = entries.iter().map(|(key, json)| Ok((key.clone(), value(json)?)));
-            Value::map(entries.collect::<Result<_, String>>()?).map_err(fault)?
-        }
-    })
+    let list = read_json(path)?;
+    messages::check(&list).map_err(input(path))?;
+    Ok(list)
 }
