@@ -1,4 +1,4 @@
-//! A reader over bytes that cannot run past their end.
+//! A reader that never reads past the end of its bytes.
 
 use super::{Error, ErrorKind};
 
@@ -10,17 +10,17 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the start of `bytes`.
+    /// A cursor at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    /// Bytes from the start of the file.
+    /// The position, in bytes from the start of the file.
     pub fn offset(&self) -> u64 {
         self.at as u64
     }
 
-    /// Bytes left.
+    /// Number of bytes left.
     pub fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -47,7 +47,7 @@ impl<'a> Cursor<'a> {
         Ok(out)
     }
 
-    /// A byte.
+    /// Reads one byte.
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`].
@@ -55,7 +55,7 @@ impl<'a> Cursor<'a> {
         Ok(self.array::<1>()?[0])
     }
 
-    /// A little-endian u32.
+    /// Reads a little-endian u32.
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`].
@@ -63,7 +63,7 @@ impl<'a> Cursor<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// A little-endian u64.
+    /// Reads a little-endian u64.
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`].
@@ -71,7 +71,8 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A u64 count of items of at least `min_bytes` each, refused when the rest of the input cannot hold them.
+    /// Reads a u64 count of items of at least `min_bytes` each. A count that the rest of the input cannot hold is
+    /// refused.
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`], [`ErrorKind::CountTooLarge`].
@@ -84,7 +85,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A length-prefixed byte string.
+    /// Reads a length-prefixed byte string.
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`], [`ErrorKind::CountTooLarge`].
@@ -93,7 +94,7 @@ impl<'a> Cursor<'a> {
         self.take(n)
     }
 
-    /// A length-prefixed UTF-8 string.
+    /// Reads a length-prefixed UTF-8 string.
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`], [`ErrorKind::CountTooLarge`], [`ErrorKind::Utf8`].

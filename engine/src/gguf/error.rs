@@ -43,9 +43,9 @@ pub enum ErrorKind {
     Alignment,
     /// A tensor with more than four dimensions.
     Dimensions(u32),
-    /// A tensor type number that nobody has defined, or that was given up.
+    /// A tensor type number that nobody has defined, or that ggml has withdrawn.
     TensorType(u32),
-    /// A tensor's row is no whole number of its format's blocks.
+    /// A tensor's row is not a whole number of its format's blocks.
     PartialBlock,
     /// A tensor's offset is not aligned.
     TensorAlignment,
@@ -59,25 +59,25 @@ pub enum ErrorKind {
     Glued,
     /// `split.no`, `split.count` or `split.tensors.count` is missing, of the wrong type, or contradicts the others.
     SplitKeys,
-    /// More or fewer files than the model is in.
+    /// The number of files given is not the number of parts that the model has.
     PartCount {
-        /// Files that were given.
+        /// Number of files given.
         given: usize,
-        /// Files that the model is in.
+        /// Number of parts of the model.
         expected: u16,
     },
-    /// Another part of the model than the one that belongs in this place; both count from 0.
+    /// A file is another part of the model than its place in the list requires; parts count from 0.
     PartNumber {
         /// The part that was given.
         found: u16,
         /// The part that belongs here.
         expected: u16,
     },
-    /// A file that is no part of the model that the first part belongs to.
+    /// A file is not a part of the model that the first part belongs to.
     OtherModel,
-    /// All parts together have another number of tensors than the model.
+    /// The parts together have another number of tensors than the model.
     TensorTotal {
-        /// Tensors of the parts.
+        /// Tensors of all parts.
         found: u64,
         /// Tensors of the model.
         expected: u64,
@@ -85,7 +85,8 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The error at a byte of a file that is the model's first, until somebody who knows says otherwise.
+    /// The error at a byte of the model's first file. [`super::Gguf`] replaces the part number where another file is
+    /// read.
     pub(super) const fn at(self, offset: u64) -> Error {
         Error { kind: self, part: 0, offset }
     }

@@ -49,7 +49,8 @@ const NAMES: [&str; 42] = [
 ];
 
 impl Gguf<'_> {
-    /// What the file calls its quantization, such as `Q4_K_M`; `None` if it does not say or the number is unknown.
+    /// The file's name for its quantization, such as `Q4_K_M`; `None` if the file has no such key or the number is
+    /// unknown.
     pub fn file_type(&self) -> Option<&'static str> {
         let number = self.value("general.file_type")?.as_u64()?;
         NAMES.get(usize::try_from(number).ok()?).copied()

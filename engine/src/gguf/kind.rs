@@ -1,9 +1,9 @@
-//! GGUF files that belong to a language model and are none.
+//! GGUF files that accompany a language model but are not one.
 
 use super::Gguf;
 use core::fmt;
 
-/// What a file is instead of a model.
+/// What a file contains instead of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// Low-rank changes to another model's weights.
@@ -19,11 +19,11 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// What the file says that it is; `None` for a model, and for what nobody can tell.
+    /// What the file declares itself to be; `None` for a model and for a file without such a declaration.
     pub fn of(gguf: &Gguf<'_>) -> Option<Self> {
         let text = |key: &str| gguf.value(key).and_then(|value| value.as_bytes()).unwrap_or_default();
         let has = |key: &str| gguf.value(key).is_some();
-        // The type is a younger key than the others.
+        // `general.type` is newer than the other keys, so older files lack it.
         match (text("general.type"), text("general.architecture")) {
             (b"adapter", _) => Some(Self::Adapter),
             (b"mmproj", _) | (_, b"clip") => Some(Self::Projector),

@@ -2,9 +2,9 @@
 
 use super::{Cursor, Error, ErrorKind};
 
-/// Least bytes of one entry: empty key (8), type (4), one byte of value.
+/// Least number of bytes of one entry: empty key (8), type (4), one byte of value.
 pub(super) const MIN_BYTES: usize = 13;
-/// Arrays of arrays are legal; deeper than this is no real file.
+/// Deepest nesting of arrays. Arrays of arrays are legal; no published file nests deeper than this.
 pub const MAX_NESTING: u32 = 4;
 
 /// The metadata value types, as numbered in the file.
@@ -50,7 +50,7 @@ impl ValueType {
         Ok(value_type)
     }
 
-    /// Bytes of one value; `None` for strings and arrays.
+    /// Number of bytes of one value; `None` for strings and arrays.
     pub fn fixed_bytes(self) -> Option<usize> {
         match self {
             Self::U8 | Self::I8 | Self::Bool => Some(1),
@@ -130,7 +130,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Any non-negative integer.
+    /// The value as u64, if the value is an integer that is not negative.
     pub fn as_u64(&self) -> Option<u64> {
         match *self {
             Self::U8(v) => Some(v.into()),
@@ -145,7 +145,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Any integer that fits.
+    /// The value as i64, if the value is an integer that fits.
     pub fn as_i64(&self) -> Option<i64> {
         match *self {
             Self::I8(v) => Some(v.into()),
@@ -156,7 +156,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A float; f64 is rounded.
+    /// The value as f32, if the value is a float; f64 is rounded.
     pub fn as_f32(&self) -> Option<f32> {
         match *self {
             Self::F32(v) => Some(v),
@@ -165,7 +165,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A boolean.
+    /// The value as a boolean, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match *self {
             Self::Bool(v) => Some(v),
@@ -173,7 +173,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A string's bytes.
+    /// The bytes of a string, if the value is one.
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         match *self {
             Self::String(v) => Some(v),
@@ -181,12 +181,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A string, if it is UTF-8.
+    /// The value as text, if the value is a string in UTF-8.
     pub fn as_str(&self) -> Option<&'a str> {
         core::str::from_utf8(self.as_bytes()?).ok()
     }
 
-    /// An array.
+    /// The value as an array, if it is one.
     pub fn as_array(&self) -> Option<Array<'a>> {
         match *self {
             Self::Array(v) => Some(v),
@@ -195,14 +195,14 @@ impl<'a> Value<'a> {
     }
 }
 
-/// `N` bytes through one of the standard conversions.
+/// Reads `N` bytes and converts them with one of the standard conversions.
 fn fixed<const N: usize, T>(cursor: &mut Cursor<'_>, convert: fn([u8; N]) -> T) -> Result<T, Error> {
     let mut bytes = [0; N];
     bytes.copy_from_slice(cursor.take(N)?);
     Ok(convert(bytes))
 }
 
-/// An array, still in the file's bytes; checked whole when it was parsed.
+/// An array. Its elements stay in the file's bytes; parsing has checked all of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Array<'a> {
     element: ValueType,
@@ -222,7 +222,7 @@ impl<'a> Array<'a> {
         let len = cursor.count(min_bytes)?;
         let start = cursor.clone();
         match element.fixed_bytes() {
-            // No overflow: `count` saw that len * min_bytes bytes are left.
+            // This product cannot overflow: `count` has checked that len * min_bytes bytes are left.
             Some(size) if element != ValueType::Bool => {
                 cursor.take(len * size)?;
             }
@@ -247,7 +247,7 @@ impl<'a> Array<'a> {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the array has no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -260,7 +260,7 @@ impl<'a> Array<'a> {
         (0..self.len).map_while(move |_| Value::parse(&mut cursor, element, depth + 1).ok())
     }
 
-    /// The elements of an array of strings.
+    /// The elements, if they are strings.
     pub fn strings(&self) -> Option<Strings<'a>> {
         (self.element == ValueType::String).then(|| Strings { cursor: Cursor::new(self.bytes), left: self.len })
     }

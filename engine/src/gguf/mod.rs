@@ -1,11 +1,11 @@
 //! GGUF versions 2 and 3, parsed in place.
 //!
-//! Format: the GGUF specification in the ggml repository (docs/gguf.md). Nothing is copied but the two indexes (one
-//! small record per metadata key and per tensor), each entry of which is backed by at least 13 bytes of input, so
-//! memory is bounded by the input's size whatever its counts claim.
+//! Format: the GGUF specification in the ggml repository (docs/gguf.md). Only two indexes are built: one small record
+//! per metadata key and one per tensor. Each record corresponds to at least 13 bytes of input, so the input's size
+//! bounds the memory, whatever the counts in the file say.
 //!
-//! A large model may be in several files, its parts: each has a header and tensors of its own, the first has the
-//! metadata.
+//! A large model may be split into several files, its parts. Each part has a header and tensors of its own; the first
+//! part has the metadata.
 
 mod cursor;
 mod error;
@@ -28,10 +28,10 @@ use split::Split;
 pub const MAGIC: [u8; 4] = *b"GGUF";
 /// Alignment of tensor data when `general.alignment` is absent.
 pub const DEFAULT_ALIGNMENT: u64 = 32;
-/// Zeros after the last tensor that may be padding: a page.
+/// Most zero bytes after the last tensor that count as padding: one page.
 const MAX_PADDING: usize = 4096;
 
-/// What the headers of a model's files say: metadata and tensor index, borrowing everything from the files' bytes.
+/// The headers of a model's files: metadata and tensor index, borrowed from the files' bytes.
 #[derive(Clone, Debug)]
 pub struct Gguf<'a> {
     version: u32,
@@ -49,17 +49,17 @@ impl<'a> Gguf<'a> {
     /// Parses the header of a model in one file and checks that every tensor lies inside `bytes`.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its byte offset; for one file of several [`ErrorKind::PartCount`] or
+    /// The first fault, with its byte offset. A file that is one of several gives [`ErrorKind::PartCount`] or
     /// [`ErrorKind::PartNumber`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         Self::parse_parts(&[bytes])
     }
 
-    /// Parses the headers of a model's files, in order, and checks that every tensor lies inside its file. Metadata is
-    /// the first file's.
+    /// Parses the headers of a model's files, in order, and checks that every tensor lies inside its file. The metadata
+    /// is that of the first file.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its file and byte offset.
+    /// The first fault, with its file and byte offset.
     pub fn parse_parts(parts: &[&'a [u8]]) -> Result<Self, Error> {
         let (first, others) = parts.split_first().ok_or(ErrorKind::Truncated.at(0))?;
         let mut gguf = Self::parse_one(first)?;
@@ -88,7 +88,7 @@ impl<'a> Gguf<'a> {
     fn join(&mut self, part: u16, bytes: &'a [u8], split: &Split) -> Result<(), Error> {
         let other = Self::parse_one(bytes)?;
         let theirs = Split::of(&other)?;
-        // Some programs that split write this key into every part, others into the first alone.
+        // Some splitting programs write this key into every part, others into the first part only.
         let architecture = other.value("general.architecture");
         let is_ours = architecture.is_none_or(|theirs| self.value("general.architecture") == Some(theirs));
         if !is_ours || !theirs.is_of_one_model(split) {
@@ -101,7 +101,7 @@ impl<'a> Gguf<'a> {
         Ok(())
     }
 
-    /// Parses one file, whatever it says about others.
+    /// Parses one file, whether it is a whole model or a part.
     fn parse_one(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut cursor = Cursor::new(bytes);
         if cursor.take(4)? != MAGIC {
@@ -124,7 +124,7 @@ impl<'a> Gguf<'a> {
         let metadata_by_key = index_by_name(&metadata, |entry| (entry.key, 0, entry.offset), ErrorKind::DuplicateKey)?;
         let alignment = alignment(&metadata, &metadata_by_key)?;
 
-        // The tensor count was bounded before the metadata was read; bound it again by what is left.
+        // The tensor count was bounded before the metadata was read; the bytes that are left now give a tighter bound.
         let mut tensors = Vec::with_capacity(n_tensors.min(cursor.remaining() / tensor::MIN_BYTES));
         for _ in 0..n_tensors {
             tensors.push(TensorInfo::parse(&mut cursor, alignment)?);
@@ -152,7 +152,7 @@ impl<'a> Gguf<'a> {
         Ok(gguf)
     }
 
-    /// 2 or 3 (of the first file, like the two that follow).
+    /// The format version, 2 or 3. Version, alignment and data offset are those of the first file.
     pub fn version(&self) -> u32 {
         self.version
     }
@@ -167,12 +167,12 @@ impl<'a> Gguf<'a> {
         self.data_offset
     }
 
-    /// Length of all files together.
+    /// Length of all files together, in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
     }
 
-    /// How many files the model is in.
+    /// Number of files that the model is split into.
     pub fn n_parts(&self) -> usize {
         self.n_parts
     }
@@ -198,12 +198,12 @@ impl<'a> Gguf<'a> {
         self.tensor_index(name).map(|index| &self.tensors[index])
     }
 
-    /// Where in [`Gguf::tensors`] the tensor of that name is.
+    /// The index in [`Gguf::tensors`] of the tensor with this name.
     pub fn tensor_index(&self, name: &str) -> Option<usize> {
         find(&self.tensors, &self.tensors_by_name, name, |info| info.name)
     }
 
-    /// Two tensors over the same bytes are a damaged or hostile file.
+    /// Refuses two tensors over the same bytes: such a file is damaged or hostile.
     fn reject_overlaps(&self) -> Result<(), Error> {
         let mut spans: Vec<(u64, u64, u64)> = self
             .tensors
@@ -220,7 +220,7 @@ impl<'a> Gguf<'a> {
         Ok(())
     }
 
-    /// After padding, another file: people glue parts together as they do with other kinds of split files.
+    /// Refuses another GGUF file after the padding: some users concatenate parts, as other kinds of split files allow.
     fn reject_glue(&self, bytes: &[u8], header_end: u64) -> Result<(), Error> {
         let ends = self.tensors.iter().map(|info| info.offset + info.data().len() as u64);
         let end = ends.fold(header_end, u64::max);
@@ -233,13 +233,13 @@ impl<'a> Gguf<'a> {
     }
 }
 
-/// The tensors' positions by name, over all files.
+/// The tensors' indexes, sorted by name, over all files.
 fn index_tensors(tensors: &[TensorInfo<'_>]) -> Result<Vec<u32>, Error> {
     index_by_name(tensors, |info| (info.name, info.part, info.info_offset), ErrorKind::DuplicateTensor)
 }
 
-/// `general.alignment`, which must be a power of two (the specification asks for a multiple of 8; files with smaller
-/// ones exist and read just as well).
+/// `general.alignment`, which must be a power of two. The specification requires a multiple of 8; files with smaller
+/// alignments exist and are read correctly.
 fn alignment(metadata: &[Entry<'_>], by_key: &[u32]) -> Result<u64, Error> {
     let Some(index) = find(metadata, by_key, "general.alignment", |entry| entry.key) else {
         return Ok(DEFAULT_ALIGNMENT);
@@ -251,14 +251,14 @@ fn alignment(metadata: &[Entry<'_>], by_key: &[u32]) -> Result<u64, Error> {
     }
 }
 
-/// Positions of `items` sorted by name; names must be unique. The key is the name and where it is said: part and
-/// offset.
+/// Indexes of `items` sorted by name; a name that occurs twice is an error. `key` returns an item's name and its place:
+/// part and offset.
 fn index_by_name<'a, T>(
     items: &[T],
     key: impl Fn(&T) -> (&'a str, u16, u64),
     duplicate: ErrorKind,
 ) -> Result<Vec<u32>, Error> {
-    // Counts are bounded by the input's length / 13; more than 2^32 entries would be a file of 50 GB of header.
+    // Counts are at most the input's length / 13; more than 2^32 entries would take a header of more than 50 GB.
     let n = u32::try_from(items.len()).map_err(|_| ErrorKind::Overflow.at(0))?;
     let mut order: Vec<u32> = (0..n).collect();
     order.sort_unstable_by_key(|&i| key(&items[i as usize]));
@@ -271,7 +271,7 @@ fn index_by_name<'a, T>(
     Ok(order)
 }
 
-/// Position in `items` of the one with that name.
+/// The index in `items` of the item with this name.
 fn find<'a, T>(items: &[T], order: &[u32], name: &str, key: impl Fn(&T) -> &'a str) -> Option<usize> {
     let at = order.binary_search_by(|&i| key(&items[i as usize]).cmp(name)).ok()?;
     Some(order[at] as usize)

@@ -1,20 +1,20 @@
-//! A model in several files: what each says about the whole.
+//! A model in several files: what each file says about the whole model.
 //!
-//! The keys are those of llama.cpp's `gguf-split`. A file without them, or with a count of 0 (which merging leaves
-//! behind) or 1, is a whole model.
+//! The keys are those of llama.cpp's `gguf-split`. A file is a whole model if the keys are absent or the count is 1 or
+//! 0; 0 is what merging leaves.
 
 use super::{Error, ErrorKind, Gguf};
 
-/// What one file says.
+/// The split keys of one file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Split {
-    /// Which part it is, from 0.
+    /// The part's number, from 0.
     no: u16,
-    /// Parts of the model; 1 for a whole one.
+    /// Number of parts of the model; 1 for a whole model.
     pub(super) count: u16,
-    /// Tensors of the model, if it has several parts and they say.
+    /// Number of tensors of the whole model, if it has several parts and the file says so.
     pub(super) n_tensors: Option<u64>,
-    /// Where that is said, for messages.
+    /// Offset of the keys in the file, for error messages.
     pub(super) offset: u64,
 }
 
@@ -43,6 +43,8 @@ impl Split {
         Ok(Self { no, count, n_tensors, offset })
     }
 
+    /// Checks that the file is part number `expected`.
+    ///
     /// # Errors
     /// [`ErrorKind::PartNumber`] if it is another part.
     pub(super) fn expect_part(&self, expected: u16) -> Result<(), Error> {
@@ -52,7 +54,7 @@ impl Split {
         }
     }
 
-    /// Whether a file that says this belongs to the model of which a file says `other`.
+    /// Whether two files with these keys are parts of one model.
     pub(super) fn is_of_one_model(&self, other: &Self) -> bool {
         self.count == other.count && self.n_tensors == other.n_tensors
     }

@@ -3,7 +3,7 @@
 use super::{Cursor, Error, ErrorKind};
 use nanocamelid_kernels::formats::{self, WeightType};
 
-/// Least bytes of one info: empty name (8), dimension count (4), type (4), offset (8).
+/// Least number of bytes of one info: empty name (8), dimension count (4), type (4), offset (8).
 pub(super) const MIN_BYTES: usize = 24;
 
 /// One tensor of the file.
@@ -15,13 +15,13 @@ pub struct TensorInfo<'a> {
     pub dims: [u64; 4],
     /// How many of `dims` the file gives.
     pub n_dims: usize,
-    /// The file's number for the type, which may be one that this engine cannot compute with.
+    /// The file's number for the type. The engine may be unable to compute with this type.
     pub ggml_type: u32,
-    /// Which of the model's files it lies in, from 0.
+    /// The part of the model that the tensor lies in, from 0.
     pub part: u16,
     /// Start of the data, in bytes from the start of that file.
     pub offset: u64,
-    /// Where this info lies in that file, for messages.
+    /// Where this info lies in that file, for error messages.
     pub info_offset: u64,
     data: &'a [u8],
 }
@@ -47,7 +47,7 @@ impl<'a> TensorInfo<'a> {
         Ok(Self { name, dims, n_dims: n_dims as usize, ggml_type, part: 0, offset, info_offset, data: &[] })
     }
 
-    /// Turns the offset within the data section into the bytes themselves.
+    /// Turns the offset within the data section into an offset in the file, and finds the tensor's bytes.
     pub(super) fn locate(&mut self, bytes: &'a [u8], data_offset: u64) -> Result<(), Error> {
         let error = |kind: ErrorKind| kind.at(self.info_offset);
         let (block_len, block_bytes) =
@@ -82,7 +82,7 @@ impl<'a> TensorInfo<'a> {
         WeightType::from_ggml(self.ggml_type)
     }
 
-    /// The field's name for the type, computable or not.
+    /// ggml's name for the type, whether the engine computes with the type or not.
     pub fn type_name(&self) -> &'static str {
         formats::ggml_name(self.ggml_type)
     }

@@ -6,33 +6,33 @@ use nanocamelid_kernels::KvType;
 /// Why a session could not be made or could not go on. After an error the session is as it was before the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionError {
-    /// Nothing to process.
+    /// The input is empty.
     Empty,
-    /// The context has no room.
+    /// The context has no room for the input.
     ContextFull {
-        /// Positions of the session.
+        /// Number of positions of the session.
         n_ctx: usize,
-        /// Positions that would be needed.
+        /// Number of positions that the input would need.
         wanted: usize,
     },
     /// A token id outside the vocabulary.
     Token {
         /// The id.
         token: u32,
-        /// Rows of the embedding.
+        /// Number of rows of the embedding.
         n_vocab: usize,
     },
     /// A batch larger than the session's.
     Batch {
-        /// Tokens given.
+        /// Number of tokens given.
         n_tokens: usize,
-        /// Largest batch.
+        /// Most tokens of a batch.
         n_batch: usize,
     },
-    /// Tokens for a model that starts with a later layer, hidden states for one that starts with the first, or hidden
-    /// states that are no whole number of tokens.
+    /// Tokens were given to a model that starts with a later layer, or hidden states to a model that starts with the
+    /// first layer, or the hidden states are not a whole number of rows.
     WrongInput,
-    /// Logits asked of a model without a head.
+    /// Logits were requested from a model without a head.
     NoHead,
     /// An embedding asked of a range of layers that does not end with the last.
     NoEnd,
@@ -43,13 +43,13 @@ pub enum SessionError {
         /// Bytes given.
         given: usize,
     },
-    /// A context or batch of 0, or sizes beyond what this machine can address.
+    /// A context or batch of 0, or a session too large for this machine's address space.
     Size,
     /// The KV type cannot hold heads of this size.
     KvType {
-        /// Type asked for.
+        /// The requested type.
         kv_type: KvType,
-        /// Components of a head.
+        /// Number of components of a head.
         dim: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! The forward pass: one for all architectures, top to bottom.
+//! The forward pass: one for all architectures.
 
 use super::memory::Memory;
 use super::walk::walk;
@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use nanocamelid_kernels::ActivationType;
 
-/// Angle per position of every rotated pair, and the factor on cosines and sines, for each RoPE setting.
+/// For each RoPE setting: the angle per position of every rotated pair, and the factor on cosines and sines.
 pub(super) type Frequencies = Vec<(Vec<f64>, f64)>;
 
-/// What is wanted of a batch.
+/// The output that the caller wants from a batch.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
     /// Hidden states after the last layer, of these tokens.
@@ -23,8 +23,8 @@ pub(super) enum Wanted {
 }
 
 impl Session<'_> {
-    /// Runs one checked batch of `n` tokens at the session's next position through the layers, and those whose logits
-    /// are wanted through the head; `each` is shown their logits.
+    /// Runs one checked batch of `n` tokens at the session's next position through the layers. The tokens whose logits
+    /// are wanted also go through the head, and `each` receives their logits.
     pub(super) fn forward(
         &mut self,
         executor: &dyn Executor,
@@ -80,7 +80,7 @@ impl Session<'_> {
     }
 }
 
-/// Rows of the embedding, scaled.
+/// Looks up the embedding rows of `tokens` and scales them.
 fn embed(model: &Model<'_>, workers: &Workers<'_>, tokens: &[u32], x: &mut RowsMut<'_>) {
     let Some(embedding) = model.token_embd else { return };
     let (kernels, scale) = (workers.kernels, model.config.embedding_scale);
@@ -92,7 +92,7 @@ fn embed(model: &Model<'_>, workers: &Workers<'_>, tokens: &[u32], x: &mut RowsM
     });
 }
 
-/// The embeddings again, prepared for the blocks that read them, if some do.
+/// A second copy of the embeddings, prepared for the blocks that read embeddings, if the model has such blocks.
 fn embeddings<'s>(
     model: &Model<'_>,
     arena: &mut Arena<'s>,
@@ -105,7 +105,7 @@ fn embeddings<'s>(
     Some(embeddings)
 }
 
-/// Cosines and sines of every position of the batch, once for all layers.
+/// Computes the cosines and sines of every position of the batch, once for all layers.
 fn rotations(workers: &Workers<'_>, positions: (usize, usize), frequencies: &Frequencies, angles: &mut [Angles<'_>]) {
     for (angles, (frequencies, magnitude)) in angles.iter_mut().zip(frequencies) {
         angles.fill(workers, positions, frequencies, *magnitude);
@@ -113,20 +113,20 @@ fn rotations(workers: &Workers<'_>, positions: (usize, usize), frequencies: &Fre
 }
 
 impl Head<'_> {
-    /// Rows of input, and of output, for each token. The input of a quantized matrix comes as its quantized values and
-    /// their quantized remainder, so that the matrix which decides between tokens costs no quantization error.
+    /// Number of input rows, and of output rows, per token. A quantized matrix reads two rows: the quantized input and
+    /// the quantized remainder, so that the matrix which decides between tokens loses nothing to quantization.
     pub(super) fn rows_per_output(&self) -> usize {
         if self.output.reads() == ActivationType::F32 { 1 } else { 2 }
     }
 
-    /// The normed input of `n` tokens, `[n][n_embd]`, with remainders `[n][2][n_embd]`.
+    /// The normed input of `n` tokens, `[n][n_embd]`; with remainders `[n][2][n_embd]`.
     pub(super) fn input<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Prepared<'s> {
         let forms = Forms::of([&self.output]);
         Prepared::carve(arena, forms, n.saturating_mul(self.rows_per_output()), self.output.n_in())
     }
 
-    /// Logits of the tokens whose hidden states are the rows of `x`, in every [`Head::rows_per_output`]-th row of
-    /// `out`.
+    /// Computes the logits of the tokens whose hidden states are the rows of `x`. They are written to every
+    /// [`Head::rows_per_output`]-th row of `out`.
     fn run(
         &self,
         pass: &mut Pass<'_>,

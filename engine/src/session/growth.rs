@@ -1,12 +1,12 @@
-//! A conversation moves into a larger session.
+//! Moves a conversation into a larger session.
 
 use super::Session;
 
 impl Session<'_> {
-    /// Takes over what `older` holds: a session of the same model, kernels and options but for a shorter context. What
-    /// follows is, bit for bit, what would follow in this session had it computed all tokens itself. False where it
-    /// would not be, and then this session is empty: where the angles of positions depend on the context's length (the
-    /// long and short factors of RoPE), or the options differ in more.
+    /// Takes over the state of `older`, a session of the same model, kernels and options except for a shorter context.
+    /// Everything computed afterwards equals, bit for bit, what this session would compute had it processed all tokens
+    /// itself. Returns false, and leaves this session empty, where that would not hold: the angles of positions depend
+    /// on the context's length (the long and short factors of RoPE), or other options differ.
     pub fn adopt(&mut self, older: &Session<'_>) -> bool {
         self.reset();
         let (new, old) = (&self.plan, &older.plan);

@@ -7,25 +7,25 @@ use crate::model::Model;
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
 
-/// The buffers, and what is left for those of single runs.
+/// The buffers of a session, and the memory left for the buffers of single runs.
 pub(super) struct Memory<'a> {
     /// Residual stream, `[n_batch][n_embd]`.
     pub x: RowsMut<'a>,
-    /// `[n_outputs][n_vocab]`, where the head works with remainders [interleaved](crate::model::Head::rows_per_output)
-    /// with them.
+    /// `[n_outputs][n_vocab]`; where the head reads remainders, rows of remainders
+    /// [alternate](crate::model::Head::rows_per_output) with these.
     pub logits: RowsMut<'a>,
-    /// One for each RoPE setting.
+    /// One set of angles for each RoPE setting.
     pub angles: Vec<Angles<'a>>,
     /// `[n_workers][worker_bytes]`.
     pub worker_scratch: &'a mut [u8],
     /// The blocks with their states, first to last.
     pub blocks: Vec<Running<'a>>,
-    /// What a run takes and gives back.
+    /// Memory that each run takes and gives back.
     pub workspace: Arena<'a>,
 }
 
 impl<'a> Memory<'a> {
-    /// The one list of buffers: run over a measuring arena it is the plan, over a real one the session.
+    /// The one list of buffers. Over a measuring arena the list is the plan; over a real arena, the session.
     pub(super) fn carve(
         mut arena: Arena<'a>,
         model: &'a Model<'a>,
@@ -48,7 +48,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Bytes that a session needs; `None` if this machine cannot address as many.
+    /// Number of bytes that a session needs; `None` if this machine cannot address so many.
     pub(super) fn measure(model: &'a Model<'a>, options: &SessionOptions, worker_bytes: usize) -> Option<usize> {
         let sizes = options.sizes(model);
         let mut workspace = Self::carve(Arena::measure(), model, options, worker_bytes).workspace;
@@ -69,12 +69,12 @@ impl<'a> Memory<'a> {
         workspace.required()
     }
 
-    /// Bytes of scratch of each worker.
+    /// Number of scratch bytes of each worker.
     pub(super) fn worker_bytes(model: &Model<'_>, kernels: &Kernels, sizes: &Sizes) -> usize {
         let blocks = model.blocks.iter().map(|block| block.op.worker_bytes(kernels, sizes.n_batch));
         let head = model.head.iter().map(|head| kernels.scratch_bytes(head.output.n_in()));
         let pooler = model.pooler.iter().map(|pooler| pooler.worker_bytes(kernels));
-        // Never nothing: having a scratch is a worker's licence to work.
+        // At least one unit: a worker without scratch does no work.
         blocks.chain(head).chain(pooler).max().unwrap_or(0).max(1).next_multiple_of(64)
     }
 }

@@ -1,4 +1,4 @@
-//! A session: the forward pass of one conversation, inside one caller-provided arena.
+//! A session: the forward pass of one conversation, inside one arena that the caller provides.
 //!
 //! Nothing here allocates after [`SessionPlan::start`].
 
@@ -22,22 +22,22 @@ use forward::{Frequencies, Wanted};
 use memory::Memory;
 use nanocamelid_kernels::Kernels;
 
-/// What goes into the first layer of a batch.
+/// The input to the first layer of a model's range.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'i> {
     /// Token ids, for models that start with the first layer.
     Tokens(&'i [u32]),
-    /// The hidden states that an earlier range of layers put out, `[n_tokens][n_embd]`.
+    /// The hidden states after an earlier range of layers, `[n_tokens][n_embd]`.
     Hidden(&'i [f32]),
 }
 
-/// A conversation's KV cache and scratch, and the forward pass over them.
+/// A conversation's states (such as the KV cache) and scratch, and the forward pass over them.
 pub struct Session<'a> {
     plan: SessionPlan<'a>,
     memory: Memory<'a>,
     frequencies: Frequencies,
     position: usize,
-    /// Where the logits of the last output are.
+    /// The row that holds the logits of the last output.
     last_output: usize,
 }
 
@@ -48,7 +48,7 @@ impl core::fmt::Debug for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    /// In an arena of the planned size.
+    /// A session in an arena of the planned size.
     fn new(plan: SessionPlan<'a>, arena: &'a mut [u8]) -> Self {
         let memory = Memory::carve(Arena::new(arena), plan.model, &plan.options, plan.worker_bytes);
         let (n_ctx, ropes) = (plan.options.n_ctx, &plan.model.ropes);
@@ -58,12 +58,12 @@ impl<'a> Session<'a> {
         session
     }
 
-    /// Tokens in the context so far.
+    /// Number of tokens in the context so far.
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// Tokens the context holds.
+    /// Number of tokens that the context can hold.
     pub fn n_ctx(&self) -> usize {
         self.plan.options.n_ctx
     }
@@ -73,29 +73,29 @@ impl<'a> Session<'a> {
         self.plan.options.sizes(self.plan.model).n_batch
     }
 
-    /// The model this runs.
+    /// The model of this session.
     pub fn model(&self) -> &'a Model<'a> {
         self.plan.model
     }
 
-    /// The kernels this runs on.
+    /// The kernels of this session.
     pub fn kernels(&self) -> &'static Kernels {
         self.plan.kernels
     }
 
-    /// Forgets everything.
+    /// Forgets all tokens.
     pub fn reset(&mut self) {
         self.rewind(0);
     }
 
-    /// Forgets everything after the first `n` tokens and returns how many are left: `n`, or fewer where a block no
-    /// longer holds what continuing from there would need. A windowed cache may have lost it, and a convolution's
-    /// state is that of the last position only.
+    /// Forgets everything after the first `n` tokens and returns the number of tokens left. Fewer than `n` are left if
+    /// a block no longer holds the state after token `n`: the cache of a windowed layer may have been overwritten, and
+    /// a convolution keeps only the state of the last position.
     pub fn truncate(&mut self, n: usize) -> usize {
         if n >= self.position {
             return self.position;
         }
-        // Until all blocks agree; each step is towards 0, to which all of them can go.
+        // Repeats until all blocks agree. Each step lowers `kept`, and every block can go back to 0.
         let mut kept = n;
         while let Some(less) = self.memory.blocks.iter().map(|block| block.keep(kept)).find(|&less| less < kept) {
             kept = less;
@@ -117,10 +117,10 @@ impl<'a> Session<'a> {
         self.prefill_observed(executor, tokens, &mut |_| {})
     }
 
-    /// As [`Session::prefill`], showing every intermediate result.
+    /// Like [`Session::prefill`]; `observer` receives every intermediate result.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`].
     pub fn prefill_observed(
         &mut self,
         executor: &dyn Executor,
@@ -139,10 +139,10 @@ impl<'a> Session<'a> {
         Ok(self.logits())
     }
 
-    /// Runs `tokens` through the model and hands `each` the logits after every one of them, with its index.
+    /// Runs `tokens` through the model and passes the logits after each token to `each`, with the token's index.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`].
     pub fn prefill_each(
         &mut self,
         executor: &dyn Executor,
@@ -164,14 +164,13 @@ impl<'a> Session<'a> {
     /// Runs one token through the model and returns the logits after it, `[n_vocab]`.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`].
     pub fn decode(&mut self, executor: &dyn Executor, token: u32) -> Result<&[f32], SessionError> {
         self.prefill(executor, &[token])
     }
 
-    /// Runs one batch through this range of layers and returns the hidden states after the last of them,
-    /// `[n_tokens][n_embd]`; they are the [`Input::Hidden`] of the next range. In encoders a batch is a text of its
-    /// own.
+    /// Runs one batch through this range of layers and returns the hidden states after the last layer,
+    /// `[n_tokens][n_embd]`. They are the [`Input::Hidden`] of the next range. For an encoder a batch is a whole text.
     ///
     /// # Errors
     /// [`SessionError`]; the session is then as before.

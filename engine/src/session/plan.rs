@@ -1,4 +1,4 @@
-//! How large a session is, before there is one.
+//! The size of a session, computed before the session is made.
 
 use super::memory::Memory;
 use super::{Session, SessionError};
@@ -11,15 +11,15 @@ use nanocamelid_kernels::{Kernels, KvType};
 pub struct SessionOptions {
     /// Positions of the context.
     pub n_ctx: usize,
-    /// Tokens that go through the layers together in prefill; larger is faster up to a few hundred. In encoders these
-    /// are all that the context holds, whatever stands here.
+    /// Tokens that go through the layers together in prefill; speed grows with the batch up to a few hundred tokens. An
+    /// encoder's batch is its whole context, whatever stands here.
     pub n_batch: usize,
-    /// Tokens whose logits are computed together, with one pass over the weights of the head: 1 for a conversation,
+    /// Number of tokens whose logits are computed with one pass over the weights of the head: 1 for a conversation,
     /// more for [`Session::prefill_each`].
     pub n_outputs: usize,
-    /// How keys and values are kept.
+    /// The type of stored keys and values.
     pub kv_type: KvType,
-    /// The most workers that will ever run a job at once (more would find no scratch and stay idle).
+    /// Most workers that will ever run a job at once. Further workers would have no scratch and stay idle.
     pub n_workers: usize,
 }
 
@@ -38,7 +38,7 @@ impl SessionOptions {
     }
 }
 
-/// The sizes of a session of one model with one kernel table; it is for those two and no others.
+/// The sizes of a session for one model and one kernel table. A session of this plan uses exactly those two.
 #[derive(Clone, Debug)]
 pub struct SessionPlan<'m> {
     pub(super) model: &'m Model<'m>,
@@ -49,7 +49,7 @@ pub struct SessionPlan<'m> {
 }
 
 impl<'m> SessionPlan<'m> {
-    /// Sizes a session.
+    /// Computes the sizes.
     ///
     /// # Errors
     /// [`SessionError::Size`], [`SessionError::KvType`].
@@ -60,8 +60,8 @@ impl<'m> SessionPlan<'m> {
         if n_ctx == 0 || n_batch == 0 || n_outputs == 0 || n_workers == 0 {
             return Err(SessionError::Size);
         }
-        // Sizes multiply at most three of these with widths below 2^20; bounded so, nothing wraps on 64-bit machines,
-        // and on smaller ones the arena's own checked count decides.
+        // A size multiplies at most three of these numbers with widths below 2^20. With these bounds nothing overflows
+        // on 64-bit machines; on smaller machines the arena's checked count refuses what cannot be addressed.
         if n_ctx > 1 << 28 || n_batch > 1 << 16 || n_outputs > 1 << 16 || n_workers > 1 << 12 {
             return Err(SessionError::Size);
         }
@@ -73,7 +73,8 @@ impl<'m> SessionPlan<'m> {
         Ok(Self { model, kernels, options, worker_bytes, required_bytes })
     }
 
-    /// An empty session in `arena`, which must hold [`SessionPlan::required_bytes`] and may contain anything.
+    /// Starts an empty session in `arena`, which must hold [`SessionPlan::required_bytes`]. The bytes may have any
+    /// value.
     ///
     /// # Errors
     /// [`SessionError::Arena`].
@@ -87,12 +88,12 @@ impl<'m> SessionPlan<'m> {
         Ok(Session::new(self, arena))
     }
 
-    /// Bytes of arena that the session needs; exact but for up to 63 bytes of alignment.
+    /// Number of arena bytes that the session needs; exact except for up to 63 bytes of alignment.
     pub fn required_bytes(&self) -> usize {
         self.required_bytes
     }
 
-    /// The options this was made from.
+    /// The options that this plan was made from.
     pub fn options(&self) -> SessionOptions {
         self.options
     }

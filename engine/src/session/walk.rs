@@ -1,15 +1,15 @@
-//! The way of a batch through the blocks.
+//! The path of a batch through the blocks.
 //!
-//! Of most tokens of a prompt nothing is wanted but what later ones need of them: keys, values, states. They stop at
-//! the last block that keeps such a thing, and of that one do no more than keeping. In an ordinary model this spares
-//! them the last layer; in one whose last layers read the keys and values of earlier ones, all of these.
+//! Most tokens of a prompt only leave state for later tokens: keys, values, states. These tokens stop at the last block
+//! that keeps state, and that block only updates its state for them. In an ordinary model this saves the last layer; in
+//! a model whose last layers read the keys and values of earlier layers, it saves all of those layers.
 
 use crate::blocks::Running;
 use crate::compute::{Arena, Pass, RowsMut};
 use crate::config::Config;
 use core::ops::Range;
 
-/// Takes a batch with residual stream `x` through the blocks, tokens `through` of it to the end.
+/// Runs a batch with residual stream `x` through the blocks. Only the tokens `through` go through all blocks.
 pub(super) fn walk(
     blocks: &mut [Running<'_>],
     pass: &mut Pass<'_>,
@@ -37,7 +37,7 @@ pub(super) fn walk(
     run(blocks, last + 1..blocks.len(), pass, arena, config, &mut x);
 }
 
-/// All tokens on their way through some of the blocks.
+/// Runs all tokens of the batch through some of the blocks.
 fn run(
     blocks: &mut [Running<'_>],
     range: Range<usize>,

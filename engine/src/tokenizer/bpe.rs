@@ -1,7 +1,8 @@
-//! Byte-pair encoding: words of bytes or characters, merged in the order of the file's list of merges.
+//! Byte-pair encoding: words of bytes or characters; neighbours merge in the order of the file's list of merges.
 //!
-//! Sennrich et al. 2016, on bytes as in GPT-2, or on characters with U+2581 for spaces as in Gemma 4. The tokens of a
-//! word are what is left when no neighbours have a merge; a character without a token is its bytes' tokens.
+//! Sennrich et al. 2016; on bytes as in GPT-2, or on characters with U+2581 for spaces as in Gemma 4. The tokens of a
+//! word are the symbols that remain when no two neighbours have a merge. A character without a token becomes the tokens
+//! of its bytes.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,13 +18,13 @@ use super::vocabulary::Vocabulary;
 
 const MERGES: &str = "tokenizer.ggml.merges";
 
-/// With three symbols each, besides 2^30 tokens, symbols still fit 32 bits.
+/// Each merge adds at most three symbols; with 2^30 tokens besides, symbols still fit in 32 bits.
 const MAX_MERGES: usize = 1 << 29;
 
-/// Stands for characters and bytes that neither a token nor a merge has; symbols are below 2^32 - 1.
+/// Stands for a character or byte without a token and without a merge; symbols are below 2^32 - 1.
 const NO_SYMBOL: u32 = u32::MAX;
 
-/// Two symbols and what they merge to.
+/// Two symbols and the symbol that they merge into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Merge {
     left: u32,
@@ -33,17 +34,18 @@ struct Merge {
 
 /// The merges of a file, and its pre-tokenizer.
 ///
-/// Symbols are numbered: tokens by their ids, then the texts that merges mention and the vocabulary does not have. Such
-/// a text can be a step on the way to a token; where one is left over, its bytes are looked up as pieces of their own.
+/// Symbols are numbered: first the tokens, by their ids, then the texts that occur in merges but not in the vocabulary.
+/// Such a text can be an intermediate step towards a token; if one remains after merging, each of its bytes is looked
+/// up as a piece.
 #[derive(Clone, Debug)]
 pub(super) struct Bpe {
     pre_tokenizer: PreTokenizer,
-    /// By rank.
+    /// The merges, by rank.
     merges: Vec<Merge>,
-    /// Rank of a pair.
+    /// Finds the rank of a pair.
     ranks: Table,
     key: Key,
-    /// The symbol of each byte where words are of bytes, else the token of each byte or [`NO_SYMBOL`].
+    /// Where words consist of bytes, the symbol of each byte; otherwise the token of each byte, or [`NO_SYMBOL`].
     bytes: [u32; 256],
     others: Others,
 }
@@ -76,7 +78,7 @@ impl Bpe {
             text.clear();
             text.extend_from_slice(left);
             text.extend_from_slice(right);
-            // Most vocabularies list what merges make in the order of the merges.
+            // In most vocabularies the results of merges stand in the order of the merges.
             let is_next = vocabulary.piece(merged + 1) == text && !vocabulary.is_duplicate(merged + 1);
             merged = if is_next { merged + 1 } else { others.symbol(vocabulary, &text) };
             let (left, right) = (others.symbol(vocabulary, left), others.symbol(vocabulary, right));
@@ -91,7 +93,7 @@ impl Bpe {
         let mut ranks = Table::with_capacity(n_merges);
         for (rank, merge) in (0..).zip(&merges) {
             let hash = key.pair(merge.left, merge.right);
-            // The first of equal merges counts.
+            // Of equal merges, the first counts.
             if ranks.find(hash, |other| merges[other as usize] == *merge).is_none() {
                 ranks.insert(hash, rank);
             }
@@ -104,7 +106,7 @@ impl Bpe {
         self.pre_tokenizer.alphabet == Alphabet::Bytes
     }
 
-    /// Appends the tokens of a text without special tokens, merging into `mergeable` ones only.
+    /// Appends the tokens of a text without special tokens. Merges produce `mergeable` tokens only.
     pub(super) fn encode(
         &self,
         vocabulary: &Vocabulary<'_>,
@@ -127,7 +129,7 @@ impl Bpe {
         }
     }
 
-    /// Writes spaces as U+2581, and one in front of every line if the pre-tokenizer says so.
+    /// Writes spaces as U+2581; puts a space in front of every line if the pre-tokenizer requires one.
     fn escape(&self, text: &str, escaped: &mut String) {
         escaped.clear();
         let mut previous = '\n';
@@ -214,7 +216,7 @@ impl Bpe {
     }
 }
 
-/// The two pieces of a merge. The first may start with a space only if it is one, and neither is empty.
+/// The two pieces of a merge. Neither piece is empty or contains a space.
 fn parse(merge: &[u8]) -> Option<(&[u8], &[u8])> {
     let space = merge.iter().position(|&byte| byte == b' ')?;
     let (left, right) = (&merge[..space], &merge[space + 1..]);
@@ -222,7 +224,7 @@ fn parse(merge: &[u8]) -> Option<(&[u8], &[u8])> {
     (is_piece(left) && is_piece(right)).then_some((left, right))
 }
 
-/// Texts of symbols that are no tokens.
+/// Texts of the symbols that are not tokens.
 #[derive(Clone, Debug)]
 struct Others {
     n_tokens: u32,
@@ -237,7 +239,7 @@ impl Others {
         Self { n_tokens, text: Vec::new(), ends: Vec::new(), index: Table::with_capacity(0) }
     }
 
-    /// The symbol of a text: its token, or one of our own.
+    /// The symbol of a text: its token, or a new symbol.
     fn symbol(&mut self, vocabulary: &Vocabulary<'_>, text: &[u8]) -> u32 {
         if let Some(symbol) = self.find(vocabulary, text) {
             return symbol;
@@ -250,7 +252,7 @@ impl Others {
         symbol
     }
 
-    /// The symbol that a text has.
+    /// The symbol of a text, if it has one.
     fn find(&self, vocabulary: &Vocabulary<'_>, text: &[u8]) -> Option<u32> {
         let other = || self.index.find(vocabulary.hash(text), |symbol| self.text(symbol) == Some(text));
         vocabulary.id(text).or_else(other)
@@ -260,7 +262,7 @@ impl Others {
         symbol < self.n_tokens
     }
 
-    /// The text of a symbol that is no token.
+    /// The text of a symbol that is not a token.
     fn text(&self, symbol: u32) -> Option<&[u8]> {
         let at = symbol.checked_sub(self.n_tokens)? as usize;
         let start = if at == 0 { 0 } else { self.ends[at - 1] };

@@ -36,7 +36,7 @@ const BYTES: [Option<u8>; END] = {
     bytes
 };
 
-/// The byte a character stands for.
+/// The byte that a character stands for.
 pub(super) fn byte(c: char) -> Option<u8> {
     BYTES.get(c as usize).copied().flatten()
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What is wrong with `tokenizer.ggml.*`, by key and, in arrays, by index.
+/// A fault in `tokenizer.ggml.*`, by key and, in arrays, by index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenizerError {
     /// A key that every tokenizer of this kind has is absent.
@@ -10,21 +10,21 @@ pub enum TokenizerError {
         /// The key.
         key: &'static str,
     },
-    /// A value of another type than the key has.
+    /// A value is not of the key's type.
     WrongType {
         /// The key.
         key: &'static str,
     },
-    /// `tokenizer.ggml.model` is none of those supported.
+    /// `tokenizer.ggml.model` is not a supported one.
     UnknownModel(Name),
-    /// `tokenizer.ggml.pre` is none of those supported.
+    /// `tokenizer.ggml.pre` is not a supported one.
     UnknownPreTokenizer(Name),
     /// `tokenizer.ggml.tokens` is empty, or has more entries or bytes than 32 bits can count.
     VocabularySize {
         /// Number of entries.
         n_tokens: usize,
     },
-    /// An array that should have one entry per token has another length.
+    /// An array that must have one entry per token has another length.
     WrongLength {
         /// The key.
         key: &'static str,
@@ -40,7 +40,7 @@ pub enum TokenizerError {
         /// The number.
         number: i64,
     },
-    /// A score that is not a number.
+    /// A score is NaN.
     Score {
         /// The token's id.
         index: usize,
@@ -50,12 +50,12 @@ pub enum TokenizerError {
         /// The token's id.
         index: usize,
     },
-    /// A merge that is not two pieces with a space between them.
+    /// A merge is not two pieces with a space between them.
     Merge {
         /// The merge's rank.
         index: usize,
     },
-    /// A special token's id is not in the vocabulary.
+    /// The id of a special token is not in the vocabulary.
     IdOutOfRange {
         /// The key.
         key: &'static str,
@@ -112,7 +112,7 @@ pub struct Name {
 impl Name {
     const MAX: usize = 40;
 
-    /// Keeps what fits.
+    /// Keeps as many bytes of `name` as fit.
     pub fn new(name: &[u8]) -> Self {
         let len = name.len().min(Self::MAX);
         let mut bytes = [0; Self::MAX];

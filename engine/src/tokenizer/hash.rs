@@ -1,7 +1,7 @@
-//! A hash table of `u32`s whose keys live elsewhere: pieces in the file, merges in a vector.
+//! A hash table of `u32`s whose keys are stored elsewhere: pieces in the file, merges in a vector.
 //!
-//! Folded multiplication hashing, keyed by a digest of everything that goes into the table: whoever writes a file full
-//! of colliding pieces changes the key with every piece, so that building and searching stay linear.
+//! The hash is folded multiplication, keyed by a digest of everything that goes into the table. An attacker who
+//! searches for colliding pieces changes the key with every piece, so building and searching stay linear.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -61,7 +61,7 @@ struct Slot {
     value: u32,
 }
 
-/// No value is this large: values count entries of arrays in memory.
+/// Marks a free slot. No real value is this large: values count entries of arrays in memory.
 const EMPTY: Slot = Slot { hash: 0, value: u32::MAX };
 
 /// Open addressing with linear probing, at most three quarters full.
@@ -72,12 +72,12 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A table for `n` values; more make it grow.
+    /// A table for `n` values; the table grows if more are inserted.
     pub(super) fn with_capacity(n: usize) -> Self {
         Self { slots: vec![EMPTY; (n + n / 3 + 1).next_power_of_two().max(16)], len: 0 }
     }
 
-    /// The value with this hash that `is_it` accepts.
+    /// The value with this hash that `is_it` accepts, if there is one.
     pub(super) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;

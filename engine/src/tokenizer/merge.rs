@@ -1,23 +1,23 @@
-//! Greedy merging of neighbours, the part that byte-level BPE and SentencePiece share.
+//! Greedy merging of neighbours, shared by byte-level BPE and SentencePiece.
 //!
-//! The pair of least priority merges first, the leftmost among equals. A heap over a linked list does that in
-//! O(n log n): a merge leaves at most two new pairs, and each merge takes a symbol away.
+//! The pair with the lowest priority value merges first; among equals, the leftmost. A heap over a linked list takes
+//! O(n log n): a merge creates at most two new pairs, and each merge removes one symbol.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
 
-/// No neighbour.
+/// Marks a symbol without a neighbour.
 const NONE: u32 = u32::MAX;
 
 /// A stretch of the text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Symbol {
-    /// Byte where it starts.
+    /// Offset of its first byte.
     pub(super) start: u32,
-    /// Its bytes; 0 once it has been merged into its left neighbour.
+    /// Number of bytes; 0 once the symbol has been merged into its left neighbour.
     pub(super) len: u32,
-    /// What it is called by whoever merges.
+    /// The caller's number for the symbol.
     pub(super) id: u32,
     previous: u32,
     next: u32,
@@ -26,9 +26,9 @@ pub(super) struct Symbol {
 /// A symbol that may merge with the one after it.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
-    /// Priority, then position: what comes first.
+    /// Priority in the high half, position in the low half; the least pair comes first.
     order: u64,
-    /// Bytes of both when the pair was found: it is outdated if they have changed.
+    /// Bytes of both symbols when the pair was queued. The entry is outdated if their length has changed.
     len: u32,
     merged: u32,
 }
@@ -59,7 +59,7 @@ impl PartialEq for Pair {
 
 impl Eq for Pair {}
 
-/// Symbols of one text, and the memory to merge them; reused from text to text.
+/// The symbols of one text, and the memory to merge them. It is reused for the next text.
 #[derive(Debug, Default)]
 pub(super) struct Merger {
     symbols: Vec<Symbol>,
@@ -67,7 +67,7 @@ pub(super) struct Merger {
 }
 
 impl Merger {
-    /// Forgets the last text.
+    /// Forgets the symbols of the last text.
     pub(super) fn clear(&mut self) {
         self.symbols.clear();
         self.queue.clear();
@@ -83,14 +83,15 @@ impl Merger {
         self.symbols.push(Symbol { start, len, id, previous: at.wrapping_sub(1), next: NONE });
     }
 
-    /// Merges until nothing is left to merge. `join` gives the priority (least first) and the id of a pair that may.
+    /// Merges until no pair can merge. `join` gives the priority (lowest first) and the new id of a pair that may
+    /// merge.
     pub(super) fn merge(&mut self, mut join: impl FnMut(&Symbol, &Symbol) -> Option<(u32, u32)>) {
         for left in 0..self.symbols.len() {
             self.enqueue(left, &mut join);
         }
         while let Some(Reverse(pair)) = self.queue.pop() {
             let left = self.symbols[pair.left()];
-            // Symbols only grow or vanish, so a pair of the old length is the old pair.
+            // Symbols only grow or vanish, so equal length means that the pair is unchanged.
             let Some(&right) = self.symbols.get(left.next as usize) else { continue };
             if left.len == 0 || left.len + right.len != pair.len {
                 continue;
@@ -107,12 +108,12 @@ impl Merger {
         }
     }
 
-    /// What is left, in order.
+    /// The remaining symbols, in order.
     pub(super) fn symbols(&self) -> impl Iterator<Item = &Symbol> {
         self.symbols.iter().filter(|symbol| symbol.len > 0)
     }
 
-    /// Queues a symbol and its right neighbour, if they may merge.
+    /// Queues a symbol with its right neighbour, if the two may merge.
     fn enqueue(&mut self, at: usize, join: &mut impl FnMut(&Symbol, &Symbol) -> Option<(u32, u32)>) {
         let left = &self.symbols[at];
         let Some(right) = self.symbols.get(left.next as usize) else { return };
@@ -128,8 +129,8 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    /// Merges a text of `ids`, one byte each, by `(left, right, priority, merged)`; counts the pairs that were looked
-    /// at.
+    /// Merges a text of `ids`, one byte each, by rules `(left, right, priority, merged)`. Also returns how many pairs
+    /// were tried.
     fn merge(ids: &[u32], rules: &[(u32, u32, u32, u32)]) -> (Vec<(u32, u32)>, usize) {
         let mut merger = Merger::default();
         for &id in ids {
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn least_priority_goes_first() {
-        // 1 2 3: (2, 3) is more urgent than (1, 2), and what it makes merges with 1.
+        // In 1 2 3, the pair (2, 3) goes before (1, 2), and its result merges with 1.
         let rules = [(1, 2, 5, 12), (2, 3, 4, 23), (1, 23, 9, 123)];
         assert_eq!(merge(&[1, 2, 3], &rules).0, [(123, 3)]);
         assert_eq!(merge(&[1, 2, 3], &rules[..2]).0, [(1, 1), (23, 2)]);
@@ -161,9 +162,9 @@ mod tests {
 
     #[test]
     fn outdated_pairs_are_dropped() {
-        // (2, 3) is queued, then 2 is taken by 1.
+        // (2, 3) is queued, then 2 merges into 1.
         assert_eq!(merge(&[1, 2, 3], &[(1, 2, 0, 12), (2, 3, 1, 23)]).0, [(12, 2), (3, 1)]);
-        // (3, 4) is queued, then 4 grows by 5.
+        // (3, 4) is queued, then 4 merges with 5.
         assert_eq!(merge(&[3, 4, 5], &[(4, 5, 0, 45), (3, 4, 1, 34)]).0, [(3, 1), (45, 2)]);
     }
 

@@ -26,7 +26,7 @@ impl<'a> Metadata<'_, 'a> {
         strings.ok_or(TokenizerError::Missing { key })
     }
 
-    /// An array with an entry per token, if there is one.
+    /// An array with one entry per token, if the key is present.
     pub(super) fn per_token(self, key: &'static str, n_tokens: usize) -> Result<Option<Array<'a>>, TokenizerError> {
         let array = self.array(key)?;
         match array {
@@ -37,7 +37,7 @@ impl<'a> Metadata<'_, 'a> {
         }
     }
 
-    /// A token's id, if the key is there.
+    /// A token's id, if the key is present.
     pub(super) fn id(self, key: &'static str, n_tokens: usize) -> Result<Option<u32>, TokenizerError> {
         match self.read(key, |value| value.as_u64())? {
             None => Ok(None),

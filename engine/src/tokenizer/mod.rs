@@ -8,7 +8,7 @@
 //! tokens --StreamDecoder--> valid UTF-8
 //! ```
 //!
-//! Tokens equal llama.cpp's, whose special cases are kept and marked as such.
+//! The tokens equal those of llama.cpp. Its special cases are kept, and comments mark them.
 
 mod bpe;
 mod byte_level;
@@ -43,10 +43,10 @@ use special::{SpecialTokens, Strip};
 use spm::Spm;
 use vocabulary::Vocabulary;
 
-/// Longer texts are encoded in parts: positions are 32-bit, and a space may take three bytes.
+/// Longer texts are encoded in parts, because positions are 32-bit and a space may take three bytes.
 const MAX_PART: usize = 1 << 30;
 
-/// A file's tokenizer; pieces are borrowed from the file's bytes.
+/// A file's tokenizer. Pieces are borrowed from the file's bytes.
 #[derive(Clone, Debug)]
 pub struct Tokenizer<'a> {
     vocabulary: Vocabulary<'a>,
@@ -65,7 +65,7 @@ enum Model {
 }
 
 impl<'a> Tokenizer<'a> {
-    /// Builds the tokenizer of a file from `tokenizer.ggml.*`. Takes memory in proportion to the vocabulary.
+    /// Builds the tokenizer of a file from `tokenizer.ggml.*`. Memory is proportional to the vocabulary.
     ///
     /// # Errors
     /// The first key, or entry of an array, that is missing, malformed or not supported.
@@ -77,7 +77,7 @@ impl<'a> Tokenizer<'a> {
         let pre_tokenizer = match model {
             b"gpt2" => Some(pre_tokenizer(pre)?),
             b"gemma4" => PreTokenizer::by_name("gemma4"),
-            // Some converters call Gemma 4's tokenizer so, whose merges count then, not its scores.
+            // Some converters give Gemma 4's tokenizer this name. Such a file counts by its merges, not by its scores.
             b"llama" if pre == b"gemma4" && metadata.array("tokenizer.ggml.merges")?.is_some() => {
                 PreTokenizer::by_name("gemma4")
             }
@@ -85,7 +85,7 @@ impl<'a> Tokenizer<'a> {
             other => return Err(TokenizerError::UnknownModel(Name::new(other))),
         };
         let mut vocabulary = Vocabulary::new(metadata)?;
-        // SentencePiece vocabularies begin with these; byte-level ones have no order.
+        // SentencePiece vocabularies begin with these three; byte-level vocabularies have no fixed order.
         let defaults = if pre_tokenizer.is_some() { [None; 3] } else { [Some(1), Some(2), Some(0)] };
         let roles = Roles::new(metadata, &mut vocabulary, defaults)?;
         let model = match pre_tokenizer {
@@ -119,28 +119,28 @@ impl<'a> Tokenizer<'a> {
         self.vocabulary.len()
     }
 
-    /// The token that begins a text.
+    /// The token at the beginning of a text.
     pub fn bos(&self) -> Option<u32> {
         self.roles.bos
     }
 
-    /// Whether a prompt begins with [`Self::bos`], which then is there.
+    /// Whether a prompt begins with [`Self::bos`]; if so, there is such a token.
     pub fn add_bos(&self) -> bool {
         self.add_bos
     }
 
-    /// The token that ends a text.
+    /// The token at the end of a text.
     pub fn eos(&self) -> Option<u32> {
         self.roles.eos
     }
 
-    /// Whether a prompt ends with [`Self::eos`], which then is there.
+    /// Whether a prompt ends with [`Self::eos`]; if so, there is such a token.
     pub fn add_eos(&self) -> bool {
         self.add_eos
     }
 
-    /// Whether generation ends with a token: EOS, end of turn, end of message, and tokens known by their pieces. A
-    /// piece such as `</s>` that may as well be a word of a text is known only as a control token.
+    /// Whether a token ends generation: EOS, end of turn, end of message, and tokens known by their pieces. A piece
+    /// such as `</s>`, which can also be a word of a text, ends generation only if it is a control token.
     pub fn is_end_of_generation(&self, id: u32) -> bool {
         self.roles.ends.binary_search(&id).is_ok()
     }
@@ -150,7 +150,7 @@ impl<'a> Tokenizer<'a> {
         &self.roles.ends
     }
 
-    /// What a token is; [`TokenKind::Undefined`] outside the vocabulary.
+    /// The kind of a token; [`TokenKind::Undefined`] outside the vocabulary.
     pub fn kind(&self, id: u32) -> TokenKind {
         self.vocabulary.kind(id)
     }
@@ -160,19 +160,20 @@ impl<'a> Tokenizer<'a> {
         self.vocabulary.piece(id)
     }
 
-    /// Bytes of the longest piece.
+    /// Number of bytes of the longest piece.
     pub fn longest_piece(&self) -> usize {
         self.vocabulary.longest_piece()
     }
 
-    /// The token that the file spells like this, the first if there are several.
+    /// The token with this piece; the first if there are several.
     pub fn token_id(&self, piece: &str) -> Option<u32> {
         self.vocabulary.id(piece.as_bytes())
     }
 
     /// Appends the tokens of `text`, without BOS and EOS.
     ///
-    /// Control tokens are found in the text only with `parse_special`: without, whatever the text says stays text.
+    /// Control tokens are recognized in the text only with `parse_special`. Without it, every part of the text stays
+    /// text.
     pub fn encode(&self, text: &str, parse_special: bool, out: &mut Vec<u32>) {
         let allowed = |id, _| parse_special || self.is_word(id);
         self.encode_with(text, allowed, |_| true, out);
@@ -189,18 +190,19 @@ impl<'a> Tokenizer<'a> {
         n
     }
 
-    /// A text as stretches of text and the control tokens it spells.
+    /// Splits a text into stretches of text and the control tokens spelled in it.
     pub(crate) fn split_control<'t>(&self, text: &'t str, emit: impl FnMut(Fragment<'t>)) {
         let is_control = |id, _| matches!(self.kind(id), TokenKind::Control | TokenKind::Unknown);
         self.special.partition(&self.vocabulary, text, is_control, emit);
     }
 
-    /// Appends the tokens of `text`, without BOS and EOS, where the `protected` ranges, which are in order and do not
-    /// overlap, came from somebody who must not write control tokens: no control token takes a byte of them, and none
-    /// comes of merging either (where a vocabulary happens to merge text into one, which llama.cpp lets happen).
+    /// Appends the tokens of `text`, without BOS and EOS. The `protected` ranges, in order and without overlap, come
+    /// from an author who must not write control tokens: no control token takes a byte of these ranges, and no merge
+    /// produces one (some vocabularies merge text into a control token, and llama.cpp allows this).
     ///
-    /// User-defined tokens are found in any text, as in [`Self::encode`]; but where a file calls its markers so, which
-    /// shows in the unprotected text using them or in their ending a generation, these are treated like control tokens.
+    /// User-defined tokens are recognized in any text, as in [`Self::encode`]. Some files declare their markers as
+    /// user-defined. A user-defined token counts as such a marker if the unprotected text contains it or if it ends
+    /// generation; markers are treated like control tokens.
     pub fn encode_protected(&self, text: &str, protected: &[Range<usize>], out: &mut Vec<u32>) {
         let is_free = |bytes: Range<usize>| {
             let next = protected.partition_point(|range| range.end <= bytes.start);
@@ -225,13 +227,13 @@ impl<'a> Tokenizer<'a> {
         self.encode_with(text, allowed, |id| self.kind(id) != TokenKind::Control, out);
     }
 
-    /// Whether any text that has a token's piece becomes that token.
+    /// Whether every text equal to a token's piece becomes that token.
     fn is_word(&self, id: u32) -> bool {
         self.kind(id) == TokenKind::UserDefined && self.roles.counterpart != Some(id)
     }
 
-    /// Appends the tokens of `text` with those of the special ones that are `allowed` to take a range of its bytes, and
-    /// merging only into those that are `mergeable`.
+    /// Appends the tokens of `text`. `allowed` decides which special tokens may take which range of bytes, and merges
+    /// produce `mergeable` tokens only.
     fn encode_with(
         &self,
         text: &str,
@@ -252,7 +254,7 @@ impl<'a> Tokenizer<'a> {
                 }
                 Model::Spm(spm) => {
                     let mut scratch = spm::Scratch::default();
-                    // The first text and any text after a special token get a space.
+                    // The beginning of the text, and text after a special token, get a space in front.
                     let mut space_prefix = self.add_space_prefix;
                     self.special.partition(&self.vocabulary, part, allowed, |fragment| match fragment {
                         Fragment::Token(id) => {
@@ -269,8 +271,8 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// Appends the bytes of a token. Control and unknown tokens are their pieces with `special`, nothing without;
-    /// unused tokens and ids outside the vocabulary are nothing.
+    /// Appends the bytes of a token. With `special`, control and unknown tokens give their pieces; without, they give
+    /// nothing. Unused tokens and ids outside the vocabulary always give nothing.
     pub fn decode_into(&self, id: u32, special: bool, out: &mut Vec<u8>) {
         let piece = self.vocabulary.piece(id);
         match self.vocabulary.kind(id) {
@@ -300,7 +302,7 @@ impl<'a> Tokenizer<'a> {
     }
 }
 
-/// The byte ranges of a text that are encoded one by one.
+/// The byte ranges of a text that are encoded separately.
 fn parts(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0_usize;
     core::iter::from_fn(move || {
@@ -314,7 +316,7 @@ fn offset(bytes: Range<usize>, by: usize) -> Range<usize> {
     bytes.start + by..bytes.end + by
 }
 
-/// The pre-tokenizer of a name; files from before there were names get the default one, as in llama.cpp.
+/// The pre-tokenizer with a name. Files older than these names get the default one, as in llama.cpp.
 fn pre_tokenizer(name: &[u8]) -> Result<PreTokenizer, TokenizerError> {
     let known = match name {
         b"" => PreTokenizer::by_name("default"),
@@ -323,13 +325,14 @@ fn pre_tokenizer(name: &[u8]) -> Result<PreTokenizer, TokenizerError> {
     known.ok_or(TokenizerError::UnknownPreTokenizer(Name::new(name)))
 }
 
-/// Which special tokens take white space with them. Files do not say; llama.cpp knows some models by name.
+/// The special tokens that strip white space beside them. Files do not say which do; llama.cpp knows some models by
+/// name.
 struct Strips {
-    /// A mask token takes what is on its left.
+    /// A mask token strips white space on its left.
     mask: Option<u32>,
-    /// Phi-3's special tokens take what is on their right..
+    /// Phi-3's special tokens strip white space on their right ..
     right: bool,
-    /// ..but for these.
+    /// .. except these.
     keep_right: [Option<u32>; 3],
 }
 

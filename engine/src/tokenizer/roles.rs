@@ -1,7 +1,7 @@
-//! Which tokens start and end a text, and which are control tokens whatever the file says.
+//! The tokens that start and end a text, and the tokens that are control tokens whatever the file says.
 //!
-//! Files differ in what they declare, so tokens are also known by their pieces. The names and the exceptions are
-//! llama.cpp's (`src/llama-vocab.cpp`).
+//! Files differ in what they declare, so some tokens are also known by their pieces. The names and the exceptions are
+//! those of llama.cpp (`src/llama-vocab.cpp`).
 
 use alloc::vec::Vec;
 
@@ -17,8 +17,8 @@ pub(super) struct Roles {
     pub(super) unknown: Option<u32>,
     /// Tokens that end generation, ascending.
     pub(super) ends: Vec<u32>,
-    /// A user-defined `</s>` in a vocabulary whose `<s>` is a control token: it ends nothing here, but as in llama.cpp
-    /// text does not become it.
+    /// A user-defined `</s>` in a vocabulary whose `<s>` is a control token. This `</s>` does not end generation here,
+    /// but, as in llama.cpp, no text becomes it.
     pub(super) counterpart: Option<u32>,
 }
 
@@ -48,8 +48,8 @@ const ENDS: &[&str] = &[
     "[e~[",
 ];
 
-/// Pieces of these lists that are also words: Gemma 3 has HTML's `</s>`. Beside an end that the file declares they are
-/// text unless the file says that they are control tokens, where llama.cpp makes them such.
+/// Pieces of these lists that are also words: Gemma 3 has HTML's `</s>`. If the file declares another end, these pieces
+/// are text unless the file makes them control tokens. llama.cpp makes them control tokens in either case.
 const WORDS: &[&str] = &["</s>", "<eos>", "[EOS]", "[EOT]", "<PAD>", "[PAD]", "<REPO>", "<reponame>"];
 
 /// A token of the fill-in-the-middle format.
@@ -115,7 +115,7 @@ const FILL_IN: &[FillIn] = &[
     FillIn { keys: &["tokenizer.ggml.fim_sep_token_id"], pieces: &["<|file_sep|>"], ends_generation: true },
 ];
 
-/// Ids that are read only to be checked.
+/// Keys whose ids are checked and not used.
 const UNUSED_KEYS: &[&str] = &[
     "tokenizer.ggml.padding_token_id",
     "tokenizer.ggml.seperator_token_id", // as the format spells it
@@ -123,8 +123,8 @@ const UNUSED_KEYS: &[&str] = &[
 ];
 
 impl Roles {
-    /// Reads the ids and corrects the kinds in `vocabulary`. `defaults` are BOS, EOS and unknown where the file is
-    /// silent.
+    /// Reads the ids and corrects the kinds in `vocabulary`. `defaults` are BOS, EOS and the unknown token where the
+    /// file has no key.
     pub(super) fn new(
         metadata: Metadata<'_, '_>,
         vocabulary: &mut Vocabulary<'_>,
@@ -181,14 +181,14 @@ impl Roles {
         Ok(roles)
     }
 
-    /// Takes back what is an ordinary piece in the company of certain others.
+    /// Removes from the ends the tokens that are ordinary pieces in vocabularies with certain other tokens.
     fn keep_text(&mut self, vocabulary: &mut Vocabulary<'_>) {
         let ends = |roles: &Self, piece: &str| vocabulary.id(piece.as_bytes()).filter(|id| roles.ends.contains(id));
         let has = |piece| ends(self, piece).is_some();
-        // In o200k_harmony and solar-open a message ends, not the answer.
+        // In o200k_harmony and solar-open this token ends a message, not the answer.
         let has_call = has("<|call|>") || has("<|calls|>");
         let message_end = ends(self, "<|end|>").filter(|_| has_call && (has("<|return|>") || has("<|flush|>")));
-        // gemma4 and plamo have an HTML tag of that name.
+        // gemma4 and plamo have an HTML tag with this name.
         let tag = ends(self, "</s>").filter(|_| has("<|tool_response>") || has("<|plamo:eos|>"));
         for (id, kind) in [(message_end, TokenKind::UserDefined), (tag, TokenKind::Normal)] {
             if let Some(id) = id {
@@ -199,8 +199,8 @@ impl Roles {
     }
 }
 
-/// Makes the [`WORDS`] that are none of the `ends` text: one token wherever they are written, not only where merges
-/// lead to it.
+/// Turns the [`WORDS`] that are not in `ends` into text. Each is one token wherever it is written, not only where
+/// merges lead to it.
 fn words(vocabulary: &mut Vocabulary<'_>, ends: &[u32]) -> Vec<u32> {
     let mut words: Vec<u32> = WORDS.iter().filter_map(|piece| vocabulary.id(piece.as_bytes())).collect();
     words.retain(|&id| {

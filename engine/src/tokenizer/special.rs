@@ -1,8 +1,8 @@
-//! Finding special tokens in a text.
+//! Finds special tokens in a text.
 //!
-//! As in llama.cpp, longer tokens are found first, everywhere, then shorter ones in what is left; among equally long
-//! ones the one with the lower id, and from left to right. A heap of the best token at each position does that without
-//! a pass over the text for each token.
+//! As in llama.cpp, longer tokens are found first, in the whole text, then shorter ones in the remaining stretches.
+//! Among tokens of equal length, the lower id goes first, then the leftmost position. A heap of the best token at each
+//! position avoids a pass over the text for each token.
 
 use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::vec::Vec;
@@ -11,27 +11,27 @@ use core::ops::Range;
 
 use super::vocabulary::{TokenKind, Vocabulary};
 
-/// No parent.
+/// Marks an entry without a parent.
 const NONE: u32 = u32::MAX;
 
 /// The special tokens of a vocabulary: user-defined, control and unknown ones.
 #[derive(Clone, Debug)]
 pub(super) struct SpecialTokens {
-    /// Sorted by piece.
+    /// The entries, sorted by piece.
     entries: Vec<Entry>,
-    /// Whether some piece starts with a byte.
+    /// For each byte, whether some piece starts with it.
     starts: [bool; 256],
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     id: u32,
-    /// The longest other entry that this one's piece starts with.
+    /// The longest other entry that is a prefix of this piece.
     parent: u32,
     strip: Strip,
 }
 
-/// White space that a token takes with it.
+/// The white space that a token strips.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Strip {
     pub(super) left: bool,
@@ -45,7 +45,7 @@ pub(crate) enum Fragment<'t> {
     Token(u32),
 }
 
-/// A token at a position, the most urgent first.
+/// A token at a position; the candidate that goes first compares greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     len: u32,
@@ -55,8 +55,9 @@ struct Candidate {
 }
 
 impl SpecialTokens {
-    /// Collects the special tokens; `strip` says what white space each takes. Pieces that are not UTF-8 are in no text,
-    /// nor are empty ones. Of several tokens with one piece the first counts, for control tokens the first special one.
+    /// Collects the special tokens; `strip` says which white space each strips. Empty pieces and pieces that are not
+    /// UTF-8 occur in no text. Of several tokens with one piece, the first counts; for control tokens, the first
+    /// special one.
     pub(super) fn new(vocabulary: &Vocabulary<'_>, strip: impl Fn(u32) -> Strip) -> Self {
         let entry = |(id, kind)| {
             let is_special = matches!(kind, TokenKind::UserDefined | TokenKind::Control | TokenKind::Unknown);
@@ -80,8 +81,8 @@ impl SpecialTokens {
         tokens
     }
 
-    /// Calls `emit` with the fragments of `text`, which is shorter than 2^32 bytes, in order. Only the tokens
-    /// `allowed`, by their id and the bytes they would take, are found.
+    /// Calls `emit` with the fragments of `text`, in order; `text` must be shorter than 2^32 bytes. `allowed` receives
+    /// a token's id and the bytes that the token would take, and decides whether the token may take them.
     pub(super) fn partition<'t>(
         &self,
         vocabulary: &Vocabulary<'_>,
@@ -101,7 +102,7 @@ impl SpecialTokens {
             }
             return;
         }
-        // Stretches of text that no token covers, by start.
+        // Stretches of text that no token covers yet, by their start.
         let mut free = BTreeMap::from([(0, bytes.len())]);
         let mut found = Vec::new();
         while let Some(candidate) = queue.pop() {
@@ -142,7 +143,7 @@ impl SpecialTokens {
         found.for_each(|(_, id)| emit(Fragment::Token(id)));
     }
 
-    /// The longest token that `text` starts with and that is allowed, as a candidate at position `at`.
+    /// The longest allowed token that `text` starts with, as a candidate at position `at`.
     fn longest(
         &self,
         vocabulary: &Vocabulary<'_>,
@@ -151,7 +152,8 @@ impl SpecialTokens {
         allowed: impl Fn(u32, Range<usize>) -> bool,
     ) -> Option<Candidate> {
         let piece = |entry: &Entry| vocabulary.piece(entry.id);
-        // Every piece that the text starts with is an ancestor of the last one not after the text, or is that one.
+        // Every piece that the text starts with is the last entry not greater than the text, or an ancestor of that
+        // entry.
         let n_before = self.entries.partition_point(|entry| piece(entry) <= text);
         let last = n_before.checked_sub(1)? as u32;
         let found = self
@@ -161,7 +163,7 @@ impl SpecialTokens {
         Some(Candidate { len, id: Reverse(entry.id), at: Reverse(at), entry: found })
     }
 
-    /// The first of an entry, its parent, the parent's parent.. that is accepted, or [`NONE`].
+    /// The first accepted one among an entry, its parent, the parent's parent and so on, or [`NONE`].
     fn ancestor(&self, mut at: u32, accept: impl Fn(&Entry) -> bool) -> u32 {
         while let Some(entry) = self.entries.get(at as usize) {
             if accept(entry) {
@@ -173,7 +175,7 @@ impl SpecialTokens {
     }
 }
 
-/// The white space of C's `isspace`, which is what llama.cpp strips.
+/// The white space of C's `isspace`, which llama.cpp strips.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

@@ -1,7 +1,7 @@
 //! SentencePiece with score merges: characters merge into the neighbouring pair whose piece has the best score.
 //!
-//! Kudo and Richardson 2018 (the BPE model type), as llama.cpp runs it. Spaces are written U+2581; characters without a
-//! piece fall back to byte tokens.
+//! Kudo and Richardson 2018 (the BPE model type), as llama.cpp computes it. Spaces are written U+2581; characters
+//! without a piece become byte tokens.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,19 +18,19 @@ const SCORES: &str = "tokenizer.ggml.scores";
 /// How SentencePiece writes a space.
 pub(super) const SPACE: char = '\u{2581}';
 
-/// A symbol that is no token; ids of tokens are below 2^30.
+/// Marks a symbol that is not a token; ids of tokens are below 2^30.
 const NO_TOKEN: u32 = u32::MAX;
 
-/// Scores, and the tokens that stand in for characters without one.
+/// Scores, and the byte tokens for characters without a piece.
 #[derive(Clone, Debug)]
 pub(super) struct Spm {
-    /// Of each token; the best score has the least priority.
+    /// Priority of each token; the best score has the lowest value.
     priorities: Vec<u32>,
     /// Token of each byte.
     bytes: [Option<u32>; 256],
     unknown: Option<u32>,
-    /// Last bytes of characters that come right before a space in some piece. A space after anything else begins a word
-    /// that nothing before it merges with.
+    /// For each byte, whether some piece has a space right after a character that ends with this byte. A space after
+    /// any other byte begins a word, and nothing before the space merges with it.
     before_space: [bool; 256],
 }
 
@@ -68,8 +68,8 @@ impl Spm {
         Ok(Self { priorities, bytes, unknown, before_space })
     }
 
-    /// Appends the tokens of a text without special tokens, after a space if `space_prefix`, merging into `mergeable`
-    /// ones only.
+    /// Appends the tokens of a text without special tokens. With `space_prefix`, a space goes in front of the text.
+    /// Merges produce `mergeable` tokens only.
     pub(super) fn encode(
         &self,
         vocabulary: &Vocabulary<'_>,
@@ -127,7 +127,7 @@ impl Spm {
         }
     }
 
-    /// A character without a token: its bytes, or the unknown token where a byte has none.
+    /// Encodes a character without a token: as the tokens of its bytes, or the unknown token where a byte has none.
     fn encode_bytes(&self, character: &[u8], out: &mut Vec<u32>) {
         let n_before = out.len();
         for &byte in character {
@@ -155,7 +155,7 @@ fn read_priorities(array: Array<'_>) -> Result<Vec<u32>, TokenizerError> {
     array.iter().enumerate().map(read).collect()
 }
 
-/// Maps scores to integers in descending order; the two zeros are one score.
+/// Maps scores to integers in descending order; both zeros map to one integer.
 fn priority(score: f32) -> u32 {
     let bits = (score + 0.0).to_bits();
     let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };

@@ -1,14 +1,14 @@
-//! Tokens to text, as they come.
+//! Tokens to text, one token at a time.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Tokenizer;
 
-/// Turns tokens into valid UTF-8, piece by piece.
+/// Turns tokens into valid UTF-8.
 ///
-/// A character may span tokens: its bytes are held back until it is complete. Bytes that are no UTF-8 become U+FFFD,
-/// exactly where [`String::from_utf8_lossy`] over the whole would put them.
+/// A character may span tokens; the decoder holds its bytes back until the character is complete. Bytes that are not
+/// UTF-8 become U+FFFD, exactly where [`String::from_utf8_lossy`] over the whole text would put them.
 #[derive(Clone, Debug)]
 pub struct StreamDecoder {
     strip_space: bool,
@@ -18,8 +18,8 @@ pub struct StreamDecoder {
 }
 
 impl StreamDecoder {
-    /// A decoder for the beginning of a text: the space that `tokenizer` puts before one is taken off the first token.
-    /// With `special`, control tokens show as their pieces; without, as nothing.
+    /// A decoder for the beginning of a text: it removes the space that `tokenizer` puts in front from the first token.
+    /// With `special`, control tokens appear as their pieces; without, they give no text.
     pub fn new(tokenizer: &Tokenizer<'_>, special: bool) -> Self {
         Self { strip_space: tokenizer.add_space_prefix, ..Self::continuing(special) }
     }
@@ -29,8 +29,8 @@ impl StreamDecoder {
         Self { strip_space: false, special, pending: Vec::new(), text: String::new() }
     }
 
-    /// Takes the memory that tokens of up to `piece_bytes` bytes need, so that [`Self::push`] allocates nothing. A byte
-    /// may become U+FFFD, which has three.
+    /// Allocates the memory for tokens of up to `piece_bytes` bytes, so that [`Self::push`] allocates nothing. Every
+    /// byte may become U+FFFD, which has three bytes.
     pub fn reserve(&mut self, piece_bytes: usize) {
         /// Bytes of an incomplete character.
         const HELD: usize = 3;
@@ -38,12 +38,12 @@ impl StreamDecoder {
         self.text.reserve((piece_bytes + HELD) * char::REPLACEMENT_CHARACTER.len_utf8());
     }
 
-    /// Most bytes of text that a token of [`Self::reserve`] completes.
+    /// Most bytes of text that one token of the size given to [`Self::reserve`] completes.
     pub fn text_bytes(&self) -> usize {
         self.text.capacity()
     }
 
-    /// Takes a token; returns what text is complete with it.
+    /// Adds a token and returns the text that is complete with it.
     pub fn push(&mut self, tokenizer: &Tokenizer<'_>, id: u32) -> &str {
         let start = self.pending.len();
         tokenizer.decode_into(id, self.special, &mut self.pending);
@@ -54,7 +54,7 @@ impl StreamDecoder {
         let mut rest = self.pending.as_slice();
         while let Err(error) = core::str::from_utf8(rest) {
             let (valid, after) = rest.split_at(error.valid_up_to());
-            // `valid` is what the error says it is, so nothing is replaced in it.
+            // `valid` is valid UTF-8 by the error's account, so nothing in it is replaced.
             self.text.push_str(&String::from_utf8_lossy(valid));
             rest = after;
             match error.error_len() {
@@ -74,7 +74,8 @@ impl StreamDecoder {
         &self.text
     }
 
-    /// Ends the text: an incomplete character becomes U+FFFD. The decoder then is as [`Self::continuing`] made it.
+    /// Ends the text: an incomplete character becomes U+FFFD. Afterwards the decoder is as [`Self::continuing`] made
+    /// it.
     pub fn finish(&mut self) -> &str {
         self.text.clear();
         self.text.push_str(&String::from_utf8_lossy(&self.pending));

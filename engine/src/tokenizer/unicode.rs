@@ -1,7 +1,7 @@
-//! Unicode general categories, as far as pre-tokenizers tell them apart.
+//! Unicode general categories, as far as pre-tokenizers distinguish them.
 //!
-//! Unicode 15.1: the version llama.cpp splits by, so a code point that a later version assigned is [`Class::Other`]
-//! here too. White space needs no table: [`char::is_whitespace`] is the property that `\s` means.
+//! Unicode 15.1, the version that llama.cpp uses: a code point assigned in a later version is [`Class::Other`] here
+//! too. White space needs no table: [`char::is_whitespace`] is the property that `\s` means.
 
 use super::unicode_table::RUNS;
 
@@ -22,7 +22,7 @@ pub(super) enum Class {
     Symbol,
 }
 
-/// ASCII is most of most texts.
+/// A table for ASCII, which most texts consist of.
 static ASCII: [Class; 128] = {
     let mut classes = [Class::Other; 128];
     let mut code_point = 0;

@@ -1,4 +1,4 @@
-//! The pieces, what kind each is, and which token a piece is.
+//! The pieces, the kind of each token, and the token of each piece.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use super::error::TokenizerError;
 use super::hash::{Key, Table};
 use super::metadata::Metadata;
 
-/// What a token is (`tokenizer.ggml.token_type`).
+/// The kind of a token (`tokenizer.ggml.token_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// 0, and ids outside the vocabulary.
@@ -49,9 +49,9 @@ pub(super) struct Vocabulary<'a> {
     kinds: Vec<TokenKind>,
     key: Key,
     index: Table,
-    /// Tokens whose piece an earlier one has, ascending.
+    /// Tokens whose piece belongs to an earlier token, ascending.
     duplicates: Vec<u32>,
-    /// Bytes of the longest piece.
+    /// Number of bytes of the longest piece.
     longest_piece: usize,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Vocabulary<'a> {
     pub(super) fn new(metadata: Metadata<'_, 'a>) -> Result<Self, TokenizerError> {
         let pieces: Vec<&[u8]> = metadata.strings("tokenizer.ggml.tokens")?.collect();
         let n_tokens = pieces.len();
-        // Ids, and ids of symbols that are no tokens (at most three per merge), are u32.
+        // Ids are u32, and so are the symbols that are not tokens (at most three per merge).
         if n_tokens == 0 || n_tokens > 1 << 30 {
             return Err(TokenizerError::VocabularySize { n_tokens });
         }
@@ -72,7 +72,7 @@ impl<'a> Vocabulary<'a> {
         let mut index = Table::with_capacity(n_tokens);
         let mut duplicates = Vec::new();
         for (id, &piece) in (0..).zip(&pieces) {
-            // Placeholders may be empty; no text is.
+            // Pieces of placeholders may be empty; no text becomes an empty piece.
             if piece.is_empty() {
                 continue;
             }
@@ -117,22 +117,22 @@ impl<'a> Vocabulary<'a> {
         (0..).zip(self.kinds.iter().copied())
     }
 
-    /// Whether an earlier token has the same piece, so that no text becomes this one.
+    /// Whether an earlier token has the same piece. No text becomes a duplicate.
     pub(super) fn is_duplicate(&self, id: u32) -> bool {
         self.duplicates.binary_search(&id).is_ok()
     }
 
-    /// The token that a piece is: the first of those that have it.
+    /// The token with a piece; the first if there are several.
     pub(super) fn id(&self, piece: &[u8]) -> Option<u32> {
         self.index.find(self.hash(piece), |id| self.pieces[id as usize] == piece)
     }
 
-    /// The hash that pieces are indexed by.
+    /// The hash by which pieces are indexed.
     pub(super) fn hash(&self, piece: &[u8]) -> u32 {
         self.key.bytes(piece)
     }
 
-    /// The value of a piece of the form `<0xXX>`.
+    /// The byte that a piece of the form `<0xXX>` stands for.
     pub(super) fn byte(&self, id: u32) -> Option<u8> {
         let digits = self.piece(id).strip_prefix(b"<0x")?.strip_suffix(b">")?;
         let &[high, low] = digits else { return None };
@@ -140,7 +140,7 @@ impl<'a> Vocabulary<'a> {
         Some((digit(high)? << 4 | digit(low)?) as u8)
     }
 
-    /// The token for a byte that no piece covers: `<0xXX>`, or else the byte itself as a piece.
+    /// The token for a byte that no piece covers: `<0xXX>`, or else the piece that is the byte itself.
     pub(super) fn byte_token(&self, byte: u8) -> Option<u32> {
         let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
         let written = [b'<', b'0', b'x', digit(byte >> 4), digit(byte & 15), b'>'];

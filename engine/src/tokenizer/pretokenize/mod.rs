@@ -1,10 +1,10 @@
-//! Pre-tokenizers: how a text falls into words before pieces merge, by the names of `tokenizer.ggml.pre`.
+//! Pre-tokenizers: how a text is split into words before pieces merge, by the names of `tokenizer.ggml.pre`.
 //!
-//! A pre-tokenizer is a list of stages, each of which splits what the one before it left. A stage is a list of rules,
-//! tried in order at each position like the alternatives of a regular expression; what no rule matches stays together.
-//! No stage sees past the ends of its own input, so a lookahead there finds the end.
+//! A pre-tokenizer is a list of stages. Each stage splits the parts that the stage before produced. A stage is a list
+//! of rules, tried in order at each position like the alternatives of a regular expression; text that no rule matches
+//! stays together. A stage sees only its own part, so a lookahead at the end of the part finds the end.
 //!
-//! Names and expressions: llama.cpp, `src/llama-vocab.cpp`, where each is also given as the model published it.
+//! Names and expressions: llama.cpp, `src/llama-vocab.cpp`, which also lists each expression as the model published it.
 
 mod ranges;
 mod rules;
@@ -31,24 +31,25 @@ use super::unicode::is_number;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PreTokenizer {
     stages: &'static [Stage],
-    /// A word that is a piece is that piece, whatever the merges say.
+    /// A word that is a piece becomes that piece, whatever the merges say.
     pub(super) ignore_merges: bool,
     /// Whether prompts start with BOS where `tokenizer.ggml.add_bos_token` is absent.
     pub(super) add_bos: bool,
-    /// What words are made of.
+    /// The units that words consist of.
     pub(super) alphabet: Alphabet,
-    /// A run of newlines that is a piece is that piece, and prompts start with BOS whatever the file says (Gemma 4).
+    /// A run of newlines that is a piece becomes that piece, and prompts start with BOS whatever the file says (Gemma
+    /// 4).
     pub(super) whole_newlines: bool,
     /// Every line starts with a space.
     pub(super) line_prefix: bool,
 }
 
-/// What a word is before its pieces merge.
+/// The units of a word before its pieces merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alphabet {
     /// Bytes, each written as a visible character.
     Bytes,
-    /// Characters, a space written U+2581.
+    /// Characters; a space is written U+2581.
     Characters,
 }
 
@@ -57,14 +58,14 @@ type Splitter = fn(&str, &mut dyn FnMut(&str));
 
 #[derive(Debug)]
 enum Stage {
-    /// Alternatives.
+    /// A list of alternatives.
     Match(&'static [Rule]),
-    /// What no alternatives can express in linear time.
+    /// A function, for expressions that no alternatives match in linear time.
     Split(Splitter),
 }
 
 impl PreTokenizer {
-    /// The pre-tokenizer of a name, if it is known.
+    /// The pre-tokenizer with this name, if it is known.
     pub(super) fn by_name(name: &str) -> Option<Self> {
         Some(match name {
             "default" => Self::of(DEFAULT),
@@ -132,7 +133,7 @@ impl PreTokenizer {
         Self { alphabet: Alphabet::Characters, ..Self::of(stages) }
     }
 
-    /// Calls `emit` with every word of `text`, in order; together they are the text.
+    /// Calls `emit` with every word of `text`, in order; the words together are the text.
     pub(super) fn split(&self, text: &str, emit: &mut dyn FnMut(&str)) {
         split(self.stages, text, emit);
     }
@@ -303,8 +304,8 @@ fn trailing_spaces(text: &str, emit: &mut dyn FnMut(&str)) {
     }
 }
 
-/// Numbers in threes, counted from the right. Like llama.cpp's scanner for it, leaves what comes before a number
-/// attached to its first group; the stages after it take them apart.
+/// Splits numbers into groups of three digits, counted from the right. Like llama.cpp's scanner for this expression,
+/// the function leaves the text before a number attached to the first group; later stages split that text off.
 fn group_numbers(text: &str, emit: &mut dyn FnMut(&str)) {
     let (mut start, mut at) = (0, 0);
     while at < text.len() {
@@ -325,7 +326,7 @@ fn group_numbers(text: &str, emit: &mut dyn FnMut(&str)) {
     }
 }
 
-/// `(?=(\d{3})+(?!\d))`: a cut before every digit that a multiple of three digits starts with.
+/// `(?=(\d{3})+(?!\d))`: a cut before every digit from which a multiple of three digits remains in the number.
 fn group_digits(text: &str, emit: &mut dyn FnMut(&str)) {
     let mut start = 0;
     let mut n_left = 0;

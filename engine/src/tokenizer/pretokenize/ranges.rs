@@ -1,8 +1,8 @@
-//! Code point ranges that pre-tokenizers spell out, as llama.cpp has them.
+//! Code point ranges that pre-tokenizers list explicitly, as in llama.cpp.
 
 type Ranges = &'static [(char, char)];
 
-/// Unified and compatibility ideographs, as kimi-k2 means them.
+/// Unified and compatibility ideographs, as kimi-k2 lists them.
 #[rustfmt::skip]
 pub(super) const HAN: Ranges = &[
     ('\u{3400}', '\u{4dbf}'), ('\u{4e00}', '\u{9fff}'), ('\u{f900}', '\u{faff}'), ('\u{20000}', '\u{2a6df}'),
@@ -63,8 +63,8 @@ pub(super) const CJK_PUNCTUATION: Ranges = &[
 /// Bopomofo.
 pub(super) const BOPOMOFO: Ranges = &[('\u{3105}', '\u{312f}')];
 
-/// Scripts written without spaces. The third range starts at U+8C48, which the ideograph meant there (U+F900)
-/// normalizes to: that is what llama.cpp's source has come to say.
+/// Scripts written without spaces. The third range starts at U+8C48 instead of the intended U+F900, because that
+/// ideograph normalizes to U+8C48; llama.cpp's source contains the normalized one.
 #[rustfmt::skip]
 pub(super) const AFMOE_SCRIPTS: Ranges = &[
     ('\u{4e00}', '\u{9fff}'), ('\u{3400}', '\u{4dbf}'), ('\u{8c48}', '\u{faff}'), ('\u{3040}', '\u{30ff}'),

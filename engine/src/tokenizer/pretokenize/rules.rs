@@ -1,13 +1,13 @@
-//! The alternatives of the published regular expressions, each a deterministic scanner.
+//! The alternatives of the published regular expressions, each as a deterministic scanner.
 //!
-//! Where an expression needs backtracking, the scanner goes straight to what backtracking would find. `\s`, `\p{L}`,
-//! `\p{M}`, `\p{N}`, `\p{P}`, `\p{S}` are the Unicode classes.
+//! Where an expression needs backtracking, the scanner directly finds the match that backtracking would find. `\s`,
+//! `\p{L}`, `\p{M}`, `\p{N}`, `\p{P}`, `\p{S}` are the Unicode classes.
 
 use super::super::unicode::{Class, class, is_letter, is_number};
 use super::ranges;
 use super::scan::{any_spaced, literal, one, prefixed, run, run_up_to, some, spaced, within};
 
-/// Matches at a position and gives the end of the match, which is never empty.
+/// Matches at a position and returns the end of the match, which is never empty.
 pub(super) type Rule = fn(&str, usize) -> Option<usize>;
 
 fn is_newline(c: char) -> bool {
@@ -107,13 +107,13 @@ pub(super) fn ascii_word_after_punctuation(text: &str, at: usize) -> Option<usiz
 
 /// `[^\r\n\p{L}\p{N}]?U*L+|[^\r\n\p{L}\p{N}]?U+L*` where `U` is a letter other than a-z and `L` one other than A-Z.
 ///
-/// Published with the categories of upper and lower case; llama.cpp tells case apart in ASCII only.
+/// Published with the categories of upper and lower case; llama.cpp distinguishes case in ASCII only.
 fn cased_word_of(text: &str, at: usize, is_part: fn(char) -> bool) -> Option<usize> {
     let is_upper = |c: char| is_part(c) && !c.is_ascii_lowercase();
     let is_lower = |c: char| is_part(c) && !c.is_ascii_uppercase();
     let lower_last = |at| {
         let upper_end = run(text, at, is_upper);
-        // With no L after the run of U, the run gives back as much as it takes to end in a character that is both.
+        // With no L after the run of U, the run shrinks until it ends in a character that is both U and L.
         some(text, upper_end, is_lower).or_else(|| {
             let (offset, c) = text[at..upper_end].char_indices().rfind(|&(_, c)| is_lower(c))?;
             Some(at + offset + c.len_utf8())
@@ -261,13 +261,15 @@ pub(super) fn newline(text: &str, at: usize) -> Option<usize> {
     one(text, at, is_newline)
 }
 
-/// `\s*[\r\n]+`, and `\s*[\r\n]`, which matches the same: up to the last newline of the white space.
+/// `\s*[\r
+/// ]+`, and `\s*[\r
+/// ]`, which matches the same text: up to the last newline of the white space.
 pub(super) fn spaces_newlines(text: &str, at: usize) -> Option<usize> {
     let end = run(text, at, char::is_whitespace);
     text[at..end].rfind(is_newline).map(|offset| at + offset + 1)
 }
 
-/// `\s+(?!\S)|\s+`: white space, but for the last one if something follows that could take it.
+/// `\s+(?!\S)|\s+`: white space without its last character, if something follows that could take that character.
 pub(super) fn spaces(text: &str, at: usize) -> Option<usize> {
     let end = some(text, at, char::is_whitespace)?;
     if end == text.len() {

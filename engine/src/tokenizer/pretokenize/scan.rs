@@ -1,4 +1,4 @@
-//! What regular expressions are made of: one character, a run, an optional prefix.
+//! The elements of regular expressions: one character, a run, an optional prefix.
 //!
 //! A position is a byte offset at a character boundary; a match is the position after it.
 
@@ -8,7 +8,7 @@ pub(super) fn one(text: &str, at: usize, accept: impl Fn(char) -> bool) -> Optio
     accept(c).then(|| at + c.len_utf8())
 }
 
-/// `[..]*`: where the run that starts at `at` ends.
+/// `[..]*`: the end of the run that starts at `at`.
 pub(super) fn run(text: &str, at: usize, accept: impl Fn(char) -> bool) -> usize {
     text[at..].char_indices().find(|&(_, c)| !accept(c)).map_or(text.len(), |(offset, _)| at + offset)
 }
@@ -24,7 +24,7 @@ pub(super) fn some(text: &str, at: usize, accept: impl Fn(char) -> bool) -> Opti
     (end > at).then_some(end)
 }
 
-/// `p?b`, greedy: with the prefix if the body matches after it, else without.
+/// `p?b`, greedy: with the prefix if the body matches after the prefix, else without.
 pub(super) fn prefixed(
     text: &str,
     at: usize,

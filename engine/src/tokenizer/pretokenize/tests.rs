@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 use super::PreTokenizer;
 
-/// Each case is a text with `¦` where it should fall apart.
+/// Checks splits. Each case is a text with `¦` at every cut.
 fn assert_splits(name: &str, cases: &[&str]) {
     let pre_tokenizer = PreTokenizer::by_name(name).unwrap();
     for &expected in cases {
