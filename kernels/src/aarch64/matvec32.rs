@@ -6,19 +6,28 @@
 
 use super::blocks32::Simd32;
 use super::dot::{Dot, MAGIC};
-use super::vectors::{load_i8, sums};
+use super::rows::Rows;
+use super::vectors::{load_i8, store_f32, sums};
 use crate::activations::QuantizedRows;
 use crate::formats::Block32;
 use core::arch::aarch64::*;
 
-/// The products of four rows with `T` tokens: a token's in a vector.
+/// The products of rows, four at a time, with `T` tokens.
 #[target_feature(enable = "neon")]
 pub(super) fn rows32<D: Dot, F: Simd32, const T: usize>(
     d: D,
-    rows: [&[u8]; 4],
+    rows: Rows<'_>,
     x: &[QuantizedRows<'_>; T],
-) -> [float32x4_t; T] {
-    four_rows(d, rows.map(|row| bytemuck::cast_slice::<u8, F>(row)), x, [vdupq_n_f32(0.0); T])
+    out: [&mut [f32]; T],
+) {
+    let blocks = rows.blocks::<F>();
+    let out = out.map(|out| out.as_chunks_mut::<4>().0);
+    for i in 0..out[0].len() {
+        let sums = four_rows(d, blocks.four(i), x, [vdupq_n_f32(0.0); T]);
+        for t in 0..T {
+            store_f32(sums[t], &mut out[t][i]);
+        }
+    }
 }
 
 /// Adds the products of four rows with `T` tokens: a token's in a vector.

@@ -29,7 +29,7 @@ use crate::table::Kernels;
 /// The products of a format: an entry point of the module of a table.
 macro_rules! product {
     (float, $block:path, $len:literal) => {
-        neon::float_matmul::<$block>
+        neon::float_matmul
     };
     (block32, $block:path, $len:literal) => {
         block32::<$block>

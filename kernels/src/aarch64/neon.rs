@@ -9,7 +9,6 @@ use super::table;
 use crate::activations::{Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
 use crate::delta::DeltaStep;
-use crate::formats::float::Float;
 use crate::formats::staging::Staged;
 use crate::lanes::{attention, delta, elementwise, float, norm, online_softmax, quantize, rope, store};
 use crate::matrix::Matrix;
@@ -43,8 +42,8 @@ fn staged<S: Staged<Plain: PlainRows>>(w: &Matrix<'_>, x: &Activations<'_>, out:
 }
 
 #[target_feature(enable = "neon")]
-pub(super) fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-    float::matmul::<_, W>(Neon::new(), w, x, out);
+pub(super) fn float_matmul(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+    float::matmul(Neon::new(), w, x, out);
 }
 
 #[target_feature(enable = "neon")]

@@ -4,16 +4,56 @@
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::dot::Dot;
-use super::vectors::store_up_to_4;
 use super::{matvec32, matvec256};
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
 use crate::packed::RawProduct;
 use crate::tiles::TileMut;
-use core::arch::aarch64::float32x4_t;
+use bytemuck::Pod;
 
-/// The products of four rows, as bytes, with `T` tokens: a token's in a vector. Wants NEON.
-type FourRows<D, const T: usize> = unsafe fn(D, [&[u8]; 4], &[QuantizedRows<'_>; T]) -> [float32x4_t; T];
+/// Rows as they lie in the file, for the loops that take four at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    bytes: &'a [u8],
+    row_bytes: usize,
+    /// Bytes from a row to the next: none if all are the same one.
+    step: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows that follow each other, or a single one as often as is asked for.
+    #[inline(always)]
+    fn new(w: &Matrix<'a>) -> Self {
+        let step = if w.n_rows() == 1 { 0 } else { w.row_bytes() };
+        Self { bytes: w.bytes(), row_bytes: w.row_bytes(), step }
+    }
+
+    /// The blocks.
+    #[inline(always)]
+    pub(super) fn blocks<F: Pod>(self) -> Blocks<'a, F> {
+        let size = size_of::<F>();
+        Blocks { all: bytemuck::cast_slice(self.bytes), n: self.row_bytes / size, step: self.step / size }
+    }
+}
+
+/// [`Rows`] as blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Blocks<'a, F> {
+    all: &'a [F],
+    n: usize,
+    step: usize,
+}
+
+impl<'a, F> Blocks<'a, F> {
+    /// Rows `4 i .. 4 i + 4`.
+    #[inline(always)]
+    pub(super) fn four(self, i: usize) -> [&'a [F]; 4] {
+        [0, 1, 2, 3].map(|row| &self.all[(4 * i + row) * self.step..][..self.n])
+    }
+}
+
+/// The products of rows, four at a time, with `T` tokens, as many as the slices of the output have room for. Wants NEON.
+type RowsByFours<D, const T: usize> = unsafe fn(D, Rows<'_>, &[QuantizedRows<'_>; T], [&mut [f32]; T]);
 
 /// The products of all rows with all tokens. Wants NEON.
 type AllRows<D> = unsafe fn(D, &Matrix<'_>, &QuantizedRows<'_>, &mut TileMut<'_>);
@@ -22,7 +62,7 @@ type AllRows<D> = unsafe fn(D, &Matrix<'_>, &QuantizedRows<'_>, &mut TileMut<'_>
 #[derive(Clone, Copy)]
 pub(super) enum RawRows<D> {
     /// Blocks are unpacked in registers.
-    InRegisters { one: FourRows<D, 1>, two: FourRows<D, 2> },
+    InRegisters { one: RowsByFours<D, 1>, two: RowsByFours<D, 2> },
     /// Blocks are staged, once for all tokens.
     Staged(AllRows<D>),
 }
@@ -65,23 +105,24 @@ impl<D: Dot> RawProduct for Raw<'_, D> {
 #[inline(always)]
 fn matvec<D: Dot, const T: usize>(
     dot: D,
-    kernel: FourRows<D, T>,
+    kernel: RowsByFours<D, T>,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     first_token: usize,
     out: &mut TileMut<'_>,
 ) -> usize {
     let tokens = core::array::from_fn(|t| x.row(first_token + t));
-    for first in (0..w.n_rows()).step_by(4) {
-        let n = (w.n_rows() - first).min(4);
-        // Rows beyond the end are the last one again.
-        let rows = core::array::from_fn(|i| w.row(first + i.min(n - 1)));
+    let n = w.n_rows() / 4 * 4;
+    let whole = out.rows_mut_at(first_token).map(|row| &mut row[..n]);
+    // SAFETY: `dot` proves NEON.
+    unsafe { kernel(dot, Rows::new(&w.rows(0, n)), &tokens, whole) };
+    // What is left, row by row as four times the same one.
+    for r in n..w.n_rows() {
+        let mut sums = [[0.0; 4]; T];
         // SAFETY: `dot` proves NEON.
-        unsafe {
-            let sums = kernel(dot, rows, &tokens);
-            for t in 0..T {
-                store_up_to_4(sums[t], &mut out.row_mut(first_token + t)[first..first + n]);
-            }
+        unsafe { kernel(dot, Rows::new(&w.rows(r, 1)), &tokens, sums.each_mut().map(|sums| &mut sums[..])) };
+        for t in 0..T {
+            out.row_mut(first_token + t)[r] = sums[t][0];
         }
     }
     T
