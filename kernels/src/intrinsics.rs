@@ -15,4 +15,59 @@ macro_rules! ops {
     };
 }
 
-pub(crate) use ops;
+/// [`Lanes::add_products`](crate::lanes::Lanes::add_products) compiled for the features of a proof.
+#[cfg(target_arch = "x86_64")]
+macro_rules! add_products {
+    ($proof:ty, $features:literal) => {
+        #[inline(always)]
+        fn add_products<const F16: bool, const Q: usize, const N: usize>(
+            self,
+            a: &[&[f32]; Q],
+            b: &[&[u8]; N],
+            stride: usize,
+            sums: &mut [[V; N]; Q],
+        ) {
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn add<const F16: bool, const Q: usize, const N: usize>(
+                a: &[&[f32]; Q],
+                b: &[&[u8]; N],
+                stride: usize,
+                sums: &mut [[V; N]; Q],
+            ) {
+                $crate::lanes::products::add_products::<_, F16, Q, N>(<$proof>::new(), a, b, stride, sums);
+            }
+            // SAFETY: `self` proves the features that the function is compiled for.
+            unsafe { add::<F16, Q, N>(a, b, stride, sums) }
+        }
+    };
+}
+
+/// [`Lanes::add_weights`](crate::lanes::Lanes::add_weights) compiled for the features of a proof.
+macro_rules! add_weights {
+    ($proof:ty, $features:literal) => {
+        #[inline(always)]
+        fn add_weights<W: $crate::formats::float::Float, const R: usize, const T: usize>(
+            self,
+            rows: &[&[u8]; R],
+            x: &[&[[f32; 16]]; T],
+            sums: &mut [[V; T]; R],
+        ) {
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn add<W: $crate::formats::float::Float, const R: usize, const T: usize>(
+                rows: &[&[u8]; R],
+                x: &[&[[f32; 16]]; T],
+                sums: &mut [[V; T]; R],
+            ) {
+                $crate::lanes::products::add_weights::<_, W, R, T>(<$proof>::new(), rows, x, sums);
+            }
+            // SAFETY: `self` proves the features that the function is compiled for.
+            unsafe { add::<W, R, T>(rows, x, sums) }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use add_products;
+pub(crate) use {add_weights, ops};

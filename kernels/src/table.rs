@@ -126,6 +126,11 @@ impl Kernels {
         assert_eq!(w.weight_type().activation(), x.kind(), "{} weights", w.weight_type().name());
         assert!(out.n_rows() == x.n_rows() && out.n_cols() == w.n_rows(), "the output is tokens x weight rows");
         assert!(scratch.len() >= self.scratch_bytes(w.n_cols()), "scratch is scratch_bytes long");
+        if w.n_cols() == 0 {
+            // Empty sums, before blocks and steps of them are counted.
+            out.rows_mut().for_each(|row| row.fill(0.0));
+            return;
+        }
         (self.matmul[w.weight_type() as usize])(w, x, out, scratch);
     }
 

@@ -261,3 +261,21 @@ fn scratch_for_long_rows_is_enough_for_shorter_ones() {
         assert!(bytes.is_sorted(), "{}", kernels.name());
     }
 }
+
+#[test]
+fn sums_of_nothing_are_zero() {
+    for kernels in tables() {
+        for weight_type in WeightType::ALL {
+            for n_tokens in [1, 2, 5] {
+                let w = Matrix::new(weight_type, &[], 3, 0).unwrap();
+                let quantized = |kind| Activations::Quantized(QuantizedRows::new(kind, &[], &[], &[], n_tokens, 0));
+                let x = match weight_type.activation() {
+                    ActivationType::F32 => Activations::F32(F32Rows::new(&[], n_tokens, 0)),
+                    kind => quantized(kind),
+                };
+                let out = product(kernels, &w, &x);
+                assert_same_bits(&out, &vec![0.0; 3 * n_tokens], || format!("{} {weight_type:?}", kernels.name()));
+            }
+        }
+    }
+}

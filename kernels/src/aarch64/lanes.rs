@@ -2,7 +2,7 @@
 
 use super::proof::Neon;
 use super::vectors::{load_f32, load_u8};
-use crate::intrinsics::ops;
+use crate::intrinsics::{add_weights, ops};
 use crate::lanes::Lanes;
 use core::arch::aarch64::*;
 
@@ -16,10 +16,10 @@ macro_rules! each {
     }};
 }
 
-/// [`Lanes::add_products_f16`] for `R` vectors of each row, from its vector `first` on.
-#[inline]
+/// [`Lanes::add_products`] for `R` vectors of each row, from its vector `first` on.
+#[inline(never)]
 #[target_feature(enable = "neon")]
-fn add_products<const Q: usize, const N: usize, const R: usize>(
+fn add_products<const F16: bool, const Q: usize, const N: usize, const R: usize>(
     a: &[&[f32]; Q],
     b: &[&[u8]; N],
     stride: usize,
@@ -32,7 +32,7 @@ fn add_products<const Q: usize, const N: usize, const R: usize>(
     for q in 0..Q {
         fours[q] = &a[q].as_chunks().0[..n / 4];
     }
-    let mut rows = b.map(|b| &b[8 * first..]);
+    let mut rows = b.map(|b| &b[if F16 { 8 } else { 16 } * first..]);
     let mut sums = [[[vdupq_n_f32(0.0); R]; N]; Q];
     for q in 0..Q {
         for n in 0..N {
@@ -44,16 +44,16 @@ fn add_products<const Q: usize, const N: usize, const R: usize>(
         for q in 0..Q {
             xs[q] = load_f32(&fours[q][k]);
         }
-        add_row::<Q, N, R, 0>(&xs, &mut rows, stride, &mut sums);
-        add_row::<Q, N, R, 1>(&xs, &mut rows, stride, &mut sums);
-        add_row::<Q, N, R, 2>(&xs, &mut rows, stride, &mut sums);
-        add_row::<Q, N, R, 3>(&xs, &mut rows, stride, &mut sums);
+        add_row::<F16, Q, N, R, 0>(&xs, &mut rows, stride, &mut sums);
+        add_row::<F16, Q, N, R, 1>(&xs, &mut rows, stride, &mut sums);
+        add_row::<F16, Q, N, R, 2>(&xs, &mut rows, stride, &mut sums);
+        add_row::<F16, Q, N, R, 3>(&xs, &mut rows, stride, &mut sums);
     }
     for k in n & !3..n {
         for q in 0..Q {
             xs[q] = vdupq_n_f32(a[q][k]);
         }
-        add_row::<Q, N, R, 0>(&xs, &mut rows, stride, &mut sums);
+        add_row::<F16, Q, N, R, 0>(&xs, &mut rows, stride, &mut sums);
     }
     for q in 0..Q {
         for n in 0..N {
@@ -65,7 +65,7 @@ fn add_products<const Q: usize, const N: usize, const R: usize>(
 /// `acc[q] += xs[q][K] * row` for the row that each of `rows` begins with; moves `rows` on by one row.
 #[inline]
 #[target_feature(enable = "neon")]
-fn add_row<const Q: usize, const N: usize, const R: usize, const K: i32>(
+fn add_row<const F16: bool, const Q: usize, const N: usize, const R: usize, const K: i32>(
     xs: &[float32x4_t; Q],
     rows: &mut [&[u8]; N],
     stride: usize,
@@ -73,10 +73,16 @@ fn add_row<const Q: usize, const N: usize, const R: usize, const K: i32>(
 ) {
     for n in 0..N {
         let mut row = [vdupq_n_f32(0.0); R];
-        for (i, two) in row.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-            let eight = load_u8(rows[n][16 * i..].first_chunk().expect("eight f16"));
-            let eight = vreinterpretq_f16_u8(eight);
-            *two = [vcvt_f32_f16(vget_low_f16(eight)), vcvt_high_f32_f16(eight)];
+        if F16 {
+            for (i, two) in row.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                let eight = load_u8(rows[n][16 * i..].first_chunk().expect("eight f16"));
+                let eight = vreinterpretq_f16_u8(eight);
+                *two = [vcvt_f32_f16(vget_low_f16(eight)), vcvt_high_f32_f16(eight)];
+            }
+        } else {
+            for (i, four) in row.iter_mut().enumerate() {
+                *four = vreinterpretq_f32_u8(load_u8(rows[n][16 * i..].first_chunk().expect("four f32")));
+            }
         }
         rows[n] = rows[n].get(stride..).unwrap_or(&[]);
         for q in 0..Q {
@@ -96,23 +102,25 @@ impl Lanes for Neon {
     /// sums of sixteen do not fit the registers: those are made by halves. Converting f16 costs as much as four
     /// multiplications here, which is why `Q` wants to be large.
     #[inline(always)]
-    fn add_products_f16<const Q: usize, const N: usize>(
+    fn add_products<const F16: bool, const Q: usize, const N: usize>(
         self,
         a: &[&[f32]; Q],
         b: &[&[u8]; N],
         stride: usize,
-        acc: &mut [[V; N]; Q],
+        sums: &mut [[V; N]; Q],
     ) {
         // SAFETY: `self` proves NEON.
         unsafe {
             if Q * N > 4 {
-                add_products::<Q, N, 2>(a, b, stride, 0, acc);
-                add_products::<Q, N, 2>(a, b, stride, 2, acc);
+                add_products::<F16, Q, N, 2>(a, b, stride, 0, sums);
+                add_products::<F16, Q, N, 2>(a, b, stride, 2, sums);
             } else {
-                add_products::<Q, N, 4>(a, b, stride, 0, acc);
+                add_products::<F16, Q, N, 4>(a, b, stride, 0, sums);
             }
         }
     }
+
+    add_weights!(Neon, "neon");
 
     ops! {
         fn splat(x: f32) -> V { [vdupq_n_f32(x); 4] }

@@ -5,33 +5,26 @@
 
 use super::blocks256::Simd256;
 use super::dot::Dot;
-use super::vectors::{load_i8, load_i16, load_widened, store_i16, store_up_to_4};
+use super::rows::Rows;
+use super::vectors::{load_i8, load_i16, load_widened, store_f32, store_i16};
 use crate::activations::QuantizedRows;
-use crate::matrix::Matrix;
-use crate::tiles::TileMut;
 use core::arch::aarch64::*;
 
-/// All rows against tokens `t .. t + T`.
-#[inline]
+/// The products of rows, four at a time, with `T` tokens.
 #[target_feature(enable = "neon")]
-pub(super) fn matvec<D: Dot, F: Simd256, const T: usize>(
+pub(super) fn rows256<D: Dot, F: Simd256, const T: usize>(
     d: D,
-    w: &Matrix<'_>,
-    x: &QuantizedRows<'_>,
-    t: usize,
-    out: &mut TileMut<'_>,
+    rows: Rows<'_>,
+    x: &[QuantizedRows<'_>; T],
+    out: [&mut [f32]; T],
 ) {
-    let x: [QuantizedRows<'_>; T] = core::array::from_fn(|i| x.row(t + i));
-    let mut r = 0;
-    while r < w.n_rows() {
-        let n = (w.n_rows() - r).min(4);
-        // Rows beyond the end are the last one again.
-        let rows = core::array::from_fn(|i| bytemuck::cast_slice::<u8, F>(w.row(r + i.min(n - 1))));
-        let acc = four_rows(d, rows, &x, [vdupq_n_f32(0.0); T]);
-        for i in 0..T {
-            store_up_to_4(acc[i], &mut out.row_mut(t + i)[r..r + n]);
+    let blocks = rows.blocks::<F>();
+    let out = out.map(|out| out.as_chunks_mut::<4>().0);
+    for i in 0..out[0].len() {
+        let sums = four_rows(d, blocks.four(i), x, [vdupq_n_f32(0.0); T]);
+        for t in 0..T {
+            store_f32(sums[t], &mut out[t][i]);
         }
-        r += n;
     }
 }
 

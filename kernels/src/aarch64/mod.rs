@@ -29,7 +29,7 @@ use crate::table::Kernels;
 /// The products of a format: an entry point of the module of a table.
 macro_rules! product {
     (float, $block:path, $len:literal) => {
-        neon::float_matmul::<$block>
+        neon::float_matmul
     };
     (block32, $block:path, $len:literal) => {
         block32::<$block>
@@ -89,60 +89,62 @@ macro_rules! packed_products {
     ($features:literal, $proof:ident, $of_32:ident, $of_256:ident) => {
         use $crate::aarch64::blocks32::Simd32;
         use $crate::aarch64::blocks256::Simd256;
-        use $crate::aarch64::packed::Packed;
-        use $crate::aarch64::rows::{Blocks32, Blocks256};
-        use $crate::aarch64::staged::PlainRows;
-        use $crate::aarch64::tile::{Pack, $of_32, $of_256};
+        use $crate::aarch64::packed::{Format, matmul};
+        use $crate::aarch64::rows::RawRows;
+        use $crate::aarch64::staged::{self, PlainRows};
+        use $crate::aarch64::tile::{Pack, Shape, pack, $of_32, $of_256};
         use $crate::activations::Activations;
-        use $crate::formats::staging::{Staged, Staging};
+        use $crate::formats::staging::Staged;
         use $crate::formats::{Unpacked32, Unpacked256};
         use $crate::matrix::Matrix;
-        use $crate::packed::matmul;
         use $crate::reference::matmul::quantized_rows;
         use $crate::tiles::TileMut;
 
+        const fn format32<F: Simd32, S: Shape<Proof = $proof> + Pack<F>>() -> Format<$proof> {
+            Format::new::<S>(RawRows::of_32::<F>(), pack::<F, S>)
+        }
+
+        const fn format256<F: Simd256, S: Shape<Proof = $proof> + Pack<F>>() -> Format<$proof> {
+            Format::new::<S>(RawRows::of_256::<F>(), pack::<F, S>)
+        }
+
+        const fn format_staged<F, S>() -> Format<$proof>
+        where
+            F: Staged<Plain: PlainRows>,
+            S: Shape<Proof = $proof> + Pack<F::Plain>,
+        {
+            Format::new::<S>(RawRows::Staged(staged::all_rows::<_, F>), staged::pack_rows::<F, S>)
+        }
+
         #[target_feature(enable = $features)]
         fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
-            let (proof, blocks, x) = ($proof::new(), Blocks32::<F>::NEW, &quantized_rows(x));
-            if F::HAS_MIN {
-                matmul(Packed::<$of_32<true>, _>::new(proof, blocks), w, x, out, scratch);
-            } else {
-                matmul(Packed::<$of_32<false>, _>::new(proof, blocks), w, x, out, scratch);
-            }
+            let format =
+                const { &if F::HAS_MIN { format32::<F, $of_32<true>>() } else { format32::<F, $of_32<false>>() } };
+            matmul($proof::new(), format, w, &quantized_rows(x), out, scratch);
         }
 
         #[target_feature(enable = $features)]
         fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
-            let (proof, blocks, x) = ($proof::new(), Blocks256::<F>::NEW, &quantized_rows(x));
-            match (F::SUBS, F::HAS_MIN) {
-                (8, false) => matmul(Packed::<$of_256<8, false>, _>::new(proof, blocks), w, x, out, scratch),
-                (8, true) => matmul(Packed::<$of_256<8, true>, _>::new(proof, blocks), w, x, out, scratch),
-                (_, false) => matmul(Packed::<$of_256<16, false>, _>::new(proof, blocks), w, x, out, scratch),
-                (_, true) => matmul(Packed::<$of_256<16, true>, _>::new(proof, blocks), w, x, out, scratch),
-            }
+            let format = const {
+                &match (F::SUBS, F::HAS_MIN) {
+                    (8, false) => format256::<F, $of_256<8, false>>(),
+                    (8, true) => format256::<F, $of_256<8, true>>(),
+                    (_, false) => format256::<F, $of_256<16, false>>(),
+                    (_, true) => format256::<F, $of_256<16, true>>(),
+                }
+            };
+            matmul($proof::new(), format, w, &quantized_rows(x), out, scratch);
         }
 
         #[target_feature(enable = $features)]
-        fn staged<S: Staged<Plain: PackedPlain>>(
+        fn staged<F: Staged<Plain: PackedPlain>>(
             w: &Matrix<'_>,
             x: &Activations<'_>,
             out: &mut TileMut<'_>,
             scratch: &mut [u8],
         ) {
-            plain(S::STAGING, w, x, out, scratch);
-        }
-
-        // Out of line: one copy for all formats.
-        #[inline(never)]
-        #[target_feature(enable = $features)]
-        fn plain<P: PackedPlain>(
-            staging: Staging<P>,
-            w: &Matrix<'_>,
-            x: &Activations<'_>,
-            out: &mut TileMut<'_>,
-            scratch: &mut [u8],
-        ) {
-            matmul(Packed::<P::Shape, _>::new($proof::new(), staging), w, &quantized_rows(x), out, scratch);
+            let format = const { &format_staged::<F, <F::Plain as PackedPlain>::Shape>() };
+            matmul($proof::new(), format, w, &quantized_rows(x), out, scratch);
         }
 
         /// Plain blocks as they are packed here.

@@ -3,14 +3,13 @@
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::proof::Neon;
-use super::rows::{Blocks32, Blocks256, Raw};
-use super::staged::PlainRows;
+use super::rows::{Raw, RawRows};
+use super::staged::{self, PlainRows};
 use super::table;
 use crate::activations::{Activations, QuantizedRowsMut};
 use crate::attention::{Attend, AttentionState, KvType};
 use crate::delta::DeltaStep;
-use crate::formats::float::Float;
-use crate::formats::staging::{Staged, Staging};
+use crate::formats::staging::Staged;
 use crate::lanes::{attention, delta, elementwise, float, norm, online_softmax, quantize, rope, store};
 use crate::matrix::Matrix;
 use crate::packed::matmul_raw;
@@ -20,31 +19,31 @@ use crate::tiles::TileMut;
 
 table!("neon", "neon", 16, 64, |_| 0);
 
+// Out of line: one copy for all formats.
+#[inline(never)]
+#[target_feature(enable = "neon")]
+fn matmul(rows: &RawRows<Neon>, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
+    matmul_raw(Raw { dot: Neon::new(), rows }, w, &quantized_rows(x), out);
+}
+
 #[target_feature(enable = "neon")]
 fn block32<F: Simd32>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-    matmul_raw(Raw { dot: Neon::new(), source: Blocks32::<F>::NEW }, w, &quantized_rows(x), out);
+    matmul(const { &RawRows::of_32::<F>() }, w, x, out);
 }
 
 #[target_feature(enable = "neon")]
 fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-    matmul_raw(Raw { dot: Neon::new(), source: Blocks256::<F>::NEW }, w, &quantized_rows(x), out);
+    matmul(const { &RawRows::of_256::<F>() }, w, x, out);
 }
 
 #[target_feature(enable = "neon")]
 fn staged<S: Staged<Plain: PlainRows>>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-    plain(S::STAGING, w, x, out);
-}
-
-// Out of line: one copy for all formats.
-#[inline(never)]
-#[target_feature(enable = "neon")]
-fn plain<P: PlainRows>(source: Staging<P>, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
-    matmul_raw(Raw { dot: Neon::new(), source }, w, &quantized_rows(x), out);
+    matmul(const { &RawRows::Staged(staged::all_rows::<_, S>) }, w, x, out);
 }
 
 #[target_feature(enable = "neon")]
-pub(super) fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-    float::matmul::<_, W>(Neon::new(), w, x, out);
+pub(super) fn float_matmul(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+    float::matmul(Neon::new(), w, x, out);
 }
 
 #[target_feature(enable = "neon")]

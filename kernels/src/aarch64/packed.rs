@@ -7,20 +7,16 @@
 //!         for each four tokens: micro-kernel; the sums wait in the output
 //! ```
 
-use super::blocks32::Simd32;
-use super::blocks256::Simd256;
 use super::panel::{PANEL_ROWS, Panel32Pairs, Panel256};
 use super::proof::{Dotprod, WithDotprod};
-use super::rows::{Blocks32, Blocks256, RawRows};
-use super::staged::PlainRows;
-use super::tile::{Four, Pack, Shape, Sums};
+use super::rows::{Raw, RawRows};
+use super::tile::{self, Four, Shape, Sums};
 use super::tokens::{Pairs32, Pairs256, TILE};
 use crate::activations::QuantizedRows;
-use crate::formats::staging::Staging;
 use crate::matrix::Matrix;
-use crate::packed::{Blocking, Panels, Product, RawProduct, scratch_bytes};
+use crate::packed::{self, Blocking, Panels, Product, RawProduct, scratch_bytes};
 use crate::tiles::TileMut;
-use bytemuck::Zeroable;
+use bytemuck::{Pod, Zeroable};
 
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
@@ -42,103 +38,153 @@ const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// Where blocks come from: the file's, unpacked in registers, or [`Staging`].
-pub(super) trait Source<S: Shape>: RawRows<Dotprod> {
-    /// Packs blocks `first ..` of sixteen rows.
-    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]);
+/// Sixteen bytes of a panel or of rearranged tokens: what the order of work, which exists once, sees of them.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(16))]
+pub(super) struct Line([u8; 16]);
+
+/// Blocks of sixteen rows, from a given one on, to a panel.
+type PackRows<P> = unsafe fn(P, &[&[u8]; PANEL_ROWS], usize, &mut [Line]);
+
+/// What differs between formats. The functions want what a `P` proves, and the lines that they are made for.
+pub(super) struct Format<P> {
+    /// Weights per block.
+    block_len: usize,
+    /// Lines of a panel per block.
+    panel_lines: usize,
+    /// Lines of four tokens per block.
+    tokens_lines: usize,
+    /// The products of rows as they lie in the file.
+    raw: RawRows<Dotprod>,
+    /// Unpacks rows to a panel.
+    pack: PackRows<P>,
+    /// Rearranges four tokens: [`Shape::rearrange`].
+    rearrange: unsafe fn(P, &Four<'_>, usize, &mut [Line]),
+    /// The micro-kernel: [`Shape::tile`].
+    tile: unsafe fn(P, &[Line], usize, &Four<'_>, &[Line], &mut Sums),
 }
 
-impl<F: Simd32, S: Pack<F>> Source<S> for Blocks32<F> {
-    #[inline(always)]
-    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
-        S::pack(proof, &rows.map(|row| bytemuck::cast_slice(row)), first, panel);
-    }
-}
-
-impl<F: Simd256, S: Pack<F>> Source<S> for Blocks256<F> {
-    #[inline(always)]
-    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
-        S::pack(proof, &rows.map(|row| bytemuck::cast_slice(row)), first, panel);
-    }
-}
-
-impl<P: PlainRows, S: Pack<P>> Source<S> for Staging<P> {
-    #[inline(always)]
-    fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
-        let mut stage = [P::Stage::zeroed(); PANEL_ROWS];
-        for (b, panel) in panel.chunks_exact_mut(self.n).enumerate() {
-            for (row, stage) in rows.iter().zip(&mut stage) {
-                self.unpack_at(row, first / self.n + b, stage.as_mut());
-            }
-            S::pack(proof, &stage.each_ref().map(|stage| &stage.as_ref()[..self.n]), 0, panel);
+impl<P> Format<P> {
+    /// A format with panels of shape `S`, which `pack` makes.
+    pub(super) const fn new<S: Shape<Proof = P>>(raw: RawRows<Dotprod>, pack: PackRows<P>) -> Self {
+        Self {
+            block_len: S::BLOCK_LEN,
+            panel_lines: size_of::<S::Panel>() / size_of::<Line>(),
+            tokens_lines: size_of::<S::Tokens>() / size_of::<Line>(),
+            raw,
+            pack,
+            rearrange: tile::rearrange::<S>,
+            tile: tile::tile::<S>,
         }
     }
 }
 
-/// Products with panels of a shape.
-pub(super) struct Packed<S: Shape, Q> {
-    proof: S::Proof,
-    source: Q,
+/// Every row against every token. Out of line: one copy for all formats.
+#[inline(never)]
+pub(super) fn matmul<P: WithDotprod>(
+    proof: P,
+    format: &Format<P>,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    out: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    packed::matmul(OfFormat { proof, format }, w, x, out, scratch);
 }
 
-impl<S: Shape, Q> Packed<S, Q> {
-    #[inline(always)]
-    pub(super) fn new(proof: S::Proof, source: Q) -> Self {
-        Self { proof, source }
-    }
+/// The products of a format.
+#[derive(Clone, Copy)]
+struct OfFormat<'f, P> {
+    proof: P,
+    format: &'f Format<P>,
 }
 
-impl<S: Shape, Q: Copy> Clone for Packed<S, Q> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S: Shape, Q: Copy> Copy for Packed<S, Q> {}
-
-impl<S: Shape, Q: Source<S>> RawProduct for Packed<S, Q> {
+impl<P: WithDotprod> RawProduct for OfFormat<'_, P> {
     #[inline(always)]
     fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
-        self.source.multiply_raw(self.proof.dotprod(), w, x, token, out)
+        Raw { dot: self.proof.dotprod(), rows: &self.format.raw }.multiply_raw(w, x, token, out)
     }
 }
 
-impl<S: Shape, Q: Source<S>> Product for Packed<S, Q> {
-    type Element = S::Panel;
+impl<P: WithDotprod> Product for OfFormat<'_, P> {
+    type Element = Line;
     const PANEL_ROWS: usize = PANEL_ROWS;
 
     #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {
         Blocking {
             band_rows: ROWS,
-            n_blocks: n_cols / S::BLOCK_LEN,
-            step_blocks: K_BLOCK / S::BLOCK_LEN,
-            per_block: 1,
+            n_blocks: n_cols / self.format.block_len,
+            step_blocks: K_BLOCK / self.format.block_len,
+            per_block: self.format.panel_lines,
             panel_bytes: PANELS_BYTES,
         }
     }
 
     #[inline(always)]
-    fn pack(self, w: &Matrix<'_>, first_row: usize, first_block: usize, panel: &mut [S::Panel]) {
+    fn pack(self, w: &Matrix<'_>, first_row: usize, first_block: usize, panel: &mut [Line]) {
         let rows = core::array::from_fn(|i| w.row((first_row + i).min(w.n_rows() - 1)));
-        self.source.pack(self.proof, &rows, first_block, panel);
+        // SAFETY: `proof` proves what the function wants.
+        unsafe { (self.format.pack)(self.proof, &rows, first_block, panel) };
     }
 
     #[inline(always)]
     fn multiply(
         self,
-        panels: &Panels<'_, S::Panel>,
+        panels: &Panels<'_, Line>,
         _: &Matrix<'_>,
         x: &QuantizedRows<'_>,
         out: &mut TileMut<'_>,
         scratch: &mut [u8],
     ) {
-        let tokens_bytes = TOKENS / TILE * panels.each * size_of::<S::Tokens>();
-        let tokens = bytemuck::cast_slice_mut(&mut scratch[..tokens_bytes]);
+        let each = panels.each / self.format.panel_lines * self.format.tokens_lines;
+        let tokens = bytemuck::cast_slice_mut(&mut scratch[..TOKENS / TILE * each * size_of::<Line>()]);
         for t in (0..x.n_rows).step_by(TOKENS) {
             let x = x.rows(t, (x.n_rows - t).min(TOKENS));
-            pass::<S>(self.proof, panels, &x, tokens, t, out);
+            self.pass(panels, &x, tokens, t, out);
+        }
+    }
+}
+
+impl<P: WithDotprod> OfFormat<'_, P> {
+    /// All panels against up to [`TOKENS`] tokens, of which the first is `first_token` of the output.
+    fn pass(
+        self,
+        panels: &Panels<'_, Line>,
+        x: &QuantizedRows<'_>,
+        tokens: &mut [Line],
+        first_token: usize,
+        out: &mut TileMut<'_>,
+    ) {
+        let Self { proof, format } = self;
+        let Panels { elements, each, first_block: first, first_row, n_rows } = *panels;
+        let tokens_each = tokens.len() / (TOKENS / TILE);
+        // Tokens beyond the end are the last one again.
+        let fours: [Four<'_>; TOKENS / TILE] =
+            core::array::from_fn(|f| core::array::from_fn(|i| x.row((f * TILE + i).min(x.n_rows - 1))));
+        let fours = &fours[..x.n_rows.div_ceil(TILE)];
+        for (four, tokens) in fours.iter().zip(tokens.chunks_exact_mut(tokens_each)) {
+            // SAFETY: `proof` proves what the function wants.
+            unsafe { (format.rearrange)(proof, four, first, tokens) };
+        }
+        for (p, panel) in elements.chunks_exact(each).enumerate() {
+            let row = p * PANEL_ROWS;
+            let rows = first_row + row..first_row + (row + PANEL_ROWS).min(n_rows);
+            for (f, (four, tokens)) in fours.iter().zip(tokens.chunks_exact(tokens_each)).enumerate() {
+                let t = f * TILE;
+                let n_tokens = (x.n_rows - t).min(TILE);
+                let mut sums: Sums = [[0.0; PANEL_ROWS]; TILE];
+                if first > 0 {
+                    for (i, sums) in sums.iter_mut().enumerate().take(n_tokens) {
+                        copy(&out.row(first_token + t + i)[rows.clone()], sums);
+                    }
+                }
+                // SAFETY: `proof` proves what the function wants.
+                unsafe { (format.tile)(proof, panel, first, four, tokens, &mut sums) };
+                for (i, sums) in sums.iter().enumerate().take(n_tokens) {
+                    copy(sums, &mut out.row_mut(first_token + t + i)[rows.clone()]);
+                }
+            }
         }
     }
 }
@@ -149,44 +195,5 @@ fn copy(from: &[f32], to: &mut [f32]) {
     match (from.as_array::<PANEL_ROWS>(), to.as_mut_array::<PANEL_ROWS>()) {
         (Some(from), Some(to)) => *to = *from,
         _ => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
-    }
-}
-
-/// All panels against up to [`TOKENS`] tokens, of which the first is `first_token` of the output. Out of line: one copy
-/// for all formats of a shape.
-#[inline(never)]
-fn pass<S: Shape>(
-    proof: S::Proof,
-    panels: &Panels<'_, S::Panel>,
-    x: &QuantizedRows<'_>,
-    tokens: &mut [S::Tokens],
-    first_token: usize,
-    out: &mut TileMut<'_>,
-) {
-    let Panels { elements, each: n, first_block: first, first_row, n_rows, .. } = *panels;
-    // Tokens beyond the end are the last one again.
-    let fours: [Four<'_>; TOKENS / TILE] =
-        core::array::from_fn(|f| core::array::from_fn(|i| x.row((f * TILE + i).min(x.n_rows - 1))));
-    let fours = &fours[..x.n_rows.div_ceil(TILE)];
-    for (four, tokens) in fours.iter().zip(tokens.chunks_exact_mut(n)) {
-        S::rearrange(proof, four, first, tokens);
-    }
-    for (p, panel) in elements.chunks_exact(n).enumerate() {
-        let row = p * PANEL_ROWS;
-        let rows = first_row + row..first_row + (row + PANEL_ROWS).min(n_rows);
-        for (f, (four, tokens)) in fours.iter().zip(tokens.chunks_exact(n)).enumerate() {
-            let t = f * TILE;
-            let n_tokens = (x.n_rows - t).min(TILE);
-            let mut sums: Sums = [[0.0; PANEL_ROWS]; TILE];
-            if first > 0 {
-                for (i, sums) in sums.iter_mut().enumerate().take(n_tokens) {
-                    copy(&out.row(first_token + t + i)[rows.clone()], sums);
-                }
-            }
-            S::tile(proof, panel, first, four, tokens, &mut sums);
-            for (i, sums) in sums.iter().enumerate().take(n_tokens) {
-                copy(sums, &mut out.row_mut(first_token + t + i)[rows.clone()]);
-            }
-        }
     }
 }

@@ -1,100 +1,129 @@
-//! Products straight from the rows as they lie in the file: where the blocks come from, for the loops over rows.
+//! Products straight from the rows as they lie in the file: four rows at a time with one token or two where blocks are
+//! unpacked in registers, all of them at once where blocks are staged.
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
 use super::dot::Dot;
-use super::staged::{self, PlainRows};
 use super::{matvec32, matvec256};
 use crate::activations::QuantizedRows;
-use crate::formats::staging::Staging;
 use crate::matrix::Matrix;
 use crate::packed::RawProduct;
 use crate::tiles::TileMut;
-use core::marker::PhantomData;
+use bytemuck::Pod;
 
-/// Blocks as the loops over rows read them.
-pub(super) trait RawRows<D: Dot>: Copy {
-    /// Multiplies all rows with some tokens from `token` on: how many.
-    fn multiply_raw(self, dot: D, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize;
-}
-
-/// Products of rows as they lie in the file with the dot products of `D`.
+/// Rows as they lie in the file, for the loops that take four at a time.
 #[derive(Clone, Copy)]
-pub(super) struct Raw<D, Q> {
-    pub(super) dot: D,
-    pub(super) source: Q,
+pub(super) struct Rows<'a> {
+    bytes: &'a [u8],
+    row_bytes: usize,
+    /// Bytes from a row to the next: none if all are the same one.
+    step: usize,
 }
 
-impl<D: Dot, Q: RawRows<D>> RawProduct for Raw<D, Q> {
+impl<'a> Rows<'a> {
+    /// Rows that follow each other, or a single one as often as is asked for.
+    #[inline(always)]
+    fn new(w: &Matrix<'a>) -> Self {
+        let step = if w.n_rows() == 1 { 0 } else { w.row_bytes() };
+        Self { bytes: w.bytes(), row_bytes: w.row_bytes(), step }
+    }
+
+    /// The blocks.
+    #[inline(always)]
+    pub(super) fn blocks<F: Pod>(self) -> Blocks<'a, F> {
+        let size = size_of::<F>();
+        Blocks { all: bytemuck::cast_slice(self.bytes), n: self.row_bytes / size, step: self.step / size }
+    }
+}
+
+/// [`Rows`] as blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Blocks<'a, F> {
+    all: &'a [F],
+    n: usize,
+    step: usize,
+}
+
+impl<'a, F> Blocks<'a, F> {
+    /// Rows `4 i .. 4 i + 4`.
+    #[inline(always)]
+    pub(super) fn four(self, i: usize) -> [&'a [F]; 4] {
+        [0, 1, 2, 3].map(|row| &self.all[(4 * i + row) * self.step..][..self.n])
+    }
+}
+
+/// The products of rows, four at a time, with `T` tokens, as many as the slices of the output have room for. Wants NEON.
+type RowsByFours<D, const T: usize> = unsafe fn(D, Rows<'_>, &[QuantizedRows<'_>; T], [&mut [f32]; T]);
+
+/// The products of all rows with all tokens. Wants NEON.
+type AllRows<D> = unsafe fn(D, &Matrix<'_>, &QuantizedRows<'_>, &mut TileMut<'_>);
+
+/// How a format's rows are multiplied with the dot products of `D`.
+#[derive(Clone, Copy)]
+pub(super) enum RawRows<D> {
+    /// Blocks are unpacked in registers.
+    InRegisters { one: RowsByFours<D, 1>, two: RowsByFours<D, 2> },
+    /// Blocks are staged, once for all tokens.
+    Staged(AllRows<D>),
+}
+
+impl<D: Dot> RawRows<D> {
+    /// Of 32-weight blocks.
+    pub(super) const fn of_32<F: Simd32>() -> Self {
+        Self::InRegisters { one: matvec32::rows32::<D, F, 1>, two: matvec32::rows32::<D, F, 2> }
+    }
+
+    /// Of super-blocks.
+    pub(super) const fn of_256<F: Simd256>() -> Self {
+        Self::InRegisters { one: matvec256::rows256::<D, F, 1>, two: matvec256::rows256::<D, F, 2> }
+    }
+}
+
+/// Products of rows as they lie in the file. A value proves the instructions.
+#[derive(Clone, Copy)]
+pub(super) struct Raw<'f, D> {
+    pub(super) dot: D,
+    pub(super) rows: &'f RawRows<D>,
+}
+
+impl<D: Dot> RawProduct for Raw<'_, D> {
     #[inline(always)]
     fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
-        self.source.multiply_raw(self.dot, w, x, token, out)
+        match *self.rows {
+            RawRows::InRegisters { two, .. } if x.n_rows - token > 1 => matvec(self.dot, two, w, x, token, out),
+            RawRows::InRegisters { one, .. } => matvec(self.dot, one, w, x, token, out),
+            RawRows::Staged(all) => {
+                // SAFETY: `dot` proves NEON.
+                unsafe { all(self.dot, w, x, out) };
+                x.n_rows
+            }
+        }
     }
 }
 
-/// Blocks of a format, unpacked in registers.
-macro_rules! in_registers {
-    ($(#[$doc:meta])* $name:ident, $blocks:ident, $matvec:ident) => {
-        $(#[$doc])*
-        pub(super) struct $name<F>(PhantomData<F>);
-
-        impl<F> $name<F> {
-            pub(super) const NEW: Self = Self(PhantomData);
+/// All rows against tokens `first_token .. first_token + T`: `T`.
+#[inline(always)]
+fn matvec<D: Dot, const T: usize>(
+    dot: D,
+    kernel: RowsByFours<D, T>,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    first_token: usize,
+    out: &mut TileMut<'_>,
+) -> usize {
+    let tokens = core::array::from_fn(|t| x.row(first_token + t));
+    let n = w.n_rows() / 4 * 4;
+    let whole = out.rows_mut_at(first_token).map(|row| &mut row[..n]);
+    // SAFETY: `dot` proves NEON.
+    unsafe { kernel(dot, Rows::new(&w.rows(0, n)), &tokens, whole) };
+    // What is left, row by row as four times the same one.
+    for r in n..w.n_rows() {
+        let mut sums = [[0.0; 4]; T];
+        // SAFETY: `dot` proves NEON.
+        unsafe { kernel(dot, Rows::new(&w.rows(r, 1)), &tokens, sums.each_mut().map(|sums| &mut sums[..])) };
+        for t in 0..T {
+            out.row_mut(first_token + t)[r] = sums[t][0];
         }
-
-        impl<F> Clone for $name<F> {
-            #[inline(always)]
-            fn clone(&self) -> Self {
-                *self
-            }
-        }
-
-        impl<F> Copy for $name<F> {}
-
-        impl<D: Dot, F: $blocks> RawRows<D> for $name<F> {
-            #[inline(always)]
-            fn multiply_raw(
-                self,
-                dot: D,
-                w: &Matrix<'_>,
-                x: &QuantizedRows<'_>,
-                token: usize,
-                out: &mut TileMut<'_>,
-            ) -> usize {
-                // SAFETY: `dot` proves NEON, which the functions are compiled for.
-                unsafe {
-                    if x.n_rows - token >= 2 {
-                        $matvec::matvec::<D, F, 2>(dot, w, x, token, out);
-                        2
-                    } else {
-                        $matvec::matvec::<D, F, 1>(dot, w, x, token, out);
-                        1
-                    }
-                }
-            }
-        }
-    };
-}
-
-in_registers!(
-    /// 32-weight blocks of the file.
-    Blocks32,
-    Simd32,
-    matvec32
-);
-in_registers!(
-    /// Super-blocks of the file.
-    Blocks256,
-    Simd256,
-    matvec256
-);
-
-impl<D: Dot, P: PlainRows> RawRows<D> for Staging<P> {
-    #[inline(always)]
-    fn multiply_raw(self, dot: D, w: &Matrix<'_>, x: &QuantizedRows<'_>, _: usize, out: &mut TileMut<'_>) -> usize {
-        // Blocks are staged once for all tokens.
-        // SAFETY: `dot` proves NEON, which the function is compiled for.
-        unsafe { staged::matvec(dot, self, w, x, out) };
-        x.n_rows
     }
+    T
 }

@@ -2,10 +2,13 @@
 //! plain ones and multiplied by all tokens ([`crate::formats::staging`]). The sums wait in the output.
 
 use super::dot::Dot;
+use super::packed::Line;
+use super::panel::PANEL_ROWS;
+use super::tile::Pack;
 use super::vectors::{load_f32, store_up_to_4};
 use super::{matvec32, matvec256};
 use crate::activations::QuantizedRows;
-use crate::formats::staging::{Plain, Staging};
+use crate::formats::staging::{Plain, Staged, Staging};
 use crate::formats::{Unpacked32, Unpacked256};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
@@ -37,9 +40,9 @@ impl PlainRows for Unpacked256 {
 }
 
 /// All rows against all tokens.
-#[inline]
+#[inline(never)]
 #[target_feature(enable = "neon")]
-pub(super) fn matvec<D: Dot, P: PlainRows>(
+fn matvec<D: Dot, P: PlainRows>(
     d: D,
     staging: Staging<P>,
     w: &Matrix<'_>,
@@ -50,7 +53,7 @@ pub(super) fn matvec<D: Dot, P: PlainRows>(
     let mut r = 0;
     while r < w.n_rows() {
         let n = (w.n_rows() - r).min(4);
-        for b in 0..w.row_bytes() / staging.block_bytes {
+        for b in 0..staging.n_blocks(w.row(r)) {
             for (i, stage) in stage.iter_mut().enumerate() {
                 // Rows beyond the end are the last one again.
                 staging.unpack_at(w.row(r + i.min(n - 1)), b, stage.as_mut());
@@ -68,6 +71,47 @@ pub(super) fn matvec<D: Dot, P: PlainRows>(
         }
         r += n;
     }
+}
+
+/// Packs blocks `first ..` of sixteen rows into panels of a shape.
+#[inline(never)]
+#[target_feature(enable = "neon")]
+pub(super) fn pack<P: PlainRows, S: Pack<P>>(
+    proof: S::Proof,
+    staging: Staging<P>,
+    rows: &[&[u8]; PANEL_ROWS],
+    first: usize,
+    panel: &mut [Line],
+) {
+    let mut stage = [P::Stage::zeroed(); PANEL_ROWS];
+    for (b, panel) in bytemuck::cast_slice_mut(panel).chunks_exact_mut(staging.n).enumerate() {
+        for (row, stage) in rows.iter().zip(&mut stage) {
+            staging.unpack_at(row, first / staging.n + b, stage.as_mut());
+        }
+        S::pack(proof, &stage.each_ref().map(|stage| &stage.as_ref()[..staging.n]), 0, panel);
+    }
+}
+
+/// [`matvec`] of a format.
+#[target_feature(enable = "neon")]
+pub(super) fn all_rows<D: Dot, S: Staged<Plain: PlainRows>>(
+    d: D,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    out: &mut TileMut<'_>,
+) {
+    matvec(d, S::STAGING, w, x, out);
+}
+
+/// [`pack`] of a format.
+#[target_feature(enable = "neon")]
+pub(super) fn pack_rows<F: Staged<Plain: PlainRows>, S: Pack<F::Plain>>(
+    proof: S::Proof,
+    rows: &[&[u8]; PANEL_ROWS],
+    first: usize,
+    panel: &mut [Line],
+) {
+    pack::<F::Plain, S>(proof, F::STAGING, rows, first, panel);
 }
 
 /// Blocks `n b .. n (b + 1)` of a token.

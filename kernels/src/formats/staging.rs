@@ -1,8 +1,9 @@
-//! Staging: blocks unpacked by their format's own code to plain ones, which SIMD tables multiply as they would a
-//! format.
+//! Staging: blocks unpacked by their format's own code to plain ones, which are then multiplied or dequantized by loops
+//! that know no format.
 //!
-//! A format costs a table some hundred bytes that way, because the loops over plain blocks exist once. Unpacking takes
-//! longer than in registers; formats with codebooks, which look up eight weights at a time, lose little by that.
+//! The reference stages all formats; SIMD tables stage those without an unpacking in registers. A format costs a table
+//! some hundred bytes that way, because the loops over plain blocks exist once. Unpacking takes longer than in
+//! registers; formats with codebooks, which look up eight weights at a time, lose little by that.
 
 use super::{Block256, Blocks32, Unpacked32, Unpacked256};
 use bytemuck::Pod;
@@ -37,10 +38,17 @@ pub(crate) struct Staging<P> {
     pub(crate) block_bytes: usize,
     /// Plain blocks that it becomes.
     pub(crate) n: usize,
+    /// Whether their minima count; SIMD tables stage formats without minima only.
+    pub(crate) has_min: bool,
     unpack: fn(&[u8], &mut [P]),
 }
 
 impl<P> Staging<P> {
+    /// Blocks of a row.
+    pub(crate) fn n_blocks(&self, row: &[u8]) -> usize {
+        row.len() / self.block_bytes
+    }
+
     /// Unpacks block `b` of a row to the first `n` plain ones.
     pub(crate) fn unpack_at(&self, row: &[u8], b: usize, plain: &mut [P]) {
         (self.unpack)(&row[b * self.block_bytes..][..self.block_bytes], &mut plain[..self.n]);
@@ -55,6 +63,7 @@ impl<B: Blocks32<N>, const N: usize> Staged for Of32<B, N> {
     const STAGING: Staging<Unpacked32> = Staging {
         block_bytes: size_of::<B>(),
         n: N,
+        has_min: B::HAS_MIN,
         unpack: |block, plain| plain.copy_from_slice(&bytemuck::from_bytes::<B>(block).unpack_blocks()),
     };
 }
@@ -67,6 +76,7 @@ impl<B: Block256> Staged for Of256<B> {
     const STAGING: Staging<Unpacked256> = Staging {
         block_bytes: size_of::<B>(),
         n: 1,
+        has_min: B::HAS_MIN,
         unpack: |block, plain| plain[0] = bytemuck::from_bytes::<B>(block).unpack(),
     };
 }

@@ -12,9 +12,12 @@ pub(crate) mod exp;
 pub(crate) mod float;
 pub(crate) mod norm;
 pub(crate) mod online_softmax;
+pub(crate) mod products;
 pub(crate) mod quantize;
 pub(crate) mod rope;
 pub(crate) mod store;
+
+use crate::formats::float::Float;
 
 /// Vectors of 16 f32 and what the one arithmetic does with them. A value of the type proves that the instructions
 /// exist.
@@ -38,29 +41,22 @@ pub(crate) trait Lanes: Copy {
     fn load_bf16(self, x: &[u8; 32]) -> Self::V;
     /// Sixteen signed bytes, converted.
     fn load_i8(self, x: &[u8; 16]) -> Self::V;
-    /// `acc[q][n] = fma(a[q][k], b[n][k], acc[q][n])` for every `k` of `a`, in order. Row `k` of `b[n]` is sixteen f16,
-    /// `stride` bytes from the one before.
-    #[inline(always)]
-    fn add_products_f16<const Q: usize, const N: usize>(
+    /// `sums[q][n] = fma(a[q][k], row k of b[n], sums[q][n])` for every `k` of `a`, in order. Row `k` of `b[n]` is
+    /// sixteen f16, or f32, `stride` bytes from the one before. Out of line.
+    fn add_products<const F16: bool, const Q: usize, const N: usize>(
         self,
         a: &[&[f32]; Q],
         b: &[&[u8]; N],
         stride: usize,
-        acc: &mut [[Self::V; N]; Q],
-    ) {
-        for k in 0..a[0].len() {
-            let mut rows = [self.splat(0.0); N];
-            for n in 0..N {
-                rows[n] = self.load_f16(f16_row(b[n], k * stride));
-            }
-            for q in 0..Q {
-                let x = self.splat(a[q][k]);
-                for n in 0..N {
-                    acc[q][n] = self.fma(x, rows[n], acc[q][n]);
-                }
-            }
-        }
-    }
+        sums: &mut [[Self::V; N]; Q],
+    );
+    /// `sums[r][t] = fma(weights 16 k .. of rows[r], x[t][k], sums[r][t])` for every `k` of `x`, in order. Out of line.
+    fn add_weights<W: Float, const R: usize, const T: usize>(
+        self,
+        rows: &[&[u8]; R],
+        x: &[&[[f32; 16]]; T],
+        sums: &mut [[Self::V; T]; R],
+    );
     /// Writes sixteen values.
     fn store(self, v: Self::V, x: &mut [f32; 16]);
     /// Writes sixteen values as little-endian f16, half to even.
@@ -108,15 +104,6 @@ pub(crate) trait Lanes: Copy {
     fn deinterleave(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
     /// The inverse of [`Lanes::deinterleave`].
     fn interleave(self, even: Self::V, odd: Self::V) -> (Self::V, Self::V);
-}
-
-/// Sixteen f16 at `at`.
-#[inline(always)]
-fn f16_row(bytes: &[u8], at: usize) -> &[u8; 32] {
-    match bytes[at..].first_chunk() {
-        Some(row) => row,
-        None => unreachable!("rows of sixteen"),
-    }
 }
 
 /// Up to sixteen values, padded with `fill`.

@@ -3,7 +3,8 @@
 use super::math::{LANES, fma, tree};
 use crate::activations::{Activations, F32Rows, QuantizedRows};
 use crate::formats::float::Float;
-use crate::formats::{Block256, Blocks32, Unpacked32, Unpacked256};
+use crate::formats::staging::{Plain, Staged, Staging};
+use crate::formats::{Unpacked32, Unpacked256};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
 use bytemuck::Zeroable;
@@ -43,30 +44,40 @@ pub(crate) fn float<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut Til
     }
 }
 
-/// Products with 32-weight blocks. The output is the accumulator: every block is unpacked once for all tokens.
-pub(crate) fn block32<B: Blocks32<N>, const N: usize>(
+/// Products with 32-weight blocks.
+pub(crate) fn block32<S: Staged<Plain = Unpacked32>>(
     w: &Matrix<'_>,
     x: &Activations<'_>,
     out: &mut TileMut<'_>,
     _scratch: &mut [u8],
 ) {
-    let x = quantized_rows(x);
+    products32(S::STAGING, w, &quantized_rows(x), out);
+}
+
+/// Blocks that are unpacked before they are multiplied.
+const TOGETHER: usize = 8;
+
+/// The output is the accumulator: every block is unpacked once for all tokens. Out of line: one copy for all formats.
+#[inline(never)]
+fn products32(format: Staging<Unpacked32>, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>) {
+    let mut unpacked = [<Unpacked32 as Plain>::Stage::zeroed(); TOGETHER];
+    let unpacked = unpacked.as_flattened_mut();
     for r in 0..w.n_rows() {
         for t in 0..x.n_rows {
             out.row_mut(t)[r] = 0.0;
         }
-        for (i, blocks) in bytemuck::cast_slice::<u8, B>(w.row(r)).chunks(8).enumerate() {
-            let mut unpacked = [[Unpacked32::zeroed(); N]; 8];
-            for (unpacked, block) in unpacked.iter_mut().zip(blocks) {
-                *unpacked = block.unpack_blocks();
+        let n_blocks = format.n_blocks(w.row(r));
+        for first in (0..n_blocks).step_by(TOGETHER) {
+            let n = TOGETHER.min(n_blocks - first);
+            for (b, unpacked) in unpacked.chunks_exact_mut(format.n).enumerate().take(n) {
+                format.unpack_at(w.row(r), first + b, unpacked);
             }
-            add_blocks32(unpacked[..blocks.len()].as_flattened(), B::HAS_MIN, &x, 8 * N * i, r, out);
+            add_blocks32(&unpacked[..n * format.n], format.has_min, x, first * format.n, r, out);
         }
     }
 }
 
-/// Adds the products of blocks `first ..` of row `r` with every token. Out of line: one copy for all formats.
-#[inline(never)]
+/// Adds the products of blocks `first ..` of row `r` with every token.
 fn add_blocks32(w: &[Unpacked32], has_min: bool, x: &QuantizedRows<'_>, first: usize, r: usize, out: &mut TileMut<'_>) {
     for t in 0..x.n_rows {
         let x = x.row(t);
@@ -84,20 +95,31 @@ fn add_blocks32(w: &[Unpacked32], has_min: bool, x: &QuantizedRows<'_>, first: u
 }
 
 /// Products with super-blocks of 256 weights.
-pub(crate) fn block256<B: Block256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _scratch: &mut [u8]) {
-    let x = quantized_rows(x);
+pub(crate) fn block256<S: Staged<Plain = Unpacked256>>(
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
+    out: &mut TileMut<'_>,
+    _scratch: &mut [u8],
+) {
+    products256(S::STAGING, w, &quantized_rows(x), out);
+}
+
+/// As [`products32`].
+#[inline(never)]
+fn products256(format: Staging<Unpacked256>, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>) {
+    let mut unpacked = <Unpacked256 as Plain>::Stage::zeroed();
     for r in 0..w.n_rows() {
         for t in 0..x.n_rows {
             out.row_mut(t)[r] = 0.0;
         }
-        for (b, block) in bytemuck::cast_slice::<u8, B>(w.row(r)).iter().enumerate() {
-            add_block256(&block.unpack(), B::HAS_MIN, &x, b, r, out);
+        for b in 0..format.n_blocks(w.row(r)) {
+            format.unpack_at(w.row(r), b, &mut unpacked);
+            add_block256(&unpacked[0], format.has_min, x, b, r, out);
         }
     }
 }
 
-/// Adds the products of block `b` of row `r` with every token. Out of line: one copy for all formats.
-#[inline(never)]
+/// Adds the products of block `b` of row `r` with every token.
 fn add_block256(w: &Unpacked256, has_min: bool, x: &QuantizedRows<'_>, b: usize, r: usize, out: &mut TileMut<'_>) {
     for t in 0..x.n_rows {
         let block = t * (x.n_cols / 256) + b;
@@ -127,44 +149,48 @@ pub(crate) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
     }
 }
 
-/// 32-weight blocks as f32: `d * q`, plus `m`.
-pub(crate) fn dequantize32<B: Blocks32<N>, const N: usize>(row: &[u8], out: &mut [f32]) {
-    let out = out.as_chunks_mut::<32>().0;
-    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.as_chunks_mut::<N>().0) {
-        dequantize_blocks32(&block.unpack_blocks(), B::HAS_MIN, out);
-    }
+/// 32-weight blocks as f32.
+pub(crate) fn dequantize32<S: Staged<Plain = Unpacked32>>(row: &[u8], out: &mut [f32]) {
+    values32(S::STAGING, row, out);
 }
 
-/// Blocks of 32 as f32. Out of line: one copy for all formats.
+/// `d * q`, plus `m`. Out of line: one copy for all formats.
 #[inline(never)]
-fn dequantize_blocks32(w: &[Unpacked32], has_min: bool, out: &mut [[f32; 32]]) {
-    for (w, out) in w.iter().zip(out) {
-        for (q, out) in w.qs.iter().zip(out) {
-            *out = w.d * f32::from(*q);
-            if has_min {
-                *out += w.m;
+fn values32(format: Staging<Unpacked32>, row: &[u8], out: &mut [f32]) {
+    let mut unpacked = <Unpacked32 as Plain>::Stage::zeroed();
+    for (b, out) in out.as_chunks_mut::<32>().0.chunks_exact_mut(format.n).enumerate() {
+        format.unpack_at(row, b, &mut unpacked);
+        for (w, out) in unpacked.iter().zip(out) {
+            for (q, out) in w.qs.iter().zip(out) {
+                *out = w.d * f32::from(*q);
+                if format.has_min {
+                    *out += w.m;
+                }
             }
         }
     }
 }
 
-/// Super-blocks as f32: `(d * scale) * q`, less `dmin * min`.
-pub(crate) fn dequantize256<B: Block256>(row: &[u8], out: &mut [f32]) {
-    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.as_chunks_mut::<256>().0) {
-        dequantize_block256(&block.unpack(), B::HAS_MIN, out);
-    }
+/// Super-blocks as f32.
+pub(crate) fn dequantize256<S: Staged<Plain = Unpacked256>>(row: &[u8], out: &mut [f32]) {
+    values256(S::STAGING, row, out);
 }
 
-/// One super-block as f32. Out of line: one copy for all formats.
+/// `(d * scale) * q`, less `dmin * min`. Out of line: one copy for all formats.
 #[inline(never)]
-fn dequantize_block256(w: &Unpacked256, has_min: bool, out: &mut [f32; 256]) {
-    for (g, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let d = w.d * f32::from(w.scales[g]);
-        let min = w.dmin * f32::from(w.mins[g]);
-        for (q, out) in w.qs[16 * g..].iter().zip(out) {
-            *out = d * f32::from(*q);
-            if has_min {
-                *out -= min;
+fn values256(format: Staging<Unpacked256>, row: &[u8], out: &mut [f32]) {
+    let mut unpacked = <Unpacked256 as Plain>::Stage::zeroed();
+    for (b, out) in out.as_chunks_mut::<256>().0.iter_mut().enumerate() {
+        format.unpack_at(row, b, &mut unpacked);
+        let w = &unpacked[0];
+        for (g, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            let d = w.d * f32::from(w.scales[g]);
+            let min = w.dmin * f32::from(w.mins[g]);
+            for (q, out) in w.qs[16 * g..].iter().zip(out) {
+                *out = d * f32::from(*q);
+                if format.has_min {
+                    *out -= min;
+                }
             }
         }
     }

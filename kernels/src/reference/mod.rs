@@ -3,6 +3,7 @@
 //! Written to be read and to be checked against that page, not to be fast; it is also the table of a machine that has
 //! no other.
 
+use crate::formats::staging::{Of32, Of256};
 use crate::formats::{WeightType, by_format};
 use crate::table::Kernels;
 
@@ -22,13 +23,13 @@ macro_rules! product {
         matmul::float::<$block>
     };
     (block32, $block:path, $len:literal) => {
-        matmul::block32::<$block, 1>
+        matmul::block32::<Of32<$block, 1>>
     };
     (staged32, $block:path, $len:literal) => {
-        matmul::block32::<$block, { $len / 32 }>
+        matmul::block32::<Of32<$block, { $len / 32 }>>
     };
     ($of_256:ident, $block:path, $len:literal) => {
-        matmul::block256::<$block>
+        matmul::block256::<Of256<$block>>
     };
 }
 
@@ -38,13 +39,13 @@ macro_rules! dequantizer {
         matmul::dequantize_float::<$block>
     };
     (block32, $block:path, $len:literal) => {
-        matmul::dequantize32::<$block, 1>
+        matmul::dequantize32::<Of32<$block, 1>>
     };
     (staged32, $block:path, $len:literal) => {
-        matmul::dequantize32::<$block, { $len / 32 }>
+        matmul::dequantize32::<Of32<$block, { $len / 32 }>>
     };
     ($of_256:ident, $block:path, $len:literal) => {
-        matmul::dequantize256::<$block>
+        matmul::dequantize256::<Of256<$block>>
     };
 }
 

@@ -26,7 +26,7 @@ use proof::{Avx2, Avx512};
 /// The products of a format: an entry point of a table's module, with the matrix-matrix products of `M`.
 macro_rules! product {
     (float, $block:path, $len:literal) => {
-        float_matmul::<$block>
+        float_matmul
     };
     (block32, $block:path, $len:literal) => {
         matmul32::<$block, M>
@@ -56,7 +56,6 @@ macro_rules! table {
             use crate::activations::{Activations, QuantizedRowsMut};
             use crate::attention::{Attend, AttentionState, KvType};
             use crate::delta::DeltaStep;
-            use crate::formats::float::Float;
             use crate::formats::staging::{self, Staged, Staging};
             use crate::formats::{Unpacked32, Unpacked256, by_format};
             use crate::lanes::{attention, delta, elementwise, float, norm, online_softmax, quantize, rope, store};
@@ -66,8 +65,8 @@ macro_rules! table {
             use crate::tiles::TileMut;
 
             #[target_feature(enable = $features)]
-            fn float_matmul<W: Float>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-                float::matmul::<_, W>(<$proof>::new(), w, x, out);
+            fn float_matmul(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+                float::matmul(<$proof>::new(), w, x, out);
             }
 
             type Bytes = <$proof as Int>::Bytes;

@@ -5,6 +5,7 @@ mod i8mm;
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
+use super::packed::Line;
 use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
 use super::proof::{Dotprod, I8mm, Neon, WithDotprod};
 use super::tokens::{Pairs32, Pairs256, Quad32, TILE, pairs32, pairs256, quads32};
@@ -49,6 +50,31 @@ pub(super) trait Shape {
 pub(super) trait Pack<F>: Shape {
     /// Packs blocks `first ..` of sixteen rows.
     fn pack(proof: Self::Proof, rows: &[&[F]; PANEL_ROWS], first: usize, panel: &mut [Self::Panel]);
+}
+
+/// [`Shape::rearrange`] into lines.
+#[target_feature(enable = "neon")]
+pub(super) fn rearrange<S: Shape>(proof: S::Proof, x: &Four<'_>, first: usize, out: &mut [Line]) {
+    S::rearrange(proof, x, first, bytemuck::cast_slice_mut(out));
+}
+
+/// [`Shape::tile`] of lines.
+#[target_feature(enable = "neon")]
+pub(super) fn tile<S: Shape>(
+    proof: S::Proof,
+    panel: &[Line],
+    first: usize,
+    x: &Four<'_>,
+    tokens: &[Line],
+    sums: &mut Sums,
+) {
+    S::tile(proof, bytemuck::cast_slice(panel), first, x, bytemuck::cast_slice(tokens), sums);
+}
+
+/// [`Pack::pack`] from bytes into lines.
+#[target_feature(enable = "neon")]
+pub(super) fn pack<F: Pod, S: Pack<F>>(proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [Line]) {
+    S::pack(proof, &rows.map(|row| bytemuck::cast_slice(row)), first, bytemuck::cast_slice_mut(panel));
 }
 
 /// 32-weight blocks with `sdot`.

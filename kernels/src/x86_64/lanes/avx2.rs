@@ -1,7 +1,7 @@
 //! [`Lanes`] in two 256-bit registers.
 
 use super::super::proof::Avx2;
-use crate::intrinsics::ops;
+use crate::intrinsics::{add_products, add_weights, ops};
 use crate::lanes::Lanes;
 use core::arch::x86_64::*;
 
@@ -11,6 +11,9 @@ impl Lanes for Avx2 {
     type V = V;
     const QUERIES: usize = 4;
     const WIDE: bool = false;
+
+    add_products!(Avx2, "avx2,fma,f16c");
+    add_weights!(Avx2, "avx2,fma,f16c");
 
     ops! {
         fn splat(x: f32) -> V { (_mm256_set1_ps(x), _mm256_set1_ps(x)) }

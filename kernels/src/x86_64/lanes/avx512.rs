@@ -1,9 +1,11 @@
 //! [`Lanes`] in one 512-bit register.
 
 use super::super::proof::Avx512;
-use crate::intrinsics::ops;
+use crate::intrinsics::{add_products, add_weights, ops};
 use crate::lanes::Lanes;
 use core::arch::x86_64::*;
+
+type V = __m512;
 
 const EVEN: [i32; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30];
 const ODD: [i32; 16] = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31];
@@ -11,9 +13,12 @@ const LOW: [i32; 16] = [0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23];
 const HIGH: [i32; 16] = [8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31];
 
 impl Lanes for Avx512 {
-    type V = __m512;
+    type V = V;
     const QUERIES: usize = 8;
     const WIDE: bool = true;
+
+    add_products!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
+    add_weights!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 
     ops! {
         fn splat(x: f32) -> __m512 { _mm512_set1_ps(x) }
