@@ -11,8 +11,12 @@ use nanocamelid_tests::tiny_model::tiny_model;
 use nanocamelid_tests::{ScopedThreads, fixture, fixtures, is_emulated, read_f32};
 use std::fs;
 
-/// How far a value may be from the recorded one.
-const BOUND: f32 = 2e-3;
+/// How far a value may be from the recorded one. `exact` ones are of f64 arithmetic with GELU as BERT was trained with;
+/// the others are llama.cpp's, which takes the values of its tanh form, rounded to f16, from a table.
+fn bound(name: &str) -> f32 {
+    if name.ends_with(".exact") { 2e-5 } else { 2e-3 }
+}
+
 /// How alike vectors must be.
 const COSINE: f64 = 0.9999;
 
@@ -90,7 +94,7 @@ fn vectors_are_those_recorded() {
         let worst = ours.iter().zip(&text.vector).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let cosine = cosine(&ours, &text.vector);
         println!("{}: max abs difference {worst:.2e}, cosine {cosine:.7}", text.name);
-        if !(worst <= BOUND && cosine > COSINE) {
+        if !(worst <= bound(&text.name) && cosine > COSINE) {
             failures.push(text.name);
         }
     }
