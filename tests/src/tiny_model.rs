@@ -65,6 +65,8 @@ const INPUT_WIDTH: u64 = 32;
 const EPSILON: &str = "attention.layer_norm_rms_epsilon";
 /// Positions that there are.
 const N_CTX: u64 = 64;
+const TEMPLATE_KEY: &str = "tokenizer.chat_template";
+const TEMPLATE: &str = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}";
 /// Between the two layers behind a pooling.
 const DENSE_WIDTH: u64 = 64;
 /// Of recurrences: width, heads, groups, state of each head's row, taps of the convolution.
@@ -260,8 +262,7 @@ fn tokenizer(file: GgufWriter, kind: &str) -> (GgufWriter, u64) {
             .entry("tokenizer.ggml.merges", Value::strings(["t h", "h e", "th e", "\u{120} t"]))
             .entry("tokenizer.ggml.eos_token_id", Value::u32(0))
     };
-    let template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}";
-    (file.entry("tokenizer.chat_template", Value::string(template)), n_vocab)
+    (file.entry(TEMPLATE_KEY, Value::string(TEMPLATE)), n_vocab)
 }
 
 /// WordPiece: letters inside and at the start of words, and some words.
@@ -277,6 +278,7 @@ fn word_pieces(file: GgufWriter, letters: impl Iterator<Item = String> + Clone) 
         .entry("tokenizer.ggml.token_type", Value::i32s(types))
         .entry("tokenizer.ggml.bos_token_id", Value::u32(1))
         .entry("tokenizer.ggml.seperator_token_id", Value::u32(2))
-        .entry("tokenizer.ggml.unknown_token_id", Value::u32(0));
+        .entry("tokenizer.ggml.unknown_token_id", Value::u32(0))
+        .entry(TEMPLATE_KEY, Value::string(TEMPLATE));
     (file, pieces.len() as u64)
 }
