@@ -1,6 +1,6 @@
 //! Finds tensors in a file, checks their shapes and types, and notes which of them found a place.
 
-use crate::compute::{Linear, Vector};
+use crate::compute::{LayerNorm, Linear, Vector};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::refusal::{Reason, TensorName};
 use alloc::string::ToString;
@@ -108,6 +108,19 @@ impl<'g, 'a> Tensors<'g, 'a> {
         self.values(tensor, [n as u64, 1, 1])
     }
 
+    /// The weight and the bias of a layer norm.
+    pub(crate) fn layer_norm(&mut self, tensor: TensorName, n: usize) -> Option<LayerNorm<'a>> {
+        let weight = self.vector(tensor, n);
+        let bias = self.vector(TensorName { companion: Some("bias"), ..tensor }, n);
+        Some(LayerNorm { weight: weight?, bias: bias? })
+    }
+
+    /// How many rows a matrix has; 0 if it is not there.
+    pub(crate) fn n_rows(&self, tensor: TensorName) -> usize {
+        let info = self.gguf.tensor(&tensor.to_string());
+        info.map_or(0, |info| usize::try_from(info.dims[1]).unwrap_or(0))
+    }
+
     /// A small f32 tensor.
     fn values(&mut self, tensor: TensorName, expected: [u64; 3]) -> Option<Vector<'a>> {
         let info = self.shaped(tensor, expected)?;
@@ -212,6 +225,11 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
     /// A small f32 vector.
     pub(crate) fn vector(&mut self, name: &'static str, n: usize) -> Option<Vector<'a>> {
         self.tensors.vector(self.named(name), n)
+    }
+
+    /// The weight and the bias of a layer norm.
+    pub(crate) fn layer_norm(&mut self, name: &'static str, n: usize) -> Option<LayerNorm<'a>> {
+        self.tensors.layer_norm(self.named(name), n)
     }
 
     /// A matrix that all layers share, with its bias and its scale if the file has them.

@@ -10,7 +10,7 @@ use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tiny_model::{KINDS, tiny_model};
 
 /// Keys that the tiny models leave out and some architecture reads.
-const MORE_KEYS: [&str; 12] = [
+const MORE_KEYS: [&str; 13] = [
     "vocab_size",
     "attention.key_length",
     "attention.value_length",
@@ -23,6 +23,7 @@ const MORE_KEYS: [&str; 12] = [
     "expert_count",
     "expert_used_count",
     "expert_feed_forward_length",
+    "pooling_type",
 ];
 
 /// A tiny model of some kind after as many changes as the bytes ask for (at most 16), and then, perhaps, with figures

@@ -88,7 +88,7 @@ pub fn seeds() -> Vec<Seed> {
     for kind in ["llama", "gemma3"] {
         add("model_build", &format!("{kind}.gguf"), tiny_model(kind).finish().bytes);
     }
-    for kind in ["qwen2", "lfm2"] {
+    for kind in ["qwen2", "lfm2", "gemma-embedding", "bert"] {
         add("forward_step", &format!("{kind}.gguf"), tiny_model(kind).finish().bytes);
     }
 

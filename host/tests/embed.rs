@@ -111,6 +111,28 @@ fn texts_that_do_not_fit_are_refused_with_numbers() {
     run_with(&["embed", &model], &[], b"").assert_fails(2, &["the prompt is empty"]);
 }
 
+/// BERT's marks alone are no text, and positions without an embedding hold none.
+#[test]
+fn bert_embeds_words() {
+    for (name, pooling) in [("bert", "cls"), ("nomic-bert", "mean")] {
+        let model = model(name);
+        let run = run(&["embed", &model, "Hello world!", "hello WORLD !", "other"]);
+        run.assert_ok("embed");
+        assert_eq!(run.stderr_json()["pooling"], pooling);
+        let lines: Vec<&str> = run.stdout.lines().collect();
+        assert_eq!(lines[0], lines[1], "{name}: case and spaces are no difference");
+        assert_ne!(lines[0], lines[2]);
+        support::run(&["embed", &model, " \u{200b} "]).assert_fails(2, &["the text: no tokens come of this text"]);
+    }
+    let model = model("bert");
+    let ids = support::run(&["tokenize", &model, "Hello, Café"]).stderr_json();
+    assert_eq!(ids["pieces"], serde_json::json!([" hello", " ,", " cafe"]));
+    let long = "a ".repeat(400);
+    run(&["embed", &model, &long]).assert_fails(2, &["402 tokens", "the model was made for 320"]);
+    run(&["embed", &model, "--ctx", "1000", &long]).assert_fails(2, &["embeddings of 320 positions"]);
+    assert_eq!(run(&["embed", &model, "hi", "--ctx", "1000"]).code, Some(0), "a short text fits whatever --ctx allows");
+}
+
 #[test]
 fn a_model_that_embeds_writes_no_text() {
     let model = model("gemma-embedding");

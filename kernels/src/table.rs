@@ -6,7 +6,7 @@ use crate::delta::DeltaStep;
 use crate::features::Features;
 use crate::formats::WeightType;
 use crate::matrix::Matrix;
-use crate::reference::{self, elementwise};
+use crate::reference::{self, elementwise, norm};
 use crate::tiles::TileMut;
 
 /// Which components RoPE rotates together.
@@ -42,6 +42,7 @@ pub struct Kernels {
     pub(crate) silu_mul: fn(&mut [f32], &[f32]),
     pub(crate) sigmoid_mul: fn(&mut [f32], &[f32]),
     pub(crate) gelu_mul: fn(&mut [f32], &[f32]),
+    pub(crate) gelu_erf: fn(&mut [f32]),
     pub(crate) add: fn(&mut [f32], &[f32]),
     pub(crate) add_scaled: fn(&mut [f32], f32, &[f32]),
     pub(crate) scale: fn(&mut [f32], f32),
@@ -179,6 +180,18 @@ impl Kernels {
         }
     }
 
+    /// Layer norm (Ba et al. 2016, arXiv:1607.06450): `x[i] = (x[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i]`.
+    /// `weight` and `bias` are little-endian f32 at any alignment.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn layer_norm_in_place(&self, x: &mut [f32], weight: &[[u8; 4]], bias: &[[u8; 4]], eps: f32) {
+        assert_eq!(bias.len(), x.len(), "norm lengths agree");
+        norm::center(x);
+        self.rms_norm_in_place(x, Some(weight), eps);
+        norm::add_bias(x, bias);
+    }
+
     /// `x[i] = max(x[i], 0)^2`.
     pub fn squared_relu(&self, x: &mut [f32]) {
         elementwise::squared_relu(x);
@@ -243,6 +256,11 @@ impl Kernels {
     pub fn gelu_mul(&self, gate: &mut [f32], up: &[f32]) {
         assert_eq!(gate.len(), up.len());
         (self.gelu_mul)(gate, up);
+    }
+
+    /// `x[i] = gelu(x[i])`, GELU as it is defined, by the normal distribution's function.
+    pub fn gelu_erf(&self, x: &mut [f32]) {
+        (self.gelu_erf)(x);
     }
 
     /// `x[i] += y[i]`.

@@ -30,6 +30,8 @@ pub const KINDS: &[&str] = &[
     "granitehybrid",
     "falcon-h1",
     "nemotron_h",
+    "bert",
+    "nomic-bert",
     "minicpm",
     "mistral3",
     "gpt-oss",
@@ -59,6 +61,12 @@ const HEAD_DIM: u64 = 16;
 const N_EXPERTS: u64 = 4;
 const N_LAYERS: u64 = 2;
 const INPUT_WIDTH: u64 = 32;
+/// The epsilon of most architectures.
+const EPSILON: &str = "attention.layer_norm_rms_epsilon";
+/// Positions that there are.
+const N_CTX: u64 = 64;
+const TEMPLATE_KEY: &str = "tokenizer.chat_template";
+const TEMPLATE: &str = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}";
 /// Between the two layers behind a pooling.
 const DENSE_WIDTH: u64 = 64;
 /// Of recurrences: width, heads, groups, state of each head's row, taps of the convolution.
@@ -100,7 +108,7 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
     let mut file = GgufWriter::new()
         .entry("general.architecture", Value::string(arch))
         .entry(key("block_count"), Value::u32(N_LAYERS as u32))
-        .entry(key("context_length"), Value::u32(64))
+        .entry(key("context_length"), Value::u32(N_CTX as u32))
         .entry(key("embedding_length"), Value::u32(N_EMBD as u32))
         .entry(
             key("feed_forward_length"),
@@ -108,7 +116,7 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
             if kind == "nemotron_h" { Value::i32s([0, sizes.n_ff as i32]) } else { Value::u32(sizes.n_ff as u32) },
         )
         .entry(key("attention.head_count"), Value::u32(sizes.n_heads as u32))
-        .entry(key("attention.layer_norm_rms_epsilon"), Value::f32(1e-5))
+        .entry(key(if is_bert(kind) { "attention.layer_norm_epsilon" } else { EPSILON }), Value::f32(1e-5))
         .entry(key("rope.freq_base"), Value::f32(10_000.0));
     if sizes.n_heads * HEAD_DIM != N_EMBD {
         for length in ["attention.key_length", "attention.value_length"] {
@@ -130,6 +138,8 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
     }
     match kind {
         "lfm2" | "lfm2moe" => file = file.entry(key("shortconv.l_cache"), Value::u32(3)),
+        "bert" => file = file.entry(key("pooling_type"), Value::u32(2)),
+        "nomic-bert" => file = file.entry(key("pooling_type"), Value::u32(1)),
         "gemma-embedding" => {
             file = file
                 .entry(key("attention.sliding_window"), Value::u32(4))
@@ -198,6 +208,10 @@ pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
     tensors::tensors(file, kind, has_experts, n_vocab, sizes)
 }
 
+fn is_bert(kind: &str) -> bool {
+    matches!(kind, "bert" | "nomic-bert")
+}
+
 fn is_recurrent(kind: &str) -> bool {
     matches!(kind, "granitehybrid" | "falcon-h1" | "nemotron_h")
 }
@@ -206,10 +220,13 @@ fn is_delta_net(kind: &str) -> bool {
     kind.starts_with("qwen35") || kind.starts_with("qwen3next")
 }
 
-/// SentencePiece for the families that use it, byte-level BPE for the others.
+/// SentencePiece for the families that use it, WordPiece for BERT's, byte-level BPE for the others.
 fn tokenizer(file: GgufWriter, kind: &str) -> (GgufWriter, u64) {
     let spm = matches!(kind, "llama" | "mixtral" | "phi3") || kind.starts_with("gemma");
     let letters = ('a'..='z').map(String::from);
+    if is_bert(kind) {
+        return word_pieces(file, letters);
+    }
     let mut pieces: Vec<String> = Vec::new();
     let mut types = Vec::new();
     if spm {
@@ -245,6 +262,23 @@ fn tokenizer(file: GgufWriter, kind: &str) -> (GgufWriter, u64) {
             .entry("tokenizer.ggml.merges", Value::strings(["t h", "h e", "th e", "\u{120} t"]))
             .entry("tokenizer.ggml.eos_token_id", Value::u32(0))
     };
-    let template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}";
-    (file.entry("tokenizer.chat_template", Value::string(template)), n_vocab)
+    (file.entry(TEMPLATE_KEY, Value::string(TEMPLATE)), n_vocab)
+}
+
+/// WordPiece: letters inside and at the start of words, and some words.
+fn word_pieces(file: GgufWriter, letters: impl Iterator<Item = String> + Clone) -> (GgufWriter, u64) {
+    let mut pieces = ["[UNK]", "[CLS]", "[SEP]"].map(String::from).to_vec();
+    let types: Vec<i32> = [2, 3, 3].into_iter().chain(std::iter::repeat_n(1, 2 * 26 + 2)).collect();
+    pieces.extend(letters.clone());
+    pieces.extend(letters.map(|letter| format!("\u{2581}{letter}")));
+    pieces.extend(["\u{2581}the", "he"].map(String::from));
+    let file = file
+        .entry("tokenizer.ggml.model", Value::string("bert"))
+        .entry("tokenizer.ggml.tokens", Value::strings(&pieces))
+        .entry("tokenizer.ggml.token_type", Value::i32s(types))
+        .entry("tokenizer.ggml.bos_token_id", Value::u32(1))
+        .entry("tokenizer.ggml.seperator_token_id", Value::u32(2))
+        .entry("tokenizer.ggml.unknown_token_id", Value::u32(0))
+        .entry(TEMPLATE_KEY, Value::string(TEMPLATE));
+    (file, pieces.len() as u64)
 }

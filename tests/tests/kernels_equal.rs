@@ -62,10 +62,11 @@ fn for_all(check: impl Fn(&Kernels, &mut Random, usize, bool)) {
 #[test]
 fn elementwise_operations() {
     type Zip = fn(&Kernels, &mut [f32], &[f32]);
-    let operations: [(&str, Zip); 8] = [
+    let operations: [(&str, Zip); 9] = [
         ("silu_mul", |k, x, y| k.silu_mul(x, y)),
         ("sigmoid_mul", |k, x, y| k.sigmoid_mul(x, y)),
         ("gelu_mul", |k, x, y| k.gelu_mul(x, y)),
+        ("gelu_erf", |k, x, _| k.gelu_erf(x)),
         ("add", |k, x, y| k.add(x, y)),
         ("add_scaled", |k, x, y| k.add_scaled(x, y[0], y)),
         ("scale", |k, x, y| k.scale(x, y[0])),
@@ -109,6 +110,18 @@ fn rms_norm() {
             reference::TABLE.rms_norm(&x, weight, 1e-5, &mut expected);
             assert_same_bits(&ours, &expected, || format!("{} rms_norm of {n}", kernels.name()));
         }
+    });
+}
+
+#[test]
+fn layer_norm() {
+    for_all(|kernels, random, n, special| {
+        let [x, w, b] = [0; 3].map(|_| values(random, n, special));
+        let [w, b] = [w, b].map(|values| values.iter().map(|v| v.to_le_bytes()).collect::<Vec<_>>());
+        let (mut ours, mut expected) = (x.clone(), x);
+        kernels.layer_norm_in_place(&mut ours, &w, &b, 1e-5);
+        reference::TABLE.layer_norm_in_place(&mut expected, &w, &b, 1e-5);
+        assert_same_bits(&ours, &expected, || format!("{} layer_norm of {n}", kernels.name()));
     });
 }
 

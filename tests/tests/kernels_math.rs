@@ -94,6 +94,49 @@ fn gates_are_close_to_exact() {
     }
 }
 
+/// `erf` by a series of positive terms (Abramowitz and Stegun 7.1.6).
+fn erf(z: f64) -> f64 {
+    let (mut term, mut sum) = (z, z);
+    for n in 1..200 {
+        term *= 2.0 * z * z / f64::from(2 * n + 1);
+        sum += term;
+    }
+    2.0 / std::f64::consts::PI.sqrt() * (-z * z).exp() * sum
+}
+
+#[test]
+fn gelu_as_it_is_defined_is_close_to_exact() {
+    for i in -60_000..=60_000 {
+        let x = i as f32 / 10_000.0;
+        let exact = 0.5 * f64::from(x) * (1.0 + erf(f64::from(x) / 2.0f64.sqrt()));
+        let error = (f64::from(math::gelu_erf(x)) - exact).abs();
+        assert!(error <= 3e-7 * f64::from(x).abs().max(1e-6), "gelu_erf({x}) is off by {error:e}");
+    }
+    for x in [20.0, 1e30, f32::INFINITY] {
+        assert_eq!((math::gelu_erf(x), math::gelu_erf(-x)), (x, 0.0));
+    }
+    assert!(math::gelu_erf(f32::NAN).is_nan());
+}
+
+#[test]
+fn layer_norms_are_close_to_exact() {
+    let (kernels, mut random) = (Kernels::by_name(detect(), "scalar").unwrap(), Random(9));
+    for n in [1, 5, 64, 770] {
+        // Far from zero, where a variance by squares would have few digits.
+        let x: Vec<f32> = noise(n, &mut random).iter().map(|x| x + 30.0).collect();
+        let (weight, bias) = (noise(n, &mut random), noise(n, &mut random));
+        let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
+        let variance = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n as f64;
+        let mut ours = x.clone();
+        kernels.layer_norm_in_place(&mut ours, &bytes(&weight), &bytes(&bias), 1e-5);
+        for (i, ours) in ours.iter().enumerate() {
+            let normed = (f64::from(x[i]) - mean) / (variance + 1e-5).sqrt();
+            let exact = normed * f64::from(weight[i]) + f64::from(bias[i]);
+            assert!((f64::from(*ours) - exact).abs() < 2e-5, "{i} of {n}: {ours}, not {exact}");
+        }
+    }
+}
+
 #[test]
 fn gates_of_gate_and_up_are_close_to_exact_in_every_table() {
     let gates: Vec<f32> = (-200..=200).map(|i| i as f32 / 16.0).collect();

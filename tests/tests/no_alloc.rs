@@ -1,6 +1,8 @@
 //! Nothing is allocated between tokens: prefill, decode, truncate and sample run in the arena and in buffers made once.
 
+use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::sampler::{Sampler, SamplerParams};
+use nanocamelid_engine::session::normalize;
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
@@ -37,6 +39,27 @@ fn nothing_allocates_between_tokens() {
                 assert_eq!(allocations.calls, 0, "{} on {}", f.name, kernels.name());
             }
         }
+    }
+}
+
+#[test]
+fn nothing_allocates_while_a_text_is_embedded() {
+    for name in ["bert", "gemma-embedding", "nomic-bert"] {
+        let bytes = std::fs::read(fixture(&format!("embed/{name}.gguf"))).unwrap();
+        let gguf = Gguf::parse(&bytes).unwrap();
+        let model = Model::new(&gguf).unwrap();
+        let options = SessionOptions { n_ctx: 64, n_batch: 16, n_outputs: 1, kv_type: KvType::F32, n_workers: 1 };
+        let plan = SessionPlan::new(&model, Kernels::select(detect()), options).unwrap();
+        let mut arena = vec![0u8; plan.required_bytes()];
+        let mut session = plan.start(&mut arena).unwrap();
+        let mut vector = vec![0.0; model.config.n_embd];
+        let ((), allocations) = measure(|| {
+            for ids in [&[2, 7, 8, 9, 3][..], &[2, 3], &[5; 64]] {
+                session.embed(&SingleThread, ids, Pooling::Mean, &mut vector).unwrap();
+                normalize(&mut vector);
+            }
+        });
+        assert_eq!(allocations.calls, 0, "{name}");
     }
 }
 

@@ -24,7 +24,7 @@ impl Metadata {
         let least = if config.traits.single_blocks { 0 } else { 1 };
         let n_ff = r.per_layer("feed_forward_length", config.n_layers, least, MAX_WIDTH)?;
         let Config { activation, norm_eps, traits, .. } = *config;
-        Ok(Self { n_ff, activation, norm_eps, sub_norms: traits.sub_norms, gated: !traits.single_blocks })
+        Ok(Self { n_ff, activation, norm_eps, sub_norms: traits.sub_norms, gated: traits.gated_networks })
     }
 
     /// The width of a layer's network; 0 for none.
@@ -153,11 +153,18 @@ impl<'a> Operation<'a> for Dense<'a> {
     }
 }
 
-/// What an activation does with gate and up, in place of the gate; the square of ReLU also stands alone, with no up.
+/// What an activation does with gate and up, in place of the gate; the square of ReLU and exact GELU also stand alone,
+/// with no up.
 pub(super) fn activate(activation: Activation) -> fn(&Kernels, &mut [f32], &mut [f32]) {
     match activation {
         Activation::Silu => |kernels, gate, up| kernels.silu_mul(gate, up),
         Activation::Gelu => |kernels, gate, up| kernels.gelu_mul(gate, up),
+        Activation::GeluErf => |kernels, gate, up| {
+            kernels.gelu_erf(gate);
+            if !up.is_empty() {
+                kernels.multiply(gate, up);
+            }
+        },
         Activation::SquaredRelu => |kernels, gate, up| {
             kernels.squared_relu(gate);
             if !up.is_empty() {

@@ -32,6 +32,14 @@ enum RecurrenceMetadata {
     DeltaNet(delta_net::Metadata),
 }
 
+/// The names of a block's norms, those that there are.
+#[derive(Default)]
+struct Names {
+    norm: Option<&'static str>,
+    post_norm: Option<&'static str>,
+    stream_norm: Option<&'static str>,
+}
+
 impl Layers {
     /// Reads it, with the RoPE settings that attention blocks refer to.
     pub(crate) fn read<'a>(
@@ -95,9 +103,11 @@ impl Layers {
     /// Appends the one block of a layer.
     fn read_single<'a>(&self, tensors: &mut LayerTensors<'_, '_, 'a>, blocks: &mut Vec<Block<'a>>) {
         let layer = tensors.layer();
-        blocks.extend(self.block(tensors, [Some("attn_norm.weight"), None], |t| match &self.dense {
-            Some(dense) if dense.n_ff(layer) > 0 => Dense::read(dense, t).map(Op::from),
-            _ => self.mixer(layer, t),
+        blocks.extend(self.block(tensors, Names { norm: Some("attn_norm.weight"), ..Names::default() }, |t| {
+            match &self.dense {
+                Some(dense) if dense.n_ff(layer) > 0 => Dense::read(dense, t).map(Op::from),
+                _ => self.mixer(layer, t),
+            }
         }));
     }
 
@@ -113,8 +123,10 @@ impl Layers {
         if self.traits.single_blocks {
             return self.read_single(&mut t, blocks);
         }
-        let norm = |norm| Some(norm).filter(|_| self.traits.norms != Norms::Post);
-        let post_norm = |norm| Some(norm).filter(|_| self.traits.norms != Norms::Pre);
+        let norms = self.traits.norms;
+        let norm = |name| Some(name).filter(|_| matches!(norms, Norms::Pre | Norms::Sandwich));
+        let post_norm = |name| Some(name).filter(|_| matches!(norms, Norms::Post | Norms::Sandwich));
+        let stream_norm = |name| Some(name).filter(|_| norms == Norms::Stream);
         let is_beside_dense = self.traits.experts.beside_dense;
         let experts = self.experts.as_ref().filter(|experts| layer >= experts.first_layer());
         let experts = experts.filter(|_| !is_beside_dense || t.exists("ffn_gate_inp.weight"));
@@ -126,18 +138,26 @@ impl Layers {
         // The first block of a layer is its mixer.
         let source = source.and_then(|source| blocks.iter().position(|block| block.layer == source));
 
-        let mixer = self.block(&mut t, [norm("attn_norm.weight"), post_norm("post_attention_norm.weight")], |t| {
-            self.mixer(layer, t)
-        });
+        let names = Names {
+            norm: norm("attn_norm.weight"),
+            post_norm: post_norm("post_attention_norm.weight"),
+            stream_norm: stream_norm("attn_output_norm.weight"),
+        };
+        let mixer = self.block(&mut t, names, |t| self.mixer(layer, t));
         blocks.extend(mixer.map(|mixer| Block { source, ..mixer }));
-        blocks.extend(self.block(&mut t, [ffn_norm, post_norm("post_ffw_norm.weight")], |t| match experts {
+        let names = Names {
+            norm: ffn_norm,
+            post_norm: post_norm("post_ffw_norm.weight"),
+            stream_norm: stream_norm("layer_output_norm.weight"),
+        };
+        blocks.extend(self.block(&mut t, names, |t| match experts {
             Some(experts) if is_beside_dense => DenseAndExperts::read(self.dense.as_ref()?, experts, t).map(Op::from),
             Some(metadata) => Experts::read(metadata, t).map(Op::from),
             None => Dense::read(self.dense.as_ref()?, t).map(Op::from),
         }));
         if let Some(metadata) = &self.per_layer {
             let read = |t: &mut LayerTensors<'_, '_, 'a>| PerLayerInput::read(metadata, t).map(Op::from);
-            blocks.extend(self.block(&mut t, [None, Some("post_norm.weight")], read));
+            blocks.extend(self.block(&mut t, Names { post_norm: Some("post_norm.weight"), ..Names::default() }, read));
         }
         if let (Some(Some(scale)), Some(last)) = (t.optional_vector("layer_output_scale.weight", 1), blocks.last_mut())
         {
@@ -149,15 +169,20 @@ impl Layers {
     fn block<'a, 't, 'g>(
         &self,
         tensors: &mut LayerTensors<'t, 'g, 'a>,
-        norms: [Option<&'static str>; 2],
+        names: Names,
         op: impl FnOnce(&mut LayerTensors<'t, 'g, 'a>) -> Option<Op<'a>>,
     ) -> Option<Block<'a>> {
         let (layer, n_embd) = (tensors.layer(), self.n_embd);
-        let [norm, post_norm] = norms.map(|name| match name {
+        let [norm, post_norm] = [names.norm, names.post_norm].map(|name| match name {
             Some(name) => tensors.vector(name, n_embd).map(Some),
             None => Some(None),
         });
-        let op = op(tensors)?;
-        Some(Block { layer, n_embd, norm: norm?, op, post_norm: post_norm?, source: None, stream_scale: 1.0 })
+        let stream_norm = match names.stream_norm {
+            Some(name) => tensors.layer_norm(name, n_embd).map(Some),
+            None => Some(None),
+        };
+        let (op, stream_scale) = (op(tensors)?, 1.0);
+        let (norm, post_norm, stream_norm) = (norm?, post_norm?, stream_norm?);
+        Some(Block { layer, n_embd, norm, op, post_norm, stream_norm, source: None, stream_scale })
     }
 }

@@ -17,7 +17,7 @@ mod operation;
 mod per_layer;
 mod short_conv;
 
-use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, LayerNorm, Pass, Prepared, RowsMut, Stage, Vector};
 use crate::config::Config;
 use attention::Attention;
 use attention_and_mamba::AttentionAndMamba;
@@ -33,8 +33,8 @@ pub(crate) use operation::{Fact, Operation, Sizes, Weights};
 use per_layer::PerLayerInput;
 use short_conv::ShortConv;
 
-/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`, then `x *= stream_scale`. A layer is one or
-/// several of them.
+/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`, then `x = stream_norm(x)` and `x *= stream_scale`. A
+/// layer is one or several of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Block<'a> {
     /// The layer it belongs to.
@@ -46,6 +46,8 @@ pub(crate) struct Block<'a> {
     pub op: Op<'a>,
     /// `[n_embd]`; there if the architecture norms what blocks put out.
     pub post_norm: Option<Vector<'a>>,
+    /// There if the architecture norms the stream itself behind each block.
+    pub stream_norm: Option<LayerNorm<'a>>,
     /// The block whose keys and values this one reads, where it has none of its own.
     pub source: Option<usize>,
     /// 1 but behind the layers of some architectures.
@@ -224,7 +226,7 @@ impl<'a> Block<'a> {
         block
     }
 
-    /// `x += residual_scale * post_norm(out)`, then `x *= stream_scale`.
+    /// `x += residual_scale * post_norm(out)`, then `x = stream_norm(x)` and `x *= stream_scale`.
     fn join(&self, pass: &mut Pass<'_>, config: &Config, x: &mut RowsMut<'_>, out: &mut RowsMut<'_>) {
         let (kernels, residual_scale) = (pass.workers.kernels, config.residual_scale);
         pass.workers.rows(x.iter_mut().zip(out.iter_mut()), |(x, out)| {
@@ -235,6 +237,9 @@ impl<'a> Block<'a> {
                 kernels.add(x, out);
             } else {
                 kernels.add_scaled(x, residual_scale, out);
+            }
+            if let Some(norm) = self.stream_norm {
+                norm.apply(kernels, x, config.norm_eps);
             }
             if self.stream_scale != 1.0 {
                 kernels.scale(x, self.stream_scale);

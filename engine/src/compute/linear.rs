@@ -5,6 +5,22 @@ use nanocamelid_kernels::{ActivationType, Activations, Kernels, Matrix, TileMut}
 /// A small vector of little-endian f32 values at any alignment: a norm, a bias.
 pub(crate) type Vector<'a> = &'a [[u8; 4]];
 
+/// Layer norm: a row about its mean, over its deviation, times a weight, and a bias on top.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LayerNorm<'a> {
+    /// `[n]`.
+    pub weight: Vector<'a>,
+    /// `[n]`.
+    pub bias: Vector<'a>,
+}
+
+impl LayerNorm<'_> {
+    /// Norms a row.
+    pub(crate) fn apply(&self, kernels: &Kernels, row: &mut [f32], eps: f32) {
+        kernels.layer_norm_in_place(row, self.weight, self.bias, eps);
+    }
+}
+
 /// `y = scale * (weight * x) + bias`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linear<'a> {

@@ -11,7 +11,7 @@ mod rows;
 mod workers;
 
 pub(crate) use arena::Arena;
-pub(crate) use linear::{Linear, Vector};
+pub(crate) use linear::{LayerNorm, Linear, Vector};
 pub(crate) use pass::{Angles, Pass};
 pub use pass::{Observer, Probe, Stage};
 pub(crate) use prepared::{Forms, Prepared};

@@ -15,6 +15,9 @@ pub(crate) enum Norms {
     Sandwich,
     /// One after each block.
     Post,
+    /// Of the residual stream, behind the embeddings and behind each block: what a block adds is normed with the rest.
+    /// They are about the mean, and have a bias.
+    Stream,
 }
 
 /// Which norms queries and keys have.
@@ -107,6 +110,10 @@ pub(crate) struct Traits {
     pub gated_heads: bool,
     /// Each head has a logit that joins its softmax without a value.
     pub sinks: bool,
+    /// Feed-forward networks have a gate.
+    pub gated_networks: bool,
+    /// Each position has an embedding, which is added to the token's.
+    pub position_embeddings: bool,
     /// Norms before the output projections of attention and feed-forward network.
     pub sub_norms: bool,
     pub activation: Activation,
@@ -197,6 +204,8 @@ const LLAMA: Traits = Traits {
     value_norm: false,
     gated_heads: false,
     sinks: false,
+    gated_networks: true,
+    position_embeddings: false,
     sub_norms: false,
     activation: Activation::Silu,
     rope_layers: RopeLayers::All,
@@ -286,10 +295,30 @@ const FALCON_H1: Traits = Traits { name: "falcon-h1", recurrence: Recurrence::St
 const NEMOTRON_H: Traits = Traits {
     name: "nemotron_h",
     activation: Activation::SquaredRelu,
+    gated_networks: false,
     rope_layers: RopeLayers::None,
     recurrence: Recurrence::StateSpace,
     single_blocks: true,
     ..LLAMA
+};
+const BERT: Traits = Traits {
+    name: "bert",
+    encoder: true,
+    norms: Norms::Stream,
+    activation: Activation::GeluErf,
+    gated_networks: false,
+    position_embeddings: true,
+    rope_layers: RopeLayers::None,
+    ..LLAMA
+};
+const NOMIC_BERT: Traits = Traits {
+    name: "nomic-bert",
+    rope_style: RopeStyle::Neox,
+    activation: Activation::Silu,
+    gated_networks: true,
+    position_embeddings: false,
+    rope_layers: RopeLayers::All,
+    ..BERT
 };
 const MINICPM: Traits = Traits { name: "minicpm", scales: DefaultScales::MiniCpm, ..LLAMA };
 const MISTRAL3: Traits = Traits { name: "mistral3", tempered: true, ..LLAMA };
@@ -373,6 +402,8 @@ architectures! {
     GraniteHybrid: GRANITE_HYBRID,
     FalconH1: FALCON_H1,
     NemotronH: NEMOTRON_H,
+    Bert: BERT,
+    NomicBert: NOMIC_BERT,
     MiniCpm: MINICPM,
     Mistral3: MISTRAL3,
     GptOss: GPT_OSS,

@@ -22,6 +22,9 @@ pub enum Activation {
     Silu,
     /// `gelu(gate) * up`, tanh form.
     Gelu,
+    /// `gelu(gate)`, as it is defined, by the normal distribution's function (Hendrycks and Gimpel 2016,
+    /// arXiv:1606.08415); times `up` where there is a gate.
+    GeluErf,
     /// `max(gate, 0)^2 * up`.
     SquaredRelu,
     /// `g * sigmoid(1.702 g) * (u + 1)`, `g` the gate up to 7 and `u` up within 7 of 0 (gpt-oss).

@@ -10,7 +10,7 @@ impl<'a> Model<'a> {
     /// Bytes of weights that one decoded token reads.
     pub fn bytes_per_token(&self) -> u64 {
         let bytes = |m: Matrix<'_>| m.bytes().len() as u64;
-        let embedding_row = self.token_embd.map_or(0, |m| m.row_bytes() as u64);
+        let embedding_row = self.embedding.map_or(0, |embedding| embedding.tokens.row_bytes() as u64);
         let head = self.head.map_or(0, |head| bytes(head.output.weight));
         self.sum(|w| bytes(w.matrix) * w.n_used as u64) + head + embedding_row
     }

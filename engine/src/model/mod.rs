@@ -1,16 +1,18 @@
 //! A model: its numbers and its blocks, as views into the file's bytes.
 
 mod description;
+mod embedding;
 mod pooler;
 
 use crate::blocks::{Block, Layers};
 use crate::compute::{Forms, Linear, Vector};
-use crate::config::{Architecture, Config, Reader, Rope};
+use crate::config::{Architecture, Config, Norms, Reader, Rope};
 use crate::gguf::{FileKind, Gguf};
 use crate::refusal::{ModelError, Reason};
 use crate::tensors::{Tensors, global};
 use alloc::vec::Vec;
 use core::ops::Range;
+pub(crate) use embedding::Embedding;
 use nanocamelid_kernels::Matrix;
 pub(crate) use pooler::Pooler;
 
@@ -23,8 +25,8 @@ pub struct Model<'a> {
     pub ropes: Vec<Rope>,
     /// Which layers are here.
     pub range: Range<usize>,
-    /// `[n_vocab][n_embd]`; there if the range starts with the first layer.
-    pub(crate) token_embd: Option<Matrix<'a>>,
+    /// There if the range starts with the first layer.
+    pub(crate) embedding: Option<Embedding<'a>>,
     /// The blocks of the layers, first to last.
     pub(crate) blocks: Vec<Block<'a>>,
     /// The last norm and the output matrix; there if the range ends with the last layer, and the model makes logits.
@@ -91,13 +93,15 @@ impl<'a> Model<'a> {
 
         let mut tensors = Tensors::new(gguf);
         let token_embd = tensors.matrix(global("token_embd.weight"), config.n_embd, config.n_vocab);
+        let embedding = Embedding::read(&mut tensors, &config, token_embd);
         let mut blocks = Vec::new();
         for layer in range.clone() {
             layers.read_layer(layer, &mut tensors, &mut blocks);
         }
         let (mut head, mut pooler) = (None, None);
         if range.end == n_layers {
-            let norm = read_last_norm(&mut tensors, &config);
+            let is_normed = config.traits.norms == Norms::Stream;
+            let norm = if is_normed { None } else { read_last_norm(&mut tensors, &config) };
             if !config.is_encoder() {
                 head = Head::read(&mut tensors, &config, norm, token_embd);
             }
@@ -107,6 +111,12 @@ impl<'a> Model<'a> {
             // Read with the RoPE settings; files repeat them per layer without a layer in the name.
             tensors.find(global(name));
         }
+        if config.traits.norms == Norms::Stream {
+            // A classifier behind BERT's pooling, which embeddings do not pass.
+            for name in ["cls.weight", "cls.bias"] {
+                tensors.find(global(name));
+            }
+        }
         if range == whole {
             tensors.ignore_blocks(n_layers..n_layers + config.n_further);
             tensors.refuse_leftovers();
@@ -115,8 +125,8 @@ impl<'a> Model<'a> {
         if !reasons.is_empty() {
             return Err(ModelError { reasons });
         }
-        let token_embd = token_embd.filter(|_| range.start == 0);
-        Ok(Self { config, ropes, range, token_embd, blocks, head, pooler })
+        let embedding = embedding.filter(|_| range.start == 0);
+        Ok(Self { config, ropes, range, embedding, blocks, head, pooler })
     }
 
     /// The forms in which blocks read the embeddings of a batch's tokens, if some do.

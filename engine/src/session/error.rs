@@ -45,6 +45,13 @@ pub enum SessionError {
     },
     /// A context or batch of 0, or a session too large for this machine's address space.
     Size,
+    /// A context of more positions than the model has embeddings of.
+    Positions {
+        /// Positions asked for.
+        n_ctx: usize,
+        /// Those that have an embedding.
+        n_positions: usize,
+    },
     /// The KV type cannot hold heads of this size.
     KvType {
         /// The requested type.
@@ -68,6 +75,9 @@ impl fmt::Display for SessionError {
             Self::NoEnd => write!(f, "this range of layers does not end with the last, which embeddings are made of"),
             Self::Arena { required, given } => write!(f, "the arena has {given} bytes and {required} are needed"),
             Self::Size => write!(f, "context and batch must be at least 1 and fit this machine's memory"),
+            Self::Positions { n_ctx, n_positions } => {
+                write!(f, "a context of {n_ctx} tokens, and the model has embeddings of {n_positions} positions")
+            }
             Self::KvType { kv_type, dim } => {
                 write!(f, "a {} KV cache cannot hold heads of {dim} components", kv_type.name())
             }

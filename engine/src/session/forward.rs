@@ -38,14 +38,16 @@ impl Session<'_> {
         }
         let plan = &self.plan;
         let Memory { x, logits, angles, worker_scratch, blocks, workspace } = &mut self.memory;
-        let workers = Workers::new(executor, n, plan.kernels, worker_scratch, plan.worker_bytes);
+        let mut workers = Workers::new(executor, n, plan.kernels, worker_scratch, plan.worker_bytes);
         let (model, config, position) = (plan.model, &plan.model.config, self.position);
         self.position += n;
 
         let mut x = x.part(0, n);
         let tokens = match input {
             Input::Tokens(tokens) => {
-                embed(model, &workers, tokens, &mut x);
+                if let Some(embedding) = model.embedding {
+                    embedding.fill(&mut workers, config, position, tokens, &mut x);
+                }
                 tokens
             }
             Input::Hidden(hidden) => {
@@ -78,18 +80,6 @@ impl Session<'_> {
             }
         });
     }
-}
-
-/// Looks up the embedding rows of `tokens` and scales them.
-fn embed(model: &Model<'_>, workers: &Workers<'_>, tokens: &[u32], x: &mut RowsMut<'_>) {
-    let Some(embedding) = model.token_embd else { return };
-    let (kernels, scale) = (workers.kernels, model.config.embedding_scale);
-    workers.rows(tokens.iter().zip(x.iter_mut()), |(&token, row)| {
-        kernels.dequantize(embedding.weight_type(), embedding.row(token as usize), row);
-        if scale != 1.0 {
-            kernels.scale(row, scale);
-        }
-    });
 }
 
 /// A second copy of the embeddings, prepared for the blocks that read embeddings, if the model has such blocks.

@@ -3,7 +3,7 @@
 use super::SessionOptions;
 use crate::blocks::{Running, Sizes};
 use crate::compute::{Angles, Arena, Prepared, RowsMut};
-use crate::model::Model;
+use crate::model::{Embedding, Model};
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
 
@@ -74,7 +74,8 @@ impl<'a> Memory<'a> {
         let blocks = model.blocks.iter().map(|block| block.op.worker_bytes(kernels, sizes.n_batch));
         let head = model.head.iter().map(|head| kernels.scratch_bytes(head.output.n_in()));
         let pooler = model.pooler.iter().map(|pooler| pooler.worker_bytes(kernels));
+        let embedding = model.embedding.iter().map(Embedding::worker_bytes);
         // At least one unit: a worker without scratch does no work.
-        blocks.chain(head).chain(pooler).max().unwrap_or(0).max(1).next_multiple_of(64)
+        blocks.chain(head).chain(pooler).chain(embedding).max().unwrap_or(0).max(1).next_multiple_of(64)
     }
 }

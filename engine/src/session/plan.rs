@@ -52,7 +52,7 @@ impl<'m> SessionPlan<'m> {
     /// Computes the sizes.
     ///
     /// # Errors
-    /// [`SessionError::Size`], [`SessionError::KvType`].
+    /// [`SessionError::Size`], [`SessionError::Positions`], [`SessionError::KvType`].
     pub fn new(model: &'m Model<'m>, kernels: &'static Kernels, options: SessionOptions) -> Result<Self, SessionError> {
         let SessionOptions { n_ctx, n_outputs, kv_type, n_workers, .. } = options;
         let sizes = options.sizes(model);
@@ -64,6 +64,10 @@ impl<'m> SessionPlan<'m> {
         // on 64-bit machines; on smaller machines the arena's checked count refuses what cannot be addressed.
         if n_ctx > 1 << 28 || n_batch > 1 << 16 || n_outputs > 1 << 16 || n_workers > 1 << 12 {
             return Err(SessionError::Size);
+        }
+        let n_positions = model.embedding.and_then(|embedding| embedding.n_positions());
+        if let Some(n_positions) = n_positions.filter(|&n_positions| n_ctx > n_positions) {
+            return Err(SessionError::Positions { n_ctx, n_positions });
         }
         for block in &model.blocks {
             block.op.bytes_per_position(kv_type).map_err(|dim| SessionError::KvType { kv_type, dim })?;

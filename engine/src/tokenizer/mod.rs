@@ -5,6 +5,7 @@
 //! gpt2:  stretch --PreTokenizer::split--> words --bytes, Merger by rank--> tokens
 //! gemma4: stretch --spaces to U+2581--> lines --characters, Merger by rank--> tokens, or bytes
 //! llama: stretch --spaces to U+2581--> characters --Merger by score--> tokens, or bytes
+//! bert: stretch --lower case, accents off, words--> words --longest pieces--> tokens
 //! tokens --StreamDecoder--> valid UTF-8
 //! ```
 //!
@@ -22,14 +23,18 @@ mod special;
 mod spm;
 mod stream;
 mod unicode;
+mod unicode_bases;
+mod unicode_bases_table;
 mod unicode_table;
 mod vocabulary;
+mod wpm;
 
 pub use error::{Name, TokenizerError};
 pub use stream::StreamDecoder;
 pub use vocabulary::TokenKind;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -42,6 +47,7 @@ pub(crate) use special::Fragment;
 use special::{SpecialTokens, Strip};
 use spm::Spm;
 use vocabulary::Vocabulary;
+use wpm::WordPiece;
 
 /// Longer texts are encoded in parts, because positions are 32-bit and a space may take three bytes.
 const MAX_PART: usize = 1 << 30;
@@ -54,6 +60,8 @@ pub struct Tokenizer<'a> {
     roles: Roles,
     add_bos: bool,
     add_eos: bool,
+    /// The token that ends a whole text.
+    closing: Option<u32>,
     add_space_prefix: bool,
     special: SpecialTokens,
 }
@@ -62,6 +70,7 @@ pub struct Tokenizer<'a> {
 enum Model {
     Bpe(Box<Bpe>),
     Spm(Box<Spm>),
+    WordPiece(Box<WordPiece>),
 }
 
 impl<'a> Tokenizer<'a> {
@@ -81,24 +90,35 @@ impl<'a> Tokenizer<'a> {
             b"llama" if pre == b"gemma4" && metadata.array("tokenizer.ggml.merges")?.is_some() => {
                 PreTokenizer::by_name("gemma4")
             }
-            b"llama" => None,
+            b"llama" | b"bert" => None,
             other => return Err(TokenizerError::UnknownModel(Name::new(other))),
         };
         let mut vocabulary = Vocabulary::new(metadata)?;
-        // SentencePiece vocabularies begin with these three; byte-level vocabularies have no fixed order.
-        let defaults = if pre_tokenizer.is_some() { [None; 3] } else { [Some(1), Some(2), Some(0)] };
+        let is_bert = model == b"bert";
+        // The published vocabularies begin with these; byte-level vocabularies have no fixed order.
+        let defaults = match pre_tokenizer {
+            Some(_) => [None; 3],
+            None if is_bert => [Some(101), None, Some(100)],
+            None => [Some(1), Some(2), Some(0)],
+        };
         let roles = Roles::new(metadata, &mut vocabulary, defaults)?;
         let model = match pre_tokenizer {
             Some(pre_tokenizer) => Model::Bpe(Box::new(Bpe::new(metadata, &vocabulary, pre_tokenizer)?)),
+            None if is_bert => Model::WordPiece(Box::new(WordPiece::new(metadata, &vocabulary, roles.unknown)?)),
             None => Model::Spm(Box::new(Spm::new(metadata, &vocabulary, roles.unknown)?)),
         };
 
         let add_bos = metadata.bool("tokenizer.ggml.add_bos_token")?;
         let add_bos = match pre_tokenizer {
+            None if is_bert => true,
             None => add_bos.unwrap_or(true),
             Some(pre) => add_bos.unwrap_or(pre.add_bos) || (pre.add_bos && pre.whole_newlines),
         };
         let add_eos = metadata.bool("tokenizer.ggml.add_eos_token")?.unwrap_or(false);
+        let closing = match is_bert {
+            true => roles.separator.or(Some(102).filter(|&id| (id as usize) < vocabulary.len())),
+            false => roles.eos.filter(|_| add_eos),
+        };
         let add_space_prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(pre_tokenizer.is_none());
 
         let strip = strips(metadata, &vocabulary, pre)?;
@@ -106,6 +126,7 @@ impl<'a> Tokenizer<'a> {
         Ok(Self {
             add_bos: add_bos && roles.bos.is_some(),
             add_eos: add_eos && roles.eos.is_some(),
+            closing,
             vocabulary,
             model,
             roles,
@@ -180,13 +201,14 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// Appends the tokens of a whole text: the one that begins it, its own, and the one that ends it, where the file
-    /// asks for these two. What the text says stays text. Returns how many are its own.
+    /// asks for these two; BERT's `[CLS]` and `[SEP]` always. What the text says stays text. Returns how many are its
+    /// own.
     pub fn encode_whole(&self, text: &str, out: &mut Vec<u32>) -> usize {
         out.extend(self.bos().filter(|_| self.add_bos));
         let first = out.len();
         self.encode(text, false, out);
         let n = out.len() - first;
-        out.extend(self.eos().filter(|_| self.add_eos));
+        out.extend(self.closing);
         n
     }
 
@@ -250,6 +272,15 @@ impl<'a> Tokenizer<'a> {
                     self.special.partition(&self.vocabulary, part, allowed, |fragment| match fragment {
                         Fragment::Token(id) => out.push(id),
                         Fragment::Text(text) => bpe.encode(&self.vocabulary, text, &mergeable, &mut scratch, out),
+                    });
+                }
+                Model::WordPiece(word_piece) => {
+                    let mut word = String::new();
+                    self.special.partition(&self.vocabulary, part, allowed, |fragment| match fragment {
+                        Fragment::Token(id) => out.push(id),
+                        Fragment::Text(text) => {
+                            word_piece.encode(&self.vocabulary, text, &mergeable, &mut word, out);
+                        }
                     });
                 }
                 Model::Spm(spm) => {

@@ -15,6 +15,8 @@ pub(super) struct Roles {
     pub(super) bos: Option<u32>,
     pub(super) eos: Option<u32>,
     pub(super) unknown: Option<u32>,
+    /// Between two texts, and in BERT behind the last.
+    pub(super) separator: Option<u32>,
     /// Tokens that end generation, ascending.
     pub(super) ends: Vec<u32>,
     /// A user-defined `</s>` in a vocabulary whose `<s>` is a control token. This `</s>` does not end generation here,
@@ -116,11 +118,7 @@ const FILL_IN: &[FillIn] = &[
 ];
 
 /// Keys whose ids are checked and not used.
-const UNUSED_KEYS: &[&str] = &[
-    "tokenizer.ggml.padding_token_id",
-    "tokenizer.ggml.seperator_token_id", // as the format spells it
-    "tokenizer.ggml.mask_token_id",
-];
+const UNUSED_KEYS: &[&str] = &["tokenizer.ggml.padding_token_id", "tokenizer.ggml.mask_token_id"];
 
 impl Roles {
     /// Reads the ids and corrects the kinds in `vocabulary`. `defaults` are BOS, EOS and the unknown token where the
@@ -137,6 +135,8 @@ impl Roles {
         let unknown = metadata.id("tokenizer.ggml.unknown_token_id", n_tokens)?.or(unknown);
         let eot = metadata.id("tokenizer.ggml.eot_token_id", n_tokens)?;
         let eom = metadata.id("tokenizer.ggml.eom_token_id", n_tokens)?;
+        // As the format spells it.
+        let separator = metadata.id("tokenizer.ggml.seperator_token_id", n_tokens)?;
         for key in UNUSED_KEYS {
             metadata.id(key, n_tokens)?;
         }
@@ -174,7 +174,7 @@ impl Roles {
         let is_control = |id: &u32| vocabulary.kind(*id) == TokenKind::Control || bos == Some(*id);
         let has_bos_tag = vocabulary.id(b"<s>").as_ref().is_some_and(is_control);
         let counterpart = vocabulary.id(b"</s>").filter(|id| has_bos_tag && words.contains(id));
-        let mut roles = Self { bos, eos, unknown, ends, counterpart };
+        let mut roles = Self { bos, eos, unknown, separator, ends, counterpart };
         roles.keep_text(vocabulary);
         roles.ends.sort_unstable();
         roles.ends.dedup();

@@ -70,6 +70,7 @@ macro_rules! table {
                 silu_mul: neon::silu_mul,
                 sigmoid_mul: neon::sigmoid_mul,
                 gelu_mul: neon::gelu_mul,
+                gelu_erf: neon::gelu_erf,
                 add: neon::add,
                 add_scaled: neon::add_scaled,
                 scale: neon::scale,

@@ -92,6 +92,11 @@ pub(super) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
 }
 
 #[target_feature(enable = "neon")]
+pub(super) fn gelu_erf(x: &mut [f32]) {
+    elementwise::map(Neon::new(), elementwise::GeluErf, x);
+}
+
+#[target_feature(enable = "neon")]
 pub(super) fn add(x: &mut [f32], y: &[f32]) {
     elementwise::zip(Neon::new(), elementwise::Add, x, y);
 }

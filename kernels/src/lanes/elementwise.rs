@@ -67,6 +67,17 @@ impl Elementwise for GeluMul {
     }
 }
 
+/// `gelu_erf(x)`.
+#[derive(Clone, Copy)]
+pub(crate) struct GeluErf;
+
+impl Elementwise for GeluErf {
+    #[inline(always)]
+    fn apply<L: Lanes>(self, l: L, x: L::V, _: L::V) -> L::V {
+        exp::gelu_erf(l, x)
+    }
+}
+
 /// `x + y`.
 #[derive(Clone, Copy)]
 pub(crate) struct Add;

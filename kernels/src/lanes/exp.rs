@@ -2,7 +2,8 @@
 
 use super::Lanes;
 use crate::reference::math::{
-    EXP_MAX, EXP_MIN, EXP_POLYNOMIAL, GELU_CUBIC, GELU_LIMIT, GELU_SCALE, MINUS_LN2_HIGH, MINUS_LN2_LOW, ROUND_MAGIC,
+    EXP_MAX, EXP_MIN, EXP_POLYNOMIAL, GELU_CUBIC, GELU_LIMIT, GELU_SCALE, MINUS_LN2_HIGH, MINUS_LN2_LOW, NORMAL_LIMIT,
+    NORMAL_POLYNOMIAL, NORMAL_SLOPE, ROUND_MAGIC,
 };
 
 /// `e^x`.
@@ -55,6 +56,19 @@ pub(crate) fn gelu_f16<L: Lanes>(l: L, x: L::V) -> L::V {
     let y = l.round_f16(gelu(l, l.round_f16(x)));
     let y = l.select_ge(x, l.splat(GELU_LIMIT), x, y);
     l.select_ge(l.splat(-GELU_LIMIT), x, l.splat(0.0), y)
+}
+
+/// GELU as it is defined.
+#[inline(always)]
+pub(crate) fn gelu_erf<L: Lanes>(l: L, x: L::V) -> L::V {
+    let a = l.min(l.splat(NORMAL_LIMIT), l.abs(x));
+    let t = l.div(l.splat(1.0), l.fma(l.splat(NORMAL_SLOPE), a, l.splat(1.0)));
+    let mut p = l.splat(NORMAL_POLYNOMIAL[0]);
+    for c in &NORMAL_POLYNOMIAL[1..] {
+        p = l.fma(p, t, l.splat(*c));
+    }
+    let tail = l.mul(l.mul(p, t), exp(l, l.mul(l.splat(-0.5), l.mul(a, a))));
+    l.sub(l.max(l.splat(0.0), x), l.mul(l.mul(l.splat(0.5), a), tail))
 }
 
 /// `cap * tanh(x / cap)`.

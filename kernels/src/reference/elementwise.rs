@@ -23,6 +23,13 @@ pub(crate) fn gelu_mul(gate: &mut [f32], up: &[f32]) {
     }
 }
 
+/// `x = gelu_erf(x)`.
+pub(crate) fn gelu_erf(x: &mut [f32]) {
+    for x in x {
+        *x = math::gelu_erf(*x);
+    }
+}
+
 /// `x = max(x, 0)^2`.
 #[inline(never)]
 pub(crate) fn squared_relu(x: &mut [f32]) {

@@ -43,6 +43,12 @@ pub fn max(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
+/// `a` if it is less, else `b`: with NaN anywhere, `b`.
+#[inline]
+pub fn min(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
 /// Above this, [`exp`] is constant.
 pub const EXP_MAX: f32 = 88.37626;
 /// Below this, [`exp`] is 0.
@@ -127,6 +133,28 @@ pub fn gelu_f16(x: f32) -> f32 {
     } else {
         round(gelu(round(x)))
     }
+}
+
+/// From here on GELU is its argument or 0: the tail of the normal distribution is 0 to f32.
+pub const NORMAL_LIMIT: f32 = 16.0;
+/// `0.3275911 / sqrt(2)`.
+pub const NORMAL_SLOPE: f32 = 0.231641888;
+/// Abramowitz and Stegun 7.1.26, highest coefficient first: within 1.5e-7 `erfc(z)` is `t P(t) e^(-z^2)` with
+/// `t = 1 / (1 + 0.3275911 z)`.
+pub const NORMAL_POLYNOMIAL: [f32; 5] = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
+
+/// GELU as it is defined, `x` times the normal distribution's function of it, which is
+/// `max(x, 0) - |x| erfc(|x| / sqrt(2)) / 2`.
+#[inline]
+pub fn gelu_erf(x: f32) -> f32 {
+    let a = min(NORMAL_LIMIT, x.abs());
+    let t = 1.0 / fma(NORMAL_SLOPE, a, 1.0);
+    let mut p = NORMAL_POLYNOMIAL[0];
+    for c in &NORMAL_POLYNOMIAL[1..] {
+        p = fma(p, t, *c);
+    }
+    let tail = (p * t) * exp(-0.5 * (a * a));
+    max(0.0, x) - (0.5 * a) * tail
 }
 
 /// `cap * tanh(x / cap)`.

@@ -71,6 +71,7 @@ pub static TABLE: Kernels = Kernels {
     silu_mul: elementwise::silu_mul,
     sigmoid_mul: elementwise::sigmoid_mul,
     gelu_mul: elementwise::gelu_mul,
+    gelu_erf: elementwise::gelu_erf,
     add: elementwise::add,
     add_scaled: elementwise::add_scaled,
     scale: elementwise::scale,

@@ -27,6 +27,29 @@ pub(crate) fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mu
     }
 }
 
+/// `x -= mean(x)`.
+#[inline(never)]
+pub(crate) fn center(x: &mut [f32]) {
+    let mut lanes = [0.0; LANES];
+    for chunk in x.chunks(LANES) {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane += *v;
+        }
+    }
+    let mean = tree(&lanes) / x.len() as f32;
+    for v in x {
+        *v -= mean;
+    }
+}
+
+/// `x += bias`.
+#[inline(never)]
+pub(crate) fn add_bias(x: &mut [f32], bias: &[[u8; 4]]) {
+    for (x, b) in x.iter_mut().zip(bias) {
+        *x += f32::from_le_bytes(*b);
+    }
+}
+
 /// `x = exp(x - max) / sum`.
 pub(crate) fn softmax(x: &mut [f32]) {
     let m = x.iter().fold(f32::NEG_INFINITY, |m, &v| max(m, v));

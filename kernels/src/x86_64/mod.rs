@@ -251,6 +251,11 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
+            fn gelu_erf(x: &mut [f32]) {
+                elementwise::map(<$proof>::new(), elementwise::GeluErf, x);
+            }
+
+            #[target_feature(enable = $features)]
             fn add(x: &mut [f32], y: &[f32]) {
                 elementwise::zip(<$proof>::new(), elementwise::Add, x, y);
             }
@@ -312,6 +317,7 @@ macro_rules! table {
                     silu_mul,
                     sigmoid_mul,
                     gelu_mul,
+                    gelu_erf,
                     add,
                     add_scaled,
                     scale,

@@ -1,7 +1,8 @@
 //! The tensors of tiny models, and what is in them.
 
 use super::{
-    DENSE_WIDTH, HEAD_DIM, INPUT_WIDTH, N_EMBD, N_EXPERTS, N_KV_HEADS, N_LAYERS, SSM, Sizes, is_delta_net, is_recurrent,
+    DENSE_WIDTH, HEAD_DIM, INPUT_WIDTH, N_CTX, N_EMBD, N_EXPERTS, N_KV_HEADS, N_LAYERS, SSM, Sizes, is_bert,
+    is_delta_net, is_recurrent,
 };
 use crate::gguf_writer::GgufWriter;
 use nanocamelid_kernels::WeightType;
@@ -19,11 +20,20 @@ pub(super) fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_voc
             (_, _, 2) => WeightType::Q8_0,
             _ => WeightType::F32,
         };
-        let data = if name.contains("norm") { ones(dims) } else { weights(weight_type, dims) };
+        let data =
+            if name.contains("norm") && !name.ends_with(".bias") { ones(dims) } else { weights(weight_type, dims) };
         file = std::mem::take(&mut file).tensor(name, dims, weight_type.ggml_type(), data);
     };
     let (q, k, n_ff) = (sizes.n_heads * HEAD_DIM, N_KV_HEADS * HEAD_DIM, sizes.n_ff);
     add("token_embd.weight".into(), &[N_EMBD, n_vocab]);
+    if is_bert(kind) {
+        add("token_types.weight".into(), &[N_EMBD, 2]);
+        add("token_embd_norm.weight".into(), &[N_EMBD]);
+        add("token_embd_norm.bias".into(), &[N_EMBD]);
+    }
+    if kind == "bert" {
+        add("position_embd.weight".into(), &[N_EMBD, N_CTX]);
+    }
     if kind == "gemma4" {
         add("per_layer_token_embd.weight".into(), &[INPUT_WIDTH * N_LAYERS, n_vocab]);
         add("per_layer_model_proj.weight".into(), &[N_EMBD, INPUT_WIDTH * N_LAYERS]);
@@ -31,6 +41,10 @@ pub(super) fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_voc
     }
     for i in 0..N_LAYERS {
         let mut layer = |name: &str, dims: &[u64]| add(format!("blk.{i}.{name}"), dims);
+        if is_bert(kind) {
+            bert_layer(&mut layer, kind, [q, k, n_ff]);
+            continue;
+        }
         let norms_first = !matches!(kind, "olmo2" | "exaone4");
         if norms_first {
             layer("attn_norm.weight", &[N_EMBD]);
@@ -159,6 +173,9 @@ pub(super) fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_voc
         add(format!("blk.{N_LAYERS}.nextn.eh_proj.weight"), &[2 * N_EMBD, N_EMBD]);
         add(format!("blk.{N_LAYERS}.nextn.enorm.weight"), &[N_EMBD]);
     }
+    if is_bert(kind) {
+        return file;
+    }
     let norm = if kind.starts_with("lfm2") { "token_embd_norm.weight" } else { "output_norm.weight" };
     add(norm.into(), &[N_EMBD]);
     if kind == "gemma-embedding" {
@@ -166,6 +183,28 @@ pub(super) fn tensors(mut file: GgufWriter, kind: &str, has_experts: bool, n_voc
         add("dense_3.weight".into(), &[DENSE_WIDTH, N_EMBD]);
     }
     file
+}
+
+fn bert_layer(layer: &mut impl FnMut(&str, &[u64]), kind: &str, [q, k, n_ff]: [u64; 3]) {
+    if kind == "bert" {
+        for (name, width) in [("attn_q", q), ("attn_k", k), ("attn_v", k)] {
+            layer(&format!("{name}.weight"), &[N_EMBD, width]);
+            layer(&format!("{name}.bias"), &[width]);
+        }
+        layer("attn_output.bias", &[N_EMBD]);
+        layer("ffn_up.bias", &[n_ff]);
+        layer("ffn_down.bias", &[N_EMBD]);
+    } else {
+        layer("attn_qkv.weight", &[N_EMBD, q + 2 * k]);
+        layer("ffn_gate.weight", &[N_EMBD, n_ff]);
+    }
+    layer("attn_output.weight", &[q, N_EMBD]);
+    layer("ffn_up.weight", &[N_EMBD, n_ff]);
+    layer("ffn_down.weight", &[n_ff, N_EMBD]);
+    for norm in ["attn_output_norm", "layer_output_norm"] {
+        layer(&format!("{norm}.weight"), &[N_EMBD]);
+        layer(&format!("{norm}.bias"), &[N_EMBD]);
+    }
 }
 
 fn delta_net(layer: &mut impl FnMut(&str, &[u64]), kind: &str) {
