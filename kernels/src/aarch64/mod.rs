@@ -40,6 +40,9 @@ macro_rules! product {
     (staged32, $block:path, $len:literal) => {
         staged::<staging::Of32<$block, { $len / 32 }>>
     };
+    (staged16, $block:path, $len:literal) => {
+        staged::<staging::Of32<$block, { $len / 16 }>>
+    };
     (staged256, $block:path, $len:literal) => {
         staged::<staging::Of256<$block>>
     };

@@ -13,7 +13,7 @@ use super::panel::{PANEL_ROWS, Panel32Pairs, Panel256};
 use super::proof::{Dotprod, WithDotprod};
 use super::rows::{Blocks32, Blocks256, RawRows};
 use super::staged::PlainRows;
-use super::tile::{Four, Pack, Shape, Sums};
+use super::tile::{Four, Pack, Place, Shape, Sums};
 use super::tokens::{Pairs32, Pairs256, TILE};
 use crate::activations::QuantizedRows;
 use crate::formats::staging::Staging;
@@ -44,6 +44,10 @@ const fn max(a: usize, b: usize) -> usize {
 
 /// Where blocks come from: the file's, unpacked in registers, or [`Staging`].
 pub(super) trait Source<S: Shape>: RawRows<Dotprod> {
+    /// Blocks of a panel that multiply the same activations, one after the other.
+    fn parts(self) -> usize {
+        1
+    }
     /// Packs blocks `first ..` of sixteen rows.
     fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]);
 }
@@ -63,6 +67,11 @@ impl<F: Simd256, S: Pack<F>> Source<S> for Blocks256<F> {
 }
 
 impl<P: PlainRows, S: Pack<P>> Source<S> for Staging<P> {
+    #[inline(always)]
+    fn parts(self) -> usize {
+        self.parts
+    }
+
     #[inline(always)]
     fn pack(self, proof: S::Proof, rows: &[&[u8]; PANEL_ROWS], first: usize, panel: &mut [S::Panel]) {
         let mut stage = [P::Stage::zeroed(); PANEL_ROWS];
@@ -112,7 +121,7 @@ impl<S: Shape, Q: Source<S>> Product for Packed<S, Q> {
     fn blocking(self, n_cols: usize) -> Blocking {
         Blocking {
             band_rows: ROWS,
-            n_blocks: n_cols / S::BLOCK_LEN,
+            n_blocks: n_cols / S::BLOCK_LEN * self.source.parts(),
             step_blocks: K_BLOCK / S::BLOCK_LEN,
             per_block: 1,
             panel_bytes: PANELS_BYTES,
@@ -134,11 +143,12 @@ impl<S: Shape, Q: Source<S>> Product for Packed<S, Q> {
         out: &mut TileMut<'_>,
         scratch: &mut [u8],
     ) {
+        let parts = self.source.parts();
         let tokens_bytes = TOKENS / TILE * panels.each * size_of::<S::Tokens>();
         let tokens = bytemuck::cast_slice_mut(&mut scratch[..tokens_bytes]);
         for t in (0..x.n_rows).step_by(TOKENS) {
             let x = x.rows(t, (x.n_rows - t).min(TOKENS));
-            pass::<S>(self.proof, panels, &x, tokens, t, out);
+            pass::<S>(self.proof, parts, panels, &x, tokens, t, out);
         }
     }
 }
@@ -152,11 +162,12 @@ fn copy(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// All panels against up to [`TOKENS`] tokens, of which the first is `first_token` of the output. Out of line: one copy
-/// for all formats of a shape.
+/// All panels, of blocks in `parts`, against up to [`TOKENS`] tokens, of which the first is `first_token` of the output.
+/// Out of line: one copy for all formats of a shape.
 #[inline(never)]
 fn pass<S: Shape>(
     proof: S::Proof,
+    parts: usize,
     panels: &Panels<'_, S::Panel>,
     x: &QuantizedRows<'_>,
     tokens: &mut [S::Tokens],
@@ -164,12 +175,13 @@ fn pass<S: Shape>(
     out: &mut TileMut<'_>,
 ) {
     let Panels { elements, each: n, first_block: first, first_row, n_rows, .. } = *panels;
+    let place = Place { first, parts };
     // Tokens beyond the end are the last one again.
     let fours: [Four<'_>; TOKENS / TILE] =
         core::array::from_fn(|f| core::array::from_fn(|i| x.row((f * TILE + i).min(x.n_rows - 1))));
     let fours = &fours[..x.n_rows.div_ceil(TILE)];
     for (four, tokens) in fours.iter().zip(tokens.chunks_exact_mut(n)) {
-        S::rearrange(proof, four, first, tokens);
+        S::rearrange(proof, four, place, tokens);
     }
     for (p, panel) in elements.chunks_exact(n).enumerate() {
         let row = p * PANEL_ROWS;
@@ -183,7 +195,7 @@ fn pass<S: Shape>(
                     copy(&out.row(first_token + t + i)[rows.clone()], sums);
                 }
             }
-            S::tile(proof, panel, first, four, tokens, &mut sums);
+            S::tile(proof, panel, place, four, tokens, &mut sums);
             for (i, sums) in sums.iter().enumerate().take(n_tokens) {
                 copy(sums, &mut out.row_mut(first_token + t + i)[rows.clone()]);
             }

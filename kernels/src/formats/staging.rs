@@ -7,6 +7,7 @@
 use super::{Block256, Blocks32, Unpacked32, Unpacked256};
 use bytemuck::Pod;
 use core::marker::PhantomData;
+use core::ops::Range;
 
 /// A plain block.
 pub(crate) trait Plain: Pod {
@@ -37,10 +38,20 @@ pub(crate) struct Staging<P> {
     pub(crate) block_bytes: usize,
     /// Plain blocks that it becomes.
     pub(crate) n: usize,
+    /// Plain blocks that multiply the same activations, one after the other ([`Blocks32::PARTS`]).
+    pub(crate) parts: usize,
     unpack: fn(&[u8], &mut [P]),
 }
 
 impl<P> Staging<P> {
+    /// The plain blocks of block `b`, as many at a time as multiply activations one to one: where they lie in the
+    /// stage, and the first block of activations.
+    pub(crate) fn runs(&self, b: usize) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let (n, parts) = (self.n, self.parts);
+        let run = if parts == 1 { n } else { 1 };
+        (0..n).step_by(run).map(move |first| (first..first + run, (b * n + first) / parts))
+    }
+
     /// Unpacks block `b` of a row to the first `n` plain ones.
     pub(crate) fn unpack_at(&self, row: &[u8], b: usize, plain: &mut [P]) {
         (self.unpack)(&row[b * self.block_bytes..][..self.block_bytes], &mut plain[..self.n]);
@@ -55,6 +66,7 @@ impl<B: Blocks32<N>, const N: usize> Staged for Of32<B, N> {
     const STAGING: Staging<Unpacked32> = Staging {
         block_bytes: size_of::<B>(),
         n: N,
+        parts: B::PARTS,
         unpack: |block, plain| plain.copy_from_slice(&bytemuck::from_bytes::<B>(block).unpack_blocks()),
     };
 }
@@ -67,6 +79,7 @@ impl<B: Block256> Staged for Of256<B> {
     const STAGING: Staging<Unpacked256> = Staging {
         block_bytes: size_of::<B>(),
         n: 1,
+        parts: 1,
         unpack: |block, plain| plain[0] = bytemuck::from_bytes::<B>(block).unpack(),
     };
 }

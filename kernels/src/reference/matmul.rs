@@ -60,20 +60,33 @@ pub(crate) fn block32<B: Blocks32<N>, const N: usize>(
             for (unpacked, block) in unpacked.iter_mut().zip(blocks) {
                 *unpacked = block.unpack_blocks();
             }
-            add_blocks32(unpacked[..blocks.len()].as_flattened(), B::HAS_MIN, &x, 8 * N * i, r, out);
+            let w = Unpacked { blocks: unpacked[..blocks.len()].as_flattened(), has_min: B::HAS_MIN, parts: B::PARTS };
+            add_blocks32(w, &x, 8 * N / B::PARTS * i, r, out);
         }
     }
 }
 
-/// Adds the products of blocks `first ..` of row `r` with every token. Out of line: one copy for all formats.
+/// Blocks without their format's type.
+struct Unpacked<'a> {
+    blocks: &'a [Unpacked32],
+    has_min: bool,
+    /// [`Blocks32::PARTS`].
+    parts: usize,
+}
+
+/// Adds the products of blocks of row `r` with every token's activations from block `first` on. Out of line: one copy
+/// for all formats.
 #[inline(never)]
-fn add_blocks32(w: &[Unpacked32], has_min: bool, x: &QuantizedRows<'_>, first: usize, r: usize, out: &mut TileMut<'_>) {
+fn add_blocks32(w: Unpacked<'_>, x: &QuantizedRows<'_>, first: usize, r: usize, out: &mut TileMut<'_>) {
+    let Unpacked { blocks, has_min, parts } = w;
+    let n = blocks.len() / parts;
     for t in 0..x.n_rows {
         let x = x.row(t);
-        let qs = &x.qs.as_chunks::<32>().0[first..][..w.len()];
-        let (scales, sums) = (&x.scales[first..][..w.len()], &x.sums[first..][..w.len()]);
+        let qs = &x.qs.as_chunks::<32>().0[first..][..n];
+        let (scales, sums) = (&x.scales[first..][..n], &x.sums[first..][..n]);
         let acc = &mut out.row_mut(t)[r];
-        for (b, w) in w.iter().enumerate() {
+        for (i, w) in blocks.iter().enumerate() {
+            let b = i / parts;
             let dot: i32 = w.qs.iter().zip(&qs[b]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
             *acc = fma(dot as f32, w.d * scales[b], *acc);
             if has_min {
@@ -127,22 +140,25 @@ pub(crate) fn dequantize_float<W: Float>(row: &[u8], out: &mut [f32]) {
     }
 }
 
-/// 32-weight blocks as f32: `d * q`, plus `m`.
+/// 32-weight blocks as f32: `d * q`, plus `m`, of the part that has the weight.
 pub(crate) fn dequantize32<B: Blocks32<N>, const N: usize>(row: &[u8], out: &mut [f32]) {
     let out = out.as_chunks_mut::<32>().0;
-    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.as_chunks_mut::<N>().0) {
-        dequantize_blocks32(&block.unpack_blocks(), B::HAS_MIN, out);
+    for (block, out) in bytemuck::cast_slice::<u8, B>(row).iter().zip(out.chunks_exact_mut(N / B::PARTS)) {
+        let blocks = block.unpack_blocks();
+        dequantize_blocks32(Unpacked { blocks: &blocks, has_min: B::HAS_MIN, parts: B::PARTS }, out);
     }
 }
 
 /// Blocks of 32 as f32. Out of line: one copy for all formats.
 #[inline(never)]
-fn dequantize_blocks32(w: &[Unpacked32], has_min: bool, out: &mut [[f32; 32]]) {
-    for (w, out) in w.iter().zip(out) {
-        for (q, out) in w.qs.iter().zip(out) {
-            *out = w.d * f32::from(*q);
-            if has_min {
-                *out += w.m;
+fn dequantize_blocks32(w: Unpacked<'_>, out: &mut [[f32; 32]]) {
+    for (parts, out) in w.blocks.chunks(w.parts).zip(out) {
+        for (i, out) in out.iter_mut().enumerate() {
+            // A zero takes its sign from any of them.
+            let part = parts.iter().find(|part| part.qs[i] != 0).unwrap_or(&parts[0]);
+            *out = part.d * f32::from(part.qs[i]);
+            if w.has_min {
+                *out += part.m;
             }
         }
     }

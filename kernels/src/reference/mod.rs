@@ -27,6 +27,9 @@ macro_rules! product {
     (staged32, $block:path, $len:literal) => {
         matmul::block32::<$block, { $len / 32 }>
     };
+    (staged16, $block:path, $len:literal) => {
+        matmul::block32::<$block, { $len / 16 }>
+    };
     ($of_256:ident, $block:path, $len:literal) => {
         matmul::block256::<$block>
     };
@@ -42,6 +45,9 @@ macro_rules! dequantizer {
     };
     (staged32, $block:path, $len:literal) => {
         matmul::dequantize32::<$block, { $len / 32 }>
+    };
+    (staged16, $block:path, $len:literal) => {
+        matmul::dequantize32::<$block, { $len / 16 }>
     };
     ($of_256:ident, $block:path, $len:literal) => {
         matmul::dequantize256::<$block>
