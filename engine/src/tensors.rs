@@ -86,6 +86,7 @@ impl<'g, 'a> Tensors<'g, 'a> {
     /// A matrix, with its bias and its scale if the file has them.
     pub(crate) fn linear(&mut self, tensor: TensorName, n_in: usize, n_out: usize) -> Option<Linear<'a>> {
         let weight = self.matrix(tensor, n_in, n_out);
+        self.ignore_input_scale(tensor);
         let bias = self.companion(tensor, "bias", [n_out as u64, 1, 1]);
         let scale = self.companion(tensor, "scale", [1; 3])?;
         Some(Linear { weight: weight?, scale: scale.map_or(1.0, |scale| f32::from_le_bytes(scale[0])), bias: bias? })
@@ -95,6 +96,11 @@ impl<'g, 'a> Tensors<'g, 'a> {
     fn companion(&mut self, of: TensorName, name: &'static str, expected: [u64; 3]) -> Option<Option<Vector<'a>>> {
         let tensor = TensorName { companion: Some(name), ..of };
         if self.exists(tensor) { self.values(tensor, expected).map(Some) } else { Some(None) }
+    }
+
+    /// Gives the scale that some engines quantize a matrix' input with its place: activations find theirs here.
+    fn ignore_input_scale(&mut self, of: TensorName) {
+        self.find(TensorName { companion: Some("input_scale"), ..of });
     }
 
     /// A matrix, `[n_out][n_in]`.
@@ -255,7 +261,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
 
     /// Gives a tensor that nothing reads here its place.
     pub(crate) fn ignore(&mut self, name: &'static str) {
-        for companion in [None, Some("bias"), Some("scale")] {
+        for companion in [None, Some("bias"), Some("scale"), Some("input_scale")] {
             self.tensors.find(TensorName { companion, ..self.named(name) });
         }
     }
@@ -308,6 +314,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
 
     /// One tensor with the matrices of all experts, as one matrix.
     fn expert_rows(&mut self, tensor: TensorName, [n_in, n_out, n_experts]: [usize; 3]) -> Option<Matrix<'a>> {
+        self.tensors.ignore_input_scale(tensor);
         let info = self.tensors.shaped(tensor, [n_in as u64, n_out as u64, n_experts as u64])?;
         self.tensors.as_matrix(tensor, info, n_in, n_out.checked_mul(n_experts)?)
     }

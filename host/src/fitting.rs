@@ -35,7 +35,7 @@ impl Need {
 pub(crate) struct Fitting<'a> {
     model: &'a Model<'a>,
     settings: Settings,
-    /// Bytes of the model's file, but for embeddings of which a token reads a part of a row.
+    /// Bytes of the model's file, but for tables of which a token reads a row at most.
     weights: u64,
 }
 

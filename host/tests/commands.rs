@@ -114,6 +114,17 @@ fn inspect_reports() {
     // In each of six gated delta nets four heads of 16 x 16, and three taps of 128 channels.
     let recurrent = check("inspect", &[&arch("qwen35")], b"").stderr_json();
     assert_eq!(recurrent["state_bytes"], 6 * 4 * (4 * 16 * 16 + 3 * 128));
+    // Gemma 4 looks up a table for all layers beside its embedding, which is its head, too.
+    let run = check("inspect", &[&arch("gemma4")], b"");
+    assert!(run.stdout.contains("looked_up_bytes: "), "{run:?}");
+    let bytes = std::fs::read(arch("gemma4")).unwrap();
+    let gguf = nanocamelid_engine::Gguf::parse(&bytes).unwrap();
+    let table = gguf.tensor("per_layer_token_embd.weight").unwrap().data().len();
+    assert_eq!(run.stderr_json()["looked_up_bytes"], table);
+    // Of six experts two serve a token.
+    let mixture = check("inspect", &[&arch("qwen3moe")], b"").stderr_json();
+    let read = mixture["bytes_per_token"].as_u64().unwrap() + mixture["looked_up_bytes"].as_u64().unwrap();
+    assert!(read < mixture["file_bytes"].as_u64().unwrap() * 3 / 4, "{mixture}");
 }
 
 #[test]

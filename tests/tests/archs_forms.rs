@@ -76,6 +76,53 @@ fn scales_may_lie_apart_from_their_matrices() {
 }
 
 #[test]
+fn scales_of_inputs_are_passed_over() {
+    for (name, matrix) in [("llama", "attn_q"), ("llama", "ffn_down"), ("qwen3moe", "ffn_up_exps")] {
+        let expected = logits(&file(name));
+        let with = add(file(name), &format!("blk.0.{matrix}.input_scale"), &[1], &[0.5]);
+        assert_eq!(logits(&with), expected, "{name} {matrix}");
+    }
+    let beside_nothing = add(file("llama"), "blk.0.attn_norm.input_scale", &[1], &[0.5]);
+    assert!(refusals(&beside_nothing).contains("blk.0.attn_norm.input_scale"), "{}", refusals(&beside_nothing));
+}
+
+#[test]
+fn queries_keys_and_values_may_share_a_matrix_and_not_a_bias() {
+    let expected = logits(&file("qwen2"));
+    let parts = ["attn_q", "attn_k", "attn_v"];
+    let mut fused = file("qwen2");
+    for layer in 0.. {
+        let names = parts.map(|part| format!("blk.{layer}.{part}.weight").into_bytes());
+        if !fused.tensors.iter().any(|tensor| tensor.name == names[0]) {
+            assert!(layer > 0);
+            break;
+        }
+        let matrices: Vec<Tensor> = names
+            .map(|name| fused.tensors.remove(fused.tensors.iter().position(|tensor| tensor.name == name).unwrap()))
+            .into();
+        let rows = matrices.iter().map(|matrix| matrix.dims[1]).sum();
+        let data = matrices.iter().flat_map(|matrix| matrix.data.clone()).collect();
+        let dims = [matrices[0].dims[0], rows];
+        fused = fused.tensor(format!("blk.{layer}.attn_qkv.weight"), &dims, matrices[0].ggml_type, data);
+    }
+    assert_eq!(logits(&fused), expected);
+
+    // Where some biases are missing, the others count.
+    let mut keyless = file("qwen2");
+    for file in [&mut fused, &mut keyless] {
+        file.tensors.retain(|tensor| !tensor.name.ends_with(b"attn_k.bias"));
+    }
+    let without = logits(&keyless);
+    assert!(furthest(&without, &expected) > 1e-4);
+    assert_eq!(logits(&fused), without);
+
+    // One for all rows and one for some of them are one too many.
+    let width = tensor(&mut fused, "blk.0.attn_qkv.weight").dims[1];
+    let both = add(fused, "blk.0.attn_qkv.bias", &[width], &vec![0.0; width as usize]);
+    assert!(refusals(&both).contains("blk.0.attn_q.bias"), "{}", refusals(&both));
+}
+
+#[test]
 fn experts_may_have_scales_and_gates_apart() {
     let expected = logits(&file("gemma4moe"));
     // Gate and up of every expert in tensors of their own.

@@ -58,6 +58,8 @@ const RECORDED: &[(&str, &str)] = &[
     ("quants/IQ4_NL", "1cbbf5d3e2d27cb5"),
     ("quants/IQ4_XS", "032c4b00655c6205"),
     ("quants/MXFP4", "9ddc8511b2625b70"),
+    ("quants/NVFP4", "363466ac16c02079"),
+    ("quants/NVFP4_scaled", "e53cf6f280800ae6"),
     ("quants/Q1_0", "a34fcde2789d3999"),
     ("quants/Q2_0", "c4181336fe9aa32c"),
     ("quants/Q2_K", "d5bec32157deb91f"),

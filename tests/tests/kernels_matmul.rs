@@ -12,7 +12,12 @@ const COUNTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33];
 /// Where a block's f16 scales lie.
 fn scales_at(weight_type: WeightType) -> &'static [usize] {
     match weight_type {
-        WeightType::F32 | WeightType::F16 | WeightType::BF16 | WeightType::MXFP4 | WeightType::Q8_K => &[],
+        WeightType::F32
+        | WeightType::F16
+        | WeightType::BF16
+        | WeightType::MXFP4
+        | WeightType::NVFP4
+        | WeightType::Q8_K => &[],
         // In pieces: any scale at all.
         WeightType::IQ1_M => &[],
         WeightType::TQ1_0 => &[52],
@@ -194,6 +199,7 @@ fn products_beyond_what_is_packed_together() {
         (WeightType::IQ2_XXS, 1280),
         (WeightType::Q1_0, 2176),
         (WeightType::Q2_0, 1088),
+        (WeightType::NVFP4, 1088),
     ] {
         let (n_rows, n_tokens) = (133, 37);
         let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");
@@ -250,6 +256,7 @@ formats! {
     iq1_m: IQ1_M,
     tq1_0: TQ1_0,
     tq2_0: TQ2_0,
+    nvfp4: NVFP4,
     q1_0: Q1_0,
     q2_0: Q2_0,
 }

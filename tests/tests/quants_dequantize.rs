@@ -40,7 +40,7 @@ fn random_blocks_have_the_fields_bits() {
         assert_bits(weight_type, &blocks, &read_f32(&path.with_extension("f32")));
         seen.insert(weight_type);
     }
-    assert_eq!(seen.len(), 11, "formats covered");
+    assert_eq!(seen.len(), 12, "formats covered");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn weights_have_the_fields_bits() {
         seen.insert(weight_type);
         files += 1;
     }
-    assert_eq!(files, 33, "fixture files");
+    assert_eq!(files, 35, "fixture files");
     // No file holds Q8_K weights: the field uses it for activations only.
     let all: BTreeSet<_> = WeightType::ALL.into_iter().filter(|t| *t != WeightType::Q8_K).collect();
     assert_eq!(seen, all, "formats covered");

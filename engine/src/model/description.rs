@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use nanocamelid_kernels::{KvType, Matrix, WeightType};
 
 impl<'a> Model<'a> {
-    /// Bytes of weights that one decoded token reads.
+    /// Bytes of weights that one decoded token reads: of experts those that serve it, of the embedding a row.
     pub fn bytes_per_token(&self) -> u64 {
         let bytes = |m: Matrix<'_>| m.bytes().len() as u64;
         let embedding_row = self.embedding.map_or(0, |embedding| embedding.tokens.row_bytes() as u64);
@@ -15,9 +15,13 @@ impl<'a> Model<'a> {
         self.sum(|w| bytes(w.matrix) * w.n_used as u64) + head + embedding_row
     }
 
-    /// Bytes of embeddings of which a token looks up a part of a row: most of them are never read.
+    /// Bytes of tables of which a token looks up a row or a part of one: most of them are never read. The embedding is
+    /// one unless the head multiplies with it, too.
     pub fn looked_up_bytes(&self) -> u64 {
-        let mut bytes = 0;
+        let head = self.head.map(|head| head.output.weight.bytes().as_ptr());
+        let embedding = self.token_embd.map(|embedding| embedding.bytes());
+        let apart = embedding.filter(|embedding| head != Some(embedding.as_ptr()));
+        let mut bytes = apart.map_or(0, |embedding| embedding.len() as u64);
         self.blocks.iter().for_each(|block| {
             block.op.weights(&mut |w| bytes += if w.n_used == 0 { w.matrix.bytes().len() as u64 } else { 0 });
         });

@@ -46,6 +46,7 @@ pub(crate) static COMMAND: Command = Command {
         "kv_type",
         "kv_bytes_per_token",
         "state_bytes",
+        "looked_up_bytes",
         "arena_bytes",
         "bytes_per_token",
         "readiness",
@@ -127,6 +128,7 @@ fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<
     report.set("rope_scaling", model.ropes.first().map(describe_scaling));
     report.set("kv_bytes_per_token", model.kv_bytes_per_token(settings.kv_type));
     report.set("state_bytes", model.state_bytes());
+    report.set("looked_up_bytes", model.looked_up_bytes());
     report.set("bytes_per_token", model.bytes_per_token());
     let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(fitting::DEFAULT_CTX));
     let plan = SessionPlan::new(model, settings.kernels, settings.session_options(n_ctx))?;

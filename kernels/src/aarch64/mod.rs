@@ -40,6 +40,9 @@ macro_rules! product {
     (staged32, $block:path, $len:literal) => {
         staged::<staging::Of32<$block, { $len / 32 }>>
     };
+    (staged16, $block:path, $len:literal) => {
+        staged::<staging::Of32<$block, { $len / 16 }>>
+    };
     (staged256, $block:path, $len:literal) => {
         staged::<staging::Of256<$block>>
     };
@@ -102,11 +105,11 @@ macro_rules! packed_products {
         use $crate::tiles::TileMut;
 
         const fn format32<F: Simd32, S: Shape<Proof = $proof> + Pack<F>>() -> Format<$proof> {
-            Format::new::<S>(RawRows::of_32::<F>(), pack::<F, S>)
+            Format::new::<S>(1, RawRows::of_32::<F>(), pack::<F, S>)
         }
 
         const fn format256<F: Simd256, S: Shape<Proof = $proof> + Pack<F>>() -> Format<$proof> {
-            Format::new::<S>(RawRows::of_256::<F>(), pack::<F, S>)
+            Format::new::<S>(1, RawRows::of_256::<F>(), pack::<F, S>)
         }
 
         const fn format_staged<F, S>() -> Format<$proof>
@@ -114,7 +117,7 @@ macro_rules! packed_products {
             F: Staged<Plain: PlainRows>,
             S: Shape<Proof = $proof> + Pack<F::Plain>,
         {
-            Format::new::<S>(RawRows::Staged(staged::all_rows::<_, F>), staged::pack_rows::<F, S>)
+            Format::new::<S>(F::STAGING.parts, RawRows::Staged(staged::all_rows::<_, F>), staged::pack_rows::<F, S>)
         }
 
         #[target_feature(enable = $features)]

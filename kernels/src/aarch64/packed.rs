@@ -10,7 +10,7 @@
 use super::panel::{PANEL_ROWS, Panel32Pairs, Panel256};
 use super::proof::{Dotprod, WithDotprod};
 use super::rows::{Raw, RawRows};
-use super::tile::{self, Four, Shape, Sums};
+use super::tile::{self, Four, Place, Shape, Sums};
 use super::tokens::{Pairs32, Pairs256, TILE};
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
@@ -50,6 +50,8 @@ type PackRows<P> = unsafe fn(P, &[&[u8]; PANEL_ROWS], usize, &mut [Line]);
 pub(super) struct Format<P> {
     /// Weights per block.
     block_len: usize,
+    /// Blocks of a panel that multiply the same activations, one after the other.
+    parts: usize,
     /// Lines of a panel per block.
     panel_lines: usize,
     /// Lines of four tokens per block.
@@ -59,16 +61,17 @@ pub(super) struct Format<P> {
     /// Unpacks rows to a panel.
     pack: PackRows<P>,
     /// Rearranges four tokens: [`Shape::rearrange`].
-    rearrange: unsafe fn(P, &Four<'_>, usize, &mut [Line]),
+    rearrange: unsafe fn(P, &Four<'_>, Place, &mut [Line]),
     /// The micro-kernel: [`Shape::tile`].
-    tile: unsafe fn(P, &[Line], usize, &Four<'_>, &[Line], &mut Sums),
+    tile: unsafe fn(P, &[Line], Place, &Four<'_>, &[Line], &mut Sums),
 }
 
 impl<P> Format<P> {
-    /// A format with panels of shape `S`, which `pack` makes.
-    pub(super) const fn new<S: Shape<Proof = P>>(raw: RawRows<Dotprod>, pack: PackRows<P>) -> Self {
+    /// A format with panels of shape `S`, which `pack` makes of blocks in `parts`.
+    pub(super) const fn new<S: Shape<Proof = P>>(parts: usize, raw: RawRows<Dotprod>, pack: PackRows<P>) -> Self {
         Self {
             block_len: S::BLOCK_LEN,
+            parts,
             panel_lines: size_of::<S::Panel>() / size_of::<Line>(),
             tokens_lines: size_of::<S::Tokens>() / size_of::<Line>(),
             raw,
@@ -114,7 +117,7 @@ impl<P: WithDotprod> Product for OfFormat<'_, P> {
     fn blocking(self, n_cols: usize) -> Blocking {
         Blocking {
             band_rows: ROWS,
-            n_blocks: n_cols / self.format.block_len,
+            n_blocks: n_cols / self.format.block_len * self.format.parts,
             step_blocks: K_BLOCK / self.format.block_len,
             per_block: self.format.panel_lines,
             panel_bytes: PANELS_BYTES,
@@ -158,6 +161,7 @@ impl<P: WithDotprod> OfFormat<'_, P> {
     ) {
         let Self { proof, format } = self;
         let Panels { elements, each, first_block: first, first_row, n_rows } = *panels;
+        let place = Place { first, parts: format.parts };
         let tokens_each = tokens.len() / (TOKENS / TILE);
         // Tokens beyond the end are the last one again.
         let fours: [Four<'_>; TOKENS / TILE] =
@@ -165,7 +169,7 @@ impl<P: WithDotprod> OfFormat<'_, P> {
         let fours = &fours[..x.n_rows.div_ceil(TILE)];
         for (four, tokens) in fours.iter().zip(tokens.chunks_exact_mut(tokens_each)) {
             // SAFETY: `proof` proves what the function wants.
-            unsafe { (format.rearrange)(proof, four, first, tokens) };
+            unsafe { (format.rearrange)(proof, four, place, tokens) };
         }
         for (p, panel) in elements.chunks_exact(each).enumerate() {
             let row = p * PANEL_ROWS;
@@ -180,7 +184,7 @@ impl<P: WithDotprod> OfFormat<'_, P> {
                     }
                 }
                 // SAFETY: `proof` proves what the function wants.
-                unsafe { (format.tile)(proof, panel, first, four, tokens, &mut sums) };
+                unsafe { (format.tile)(proof, panel, place, four, tokens, &mut sums) };
                 for (i, sums) in sums.iter().enumerate().take(n_tokens) {
                     copy(sums, &mut out.row_mut(first_token + t + i)[rows.clone()]);
                 }

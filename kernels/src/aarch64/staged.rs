@@ -58,14 +58,17 @@ fn matvec<D: Dot, P: PlainRows>(
                 // Rows beyond the end are the last one again.
                 staging.unpack_at(w.row(r + i.min(n - 1)), b, stage.as_mut());
             }
-            let rows = stage.each_ref().map(|stage| &stage.as_ref()[..staging.n]);
             for t in 0..x.n_rows {
                 let out = &mut out.row_mut(t)[r..r + n];
                 let mut sums = [0.0; 4];
                 if b > 0 {
                     sums[..n].copy_from_slice(out);
                 }
-                let acc = P::four_rows(d, rows, blocks(&x.row(t), staging.n, b), load_f32(&sums));
+                let mut acc = load_f32(&sums);
+                for (run, first) in staging.runs(b) {
+                    let rows = stage.each_ref().map(|stage| &stage.as_ref()[run.clone()]);
+                    acc = P::four_rows(d, rows, blocks(&x.row(t), first, run.len()), acc);
+                }
                 store_up_to_4(acc, out);
             }
         }
@@ -114,16 +117,16 @@ pub(super) fn pack_rows<F: Staged<Plain: PlainRows>, S: Pack<F::Plain>>(
     pack::<F::Plain, S>(proof, F::STAGING, rows, first, panel);
 }
 
-/// Blocks `n b .. n (b + 1)` of a token.
+/// Blocks `first .. first + n` of a token.
 #[inline]
-fn blocks<'a>(x: &QuantizedRows<'a>, n: usize, b: usize) -> QuantizedRows<'a> {
+fn blocks<'a>(x: &QuantizedRows<'a>, first: usize, n: usize) -> QuantizedRows<'a> {
     let (block_len, sum_len) = (x.kind.block_len(), x.kind.sum_len());
-    let n_cols = n * block_len;
+    let (first_col, n_cols) = (first * block_len, n * block_len);
     QuantizedRows {
         kind: x.kind,
-        qs: &x.qs[b * n_cols..][..n_cols],
-        scales: &x.scales[b * n..][..n],
-        sums: &x.sums[b * n_cols / sum_len..][..n_cols / sum_len],
+        qs: &x.qs[first_col..][..n_cols],
+        scales: &x.scales[first..][..n],
+        sums: &x.sums[first_col / sum_len..][..n_cols / sum_len],
         n_rows: 1,
         n_cols,
     }

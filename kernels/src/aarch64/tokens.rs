@@ -1,6 +1,7 @@
 //! Tiles of four tokens, rearranged for the micro-kernels.
 
 use super::proof::Neon;
+use super::tile::Place;
 use super::vectors::{load_i8, pair, store_i8};
 use crate::activations::QuantizedRows;
 use bytemuck::{Pod, Zeroable};
@@ -26,23 +27,23 @@ pub(super) struct Pairs32 {
 /// A super-block of two pairs of tokens: for every 32 values, as [`Pairs32::qs`].
 pub(super) type Pairs256 = [[i8; 128]; 8];
 
-/// Scales and sums of the 32-value blocks `first ..`.
+/// Scales and sums of the 32 values that each block of a panel multiplies.
 #[inline]
-pub(super) fn quads32(x: &[QuantizedRows<'_>; TILE], first: usize, out: &mut [Quad32]) {
+pub(super) fn quads32(x: &[QuantizedRows<'_>; TILE], place: Place, out: &mut [Quad32]) {
     for (t, x) in x.iter().enumerate() {
-        let (scales, sums) = (&x.scales[first..first + out.len()], &x.sums[first..first + out.len()]);
-        for ((out, scale), sum) in out.iter_mut().zip(scales).zip(sums) {
-            (out[t], out[t + TILE]) = (*scale, f32::from(*sum));
+        for (b, out) in out.iter_mut().enumerate() {
+            let b = place.of(b);
+            (out[t], out[t + TILE]) = (x.scales[b], f32::from(x.sums[b]));
         }
     }
 }
 
-/// The 32-value blocks `first ..` in pairs.
+/// The 32 values that each block of a panel multiplies, in pairs.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn pairs32(neon: Neon, x: &[QuantizedRows<'_>; TILE], first: usize, out: &mut [Pairs32]) {
+pub(super) fn pairs32(neon: Neon, x: &[QuantizedRows<'_>; TILE], place: Place, out: &mut [Pairs32]) {
     for (b, out) in out.iter_mut().enumerate() {
-        let b = first + b;
+        let b = place.of(b);
         store_values(neon, x, b, &mut out.qs);
         for t in 0..TILE {
             let (scale, sum) = (x[t].scales[b], f32::from(x[t].sums[b]));

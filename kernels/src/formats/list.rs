@@ -17,6 +17,7 @@
 /// | `block32` | 32 weights: [`Block32`](super::Block32); SIMD tables unpack them in registers |
 /// | `block256` | a super-block: [`Block256`](super::Block256); SIMD tables unpack them in registers |
 /// | `staged32` | a multiple of 32 weights: [`Blocks32`](super::Blocks32); SIMD tables use its own `unpack_blocks` |
+/// | `staged16` | as `staged32`, with two scales for each 32 weights |
 /// | `staged256` | a super-block without minima: [`Block256`](super::Block256); SIMD tables use its own `unpack` |
 ///
 /// The staged shapes ask nothing of an instruction set: a new format is a file and a row, and right on every table at
@@ -50,6 +51,7 @@ macro_rules! for_each_format {
             (IQ1_M, 29, 256, 56, staged256, iq1_m::BlockIq1M)
             (TQ1_0, 34, 256, 54, staged256, tq1_0::BlockTq1_0)
             (TQ2_0, 35, 256, 66, block256, tq2_0::BlockTq2_0)
+            (NVFP4, 40, 64, 36, staged16, nvfp4::BlockNvfp4)
             (Q1_0, 41, 128, 18, staged32, q1_0::BlockQ1_0)
             (Q2_0, 42, 64, 18, staged32, q2_0::BlockQ2_0)
         }

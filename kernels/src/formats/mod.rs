@@ -20,6 +20,7 @@ pub mod iq4_nl;
 pub mod iq4_xs;
 mod list;
 pub mod mxfp4;
+pub mod nvfp4;
 pub mod q1_0;
 pub mod q2_0;
 pub mod q2_k;
@@ -61,11 +62,14 @@ pub trait Block32: Pod {
     fn unpack(&self) -> Unpacked32;
 }
 
-/// A block of `N` times 32 weights that are multiplied as so many blocks.
+/// A block of weights that are multiplied as `N` blocks of 32.
 pub trait Blocks32<const N: usize>: Pod {
     /// Whether [`Unpacked32::m`] counts.
     const HAS_MIN: bool;
-    /// The block's integers and scales, 32 weights at a time.
+    /// Unpacked blocks for each 32 weights: their sum is what is meant. More than one where 32 weights have several
+    /// scales; weights that another of them holds are 0.
+    const PARTS: usize = 1;
+    /// The block's integers and scales, 32 weights at a time, and all parts of these before the next.
     fn unpack_blocks(&self) -> [Unpacked32; N];
 }
 

@@ -8,6 +8,7 @@
 use super::{Block256, Blocks32, Unpacked32, Unpacked256};
 use bytemuck::Pod;
 use core::marker::PhantomData;
+use core::ops::Range;
 
 /// A plain block.
 pub(crate) trait Plain: Pod {
@@ -40,6 +41,8 @@ pub(crate) struct Staging<P> {
     pub(crate) n: usize,
     /// Whether their minima count; SIMD tables stage formats without minima only.
     pub(crate) has_min: bool,
+    /// Plain blocks that multiply the same activations, one after the other ([`Blocks32::PARTS`]).
+    pub(crate) parts: usize,
     unpack: fn(&[u8], &mut [P]),
 }
 
@@ -47,6 +50,14 @@ impl<P> Staging<P> {
     /// Blocks of a row.
     pub(crate) fn n_blocks(&self, row: &[u8]) -> usize {
         row.len() / self.block_bytes
+    }
+
+    /// The plain blocks of block `b`, as many at a time as multiply activations one to one: where they lie in the
+    /// stage, and the first block of activations.
+    pub(crate) fn runs(&self, b: usize) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let (n, parts) = (self.n, self.parts);
+        let run = if parts == 1 { n } else { 1 };
+        (0..n).step_by(run).map(move |first| (first..first + run, (b * n + first) / parts))
     }
 
     /// Unpacks block `b` of a row to the first `n` plain ones.
@@ -64,6 +75,7 @@ impl<B: Blocks32<N>, const N: usize> Staged for Of32<B, N> {
         block_bytes: size_of::<B>(),
         n: N,
         has_min: B::HAS_MIN,
+        parts: B::PARTS,
         unpack: |block, plain| plain.copy_from_slice(&bytemuck::from_bytes::<B>(block).unpack_blocks()),
     };
 }
@@ -77,6 +89,7 @@ impl<B: Block256> Staged for Of256<B> {
         block_bytes: size_of::<B>(),
         n: 1,
         has_min: B::HAS_MIN,
+        parts: 1,
         unpack: |block, plain| plain[0] = bytemuck::from_bytes::<B>(block).unpack(),
     };
 }

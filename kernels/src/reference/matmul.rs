@@ -72,22 +72,31 @@ fn products32(format: Staging<Unpacked32>, w: &Matrix<'_>, x: &QuantizedRows<'_>
             for (b, unpacked) in unpacked.chunks_exact_mut(format.n).enumerate().take(n) {
                 format.unpack_at(w.row(r), first + b, unpacked);
             }
-            add_blocks32(&unpacked[..n * format.n], format.has_min, x, first * format.n, r, out);
+            add_blocks32(&format, &unpacked[..n * format.n], x, first * format.n / format.parts, r, out);
         }
     }
 }
 
-/// Adds the products of blocks `first ..` of row `r` with every token.
-fn add_blocks32(w: &[Unpacked32], has_min: bool, x: &QuantizedRows<'_>, first: usize, r: usize, out: &mut TileMut<'_>) {
+/// Adds the products of blocks of row `r` with every token's activations from block `first` on.
+fn add_blocks32(
+    format: &Staging<Unpacked32>,
+    w: &[Unpacked32],
+    x: &QuantizedRows<'_>,
+    first: usize,
+    r: usize,
+    out: &mut TileMut<'_>,
+) {
+    let n = w.len() / format.parts;
     for t in 0..x.n_rows {
         let x = x.row(t);
-        let qs = &x.qs.as_chunks::<32>().0[first..][..w.len()];
-        let (scales, sums) = (&x.scales[first..][..w.len()], &x.sums[first..][..w.len()]);
+        let qs = &x.qs.as_chunks::<32>().0[first..][..n];
+        let (scales, sums) = (&x.scales[first..][..n], &x.sums[first..][..n]);
         let acc = &mut out.row_mut(t)[r];
-        for (b, w) in w.iter().enumerate() {
+        for (i, w) in w.iter().enumerate() {
+            let b = i / format.parts;
             let dot: i32 = w.qs.iter().zip(&qs[b]).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum();
             *acc = fma(dot as f32, w.d * scales[b], *acc);
-            if has_min {
+            if format.has_min {
                 *acc = fma(f32::from(sums[b]), w.m * scales[b], *acc);
             }
         }
@@ -154,15 +163,17 @@ pub(crate) fn dequantize32<S: Staged<Plain = Unpacked32>>(row: &[u8], out: &mut 
     values32(S::STAGING, row, out);
 }
 
-/// `d * q`, plus `m`. Out of line: one copy for all formats.
+/// `d * q`, plus `m`, of the part that has the weight. Out of line: one copy for all formats.
 #[inline(never)]
 fn values32(format: Staging<Unpacked32>, row: &[u8], out: &mut [f32]) {
     let mut unpacked = <Unpacked32 as Plain>::Stage::zeroed();
-    for (b, out) in out.as_chunks_mut::<32>().0.chunks_exact_mut(format.n).enumerate() {
+    for (b, out) in out.as_chunks_mut::<32>().0.chunks_exact_mut(format.n / format.parts).enumerate() {
         format.unpack_at(row, b, &mut unpacked);
-        for (w, out) in unpacked.iter().zip(out) {
-            for (q, out) in w.qs.iter().zip(out) {
-                *out = w.d * f32::from(*q);
+        for (parts, out) in unpacked.chunks(format.parts).zip(out) {
+            for (i, out) in out.iter_mut().enumerate() {
+                // A zero takes its sign from any of them.
+                let w = parts.iter().find(|part| part.qs[i] != 0).unwrap_or(&parts[0]);
+                *out = w.d * f32::from(w.qs[i]);
                 if format.has_min {
                     *out += w.m;
                 }

@@ -28,6 +28,9 @@ macro_rules! product {
     (staged32, $block:path, $len:literal) => {
         matmul::block32::<Of32<$block, { $len / 32 }>>
     };
+    (staged16, $block:path, $len:literal) => {
+        matmul::block32::<Of32<$block, { $len / 16 }>>
+    };
     ($of_256:ident, $block:path, $len:literal) => {
         matmul::block256::<Of256<$block>>
     };
@@ -43,6 +46,9 @@ macro_rules! dequantizer {
     };
     (staged32, $block:path, $len:literal) => {
         matmul::dequantize32::<Of32<$block, { $len / 32 }>>
+    };
+    (staged16, $block:path, $len:literal) => {
+        matmul::dequantize32::<Of32<$block, { $len / 16 }>>
     };
     ($of_256:ident, $block:path, $len:literal) => {
         matmul::dequantize256::<Of256<$block>>

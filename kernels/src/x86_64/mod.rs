@@ -37,6 +37,9 @@ macro_rules! product {
     (staged32, $block:path, $len:literal) => {
         matmul_staged32::<staging::Of32<$block, { $len / 32 }>, M>
     };
+    (staged16, $block:path, $len:literal) => {
+        matmul_staged32::<staging::Of32<$block, { $len / 16 }>, M>
+    };
     (staged256, $block:path, $len:literal) => {
         matmul_staged256::<staging::Of256<$block>, M>
     };
@@ -162,7 +165,7 @@ macro_rules! table {
                 scratch: &mut [u8],
             ) {
                 let format = &Format {
-                    block_len: 32,
+                    block_len: 32 / S::STAGING.parts,
                     vectors: panel::VECTORS_32,
                     weights: packed::weights32::<M, Unpacked32>(),
                     multiply: M::multiply,

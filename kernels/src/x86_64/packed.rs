@@ -24,7 +24,7 @@ type Multiply<I> = unsafe fn(Weights, &Panels<'_, <I as Int>::Bytes>, Following,
 
 /// What differs between formats. The functions want their table's features.
 pub(super) struct Format<I: Int> {
-    /// Weights per block.
+    /// Weights per block; half of what a block has where two share the activations.
     pub(super) block_len: usize,
     /// Vectors of a panel per block.
     pub(super) vectors: usize,
@@ -56,22 +56,16 @@ const fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
     if bits == 8 { I::OFFSET8 } else { offset }
 }
 
-/// Vectors of a panel for rows of `n_cols` weights, whatever the format.
-const fn panel_vectors(n_cols: usize) -> usize {
-    let (of_32, of_256) = (n_cols / 32 * VECTORS_32, n_cols / 256 * VECTORS_256);
-    if of_32 > of_256 { of_32 } else { of_256 }
-}
+/// Panels are packed together in no smaller numbers: a tile has as many.
+const MIN_PANELS: usize = 4;
 
-/// How many panels are packed together: never fewer than a tile has.
-fn n_panels<I: Int>(n_cols: usize) -> usize {
-    let bytes = panel_vectors(n_cols) * size_of::<I::Bytes>();
-    (PANEL_BYTES / bytes.max(1)).clamp(4, MAX_ROWS / I::ROWS)
-}
-
-/// Bytes of scratch for rows of up to `n_cols` weights: shorter ones may have more panels, and more bytes of them.
+/// Bytes of scratch for rows of up to `n_cols` weights, whatever the format: shorter ones may have more panels, and
+/// more bytes of them.
 pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
-    let panel = panel_vectors(n_cols) * size_of::<I::Bytes>();
-    packed::scratch_bytes(PANEL_BYTES.max(4 * panel).min(MAX_ROWS / I::ROWS * panel))
+    // The most are those of two blocks for each 32 weights.
+    const { assert!(16 * VECTORS_32 > VECTORS_256) };
+    let panel = n_cols / 16 * VECTORS_32 * size_of::<I::Bytes>();
+    packed::scratch_bytes(PANEL_BYTES.max(MIN_PANELS * panel).min(MAX_ROWS / I::ROWS * panel))
 }
 
 /// The products of a format. A value proves the features.
@@ -97,14 +91,16 @@ impl<I: Int> Product for OfFormat<'_, I> {
 
     #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {
-        let (n_panels, n_blocks) = (n_panels::<I>(n_cols), n_cols / self.format.block_len);
+        let n_blocks = n_cols / self.format.block_len;
+        let each_bytes = n_blocks * self.format.vectors * size_of::<I::Bytes>();
+        let n_panels = (PANEL_BYTES / each_bytes.max(1)).clamp(MIN_PANELS, MAX_ROWS / I::ROWS);
         Blocking {
             band_rows: n_panels * I::ROWS,
             n_blocks,
             // All columns at once: a tile's sums stay in registers.
             step_blocks: n_blocks.max(1),
             per_block: self.format.vectors,
-            panel_bytes: n_panels * n_blocks * self.format.vectors * size_of::<I::Bytes>(),
+            panel_bytes: n_panels * each_bytes,
         }
     }
 

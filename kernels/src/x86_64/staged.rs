@@ -78,8 +78,10 @@ pub(super) fn rows<I: Int, P: PlainRows>(i: I, staging: Staging<P>, rows: &Rows<
     for b in 0..n_blocks {
         following.prefetch(i, lines);
         unpack::<I, P>(staging, rows, b, &mut stage);
-        let staged = Rows::staged(&stage.each_ref().map(|stage| &stage.as_ref()[..staging.n]));
-        acc = P::rows(i, &Band::new(&staged), x, Sums { block: b * staging.n, acc });
+        for (run, block) in staging.runs(b) {
+            let staged = Rows::staged(&stage.each_ref().map(|stage| &stage.as_ref()[run.clone()]));
+            acc = P::rows(i, &Band::new(&staged), x, Sums { block, acc });
+        }
     }
     acc
 }

@@ -45,6 +45,20 @@ pub(crate) struct Attention<'a> {
     output: Linear<'a>,
 }
 
+/// The projections to queries, keys and values, which share a matrix, and a bias or each its own.
+fn fused<'a>(tensors: &mut LayerTensors<'_, '_, 'a>, [q, k, v]: [usize; 3]) -> [Option<Linear<'a>>; 3] {
+    let fused = tensors.linear("attn_qkv.weight", tensors.n_embd(), q + k + v);
+    [("attn_q.bias", 0, q), ("attn_k.bias", q, k), ("attn_v.bias", q + k, v)].map(|(name, first, n)| {
+        let rows = fused?.rows(first, n);
+        let bias = match rows.bias {
+            // Another bias beside this one is left over, which refuses the file.
+            Some(bias) => Some(bias),
+            None => tensors.optional_vector(name, n)?,
+        };
+        Some(Linear { bias, ..rows })
+    })
+}
+
 /// Where keys and values come from.
 #[derive(Clone, Copy, Debug)]
 struct KeysValues<'a> {
@@ -90,9 +104,7 @@ impl<'a> Attention<'a> {
         let keys_may_serve = traits.value_norm && heads.key_dim == heads.value_dim;
         let n_mixed = heads.n_heads * heads.value_dim;
         let [q, k, v] = if tensors.exists("attn_qkv.weight") {
-            let fused = tensors.linear("attn_qkv.weight", n_embd, widths.iter().sum());
-            let [q, k, v] = widths;
-            [(0, q), (q, k), (q + k, v)].map(|(first, n)| fused.map(|fused| Some(fused.rows(first, n))))
+            fused(tensors, widths).map(|linear| linear.map(Some))
         } else {
             let names = ["attn_q.weight", "attn_k.weight", "attn_v.weight"];
             let is_read = [true, is_own, is_own && (!keys_may_serve || tensors.exists(names[2]))];

@@ -20,6 +20,23 @@ pub(super) type Sums = [[f32; PANEL_ROWS]; TILE];
 /// Four tokens.
 pub(super) type Four<'a> = [QuantizedRows<'a>; TILE];
 
+/// Which activations the blocks of a panel multiply.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The panel's first block, counted from the start of the rows.
+    pub(super) first: usize,
+    /// Blocks that multiply the same activations, one after the other.
+    pub(super) parts: usize,
+}
+
+impl Place {
+    /// The block of activations that block `b` of the panel multiplies.
+    #[inline(always)]
+    pub(super) fn of(self, b: usize) -> usize {
+        (self.first + b) / self.parts
+    }
+}
+
 /// What differs between panels and instructions. A value of type `Proof` proves what a method is compiled for.
 ///
 /// Formats with one kind of panel share everything but [`Pack`].
@@ -33,13 +50,13 @@ pub(super) trait Shape {
     /// Weights per block.
     const BLOCK_LEN: usize;
 
-    /// Rearranges blocks `first ..` of four tokens.
-    fn rearrange(proof: Self::Proof, x: &Four<'_>, first: usize, out: &mut [Self::Tokens]);
-    /// Adds the products of a panel, whose first block is block `first` of the rows, to the sums of four tokens.
+    /// Rearranges what a panel's blocks multiply of four tokens.
+    fn rearrange(proof: Self::Proof, x: &Four<'_>, place: Place, out: &mut [Self::Tokens]);
+    /// Adds the products of a panel to the sums of four tokens.
     fn tile(
         proof: Self::Proof,
         panel: &[Self::Panel],
-        first: usize,
+        place: Place,
         x: &Four<'_>,
         tokens: &[Self::Tokens],
         sums: &mut Sums,
@@ -54,8 +71,8 @@ pub(super) trait Pack<F>: Shape {
 
 /// [`Shape::rearrange`] into lines.
 #[target_feature(enable = "neon")]
-pub(super) fn rearrange<S: Shape>(proof: S::Proof, x: &Four<'_>, first: usize, out: &mut [Line]) {
-    S::rearrange(proof, x, first, bytemuck::cast_slice_mut(out));
+pub(super) fn rearrange<S: Shape>(proof: S::Proof, x: &Four<'_>, place: Place, out: &mut [Line]) {
+    S::rearrange(proof, x, place, bytemuck::cast_slice_mut(out));
 }
 
 /// [`Shape::tile`] of lines.
@@ -63,12 +80,12 @@ pub(super) fn rearrange<S: Shape>(proof: S::Proof, x: &Four<'_>, first: usize, o
 pub(super) fn tile<S: Shape>(
     proof: S::Proof,
     panel: &[Line],
-    first: usize,
+    place: Place,
     x: &Four<'_>,
     tokens: &[Line],
     sums: &mut Sums,
 ) {
-    S::tile(proof, bytemuck::cast_slice(panel), first, x, bytemuck::cast_slice(tokens), sums);
+    S::tile(proof, bytemuck::cast_slice(panel), place, x, bytemuck::cast_slice(tokens), sums);
 }
 
 /// [`Pack::pack`] from bytes into lines.
@@ -87,19 +104,23 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
     const BLOCK_LEN: usize = 32;
 
     #[inline(always)]
-    fn rearrange(_: Dotprod, x: &Four<'_>, first: usize, out: &mut [Quad32]) {
-        quads32(x, first, out);
+    fn rearrange(_: Dotprod, x: &Four<'_>, place: Place, out: &mut [Quad32]) {
+        quads32(x, place, out);
     }
 
     #[inline(always)]
-    fn tile(proof: Dotprod, panel: &[Panel32], first: usize, x: &Four<'_>, tokens: &[Quad32], sums: &mut Sums) {
-        let qs = x.map(|x| &x.qs.as_chunks::<32>().0[first..first + panel.len()]);
-        // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
-        unsafe {
-            if HAS_MIN {
-                dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
-            } else {
-                dotprod::tile32::<false>(proof, panel, qs, tokens, sums);
+    fn tile(proof: Dotprod, panel: &[Panel32], place: Place, x: &Four<'_>, tokens: &[Quad32], sums: &mut Sums) {
+        // Values are read where they lie, one block after the other: parts of the same 32 weights one by one.
+        let n = if place.parts == 1 { panel.len().max(1) } else { 1 };
+        for (i, (panel, tokens)) in panel.chunks(n).zip(tokens.chunks(n)).enumerate() {
+            let qs = x.map(|x| &x.qs.as_chunks::<32>().0[place.of(i * n)..][..panel.len()]);
+            // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
+            unsafe {
+                if HAS_MIN {
+                    dotprod::tile32::<true>(proof, panel, qs, tokens, sums);
+                } else {
+                    dotprod::tile32::<false>(proof, panel, qs, tokens, sums);
+                }
             }
         }
     }
@@ -123,13 +144,13 @@ impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
     const BLOCK_LEN: usize = 32;
 
     #[inline(always)]
-    fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs32]) {
+    fn rearrange(proof: I8mm, x: &Four<'_>, place: Place, out: &mut [Pairs32]) {
         // SAFETY: the proof includes NEON, which the function is compiled for.
-        unsafe { pairs32(proof.neon(), x, first, out) }
+        unsafe { pairs32(proof.neon(), x, place, out) }
     }
 
     #[inline(always)]
-    fn tile(proof: I8mm, panel: &[Panel32Pairs], _: usize, _: &Four<'_>, tokens: &[Pairs32], sums: &mut Sums) {
+    fn tile(proof: I8mm, panel: &[Panel32Pairs], _: Place, _: &Four<'_>, tokens: &[Pairs32], sums: &mut Sums) {
         // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
         unsafe {
             let mut pairs = bytemuck::cast(by_pair(&bytemuck::cast(*sums)));
@@ -161,14 +182,15 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
     const BLOCK_LEN: usize = 256;
 
     #[inline(always)]
-    fn rearrange(_: Dotprod, x: &Four<'_>, first: usize, out: &mut [[f32; TILE]]) {
+    fn rearrange(_: Dotprod, x: &Four<'_>, place: Place, out: &mut [[f32; TILE]]) {
         for (b, out) in out.iter_mut().enumerate() {
-            *out = x.map(|x| x.scales[first + b]);
+            *out = x.map(|x| x.scales[place.first + b]);
         }
     }
 
     #[inline(always)]
-    fn tile(proof: Dotprod, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[[f32; TILE]], sums: &mut Sums) {
+    fn tile(proof: Dotprod, panel: &[Panel256], place: Place, x: &Four<'_>, tokens: &[[f32; TILE]], sums: &mut Sums) {
+        let first = place.first;
         for (b, (panel, scales)) in panel.iter().zip(tokens).enumerate() {
             let qs = x.map(|x| &x.qs.as_chunks::<256>().0[first + b]);
             // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
@@ -209,13 +231,14 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
     const BLOCK_LEN: usize = 256;
 
     #[inline(always)]
-    fn rearrange(proof: I8mm, x: &Four<'_>, first: usize, out: &mut [Pairs256]) {
+    fn rearrange(proof: I8mm, x: &Four<'_>, place: Place, out: &mut [Pairs256]) {
         // SAFETY: the proof includes NEON, which the function is compiled for.
-        unsafe { pairs256(proof.neon(), x, first, out) }
+        unsafe { pairs256(proof.neon(), x, place.first, out) }
     }
 
     #[inline(always)]
-    fn tile(proof: I8mm, panel: &[Panel256], first: usize, x: &Four<'_>, tokens: &[Pairs256], sums: &mut Sums) {
+    fn tile(proof: I8mm, panel: &[Panel256], place: Place, x: &Four<'_>, tokens: &[Pairs256], sums: &mut Sums) {
+        let first = place.first;
         for (b, (panel, qs)) in panel.iter().zip(tokens).enumerate() {
             let scales = x.map(|x| x.scales[first + b]);
             // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.

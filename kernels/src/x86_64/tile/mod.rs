@@ -137,8 +137,12 @@ pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
     out: Out<'_, I, R, T>,
 ) {
     let mut acc = [[i.splat(0.0); T]; R];
-    for b in 0..x.n_cols() / 32 {
-        let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_32>().0[b]);
+    let panels = panels.map(|panel| panel.as_chunks::<VECTORS_32>().0);
+    // Blocks that multiply the same activations, one after the other.
+    let parts = panels[0].len() / (x.n_cols() / 32).max(1);
+    for b in 0..panels[0].len() {
+        let panels = panels.map(|panel| &panel[b]);
+        let b = if parts == 1 { b } else { b / parts };
         let (qs, scales, sums) = (x.qs::<8>(b), x.scales(b), x.sums::<1>(b));
         let mut dots = [[i.zero(); T]; R];
         if format.offset != 0 {

@@ -1,0 +1,52 @@
+//! NVFP4: 64 weights in 36 bytes, `w = s / 2 * CODEBOOK[q]` with a scale `s` for every 16 (E2M1 elements, E4M3 scales).
+//!
+//! ```text
+//! byte 0..4    scales[4]  E4M3 without sign: bit 7 says nothing
+//! byte 4..36   qs[32]     eight bytes for every 16 weights: low nibble: weight i, high nibble: weight i + 8
+//! ```
+//!
+//! A factor of the whole matrix lies in a tensor of its own (`NAME.scale`); it is no part of the format.
+
+use super::mxfp4::CODEBOOK;
+use super::{Blocks32, Unpacked32};
+use bytemuck::{Pod, Zeroable};
+
+/// The block as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BlockNvfp4 {
+    /// A scale for every 16 weights.
+    pub scales: [u8; 4],
+    /// Nibbles.
+    pub qs: [u8; 32],
+}
+
+/// Half of what an E4M3 number stands for, for the codebook holds twice the weights. The one that is no number is 0.
+pub(crate) fn scale(e4m3: u8) -> f32 {
+    const BIAS: u32 = 127 - 7 - 1;
+    let (exponent, mantissa) = (u32::from(e4m3 >> 3 & 15), e4m3 & 7);
+    match (exponent, mantissa) {
+        (15, 7) => 0.0,
+        (0, _) => f32::from(mantissa) * (1.0 / 1024.0),
+        _ => f32::from_bits((exponent + BIAS) << 23 | u32::from(mantissa) << 20),
+    }
+}
+
+/// Each 32 weights become two blocks: the first 16 and zeros, then zeros and the last 16.
+impl Blocks32<4> for BlockNvfp4 {
+    const HAS_MIN: bool = false;
+    const PARTS: usize = 2;
+
+    fn unpack_blocks(&self) -> [Unpacked32; 4] {
+        let mut eights = self.qs.as_chunks::<8>().0.iter();
+        core::array::from_fn(|part| {
+            let mut qs = [0; 32];
+            for (i, &byte) in eights.next().into_iter().flatten().enumerate() {
+                let first = part % 2 * 16 + i;
+                qs[first] = CODEBOOK[usize::from(byte & 15)];
+                qs[first + 8] = CODEBOOK[usize::from(byte >> 4)];
+            }
+            Unpacked32 { qs, d: scale(self.scales[part]), m: 0.0 }
+        })
+    }
+}
