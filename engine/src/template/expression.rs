@@ -280,7 +280,7 @@ impl<'t> Interpreter<'t> {
                     return Ok(found.clone());
                 }
             }
-            (Value::List(list), _) if list.kind() != ListKind::Generator => {
+            (Value::List(list), _) if list.is_sequence() => {
                 if let Some(index) = index.as_int() {
                     return Ok(
                         position(index, list.items().len()).map_or(Value::Undefined, |at| list.items()[at].clone())

@@ -328,7 +328,7 @@ impl<'t> Interpreter<'t> {
         if definition.uses_kwargs {
             let mut kwargs = Vec::new();
             for (name, value) in arguments.keyword.drain(..) {
-                kwargs.push((keyword_text(&name, &self.budget)?, value));
+                kwargs.push((keyword_text(name, &self.budget)?, value));
             }
             let kwargs = self.budget.map(kwargs)?;
             self.bind("kwargs", kwargs)?;
