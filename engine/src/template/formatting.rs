@@ -10,7 +10,7 @@ use super::python::{write_repr, write_str};
 use super::text::Text;
 use super::value::{ListKind, Value};
 
-/// `format % arguments`: directives with flags, width and precision, and with keys where the arguments are a dictionary.
+/// `format % arguments`: directives with flags, width and precision, and keys where the arguments are a dictionary.
 pub(super) fn percent_format(format: &Text, arguments: &Value, budget: &Budget) -> Outcome<Value> {
     const WRONG: ErrorKind = ErrorKind::Arguments("%");
     let mut values = match arguments {
