@@ -351,6 +351,32 @@ fn hostile_templates_are_stopped() {
     attack("long name", &format!("{{{{ {} }}}}", "n".repeat(9999)), |kind| *kind == ErrorKind::NameTooLong);
 }
 
+/// Messages nested as deeply as any may be, given to what recurses: text or an error, never the end of the stack.
+#[test]
+fn deep_messages_are_walked_or_refused() {
+    let nested = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
+    for (open, close) in [("[", "]"), ("{\"a\": ", "}"), ("[[1, 2], {\"a\": ", "}]")] {
+        for n in [1, 10, 20, 45] {
+            let Ok(json) = serde_json::from_str::<Json>(&nested(open, close, n)) else { continue };
+            let Ok(content) = template_value::value(&json) else { continue };
+            let variables = [("x", content)];
+            for source in [
+                "{{ x }}{{ x|tojson(indent=2) }}{{ x == x }}{{ [x, x]|map('string')|join }}",
+                "{% macro f(v) %}{% if v is mapping %}{% for k in v %}{{ f(v[k]) }}{% endfor %}{% elif v is sequence %}\
+                 {% for e in v %}{{ f(e) }}{% endfor %}{% else %}{{ v }}{% endif %}{% endmacro %}{{ f(x) }}",
+                "{% for e in [x] recursive %}{% if e is mapping %}{{ loop(e.values()) }}{% elif e is sequence %}\
+                 {{ loop(e) }}{% else %}{{ e }}{% endif %}{% endfor %}",
+            ] {
+                let context = Context { variables: &variables, ..context(Value::messages(&[])) };
+                match Template::compile(source, None, None).unwrap().render(&context) {
+                    Ok(text) => assert!(text.as_str().contains('1'), "{open} {n}: {source}"),
+                    Err(error) => assert!(n > 10 && error.kind == ErrorKind::Nesting, "{open} {n}: {error}: {source}"),
+                }
+            }
+        }
+    }
+}
+
 /// Long but honest: flat chains of operators, filters and branches, and a long conversation.
 #[test]
 fn long_templates_and_conversations_render() {

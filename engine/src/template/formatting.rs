@@ -113,7 +113,7 @@ impl<'t> Interpreter<'t> {
         } else if let Ok(index) = name.parse::<usize>() {
             arguments.positional.get(index)
         } else {
-            arguments.keyword.iter().find(|(keyword, _)| keyword == name).map(|(_, value)| value)
+            arguments.keyword.iter().find(|(keyword, _)| keyword.as_str() == name).map(|(_, value)| value)
         };
         let mut value = first.ok_or(WRONG)?.clone();
         while !path.is_empty() {

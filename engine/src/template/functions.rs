@@ -6,9 +6,7 @@ use super::expression::CallArguments;
 use super::integers;
 use super::interpreter::Interpreter;
 use super::python::to_str;
-use super::text::Text;
 use super::value::{ListKind, Loop, Value};
-use alloc::borrow::Cow;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -123,21 +121,10 @@ pub(super) fn entries(
         _ => return Err(ErrorKind::Arguments(callee)),
     }
     for (name, value) in arguments.keyword {
-        let key = keyword_text(name, budget)?;
+        let key = name.into_text(budget)?;
         insert(&mut entries, key, value, budget)?;
     }
     Ok(entries)
-}
-
-/// The name of a keyword argument. One that `**` took out of a dictionary may be a message's.
-pub(super) fn keyword_text(name: Cow<'_, str>, budget: &Budget) -> Outcome<Value> {
-    match name {
-        Cow::Borrowed(name) => budget.literal(name),
-        Cow::Owned(name) => {
-            budget.take(name.len())?;
-            budget.text(Text::message(name))
-        }
-    }
 }
 
 /// Python's `dict[key] = value`.

@@ -122,7 +122,10 @@ impl<'t> Interpreter<'t> {
             "iterable" => {
                 matches!(value, Value::Text(_) | Value::Map(_) | Value::List(_) | Value::Loop(_) | Value::Undefined)
             }
-            "callable" => matches!(value, Value::Function(_) | Value::Method(_) | Value::Macro(_) | Value::Undefined),
+            "callable" => matches!(
+                value,
+                Value::Function(_) | Value::Method(_) | Value::Macro(_) | Value::Loop(_) | Value::Undefined
+            ),
             "escaped" => false,
             "filter" => value.as_text().is_some_and(|name| is_filter(name.as_str())),
             "test" => value.as_text().is_some_and(|name| TESTS.contains(&name.as_str())),
