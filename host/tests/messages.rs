@@ -55,7 +55,11 @@ fn every_key_of_a_message_says_what_it_expects() {
         (json!(null), "tool_calls[1]: expected an object, found null"),
         (json!({"id": 1}), "tool_calls[1].id: expected a string or null, found a number"),
         (json!({"type": {}}), "tool_calls[1].type: expected a string or null, found an object"),
-        (json!({"id": "1"}), "tool_calls[1].function: expected an object, found nothing"),
+        (json!({"name": 1}), "tool_calls[1].name: expected a string, found a number"),
+        (
+            json!({"name": "f", "arguments": []}),
+            "tool_calls[1].arguments: expected an object, or its JSON as a string, found a list",
+        ),
         (json!({"function": "f"}), "tool_calls[1].function: expected an object, found a string"),
         (json!({"function": {}}), "tool_calls[1].function.name: expected a string, found nothing"),
         (json!({"function": {"name": []}}), "tool_calls[1].function.name: expected a string, found a list"),
