@@ -93,17 +93,26 @@ fn check_calls(key: &str, calls: &Json) -> Result<(), String> {
                 expect(json, &format!("{place}.{key}"), "a string or null", |json| json.is_string() || json.is_null())?;
             }
         }
-        let function = required(call, &place, "function", "an object", Json::is_object)?;
-        let place = format!("{place}.function");
-        required(function, &place, "name", "a string", Json::is_string)?;
-        match function.get("arguments") {
-            None => Ok(()),
-            Some(arguments) => {
-                expect(arguments, &format!("{place}.arguments"), "an object, or its JSON as a string", |json| {
-                    json.is_object() || json.is_string() || json.is_null()
-                })
+        // Some templates take calls whose name and arguments stand in the call itself.
+        let (function, place) = match call.get("function") {
+            Some(function) => {
+                let place = format!("{place}.function");
+                expect(function, &place, "an object", Json::is_object)?;
+                required(function, &place, "name", "a string", Json::is_string)?;
+                (function, place)
             }
-        }
+            None => (call, place),
+        };
+        let holds: [(&str, &str, fn(&Json) -> bool); 2] = [
+            ("name", "a string", Json::is_string),
+            ("arguments", "an object, or its JSON as a string", |json| {
+                json.is_object() || json.is_string() || json.is_null()
+            }),
+        ];
+        holds.into_iter().try_for_each(|(key, expected, holds)| match function.get(key) {
+            Some(json) => expect(json, &format!("{place}.{key}"), expected, holds),
+            None => Ok(()),
+        })
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::gguf_writer::{GgufWriter, Value};
 use nanocamelid_engine::gguf::Gguf;
+use nanocamelid_engine::template::Text;
 use nanocamelid_engine::tokenizer::{StreamDecoder, Tokenizer, TokenizerError};
 
 /// `tokenizer.ggml.token_type`: an ordinary piece.
@@ -124,4 +125,17 @@ pub fn bytes_of(tokenizer: &Tokenizer<'_>, ids: &[u32]) -> Vec<u8> {
     let mut bytes = Vec::new();
     ids.iter().for_each(|&id| tokenizer.decode_into(id, true, &mut bytes));
     bytes
+}
+
+/// Asserts that no control token takes a byte of a message. The ids are those of [`bpe`] without merges and with the
+/// control tokens `tokens`: everything else is one byte.
+pub fn assert_messages_are_text(name: &str, text: &Text, ids: &[u32], tokens: &[&str]) {
+    let mut at = 0;
+    for &id in ids {
+        let len = id.checked_sub(256).map_or(1, |control| tokens[control as usize].len());
+        let is_message = text.from_messages().iter().any(|range| range.start < at + len && at < range.end);
+        assert!(id < 256 || !is_message, "{name}: {} at byte {at} of {:?}", tokens[id as usize - 256], text.as_str());
+        at += len;
+    }
+    assert_eq!(at, text.len(), "{name}");
 }

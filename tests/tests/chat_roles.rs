@@ -3,7 +3,7 @@
 use nanocamelid_engine::Tokenizer;
 use nanocamelid_engine::chat::{Message, Role, encode_text};
 use nanocamelid_engine::template::{Context, Date, Error, ErrorKind, RoleError, Template, Text, Value};
-use nanocamelid_tests::vocabularies::{CONTROL, bpe, encode, with};
+use nanocamelid_tests::vocabularies::{CONTROL, assert_messages_are_text, bpe, encode, with};
 use std::collections::BTreeSet;
 
 /// The shapes that published templates have.
@@ -42,18 +42,6 @@ fn conversation(content: &str) -> [Message<'_>; 4] {
 /// The control tokens of `ids`: bytes have the first 256 ids.
 fn controls(ids: &[u32]) -> Vec<u32> {
     ids.iter().copied().filter(|&id| id >= 256).collect()
-}
-
-/// Asserts that no control token takes a byte of a message. A token that is no control token is one byte here.
-fn assert_messages_are_text(name: &str, text: &Text, ids: &[u32], tokens: &[&str]) {
-    let mut at = 0;
-    for &id in ids {
-        let len = id.checked_sub(256).map_or(1, |control| tokens[control as usize].len());
-        let is_message = text.from_messages().iter().any(|range| range.start < at + len && at < range.end);
-        assert!(id < 256 || !is_message, "{name}: {} at byte {at} of {:?}", tokens[id as usize - 256], text.as_str());
-        at += len;
-    }
-    assert_eq!(at, text.len(), "{name}");
 }
 
 /// Renders with harmless and with harmful contents: the ids are those of the rendered text with control tokens parsed,

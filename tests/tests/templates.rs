@@ -6,20 +6,16 @@ use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use serde_json::Value as Json;
 use std::time::{Duration, Instant};
 
+/// What the command makes of JSON.
+#[path = "../../host/src/template_value.rs"]
+mod template_value;
+
+fn value(json: &Json) -> Value {
+    template_value::value(json).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
-
-/// A JSON value as a template sees it, its strings being a message's.
-fn value(json: &Json) -> Value {
-    match json {
-        Json::Null => Value::None,
-        Json::Bool(b) => Value::Bool(*b),
-        Json::Number(n) => n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap()), Value::Int),
-        Json::String(s) => Value::message_text(s.as_str()),
-        Json::Array(items) => Value::list(items.iter().map(value).collect()).unwrap(),
-        Json::Object(entries) => Value::map(entries.iter().map(|(k, v)| (k.clone(), value(v))).collect()).unwrap(),
-    }
-}
 
 fn context(messages: Value) -> Context<'static> {
     Context { messages, add_generation_prompt: true, date: Date::parse("2026-07-26").ok(), variables: &[] }
@@ -131,7 +127,7 @@ fn language_equals_jinja() {
         }
         n_rows += 1;
     }
-    assert!(n_rows > 1000);
+    assert!(n_rows > 2400);
 }
 
 /// What of a rendering came from messages.
@@ -182,6 +178,25 @@ fn message_text_is_told_from_template_text() {
         ("m.content.partition('b')[2]", "abc", "<c>"),
         ("m.content.removeprefix('a')", "abc", "<bc>"),
         ("m.content if m.content else 'x'", "", "x"),
+        ("'ab'.center(6, m.content)", "*", "<**>ab<**>"),
+        ("'ab'.ljust(4, m.content)", "*", "ab<**>"),
+        ("m.content|center(4)", "ab", " <ab> "),
+        ("m.content|truncate(5, end='..')", "abc def ghi jkl", "<abc>.."),
+        ("('abc ' * 9)|truncate(5, end=m.content)", "!", "abc<!>"),
+        ("strftime_now(m.content)", "%Y|", "<2026|>"),
+        ("strftime_now('%Y')", "", "2026"),
+        ("[1, 2]|tojson(separators=(m.content, ':'))", ",", "[1<,>2]"),
+        ("{'a': 1}|tojson(separators=(',', m.content))", ":", "{\"a\"<:>1}"),
+        ("[1]|tojson(indent=m.content)", " ", "[\n< >1\n]"),
+        ("'%4s|%r' % (m.content, m.content)", "ab", "  <ab>|'<ab>'"),
+        ("'%(x)s' % {'x': m.content}", "ab", "<ab>"),
+        ("'{:*>4}'.format(m.content)", "ab", "**<ab>"),
+        ("'{x[0].content!r}'.format(x=messages)", "ab", "'<ab>'"),
+        ("m.content.format('a')", "{:*>3}|", "<**>a<|>"),
+        ("m.content % 'a'", "%3s|", "<  >a<|>"),
+        ("([m]|groupby('content'))[0].grouper", "ab", "<ab>"),
+        ("[m.content]|slice(2, 'x')|list", "ab", "[['<ab>'], ['x']]"),
+        ("dict(**{m.content: 1})|tojson", "ab", "{\"<ab>\": 1}"),
     ] {
         let source = format!("{{% set m = messages[0] %}}{{{{ {expression} }}}}");
         assert_eq!(marked(&source, content), expected, "{expression}");
@@ -189,6 +204,11 @@ fn message_text_is_told_from_template_text() {
     let through_macro =
         "{% macro f(x) %}[{{ x }}{{ caller() }}]{% endmacro %}{% call f(messages[0].content) %}y{% endcall %}";
     assert_eq!(marked(through_macro, "ab"), "[<ab>y]");
+    let through_kwargs = "{% macro f() %}{{ varargs[0] }}{{ kwargs }}{% endmacro %}{% set c = messages[0].content %}";
+    assert_eq!(marked(&format!("{through_kwargs}{{{{ f(*[c], **{{c: c}}) }}}}"), "ab"), "<ab>{'<ab>': '<ab>'}");
+    let through_loop = "{% for x in ['a', [messages[0].content]] recursive %}{{ loop(x) if x is not string else x }}\
+                        {% endfor %}{% print messages[0].content %}";
+    assert_eq!(marked(through_loop, "b"), "a<bb>");
     let through_block = "{% set ns = namespace() %}{% set ns.x %}a{{ messages[0].content }}{% endset %}";
     assert!(render(through_block, &user("b")).is_ok());
     assert_eq!(marked("{% set x | upper %}a{{ messages[0].content }}{% endset %}{{ x }}", "b"), "A<B>");
@@ -329,6 +349,32 @@ fn hostile_templates_are_stopped() {
     });
     attack("comments", &"{#".repeat(100_000), |kind| matches!(kind, ErrorKind::Unclosed(_)));
     attack("long name", &format!("{{{{ {} }}}}", "n".repeat(9999)), |kind| *kind == ErrorKind::NameTooLong);
+}
+
+/// Messages nested as deeply as any may be, given to what recurses: text or an error, never the end of the stack.
+#[test]
+fn deep_messages_are_walked_or_refused() {
+    let nested = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
+    for (open, close) in [("[", "]"), ("{\"a\": ", "}"), ("[[1, 2], {\"a\": ", "}]")] {
+        for n in [1, 10, 20, 45] {
+            let Ok(json) = serde_json::from_str::<Json>(&nested(open, close, n)) else { continue };
+            let Ok(content) = template_value::value(&json) else { continue };
+            let variables = [("x", content)];
+            for source in [
+                "{{ x }}{{ x|tojson(indent=2) }}{{ x == x }}{{ [x, x]|map('string')|join }}",
+                "{% macro f(v) %}{% if v is mapping %}{% for k in v %}{{ f(v[k]) }}{% endfor %}{% elif v is sequence %}\
+                 {% for e in v %}{{ f(e) }}{% endfor %}{% else %}{{ v }}{% endif %}{% endmacro %}{{ f(x) }}",
+                "{% for e in [x] recursive %}{% if e is mapping %}{{ loop(e.values()) }}{% elif e is sequence %}\
+                 {{ loop(e) }}{% else %}{{ e }}{% endif %}{% endfor %}",
+            ] {
+                let context = Context { variables: &variables, ..context(Value::messages(&[])) };
+                match Template::compile(source, None, None).unwrap().render(&context) {
+                    Ok(text) => assert!(text.as_str().contains('1'), "{open} {n}: {source}"),
+                    Err(error) => assert!(n > 10 && error.kind == ErrorKind::Nesting, "{open} {n}: {error}: {source}"),
+                }
+            }
+        }
+    }
 }
 
 /// Long but honest: flat chains of operators, filters and branches, and a long conversation.

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::error::{ErrorKind, Outcome};
 use super::integers::compare_float;
-use super::value::{ListKind, Value};
+use super::value::Value;
 use alloc::rc::Rc;
 use core::cmp::Ordering;
 
@@ -56,7 +56,7 @@ impl Value {
                 budget.scan(a.len().min(b.len()))?;
                 Ok(Some(a.as_str().cmp(b.as_str())))
             }
-            (Self::List(a), Self::List(b)) if a.kind() == b.kind() && a.kind() != ListKind::Generator => {
+            (Self::List(a), Self::List(b)) if a.kind() == b.kind() && a.is_plain() => {
                 for (a, b) in a.items().iter().zip(b.items()) {
                     if !a.equals(b, budget)? {
                         return a.compare(b, budget);

@@ -101,6 +101,18 @@ impl Date {
         (1 + 365 * years + years / 4 - years / 100 + years / 400 + self.day_of_year()) % 7
     }
 
+    /// Year and number of the week by ISO 8601: the first week is the one with the first Thursday.
+    fn iso_week(&self) -> (u16, u32) {
+        let days = |year: u16| 337 + i64::from(days_in_month(year, 2));
+        let thursday = i64::from(self.day_of_year()) + 3 - i64::from((self.weekday() + 6) % 7);
+        let (year, thursday) = match thursday {
+            day if day < 0 => (self.year - 1, day + days(self.year - 1)),
+            day if day >= days(self.year) => (self.year + 1, day - days(self.year)),
+            day => (self.year, day),
+        };
+        (year, thursday as u32 / 7 + 1)
+    }
+
     /// C's `strftime` in the C locale; an unknown directive stays as it is. `-` after the percent sign leaves out
     /// padding.
     pub fn format(&self, format: &str) -> String {
@@ -148,12 +160,33 @@ impl Date {
             'j' => number(self.day_of_year() + 1, 3),
             'u' => format!("{}", (self.weekday() + 6) % 7 + 1),
             'w' => format!("{}", self.weekday()),
+            'U' => number((self.day_of_year() + 7 - self.weekday()) / 7, 2),
+            'W' => number((self.day_of_year() + 7 - (self.weekday() + 6) % 7) / 7, 2),
+            'V' => number(self.iso_week().1, 2),
+            'G' => format!("{}", self.iso_week().0),
+            'C' => number(u32::from(self.year / 100), 2),
             'H' => number(hour, 2),
+            'k' => {
+                if unpadded {
+                    format!("{hour}")
+                } else {
+                    format!("{hour:2}")
+                }
+            }
+            'l' => {
+                if unpadded {
+                    format!("{hour12}")
+                } else {
+                    format!("{hour12:2}")
+                }
+            }
             'I' => number(hour12, 2),
             'M' => number(minute, 2),
             'S' => number(second, 2),
             'f' => "000000".into(),
             'p' => if hour < 12 { "AM" } else { "PM" }.into(),
+            'P' => if hour < 12 { "am" } else { "pm" }.into(),
+            'r' => self.format("%I:%M:%S %p"),
             'F' => self.format("%Y-%m-%d"),
             'T' | 'X' => self.format("%H:%M:%S"),
             'R' => self.format("%H:%M"),
@@ -189,6 +222,24 @@ mod tests {
             "26 Jul 2026|Sunday Sun|July|207|26.7.26|2026-07-26|26|100%|%q|%"
         );
         assert_eq!(Date::new(2024, 2, 5).unwrap().format("%d %-d %e %a %H:%M:%S %I %p"), "05 5  5 Mon 00:00:00 12 AM");
+    }
+
+    /// What glibc prints.
+    #[test]
+    fn weeks_are_counted_like_c() {
+        for (date, expected) in [
+            ("2026-07-26", "30 29 2026-30"),
+            ("2024-12-30", "52 53 2025-01"),
+            ("2021-01-01", "00 00 2020-53"),
+            ("2020-12-31", "52 52 2020-53"),
+            ("2023-01-01", "01 00 2022-52"),
+            ("2016-01-03", "01 00 2015-53"),
+            ("2000-02-29", "09 09 2000-09"),
+        ] {
+            assert_eq!(Date::parse(date).unwrap().format("%U %W %G-%V"), expected, "{date}");
+        }
+        assert_eq!(Date::parse("0001-01-01").unwrap().format("%V"), "01");
+        assert_eq!(Date::parse("2026-07-26").unwrap().format("%C|%r|%k|%-k|%l|%-l|%P"), "20|12:00:00 AM| 0|0|12|12|am");
     }
 
     #[test]

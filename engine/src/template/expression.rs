@@ -1,6 +1,7 @@
 //! Evaluates expressions.
 
 use super::ast::{Arguments, Comparison, Expression, Suffix};
+use super::budget::Budget;
 use super::comparison::lookup;
 use super::error::{ErrorKind, Outcome};
 use super::functions::Function;
@@ -11,15 +12,40 @@ use super::operators::{arithmetic, contains, negative, slice};
 use super::python::write_str;
 use super::text::Text;
 use super::value::{ListKind, Value};
-use alloc::borrow::Cow;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+
+/// The name of a keyword argument.
+#[derive(Clone)]
+pub(super) enum Keyword<'t> {
+    /// It stands in the template.
+    Name(&'t str),
+    /// A key of what `**` took apart, which may be a message's.
+    Key(Rc<Text>),
+}
+
+impl Keyword<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Name(name) => name,
+            Self::Key(key) => key.as_str(),
+        }
+    }
+
+    /// The name as a string of its origin.
+    pub(super) fn into_text(self, budget: &Budget) -> Outcome<Value> {
+        match self {
+            Self::Name(name) => budget.literal(name),
+            Self::Key(key) => Ok(Value::Text(key)),
+        }
+    }
+}
 
 /// Evaluated arguments of a call.
 #[derive(Default)]
 pub(super) struct CallArguments<'t> {
     pub(super) positional: Vec<Value>,
-    pub(super) keyword: Vec<(Cow<'t, str>, Value)>,
+    pub(super) keyword: Vec<(Keyword<'t>, Value)>,
     /// The body of a `{% call %}`.
     pub(super) caller: Option<Value>,
 }
@@ -37,7 +63,7 @@ impl CallArguments<'_> {
             *slot = Some(value);
         }
         for (name, value) in self.keyword {
-            match names.iter().position(|known| name == *known) {
+            match names.iter().position(|known| name.as_str() == *known) {
                 Some(at) if bound[at].is_none() => bound[at] = Some(value),
                 _ => return Err(wrong),
             }
@@ -219,21 +245,21 @@ impl<'t> Interpreter<'t> {
 
     pub(super) fn arguments(&mut self, arguments: &'t Arguments) -> Outcome<CallArguments<'t>> {
         let mut positional = self.all(&arguments.positional)?;
-        let named = arguments.keyword.iter().map(|(name, value)| Ok((Cow::Borrowed(&**name), self.evaluate(value)?)));
-        let mut keyword: Vec<(Cow<'t, str>, Value)> = named.collect::<Outcome<_>>()?;
+        let named = arguments.keyword.iter().map(|(name, value)| Ok((Keyword::Name(name), self.evaluate(value)?)));
+        let mut keyword: Vec<(Keyword<'t>, Value)> = named.collect::<Outcome<_>>()?;
         if let Some(more) = &arguments.more_positional {
             positional.extend(self.evaluate(more)?.iterate(&self.budget)?);
         }
         if let Some(more) = &arguments.more_keyword {
             let Value::Map(map) = self.evaluate(more)? else { return Err(ErrorKind::Type("**")) };
             for (name, value) in map.entries() {
-                let name = name.as_text().ok_or(ErrorKind::Type("**"))?.as_str();
-                self.budget.take(name.len() + size_of::<(Cow<'_, str>, Value)>())?;
+                let name = name.as_text().ok_or(ErrorKind::Type("**"))?;
+                self.budget.take(size_of::<(Keyword<'_>, Value)>())?;
                 self.budget.step(keyword.len())?;
-                if keyword.iter().any(|(known, _)| known == name) {
+                if keyword.iter().any(|(known, _)| known.as_str() == name.as_str()) {
                     return Err(ErrorKind::Arguments("**"));
                 }
-                keyword.push((Cow::Owned(name.into()), value.clone()));
+                keyword.push((Keyword::Key(Rc::clone(name)), value.clone()));
             }
         }
         Ok(CallArguments { positional, keyword, caller: None })
@@ -280,7 +306,7 @@ impl<'t> Interpreter<'t> {
                     return Ok(found.clone());
                 }
             }
-            (Value::List(list), _) if list.kind() != ListKind::Generator => {
+            (Value::List(list), _) if list.is_sequence() => {
                 if let Some(index) = index.as_int() {
                     return Ok(
                         position(index, list.items().len()).map_or(Value::Undefined, |at| list.items()[at].clone())

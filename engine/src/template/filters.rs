@@ -55,10 +55,8 @@ impl<'t> Interpreter<'t> {
             }
             "items" => {
                 let [] = arguments.bind("items", [])?;
-                if matches!(value, Value::Undefined) {
-                    return budget.list(ListKind::List, Vec::new());
-                }
-                items(&value, budget)
+                let items = if matches!(value, Value::Undefined) { Vec::new() } else { items(&value, budget)? };
+                budget.list(ListKind::Generator, items)
             }
             "list" => {
                 let [] = arguments.bind("list", [])?;

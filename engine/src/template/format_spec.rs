@@ -16,9 +16,11 @@ pub(super) struct Spec {
     /// `<`, `>`, `^` or `=`; `None` for what the value's type asks for.
     align: Option<char>,
     /// `-`, `+` or a space.
-    sign: char,
+    sign: Option<char>,
     /// Whether other bases show theirs.
     alternate: bool,
+    /// Whether zeros fill up numbers.
+    zero: bool,
     /// What stands between groups of three digits.
     separator: Option<char>,
     width: usize,
@@ -51,8 +53,12 @@ impl Rest<'_> {
         digits.parse().ok().filter(|n| *n <= MAX_WIDTH).map(Some).ok_or(UNSUPPORTED)
     }
 
-    fn precision(&mut self) -> Outcome<Option<usize>> {
-        if self.take(|c| c == '.').is_none() { Ok(None) } else { self.number() }
+    /// The digits behind a point; `missing` stands for those that are not there.
+    fn precision(&mut self, missing: Option<usize>) -> Outcome<Option<usize>> {
+        if self.take(|c| c == '.').is_none() {
+            return Ok(None);
+        }
+        self.number()?.or(missing).map(Some).ok_or(ErrorKind::Arguments("format"))
     }
 }
 
@@ -65,49 +71,64 @@ impl Spec {
         if text.chars().nth(1).is_some_and(is_align) {
             fill = rest.take(|_| true);
         }
-        let mut align = rest.take(is_align);
-        let sign = rest.take(|c| matches!(c, '-' | '+' | ' ')).unwrap_or('-');
+        let align = rest.take(is_align);
+        let sign = rest.take(|c| matches!(c, '-' | '+' | ' '));
         let alternate = rest.take(|c| c == '#').is_some();
-        if rest.take(|c| c == '0').is_some() {
-            fill = fill.or(Some('0'));
-            align = align.or(Some('='));
-        }
+        let zero = rest.take(|c| c == '0').is_some();
         let width = rest.number()?.unwrap_or(0);
         let separator = rest.take(|c| matches!(c, ',' | '_'));
-        let precision = rest.precision()?;
+        let precision = rest.precision(None)?;
         let kind = rest.take(|c| c.is_ascii_alphabetic() || c == '%');
-        if !rest.0.is_empty() {
+        if !rest.0.is_empty() || separator.is_some() && zero {
             return Err(UNSUPPORTED);
         }
-        Ok(Self { fill: fill.unwrap_or(' '), align, sign, alternate, separator, width, precision, kind })
+        let fill = fill.unwrap_or(if zero { '0' } else { ' ' });
+        Ok(Self { fill, align, sign, alternate, zero, separator, width, precision, kind })
     }
 
     /// A directive behind its `%` and key, and the bytes it takes.
     pub(super) fn of_directive(text: &str) -> Outcome<(Self, usize)> {
         let mut rest = Rest(text);
-        let (mut sign, mut left, mut zero, mut alternate) = ('-', false, false, false);
+        let (mut sign, mut left, mut zero, mut alternate) = (None, false, false, false);
         while let Some(flag) = rest.take(|c| matches!(c, '-' | '+' | ' ' | '#' | '0')) {
             match flag {
                 '-' => left = true,
                 '0' => zero = true,
                 '#' => alternate = true,
-                '+' => sign = '+',
-                _ if sign == '-' => sign = ' ',
-                _ => {}
+                '+' => sign = Some('+'),
+                _ => sign = sign.or(Some(' ')),
             }
         }
         let width = rest.number()?.unwrap_or(0);
-        let precision = rest.precision()?;
+        let precision = rest.precision(Some(0))?;
         let kind = rest.take(|c| c.is_ascii_alphabetic()).ok_or(UNSUPPORTED)?;
-        let is_text = matches!(kind, 's' | 'r');
-        let (fill, align) = match (left, zero && !is_text) {
-            (true, _) => (' ', '<'),
-            (_, true) => ('0', '='),
-            _ => (' ', '>'),
+        zero &= !left && !matches!(kind, 's' | 'r');
+        let align = match (left, zero) {
+            (true, _) => '<',
+            (_, true) => '=',
+            _ => '>',
         };
-        let spec =
-            Self { fill, align: Some(align), sign, alternate, separator: None, width, precision, kind: Some(kind) };
+        let fill = if zero { '0' } else { ' ' };
+        let (align, kind) = (Some(align), Some(kind));
+        let spec = Self { fill, align, sign, alternate, zero, separator: None, width, precision, kind };
         Ok((spec, text.len() - rest.0.len()))
+    }
+
+    /// Whether a field of `str.format` may write this value so. A directive may write everything as text.
+    pub(super) fn check(&self, value: &Value) -> Outcome<()> {
+        let holds = match value {
+            Value::Text(_) => {
+                let plain = self.sign.is_none() && !self.alternate && self.separator.is_none();
+                matches!(self.kind, None | Some('s')) && plain && self.align != Some('=')
+            }
+            Value::Float(_) => !matches!(self.kind, Some('s' | 'd' | 'x' | 'X' | 'o' | 'b')),
+            value if integers::is_integer(value) => {
+                let is_whole = matches!(self.kind, None | Some('d' | 'x' | 'X' | 'o' | 'b'));
+                self.kind != Some('s') && !(is_whole && self.precision.is_some())
+            }
+            _ => false,
+        };
+        if holds { Ok(()) } else { Err(ErrorKind::Arguments("format")) }
     }
 
     /// Appends a value; what fills up has the origin of the byte `at` of `format`.
@@ -118,27 +139,31 @@ impl Spec {
         out: &mut Text,
         budget: &Budget,
     ) -> Outcome<()> {
-        let (body, default) = match (self.kind, value) {
-            (Some('s' | 'r'), _) | (None, Value::Text(_)) => (self.text(value, budget)?, '<'),
-            (None, Value::Int(_) | Value::BigInt(_) | Value::Float(_)) => (Text::literal(self.number(value)?), '>'),
-            (None, _) => (self.text(value, budget)?, '<'),
-            _ => (Text::literal(self.number(value)?), '>'),
+        let is_text = matches!(self.kind, Some('s' | 'r')) || self.kind.is_none() && matches!(value, Value::Text(_));
+        let (body, n_front) = if is_text {
+            (self.text(value, budget)?, 0)
+        } else {
+            let (front, digits) = self.number(value)?;
+            (Text::literal(front.clone() + &digits), front.len())
         };
         budget.take(body.cost() + self.width * self.fill.len_utf8())?;
         let missing = self.width.saturating_sub(body.as_str().chars().count());
-        let n_signs = match self.align.unwrap_or(default) {
-            '=' => usize::from(body.as_str().starts_with(['-', '+', ' '])),
-            _ => 0,
+        let default = match (is_text, self.zero) {
+            (true, _) => '<',
+            (_, true) => '=',
+            _ => '>',
         };
-        let left = match self.align.unwrap_or(default) {
-            '<' => 0,
-            '^' => missing / 2,
-            _ => missing,
+        // Zeros go between a sign and the digits.
+        let (n_front, left) = match self.align.unwrap_or(default) {
+            '<' => (0, 0),
+            '^' => (0, missing / 2),
+            '=' => (n_front, missing),
+            _ => (0, missing),
         };
         let fill = |n| core::iter::repeat_n(self.fill, n).collect::<String>();
-        out.push_slice(&body, 0..n_signs);
+        out.push_slice(&body, 0..n_front);
         out.push_derived(&fill(left), format, at);
-        out.push_slice(&body, n_signs..body.len());
+        out.push_slice(&body, n_front..body.len());
         out.push_derived(&fill(missing - left), format, at);
         Ok(())
     }
@@ -155,48 +180,44 @@ impl Spec {
         Ok(text.slice(0..end))
     }
 
-    /// A number with its sign.
-    fn number(&self, value: &Value) -> Outcome<String> {
+    /// The sign and prefix of a number, and its digits.
+    fn number(&self, value: &Value) -> Outcome<(String, String)> {
         const WRONG: ErrorKind = ErrorKind::Arguments("format");
-        let kind = self.kind.unwrap_or(if matches!(value, Value::Float(_)) { 'g' } else { 'd' });
-        let written = match kind {
-            'd' | 'i' | 'u' => match value {
-                Value::Float(x) => integers::truncated(*x).ok_or(WRONG).and_then(|n| decimal(&n))?,
+        let x = || value.as_f64().ok_or(WRONG);
+        let mut prefix = "";
+        let written = match self.kind {
+            Some('d' | 'i' | 'u') => match value {
+                Value::Float(x) => decimal(&integers::truncated(*x).ok_or(WRONG)?)?,
                 other => decimal(other)?,
             },
-            'x' | 'X' | 'o' | 'b' => {
+            None if matches!(value, Value::Float(_)) && self.precision.is_none() => super::python::float(x()?),
+            None if integers::is_integer(value) => decimal(value)?,
+            Some(kind @ ('x' | 'X' | 'o' | 'b')) => {
                 let n = integers::as_i128(value).ok_or(WRONG)?;
-                let (digits, prefix) = match (kind, n.unsigned_abs()) {
+                let digits;
+                (digits, prefix) = match (kind, n.unsigned_abs()) {
                     ('x', n) => (format!("{n:x}"), "0x"),
                     ('X', n) => (format!("{n:X}"), "0X"),
                     ('o', n) => (format!("{n:o}"), "0o"),
                     (_, n) => (format!("{n:b}"), "0b"),
                 };
-                format!("{}{}{digits}", if n < 0 { "-" } else { "" }, if self.alternate { prefix } else { "" })
+                if n < 0 { format!("-{digits}") } else { digits }
             }
-            'f' | 'F' | 'e' | 'E' | '%' => {
-                let x = value.as_f64().ok_or(WRONG)?;
-                float(x, kind, self.precision.unwrap_or(6))
-            }
-            'g' if self.kind.is_none() && self.precision.is_none() => {
-                super::python::float(value.as_f64().ok_or(WRONG)?)
-            }
+            Some(kind @ ('f' | 'F' | 'e' | 'E' | 'g' | 'G' | '%')) => float(x()?, kind, self.precision.unwrap_or(6)),
             _ => return Err(UNSUPPORTED),
         };
         let (sign, digits) = match written.strip_prefix('-') {
-            Some(digits) => ("-", digits),
-            None => (
-                if self.sign == '+' {
-                    "+"
-                } else if self.sign == ' ' {
-                    " "
-                } else {
-                    ""
-                },
-                &*written,
-            ),
+            Some(digits) => ('-', digits),
+            None => (self.sign.unwrap_or('-'), &*written),
         };
-        Ok(format!("{sign}{}", self.separator.map_or_else(|| digits.to_string(), |mark| grouped(digits, mark))))
+        let mut front = String::new();
+        if sign != '-' || written.len() > digits.len() {
+            front.push(sign);
+        }
+        if self.alternate {
+            front.push_str(prefix);
+        }
+        Ok((front, self.separator.map_or_else(|| digits.to_string(), |mark| grouped(digits, mark))))
     }
 }
 
@@ -207,20 +228,41 @@ fn decimal(value: &Value) -> Outcome<String> {
     }
 }
 
-/// A float with so many digits behind the point.
+/// A float with so many digits behind the point, or so many at all (`g`).
 fn float(x: f64, kind: char, precision: usize) -> String {
-    let lower = match kind {
+    let lower = match kind.to_ascii_lowercase() {
         _ if !x.is_finite() => super::python::float(x),
         '%' => return format!("{:.precision$}%", x * 100.0),
-        'e' | 'E' => {
-            let scientific = format!("{x:.precision$e}");
-            let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-            let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-            format!("{digits}e{sign}{exponent:0>2}")
-        }
+        'e' => scientific(x, precision),
+        'g' => general(x, precision.max(1)),
         _ => format!("{x:.precision$}"),
     };
     if kind.is_ascii_uppercase() { lower.to_uppercase() } else { lower }
+}
+
+/// A float as `1.5e+02`.
+fn scientific(x: f64, precision: usize) -> String {
+    let text = format!("{x:.precision$e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// A float with so many digits, without zeros at the end, and with an exponent only where it is far from 1.
+fn general(x: f64, n_digits: usize) -> String {
+    let text = scientific(x, n_digits - 1);
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let trimmed = |digits: &str| match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => digits.to_string(),
+    };
+    match exponent.parse::<i64>() {
+        Ok(power) if power >= -4 && power < n_digits as i64 => {
+            let n_behind = (n_digits as i64 - 1 - power) as usize;
+            trimmed(&format!("{x:.n_behind$}"))
+        }
+        _ => format!("{}e{exponent}", trimmed(digits)),
+    }
 }
 
 /// Digits with a mark between groups of three in front of the point.

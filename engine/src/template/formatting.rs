@@ -10,7 +10,7 @@ use super::python::{write_repr, write_str};
 use super::text::Text;
 use super::value::{ListKind, Value};
 
-/// `format % arguments`: directives with flags, width and precision, and with keys where the arguments are a dictionary.
+/// `format % arguments`: directives with flags, width and precision, and keys where the arguments are a dictionary.
 pub(super) fn percent_format(format: &Text, arguments: &Value, budget: &Budget) -> Outcome<Value> {
     const WRONG: ErrorKind = ErrorKind::Arguments("%");
     let mut values = match arguments {
@@ -45,7 +45,12 @@ pub(super) fn percent_format(format: &Text, arguments: &Value, budget: &Budget) 
         copied = start + n_bytes;
     }
     out.push_slice(format, copied..string.len());
-    let all_used = values.next().is_none() || matches!(arguments, Value::Map(_));
+    // Python takes whatever has items for a dictionary, of which not all need be used.
+    let has_items = match arguments {
+        Value::List(list) => list.kind() == ListKind::List,
+        other => matches!(other, Value::Map(_)),
+    };
+    let all_used = values.next().is_none() || has_items;
     if all_used { budget.text(out) } else { Err(WRONG) }
 }
 
@@ -87,7 +92,9 @@ impl<'t> Interpreter<'t> {
                 _ => return Err(ErrorKind::Unsupported("this conversion in a format field")),
             };
             if let Some(value) = converted {
-                Spec::of_field(spec)?.write(&value, (text, at), &mut out, budget)?;
+                let spec = Spec::of_field(spec)?;
+                spec.check(&value)?;
+                spec.write(&value, (text, at), &mut out, budget)?;
             }
             copied = at + end + 1;
         }
@@ -106,7 +113,7 @@ impl<'t> Interpreter<'t> {
         } else if let Ok(index) = name.parse::<usize>() {
             arguments.positional.get(index)
         } else {
-            arguments.keyword.iter().find(|(keyword, _)| keyword == name).map(|(_, value)| value)
+            arguments.keyword.iter().find(|(keyword, _)| keyword.as_str() == name).map(|(_, value)| value)
         };
         let mut value = first.ok_or(WRONG)?.clone();
         while !path.is_empty() {

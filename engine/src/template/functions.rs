@@ -6,9 +6,7 @@ use super::expression::CallArguments;
 use super::integers;
 use super::interpreter::Interpreter;
 use super::python::to_str;
-use super::text::Text;
 use super::value::{ListKind, Loop, Value};
-use alloc::borrow::Cow;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -98,7 +96,7 @@ fn range(arguments: CallArguments<'_>, budget: &Budget) -> Outcome<Value> {
     }
     let within = |at: &i64| if step > 0 { *at < stop } else { *at > stop };
     let numbers = core::iter::successors(Some(start), |at| at.checked_add(step)).take_while(within);
-    budget.list(ListKind::List, numbers.map(Value::Int).collect())
+    budget.list(ListKind::Range, numbers.map(Value::Int).collect())
 }
 
 /// The entries of `dict(mapping, name=value)`.
@@ -123,21 +121,10 @@ pub(super) fn entries(
         _ => return Err(ErrorKind::Arguments(callee)),
     }
     for (name, value) in arguments.keyword {
-        let key = keyword_text(&name, budget)?;
+        let key = name.into_text(budget)?;
         insert(&mut entries, key, value, budget)?;
     }
     Ok(entries)
-}
-
-/// The name of a keyword argument. One that `**` took out of a dictionary may be a message's.
-pub(super) fn keyword_text(name: &Cow<'_, str>, budget: &Budget) -> Outcome<Value> {
-    match name {
-        Cow::Borrowed(name) => budget.literal(name),
-        Cow::Owned(name) => {
-            budget.take(name.len())?;
-            budget.text(Text::message(name.as_str()))
-        }
-    }
 }
 
 /// Python's `dict[key] = value`.

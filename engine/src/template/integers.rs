@@ -126,3 +126,81 @@ pub(super) fn compare_float(n: &BigInt, x: f64) -> Option<Ordering> {
         x => Some(order(n.as_str(), &format!("{:.0}", libm::trunc(x)))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::budget::Budget;
+    use crate::template::json::{layout, to_json};
+
+    /// The number as `tojson` writes it.
+    fn written(text: &str) -> Option<String> {
+        let budget = Budget::new(1 << 20, 1 << 20);
+        let layout = layout(None, None, false, false, &budget).unwrap();
+        let json = to_json(&Value::number(text)?, &layout, &budget).unwrap();
+        json.as_text().map(|json| json.as_str().to_owned())
+    }
+
+    #[test]
+    fn numbers_of_json_keep_their_digits() {
+        let long = "-".to_owned() + &"7".repeat(MAX_DIGITS);
+        for (text, expected) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("9223372036854775807", "9223372036854775807"),
+            ("9223372036854775808", "9223372036854775808"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("-9223372036854775809", "-9223372036854775809"),
+            ("340282366920938463463374607431768211456", "340282366920938463463374607431768211456"),
+            (&long, &long),
+            ("1.0", "1.0"),
+            ("-0.0", "-0.0"),
+            ("1e16", "1e+16"),
+            ("1E+5", "100000.0"),
+            ("1e-7", "1e-07"),
+            ("0.1", "0.1"),
+            ("5e-324", "5e-324"),
+            ("1e-999", "0.0"),
+        ] {
+            assert_eq!(written(text).as_deref(), Some(expected), "{text}");
+        }
+        let too_long = "1".repeat(MAX_DIGITS + 1);
+        for text in ["", "-", "+-1", "1e400", "-1e400", "NaN", "Infinity", "inf", "0x1", "1_0", "1 ", "１", &too_long]
+        {
+            assert_eq!(written(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_ordered_by_their_exact_values() {
+        let ordered = [
+            "-1e300",
+            "-100000000000000000000",
+            "-99999999999999999999",
+            "-9223372036854775809",
+            "-9223372036854775808",
+            "-1",
+            "0.5",
+            "9223372036854775807",
+            "9223372036854775808",
+            "99999999999999999999",
+            "100000000000000000001",
+            "1e300",
+        ];
+        let budget = Budget::new(1 << 20, 1 << 20);
+        for (i, a) in ordered.iter().enumerate() {
+            for (j, b) in ordered.iter().enumerate() {
+                let (a, b) = (Value::number(a).unwrap(), Value::number(b).unwrap());
+                assert_eq!(a.compare(&b, &budget), Ok(Some(i.cmp(&j))), "{a:?} {b:?}");
+                assert_eq!(a.equals(&b, &budget), Ok(i == j), "{a:?} {b:?}");
+            }
+        }
+        let exact = (Value::number("100000000000000000000").unwrap(), Value::number("1e20").unwrap());
+        assert_eq!(exact.0.equals(&exact.1, &budget), Ok(true));
+        assert_eq!(exact.1.equals(&exact.0, &budget), Ok(true));
+        assert_eq!(exact.0.equals(&Value::Float(f64::NAN), &budget), Ok(false));
+        assert_eq!(exact.0.compare(&Value::Float(f64::INFINITY), &budget), Ok(Some(Ordering::Less)));
+        assert!(exact.0.compare(&Value::literal("a"), &budget).is_err());
+        assert!(Value::None.compare(&exact.0, &budget).is_err());
+    }
+}

@@ -6,7 +6,6 @@ use super::budget::Budget;
 use super::date::Date;
 use super::error::{Error, ErrorKind, Outcome};
 use super::expression::CallArguments;
-use super::functions::keyword_text;
 use super::python::write_str;
 use super::text::Text;
 use super::value::{ListKind, Loop, Value};
@@ -310,7 +309,7 @@ impl<'t> Interpreter<'t> {
         }
         let mut positional = arguments.positional.into_iter();
         for (name, default) in &definition.parameters {
-            let named = arguments.keyword.iter().position(|(keyword, _)| **keyword == **name);
+            let named = arguments.keyword.iter().position(|(keyword, _)| keyword.as_str() == &**name);
             let value = match (positional.next(), named, default) {
                 (Some(_), Some(_), _) => return Err(WRONG),
                 (Some(value), ..) => value,
@@ -328,7 +327,7 @@ impl<'t> Interpreter<'t> {
         if definition.uses_kwargs {
             let mut kwargs = Vec::new();
             for (name, value) in arguments.keyword.drain(..) {
-                kwargs.push((keyword_text(&name, &self.budget)?, value));
+                kwargs.push((name.into_text(&self.budget)?, value));
             }
             let kwargs = self.budget.map(kwargs)?;
             self.bind("kwargs", kwargs)?;

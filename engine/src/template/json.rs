@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::error::{ErrorKind, Outcome};
 use super::python::float;
 use super::text::Text;
-use super::value::{ListKind, Value};
+use super::value::Value;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -48,7 +48,7 @@ impl Writer<'_> {
             Value::Float(x) if x.is_infinite() => self.literal(if *x > 0.0 { "Infinity" } else { "-Infinity" }),
             Value::Float(x) => self.literal(&float(*x)),
             Value::Text(text) => self.string(text),
-            Value::List(list) if list.kind() != ListKind::Generator => {
+            Value::List(list) if list.is_plain() => {
                 self.container("[", "]", list.items(), level, |writer, item| writer.value(item, level + 1))
             }
             Value::Map(map) => {

@@ -26,7 +26,7 @@ impl Method {
         let known = |names: &[&'static str]| names.iter().find(|known| **known == name).copied();
         match value {
             Value::Text(_) => known(&TEXT_METHODS).map(Self::Text),
-            Value::List(list) if list.kind() != ListKind::Generator => {
+            Value::List(list) if list.is_sequence() => {
                 let names: &[&str] =
                     if list.kind() == ListKind::List { &["index", "count", "copy"] } else { &["index", "count"] };
                 known(names).map(Self::List)
@@ -75,10 +75,11 @@ impl<'t> Interpreter<'t> {
                 }
                 let [] = arguments.bind(name, [])?;
                 match name {
-                    "items" => items(object, budget),
-                    "keys" => budget.list(ListKind::List, object.iterate(budget)?),
+                    "items" => budget.list(ListKind::View("dict_items"), items(object, budget)?),
+                    "keys" => budget.list(ListKind::View("dict_keys"), object.iterate(budget)?),
                     "values" => {
-                        budget.list(ListKind::List, map.entries().iter().map(|(_, value)| value.clone()).collect())
+                        let values = map.entries().iter().map(|(_, value)| value.clone());
+                        budget.list(ListKind::View("dict_values"), values.collect())
                     }
                     _ => Ok(object.clone()),
                 }
@@ -111,10 +112,9 @@ impl<'t> Interpreter<'t> {
     }
 }
 
-/// `dict.items()`
-pub(super) fn items(map: &Value, budget: &Budget) -> Outcome<Value> {
+/// The entries of a dictionary as pairs.
+pub(super) fn items(map: &Value, budget: &Budget) -> Outcome<Vec<Value>> {
     let Value::Map(map) = map else { return Err(ErrorKind::Type("items")) };
     let pair = |(key, value): &(Value, Value)| budget.list(ListKind::Tuple, alloc::vec![key.clone(), value.clone()]);
-    let pairs: Vec<Value> = map.entries().iter().map(pair).collect::<Outcome<_>>()?;
-    budget.list(ListKind::List, pairs)
+    map.entries().iter().map(pair).collect()
 }

@@ -14,8 +14,10 @@ pub(super) const NUMBER_FILTERS: [&str; 4] = ["abs", "int", "float", "round"];
 
 impl<'t> Interpreter<'t> {
     pub(super) fn number_filter(&self, name: &str, value: &Value, arguments: CallArguments<'t>) -> Outcome<Value> {
-        if let Value::Text(text) = value {
-            self.budget.take(text.len())?;
+        match value {
+            Value::Text(text) => self.budget.take(text.len())?,
+            Value::Undefined => return Err(ErrorKind::Undefined("value".into())),
+            _ => {}
         }
         match name {
             "abs" => {

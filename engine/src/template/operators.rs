@@ -7,7 +7,7 @@ use super::error::{ErrorKind, Outcome};
 use super::formatting::percent_format;
 use super::integers;
 use super::text::Text;
-use super::value::{ListKind, Value};
+use super::value::Value;
 use alloc::vec::Vec;
 
 pub(super) fn negative(value: &Value) -> Outcome<Value> {
@@ -26,9 +26,7 @@ pub(super) fn arithmetic(operator: Arithmetic, left: &Value, right: &Value, budg
             budget.push(&mut out, b)?;
             budget.text(out)
         }
-        (Arithmetic::Add, Value::List(a), Value::List(b))
-            if a.kind() == b.kind() && a.kind() != ListKind::Generator =>
-        {
+        (Arithmetic::Add, Value::List(a), Value::List(b)) if a.kind() == b.kind() && a.is_plain() => {
             budget.take(size_of::<Value>() * (a.items().len() + b.items().len()))?;
             budget.list(a.kind(), [a.items(), b.items()].concat())
         }
@@ -42,7 +40,7 @@ pub(super) fn arithmetic(operator: Arithmetic, left: &Value, right: &Value, budg
             budget.text(out)
         }
         (Arithmetic::Multiply, Value::List(list), n) | (Arithmetic::Multiply, n, Value::List(list))
-            if list.kind() != ListKind::Generator =>
+            if list.is_plain() =>
         {
             let n = repetitions(n)?;
             let bytes = size_of_val(list.items()).checked_mul(n).ok_or(ErrorKind::Memory)?;
@@ -108,6 +106,10 @@ fn floats(operator: Arithmetic, a: f64, b: f64) -> Outcome<Value> {
         Arithmetic::Divide => a / b,
         Arithmetic::FloorDivide => libm::floor(a / b),
         Arithmetic::Modulo => a - b * libm::floor(a / b),
+        // Python's result would be complex, or a division by zero.
+        Arithmetic::Power if a < 0.0 && b != libm::trunc(b) || a == 0.0 && b < 0.0 => {
+            return Err(ErrorKind::Arithmetic);
+        }
         Arithmetic::Power => libm::pow(a, b),
     }))
 }
@@ -154,7 +156,7 @@ pub(super) fn slice(value: &Value, bounds: [Option<i64>; 3], budget: &Budget) ->
             budget.take(out.cost())?;
             budget.text(out)
         }
-        Value::List(list) if list.kind() != ListKind::Generator => {
+        Value::List(list) if list.is_sequence() => {
             let picked = indices(list.items().len(), bounds)?;
             budget.list(list.kind(), picked.map(|index| list.items()[index].clone()).collect())
         }

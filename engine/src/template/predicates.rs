@@ -8,7 +8,7 @@ use super::interpreter::Interpreter;
 use super::operators::contains;
 use super::python::to_str;
 use super::strings::is_cased;
-use super::value::{ListKind, Value};
+use super::value::Value;
 use alloc::rc::Rc;
 use core::cmp::Ordering;
 
@@ -115,14 +115,17 @@ impl<'t> Interpreter<'t> {
             "string" => matches!(value, Value::Text(_)),
             "mapping" => matches!(value, Value::Map(_)),
             "sequence" => match value {
-                Value::List(list) => list.kind() != ListKind::Generator,
+                Value::List(list) => list.is_sequence(),
                 // Undefined has a length and items like an empty sequence.
                 other => matches!(other, Value::Text(_) | Value::Map(_) | Value::Undefined),
             },
             "iterable" => {
                 matches!(value, Value::Text(_) | Value::Map(_) | Value::List(_) | Value::Loop(_) | Value::Undefined)
             }
-            "callable" => matches!(value, Value::Function(_) | Value::Method(_) | Value::Macro(_) | Value::Undefined),
+            "callable" => matches!(
+                value,
+                Value::Function(_) | Value::Method(_) | Value::Macro(_) | Value::Loop(_) | Value::Undefined
+            ),
             "escaped" => false,
             "filter" => value.as_text().is_some_and(|name| is_filter(name.as_str())),
             "test" => value.as_text().is_some_and(|name| TESTS.contains(&name.as_str())),

@@ -45,7 +45,13 @@ pub(super) fn write_repr(value: &Value, out: &mut Text, budget: &Budget) -> Outc
                 (ListKind::List, _) => ("[", "]"),
                 (ListKind::Tuple, 1) => ("(", ",)"),
                 (ListKind::Tuple | ListKind::Group, _) => ("(", ")"),
-                (ListKind::Generator, _) => return Err(ErrorKind::Type("printing a generator")),
+                (ListKind::View(name), _) => {
+                    budget.push_literal(out, name)?;
+                    ("([", "])")
+                }
+                (ListKind::Range | ListKind::Generator, _) => {
+                    return Err(ErrorKind::Type("printing a range or generator"));
+                }
             };
             budget.push_literal(out, open)?;
             for (index, item) in list.items().iter().enumerate() {

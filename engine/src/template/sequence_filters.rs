@@ -42,6 +42,9 @@ impl<'t> Interpreter<'t> {
     ) -> Outcome<Value> {
         let budget = &self.budget;
         match name {
+            "last" if matches!(value, Value::List(list) if list.kind() == ListKind::Generator) => {
+                Err(ErrorKind::Type("last"))
+            }
             "map" | "select" | "reject" | "selectattr" | "rejectattr" => self.lazy_filter(name, value, arguments),
             "first" | "last" => {
                 let [] = arguments.bind("first", [])?;
@@ -187,7 +190,7 @@ impl<'t> Interpreter<'t> {
                 Some(Value::Text(by)) if by.as_str() == "value" => 1,
                 Some(_) => return Err(ErrorKind::Arguments("dictsort")),
             };
-            let pairs = items(value, budget)?.iterate(budget)?;
+            let pairs = items(value, budget)?;
             let sorted = self.sorted(pairs, Some(&Value::Int(at)), flag(case_sensitive), flag(reverse))?;
             return budget.list(ListKind::List, sorted);
         }
@@ -205,6 +208,9 @@ impl<'t> Interpreter<'t> {
             let mut unique = Vec::new();
             for item in items {
                 let key = self.sort_key(&item, attribute.as_ref(), case_sensitive)?;
+                if matches!(&key, Value::Map(_)) || matches!(&key, Value::List(l) if l.kind() == ListKind::List) {
+                    return Err(ErrorKind::Type("unique"));
+                }
                 let mut known = false;
                 for other in &seen {
                     known |= other.equals(&key, budget)?;

@@ -132,7 +132,7 @@ fn indent(value: &Value, arguments: CallArguments<'_>, budget: &Budget) -> Outco
         }
     };
     let (first, blank) = (first.is_some_and(|f| f.is_true()), blank.is_some_and(|b| b.is_true()));
-    let text = to_str(value, budget)?;
+    let text = value.as_text().ok_or(ErrorKind::Type("indent"))?;
     let mut lines = lines(text.as_str(), false);
     // Jinja adds a line break before it splits, which makes one carriage return at the end part of it.
     let end = &text.as_str()[text.len()..];
@@ -161,10 +161,10 @@ fn truncate(value: &Value, arguments: CallArguments<'_>, budget: &Budget) -> Out
     };
     let (length, leeway) = (count(length, 255)?, count(leeway, 5)?);
     let end = text_argument(end.as_ref(), "...", budget)?;
-    let text = to_str(value, budget)?;
+    let text = value.as_text().ok_or(ErrorKind::Type("truncate"))?;
     budget.scan(text.len())?;
     if text.as_str().chars().count() <= length.saturating_add(leeway) {
-        return Ok(Value::Text(text));
+        return Ok(value.clone());
     }
     let kept = length.checked_sub(end.as_str().chars().count()).ok_or(WRONG)?;
     let at = text.as_str().char_indices().nth(kept).map_or(text.len(), |(at, _)| at);

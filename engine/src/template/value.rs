@@ -59,6 +59,10 @@ pub enum ListKind {
     Tuple,
     /// What `groupby` gives: a tuple whose items are also `grouper` and `list`.
     Group,
+    /// `range(n)`
+    Range,
+    /// What `keys`, `values` or `items` of a dictionary give, by its name: no sequence, but it has a length.
+    View(&'static str),
     /// The result of a lazy filter: has no length and is always true.
     Generator,
 }
@@ -79,6 +83,16 @@ impl List {
 
     pub(super) fn kind(&self) -> ListKind {
         self.kind
+    }
+
+    /// Whether its elements have places.
+    pub(super) fn is_sequence(&self) -> bool {
+        !matches!(self.kind, ListKind::View(_) | ListKind::Generator)
+    }
+
+    /// Whether it is a list or tuple.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.kind, ListKind::List | ListKind::Tuple | ListKind::Group)
     }
 
     pub(super) fn items(&self) -> &[Value] {
