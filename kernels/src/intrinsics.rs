@@ -15,30 +15,18 @@ macro_rules! ops {
     };
 }
 
-/// [`Lanes::add_products`](crate::lanes::Lanes::add_products) compiled for the features of a proof.
-#[cfg(target_arch = "x86_64")]
-macro_rules! add_products {
+/// [`Lanes::add_to_tile`](crate::lanes::Lanes::add_to_tile) compiled for the features of a proof.
+macro_rules! add_to_tile {
     ($proof:ty, $features:literal) => {
         #[inline(always)]
-        fn add_products<const F16: bool, const Q: usize, const N: usize>(
-            self,
-            a: &[&[f32]; Q],
-            b: &[&[u8]; N],
-            stride: usize,
-            sums: &mut [[V; N]; Q],
-        ) {
+        fn add_to_tile(self, products: &$crate::lanes::products::Products<'_>, sums: &mut [V; MAX_SUMS]) {
             #[inline(never)]
             #[target_feature(enable = $features)]
-            fn add<const F16: bool, const Q: usize, const N: usize>(
-                a: &[&[f32]; Q],
-                b: &[&[u8]; N],
-                stride: usize,
-                sums: &mut [[V; N]; Q],
-            ) {
-                $crate::lanes::products::add_products::<_, F16, Q, N>(<$proof>::new(), a, b, stride, sums);
+            fn add(products: &$crate::lanes::products::Products<'_>, sums: &mut [V; MAX_SUMS]) {
+                $crate::lanes::products::add_to_tile(<$proof>::new(), products, sums);
             }
             // SAFETY: `self` proves the features that the function is compiled for.
-            unsafe { add::<F16, Q, N>(a, b, stride, sums) }
+            unsafe { add(products, sums) }
         }
     };
 }
@@ -68,6 +56,4 @@ macro_rules! add_weights {
     };
 }
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) use add_products;
-pub(crate) use {add_weights, ops};
+pub(crate) use {add_to_tile, add_weights, ops};

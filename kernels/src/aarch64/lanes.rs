@@ -2,8 +2,9 @@
 
 use super::proof::Neon;
 use super::vectors::{load_f32, load_u8};
-use crate::intrinsics::{add_weights, ops};
+use crate::intrinsics::{add_to_tile, add_weights, ops};
 use crate::lanes::Lanes;
+use crate::lanes::products::MAX_SUMS;
 use core::arch::aarch64::*;
 
 type V = [float32x4_t; 4];
@@ -120,6 +121,7 @@ impl Lanes for Neon {
         }
     }
 
+    add_to_tile!(Neon, "neon");
     add_weights!(Neon, "neon");
 
     ops! {

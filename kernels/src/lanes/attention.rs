@@ -7,7 +7,7 @@
 //! values in q8_0 are widened a few rows at a time.
 
 use super::online_softmax::softmax;
-use super::products::{MAX_SUMS, MAX_VECTORS, Tile, add_to_tile};
+use super::products::{MAX_SUMS, MAX_VECTORS, Products, Tile};
 use super::{Lanes, load_tail, store_tail};
 use crate::attention::{Attend, AttentionState, CHUNK, GROUP, KvType};
 use crate::formats::f16;
@@ -92,8 +92,11 @@ fn scores<L: Lanes>(
         }
         let mut sums = [l.splat(0.0); MAX_SUMS];
         match chunk.kv_type {
-            KvType::F32 => add_to_tile::<L, false>(l, tile, &each, &keys, 4 * GROUP, &mut sums),
-            KvType::F16 => add_to_tile::<L, true>(l, tile, &each, &keys, 2 * GROUP, &mut sums),
+            KvType::F32 | KvType::F16 => {
+                let f16 = chunk.kv_type == KvType::F16;
+                let stride = if f16 { 2 } else { 4 } * GROUP;
+                l.add_to_tile(&Products { tile, a: each, b: keys, f16, stride }, &mut sums);
+            }
             KvType::Q8_0 => {
                 let mut stage = Stage::new();
                 for c in (0..chunk.key_dim).step_by(STAGED) {
@@ -105,7 +108,7 @@ fn scores<L: Lanes>(
                             l.store(l.mul(scales, l.load_i8(qs)), row);
                         }
                     }
-                    stage.add(l, tile, &each.map(|x| &x[c..c + STAGED]), &mut sums);
+                    stage.add(l, tile, each.map(|x| &x[c..c + STAGED]), &mut sums);
                 }
             }
         }
@@ -128,9 +131,9 @@ impl Stage {
 
     /// Adds the products of the first rows, as many as `a` has factors.
     #[inline(always)]
-    fn add<L: Lanes>(&self, l: L, tile: Tile, a: &[&[f32]; MAX_QUERIES], sums: &mut [L::V; MAX_SUMS]) {
-        let rows = self.0.each_ref().map(|rows| bytemuck::cast_slice(rows));
-        add_to_tile::<L, false>(l, tile, a, &rows, size_of::<[f32; 16]>(), sums);
+    fn add<L: Lanes>(&self, l: L, tile: Tile, a: [&[f32]; MAX_QUERIES], sums: &mut [L::V; MAX_SUMS]) {
+        let b = self.0.each_ref().map(|rows| bytemuck::cast_slice(rows));
+        l.add_to_tile(&Products { tile, a, b, f16: false, stride: size_of::<[f32; 16]>() }, sums);
     }
 }
 
@@ -167,9 +170,16 @@ fn weighted_values<L: Lanes>(
         // The slots that all queries see by the loop that matters; the others, and what is left of a value that is no
         // whole number of vectors, one by one.
         let all = if whole(tile) { seen.all } else { (seen.any.1, seen.any.1) };
-        add_values_of_some(l, chunk, weights, seen.any.0..all.0, c, together, &mut sums);
-        add_values(l, chunk, tile, all, c, p, &mut sums);
-        add_values_of_some(l, chunk, weights, all.1..seen.any.1, c, together, &mut sums);
+        let mut slot = seen.any.0;
+        while slot < seen.any.1 {
+            if slot == all.0 && all.0 < all.1 {
+                add_values(l, chunk, tile, all, c, p, &mut sums);
+                slot = all.1;
+            } else {
+                add_value_of_some(l, chunk, weights, slot, c, together, &mut sums);
+                slot += 1;
+            }
+        }
         for i in (0..queries.len()).filter(|&i| seen.each[i].0 < seen.each[i].1) {
             let (a, b) = (l.splat(factors[i].0), l.splat(factors[i].1));
             let out = &mut state.out[(queries.start + i) * chunk.value_dim..][..chunk.value_dim][c..];
@@ -195,25 +205,18 @@ fn add_values<L: Lanes>(
     p: &[[f32; CHUNK]; MAX_QUERIES],
     sums: &mut [L::V; MAX_SUMS],
 ) {
-    if slots.0 >= slots.1 {
-        return;
-    }
     let weights = p.each_ref().map(|p| &p[slots.0..slots.1]);
     let row_bytes = chunk.values.len() / CHUNK;
     let rows = &chunk.values[slots.0 * row_bytes..];
-    let bytes = match chunk.kv_type {
-        KvType::F32 => 4,
-        _ => 2,
-    };
-    let mut values: [&[u8]; MAX_VECTORS] = [&[]; MAX_VECTORS];
-    if chunk.kv_type != KvType::Q8_0 {
-        for (n, values) in values.iter_mut().enumerate().take(tile.vectors) {
-            *values = &rows[bytes * (c + 16 * n)..];
-        }
-    }
     match chunk.kv_type {
-        KvType::F32 => add_to_tile::<L, false>(l, tile, &weights, &values, row_bytes, sums),
-        KvType::F16 => add_to_tile::<L, true>(l, tile, &weights, &values, row_bytes, sums),
+        KvType::F32 | KvType::F16 => {
+            let f16 = chunk.kv_type == KvType::F16;
+            let mut values: [&[u8]; MAX_VECTORS] = [&[]; MAX_VECTORS];
+            for (n, values) in values.iter_mut().enumerate().take(tile.vectors) {
+                *values = &rows[if f16 { 2 } else { 4 } * (c + 16 * n)..];
+            }
+            l.add_to_tile(&Products { tile, a: weights, b: values, f16, stride: row_bytes }, sums);
+        }
         KvType::Q8_0 => {
             let mut stage = Stage::new();
             let n_slots = slots.1 - slots.0;
@@ -224,32 +227,30 @@ fn add_values<L: Lanes>(
                         l.store(load_values(l, KvType::Q8_0, row, c + 16 * n), staged);
                     }
                 }
-                stage.add(l, tile, &weights.map(|weights| &weights[first..end]), sums);
+                stage.add(l, tile, weights.map(|weights| &weights[first..end]), sums);
             }
         }
     }
 }
 
-/// Slow path: adds the values, weighted, at slots that only some queries see.
+/// Slow path: adds the value at a slot that only some queries see, weighted.
 #[inline(always)]
-fn add_values_of_some<L: Lanes>(
+fn add_value_of_some<L: Lanes>(
     l: L,
     chunk: &Attend<'_>,
     weights: &Weights<'_>,
-    slots: Range<usize>,
+    slot: usize,
     c: usize,
     together: usize,
     sums: &mut [L::V; MAX_SUMS],
 ) {
     let row_bytes = chunk.values.len() / CHUNK;
-    for j in slots {
-        let row = &chunk.values[j * row_bytes..][..row_bytes];
-        for n in 0..together {
-            let value = load_values(l, chunk.kv_type, row, c + 16 * n);
-            for (q, &(first, end)) in weights.seen.each.iter().enumerate() {
-                if first <= j && j < end {
-                    sums[q * together + n] = l.fma(l.splat(weights.p[q][j]), value, sums[q * together + n]);
-                }
+    let row = &chunk.values[slot * row_bytes..][..row_bytes];
+    for n in 0..together {
+        let value = load_values(l, chunk.kv_type, row, c + 16 * n);
+        for (q, &(first, end)) in weights.seen.each.iter().enumerate() {
+            if first <= slot && slot < end {
+                sums[q * together + n] = l.fma(l.splat(weights.p[q][slot]), value, sums[q * together + n]);
             }
         }
     }

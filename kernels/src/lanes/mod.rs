@@ -18,6 +18,7 @@ pub(crate) mod rope;
 pub(crate) mod store;
 
 use crate::formats::float::Float;
+use products::{MAX_SUMS, Products, at};
 
 /// Vectors of 16 f32 and what the one arithmetic does with them. A value of the type proves that the instructions
 /// exist.
@@ -42,14 +43,35 @@ pub(crate) trait Lanes: Copy {
     /// Sixteen signed bytes, converted.
     fn load_i8(self, x: &[u8; 16]) -> Self::V;
     /// `sums[q][n] = fma(a[q][k], row k of b[n], sums[q][n])` for every `k` of `a`, in order. Row `k` of `b[n]` is
-    /// sixteen f16, or f32, `stride` bytes from the one before. Out of line.
+    /// sixteen f16, or f32, `stride` bytes from the one before.
+    #[inline(always)]
     fn add_products<const F16: bool, const Q: usize, const N: usize>(
         self,
         a: &[&[f32]; Q],
         b: &[&[u8]; N],
         stride: usize,
         sums: &mut [[Self::V; N]; Q],
-    );
+    ) {
+        let n = a[0].len();
+        let a = a.map(|a| &a[..n]);
+        // A copy that need not be written back in the loop.
+        let mut acc = *sums;
+        for k in 0..n {
+            let mut rows = [self.splat(0.0); N];
+            for i in 0..N {
+                rows[i] = if F16 { self.load_f16(at(b[i], k * stride)) } else { self.load_f32(at(b[i], k * stride)) };
+            }
+            for q in 0..Q {
+                let x = self.splat(a[q][k]);
+                for i in 0..N {
+                    acc[q][i] = self.fma(x, rows[i], acc[q][i]);
+                }
+            }
+        }
+        *sums = acc;
+    }
+    /// [`Lanes::add_products`] to a tile: sum `n` of query `q` is `sums[q * vectors + n]`. Out of line.
+    fn add_to_tile(self, products: &Products<'_>, sums: &mut [Self::V; MAX_SUMS]);
     /// `sums[r][t] = fma(weights 16 k .. of rows[r], x[t][k], sums[r][t])` for every `k` of `x`, in order. Out of line.
     fn add_weights<W: Float, const R: usize, const T: usize>(
         self,

@@ -7,7 +7,7 @@ use crate::formats::WeightType;
 use crate::formats::float::Float;
 
 /// Most vectors of sums of a tile.
-pub(super) const MAX_SUMS: usize = 16;
+pub(crate) const MAX_SUMS: usize = 16;
 /// Most vectors of a tile.
 pub(super) const MAX_VECTORS: usize = 4;
 
@@ -42,69 +42,51 @@ impl Tile {
     }
 }
 
-/// `sums[q * vectors + n] = fma(a[q][k], row k of b[n], sums[q * vectors + n])` for every `k` of `a`, in order. Row `k`
-/// of `b[n]` is sixteen f16, or f32, `stride` bytes from the one before. Slices beyond those of the tile count for
-/// nothing.
+/// What is added to a tile. Slices beyond those that the tile has count for nothing.
+pub(crate) struct Products<'a> {
+    pub(super) tile: Tile,
+    /// The factors of each query, one for each row.
+    pub(super) a: [&'a [f32]; MAX_QUERIES],
+    /// Rows of sixteen values for each vector.
+    pub(super) b: [&'a [u8]; MAX_VECTORS],
+    /// Whether the values are f16 or f32, little-endian.
+    pub(super) f16: bool,
+    /// Bytes from a row to the next.
+    pub(super) stride: usize,
+}
+
+/// The body of [`Lanes::add_to_tile`].
 #[inline(always)]
-pub(super) fn add_to_tile<L: Lanes, const F16: bool>(
-    l: L,
-    tile: Tile,
-    a: &[&[f32]; MAX_QUERIES],
-    b: &[&[u8]; MAX_VECTORS],
-    stride: usize,
-    sums: &mut [L::V; MAX_SUMS],
-) {
-    match tile.queries {
-        8 => add::<L, F16, 8, 1>(l, a, b, stride, sums),
-        4 if L::WIDE => add::<L, F16, 4, 4>(l, a, b, stride, sums),
-        4 => add::<L, F16, 4, 1>(l, a, b, stride, sums),
-        2 if L::WIDE => add::<L, F16, 2, 4>(l, a, b, stride, sums),
-        2 => add::<L, F16, 2, 2>(l, a, b, stride, sums),
-        _ => add::<L, F16, 1, 4>(l, a, b, stride, sums),
+pub(crate) fn add_to_tile<L: Lanes>(l: L, products: &Products<'_>, sums: &mut [L::V; MAX_SUMS]) {
+    if products.f16 {
+        add_rows::<L, true>(l, products, sums);
+    } else {
+        add_rows::<L, false>(l, products, sums);
+    }
+}
+
+#[inline(always)]
+fn add_rows<L: Lanes, const F16: bool>(l: L, products: &Products<'_>, sums: &mut [L::V; MAX_SUMS]) {
+    match products.tile.queries {
+        8 if L::QUERIES == 8 => add::<L, F16, 8, 1>(l, products, sums),
+        4 if L::WIDE => add::<L, F16, 4, 4>(l, products, sums),
+        4 => add::<L, F16, 4, 1>(l, products, sums),
+        2 if L::WIDE => add::<L, F16, 2, 4>(l, products, sums),
+        2 => add::<L, F16, 2, 2>(l, products, sums),
+        _ => add::<L, F16, 1, 4>(l, products, sums),
     }
 }
 
 #[inline(always)]
 fn add<L: Lanes, const F16: bool, const Q: usize, const N: usize>(
     l: L,
-    a: &[&[f32]; MAX_QUERIES],
-    b: &[&[u8]; MAX_VECTORS],
-    stride: usize,
+    products: &Products<'_>,
     sums: &mut [L::V; MAX_SUMS],
 ) {
-    match (a.first_chunk(), b.first_chunk(), sums.as_chunks_mut::<N>().0.first_chunk_mut()) {
-        (Some(a), Some(b), Some(sums)) => l.add_products::<F16, Q, N>(a, b, stride, sums),
+    match (products.a.first_chunk(), products.b.first_chunk(), sums.as_chunks_mut::<N>().0.first_chunk_mut()) {
+        (Some(a), Some(b), Some(sums)) => l.add_products::<F16, Q, N>(a, b, products.stride, sums),
         _ => unreachable!("a tile has at most so many sums"),
     }
-}
-
-/// The body of [`Lanes::add_products`] where nothing better is known.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(crate) fn add_products<L: Lanes, const F16: bool, const Q: usize, const N: usize>(
-    l: L,
-    a: &[&[f32]; Q],
-    b: &[&[u8]; N],
-    stride: usize,
-    sums: &mut [[L::V; N]; Q],
-) {
-    let n = a[0].len();
-    let a = a.map(|a| &a[..n]);
-    // A copy that need not be written back in the loop.
-    let mut acc = *sums;
-    for k in 0..n {
-        let mut rows = [l.splat(0.0); N];
-        for i in 0..N {
-            rows[i] = if F16 { l.load_f16(at(b[i], k * stride)) } else { l.load_f32(at(b[i], k * stride)) };
-        }
-        for q in 0..Q {
-            let x = l.splat(a[q][k]);
-            for i in 0..N {
-                acc[q][i] = l.fma(x, rows[i], acc[q][i]);
-            }
-        }
-    }
-    *sums = acc;
 }
 
 /// The body of [`Lanes::add_weights`].
@@ -139,7 +121,7 @@ pub(crate) fn add_weights<L: Lanes, W: Float, const R: usize, const T: usize>(
 
 /// Sixteen values at `at`.
 #[inline(always)]
-fn at<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
+pub(super) fn at<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
     match bytes[at..].first_chunk() {
         Some(row) => row,
         None => unreachable!("rows of sixteen"),

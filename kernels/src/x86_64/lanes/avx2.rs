@@ -1,8 +1,9 @@
 //! [`Lanes`] in two 256-bit registers.
 
 use super::super::proof::Avx2;
-use crate::intrinsics::{add_products, add_weights, ops};
+use crate::intrinsics::{add_to_tile, add_weights, ops};
 use crate::lanes::Lanes;
+use crate::lanes::products::MAX_SUMS;
 use core::arch::x86_64::*;
 
 type V = (__m256, __m256);
@@ -12,7 +13,7 @@ impl Lanes for Avx2 {
     const QUERIES: usize = 4;
     const WIDE: bool = false;
 
-    add_products!(Avx2, "avx2,fma,f16c");
+    add_to_tile!(Avx2, "avx2,fma,f16c");
     add_weights!(Avx2, "avx2,fma,f16c");
 
     ops! {

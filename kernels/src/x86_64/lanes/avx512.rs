@@ -1,8 +1,9 @@
 //! [`Lanes`] in one 512-bit register.
 
 use super::super::proof::Avx512;
-use crate::intrinsics::{add_products, add_weights, ops};
+use crate::intrinsics::{add_to_tile, add_weights, ops};
 use crate::lanes::Lanes;
+use crate::lanes::products::MAX_SUMS;
 use core::arch::x86_64::*;
 
 type V = __m512;
@@ -17,7 +18,7 @@ impl Lanes for Avx512 {
     const QUERIES: usize = 8;
     const WIDE: bool = true;
 
-    add_products!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
+    add_to_tile!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
     add_weights!(Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 
     ops! {
