@@ -186,7 +186,7 @@ mod tests {
                         }
                     }
                 }
-                // SAFETY: as above.
+                // SAFETY: the last offer was revoked or is done, so the worker touches neither cell.
                 assert_eq!(shared.result.with(|r| unsafe { *r }), expected);
             }
             if shared.slot.close() {

@@ -75,7 +75,8 @@ type Job = *const (dyn Fn() + Sync);
 // between `take` and `finish`; the handshake orders the two (see `Pool::run`). The closure behind it is `Sync`, and
 // everything else in `Shared` is `Send + Sync` by itself.
 unsafe impl Sync for Shared {}
-// SAFETY: as above; the pointer is dereferenced only while the caller of `run` keeps what it points to alive.
+// SAFETY: everything in `Shared` but `job` is `Send`. A thread may receive the pointer in `job` because its closure is
+// `Sync`, and the pointer is dereferenced only while the caller of `run` keeps the closure alive.
 unsafe impl Send for Shared {}
 
 impl Pool {
