@@ -1,4 +1,4 @@
-//! What can be said about a model: its sizes, its cost, its format. Sums over its blocks.
+//! The description of a model: sizes, cost, format. Most are sums over its blocks.
 
 use super::Model;
 use crate::blocks::{Fact, Sizes, Weights};
@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use nanocamelid_kernels::{KvType, Matrix, WeightType};
 
 impl<'a> Model<'a> {
-    /// Bytes of weights that one decoded token reads.
+    /// Bytes of weights that decoding one token reads.
     pub fn bytes_per_token(&self) -> u64 {
         let bytes = |m: Matrix<'_>| m.bytes().len() as u64;
         let embedding_row = self.token_embd.map_or(0, |m| m.row_bytes() as u64);
@@ -15,7 +15,7 @@ impl<'a> Model<'a> {
         self.sum(|w| bytes(w.matrix) * w.n_used as u64) + head + embedding_row
     }
 
-    /// Bytes of embeddings of which a token looks up a part of a row: most of them are never read.
+    /// Bytes of embeddings of which a token looks up part of a row; most of these bytes are never read.
     pub fn looked_up_bytes(&self) -> u64 {
         let mut bytes = 0;
         self.blocks.iter().for_each(|block| {
@@ -24,8 +24,8 @@ impl<'a> Model<'a> {
         bytes
     }
 
-    /// Multiply-adds of the layers' matrices for one token of a prompt: what prefill does for each but the last, up to
-    /// the block behind which nothing is kept of it.
+    /// Multiply-adds of the layers' matrices for one token of a prompt, except the last token: up to the last block
+    /// that keeps state of the token.
     pub fn layer_macs(&self) -> u64 {
         let mut macs = 0;
         let mut count = |w: Weights<'_>| macs += (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64;
@@ -41,7 +41,7 @@ impl<'a> Model<'a> {
         self.blocks.iter().map(|block| block.op.bytes_per_position(kv_type).unwrap_or(0)).sum()
     }
 
-    /// Bytes of what blocks carry from token to token whatever the context: states and taps of convolutions.
+    /// Bytes of state whose size does not depend on the context: matrices of recurrences and taps of convolutions.
     pub fn state_bytes(&self) -> usize {
         let (mut arena, none) = (Arena::measure(), Sizes { n_ctx: 0, n_batch: 1, kv_type: KvType::F32 });
         for block in &self.blocks {
@@ -50,7 +50,8 @@ impl<'a> Model<'a> {
         arena.used()
     }
 
-    /// The weights that every token reads whole, head included; `None` if some serve only the tokens routed to them.
+    /// The weights that every token reads completely, head included; `None` if some serve only the tokens routed to
+    /// them.
     pub fn weights_of_every_token(&self) -> Option<Vec<&'a [u8]>> {
         let (mut all, mut some_are_routed) = (Vec::new(), false);
         self.each(&mut |w| {
@@ -61,7 +62,7 @@ impl<'a> Model<'a> {
         (!some_are_routed).then_some(all)
     }
 
-    /// The weight format with the most bytes in the layers: what people call the file's quantization.
+    /// The weight format with the most bytes in the layers, which users call the file's quantization.
     pub fn quantization(&self) -> Option<WeightType> {
         let mut bytes = [0u64; WeightType::COUNT];
         self.each(&mut |w| bytes[w.matrix.weight_type() as usize] += (w.matrix.bytes().len() * w.n) as u64);
@@ -69,7 +70,7 @@ impl<'a> Model<'a> {
         WeightType::ALL.into_iter().find(|&t| bytes[t as usize] == most && most > 0)
     }
 
-    /// Sizes and counts that the blocks tell of themselves, each name once.
+    /// Sizes and counts that the blocks report, each name once.
     pub fn facts(&self) -> Vec<(&'static str, usize)> {
         let mut facts: Vec<(&'static str, usize)> = Vec::new();
         for block in &self.blocks {
@@ -87,7 +88,7 @@ impl<'a> Model<'a> {
         facts
     }
 
-    /// All that tokens are multiplied with.
+    /// Passes all matrices that tokens are multiplied by to `each`.
     fn each(&self, each: &mut dyn FnMut(Weights<'a>)) {
         let mut multiplied = |w: Weights<'a>| {
             if w.n_used > 0 {

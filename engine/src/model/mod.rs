@@ -15,26 +15,26 @@ use nanocamelid_kernels::Matrix;
 /// A model, or a range of its layers.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    /// The numbers.
+    /// The numbers of the whole model.
     pub config: Config,
     /// The distinct RoPE settings that blocks refer to.
     pub ropes: Vec<Rope>,
-    /// Which layers are here.
+    /// The range of layers.
     pub range: Range<usize>,
-    /// `[n_vocab][n_embd]`; there if the range starts with the first layer.
+    /// `[n_vocab][n_embd]`; present if the range starts with the first layer.
     pub(crate) token_embd: Option<Matrix<'a>>,
     /// The blocks of the layers, first to last.
     pub(crate) blocks: Vec<Block<'a>>,
-    /// The last norm and the output matrix; there if the range ends with the last layer.
+    /// The last norm and the output matrix; present if the range ends with the last layer.
     pub(crate) head: Option<Head<'a>>,
 }
 
-/// What turns hidden states into logits.
+/// The last norm and the matrix that turn hidden states into logits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head<'a> {
     /// `[n_embd]`.
     pub norm: Vector<'a>,
-    /// `[n_vocab][n_embd]`, the embedding itself in tied models.
+    /// `[n_vocab][n_embd]`; in tied models the embedding.
     pub output: Linear<'a>,
 }
 
@@ -47,11 +47,11 @@ impl<'a> Model<'a> {
         Self::read(gguf, None)
     }
 
-    /// A range of layers, so that the layers of one model can live on several machines. The embedding comes with the
-    /// first layer, the head with the last.
+    /// A range of layers, so that the layers of one model can run on several machines. The embedding comes with the
+    /// first layer, the head with the last layer.
     ///
     /// # Errors
-    /// As [`Model::new`], and a range outside the model.
+    /// Those of [`Model::new`], and a range outside the model.
     pub fn with_layers(gguf: &Gguf<'a>, range: Range<usize>) -> Result<Self, ModelError<'a>> {
         Self::read(gguf, Some(range))
     }
@@ -90,7 +90,8 @@ impl<'a> Model<'a> {
         }
         let head = (range.end == n_layers).then(|| Head::read(&mut tensors, &config, token_embd)).flatten();
         for name in ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"] {
-            // Read with the RoPE settings; files repeat them per layer without a layer in the name.
+            // These tensors were read with the RoPE settings; files repeat them per layer, under a name without a
+            // layer.
             tensors.find(global(name));
         }
         if range == whole {
@@ -105,12 +106,12 @@ impl<'a> Model<'a> {
         Ok(Self { config, ropes, range, token_embd, blocks, head })
     }
 
-    /// The forms in which blocks read the embeddings of a batch's tokens, if some do.
+    /// The forms in which blocks read the embeddings of a batch's tokens, if some blocks do.
     pub(crate) fn embedding_inputs(&self) -> Option<Forms> {
         self.blocks.iter().filter_map(|block| block.op.embedding_inputs()).reduce(Forms::union)
     }
 
-    /// Whether hidden states go in (the range does not start at the first layer).
+    /// Whether the input is hidden states (the range does not start at the first layer).
     pub fn takes_hidden(&self) -> bool {
         self.range.start > 0
     }
@@ -118,7 +119,7 @@ impl<'a> Model<'a> {
 
 impl<'a> Head<'a> {
     fn read(tensors: &mut Tensors<'_, 'a>, config: &Config, token_embd: Option<Matrix<'a>>) -> Option<Self> {
-        // lfm2 files name the last norm after the embedding, older and newer converters differ.
+        // lfm2 files name the last norm after the embedding; older and newer converters differ.
         let norm = match config.traits.output_norm {
             "token_embd_norm" if tensors.exists(global("token_embd_norm.weight")) => "token_embd_norm.weight",
             _ => "output_norm.weight",
