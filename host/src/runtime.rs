@@ -80,7 +80,7 @@ impl<'a> Runtime<'a> {
     /// what it holds. False if the length was asked for, or model and memory allow no more.
     ///
     /// # Errors
-    /// As [`Session::prefill`](nanocamelid_engine::Session::prefill).
+    /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill)(nanocamelid_engine::Session::prefill).
     fn grow(&mut self, n_tokens: usize) -> Result<bool, Error> {
         let Some(plan) = self.fitting.larger(self.n_ctx(), n_tokens) else { return Ok(false) };
         let Ok(mut larger) = OwnedSession::new(plan) else {
@@ -225,7 +225,7 @@ impl<'a> Runtime<'a> {
     /// Computes tokens behind the context and shows the logits after each.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     pub(crate) fn forward_each(&mut self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), Error> {
         self.session.prefill_each(self.pool, tokens, each)?;
         self.cached.extend_from_slice(tokens);
@@ -235,7 +235,7 @@ impl<'a> Runtime<'a> {
     /// Computes tokens behind the context and shows every intermediate result.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     pub(crate) fn forward_observed(
         &mut self,
         tokens: &[u32],
@@ -249,7 +249,7 @@ impl<'a> Runtime<'a> {
     /// Computes tokens behind the context.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     pub(crate) fn forward(&mut self, tokens: &[u32]) -> Result<&[f32], Error> {
         match &mut self.trace {
             None => self.session.prefill(self.pool, tokens)?,
