@@ -1,11 +1,11 @@
-//! Who runs the work: the seam between the engine and whatever has cores.
+//! The interface between the engine and the cores that run its work.
 
-/// What the workers are about to be used for; a host may give each its own number of threads.
+/// The use of the workers; a host may give each use its own number of threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// One token: bound by memory bandwidth.
+    /// One token: limited by memory bandwidth.
     Decode,
-    /// Many tokens: bound by arithmetic.
+    /// Many tokens: limited by arithmetic.
     Prefill,
 }
 
@@ -15,14 +15,14 @@ pub enum Phase {
 /// none is left, so they may run on any number of workers, on fewer or more than [`Executor::n_workers`] says, in
 /// any order, or one after the other.
 pub trait Executor {
-    /// How many workers run a job of this phase; at least 1.
+    /// Number of workers that run a job of this phase; at least 1.
     fn n_workers(&self, phase: Phase) -> usize;
 
     /// Calls `job` once on every worker and returns when all calls have returned.
     fn run(&self, phase: Phase, job: &(dyn Fn() + Sync));
 }
 
-/// One worker: the caller. For bare metal and for tests.
+/// One worker, the caller: for bare metal and for tests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SingleThread;
 

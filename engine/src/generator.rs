@@ -1,7 +1,7 @@
-//! From logits to the next token to compute, and to the text that can be shown.
+//! Turns logits into the next token to compute and the text to show.
 //!
-//! A [`Generator`] samples, detects the end of an answer and puts whole characters together. It computes no logits: its
-//! caller runs the forward passes, with whatever sessions, workers and clocks it has.
+//! A [`Generator`] samples, detects the end of an answer and completes characters. It computes no logits: its caller
+//! runs the forward passes, with its own sessions, workers and clock.
 //!
 //! ```text
 //! loop {
@@ -12,8 +12,8 @@
 //! }
 //! ```
 //!
-//! So one type serves a command line, an image without an operating system, and several conversations that share a
-//! forward pass: each row of logits goes to the generator it belongs to.
+//! One type therefore serves a command line, an image without an operating system, and several conversations that share
+//! a forward pass: each row of logits goes to its conversation's generator.
 
 use crate::chat::StopMatcher;
 use crate::sampler::{SampleError, Sampler};
@@ -25,13 +25,13 @@ use alloc::string::String;
 pub enum Finish {
     /// The model ended it with an end-of-generation token.
     Stop,
-    /// A stop string came.
+    /// A stop string was found.
     StopString,
-    /// It has as many tokens as were asked for.
+    /// The answer has as many tokens as requested.
     Length,
     /// The context is full.
     Context,
-    /// Somebody stopped it.
+    /// The user stopped the answer.
     Interrupted,
 }
 
@@ -51,14 +51,15 @@ impl Finish {
 /// What the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Computes the logits behind this token and asks again. The last token of an answer is computed as well, so that
-    /// the KV cache holds the whole answer; [`Generator::finish`] tells that it is the last.
+    /// The caller computes the logits behind this token and calls [`Generator::next`] again. The last token of an
+    /// answer is computed as well, so that the KV cache holds the whole answer; [`Generator::finish`] says whether the
+    /// token is the last.
     Token(u32),
-    /// Nothing: the answer is complete. An end-of-generation token is no part of it.
+    /// The answer is complete. An end-of-generation token is not part of the answer.
     End(Finish),
 }
 
-/// One answer in the making.
+/// One answer while it is generated.
 #[derive(Clone, Debug)]
 pub struct Generator<'t> {
     tokenizer: &'t Tokenizer<'t>,
@@ -71,7 +72,7 @@ pub struct Generator<'t> {
 }
 
 impl<'t> Generator<'t> {
-    /// A generator of at most `limit` tokens. All memory is taken here; without stop strings [`Generator::next`]
+    /// A generator of at most `limit` tokens. It allocates all memory here; without stop strings, [`Generator::next`]
     /// allocates only where its `text` grows.
     pub fn new(tokenizer: &'t Tokenizer<'t>, sampler: Sampler, stop: StopMatcher, limit: usize) -> Self {
         let mut decoder = StreamDecoder::continuing(false);
@@ -80,8 +81,7 @@ impl<'t> Generator<'t> {
         Self { tokenizer, sampler, stop, decoder, n_left: limit, finish }
     }
 
-    /// Bytes of text that one token can complete where there are no stop strings: a `text` that has room for them never
-    /// grows.
+    /// Most bytes of text that one token can complete without stop strings: a `text` with room for them never grows.
     pub fn text_bytes(&self) -> usize {
         self.decoder.text_bytes()
     }
@@ -91,14 +91,14 @@ impl<'t> Generator<'t> {
         tokens.iter().for_each(|&token| self.sampler.accept(token));
     }
 
-    /// Samples from the logits behind the last token, `[n_vocab]`, and appends to `text` what of the answer is
-    /// complete: whole characters that belong to no stop string.
+    /// Samples from the logits behind the last token, `[n_vocab]`, and appends the complete part of the answer to
+    /// `text`: whole characters that belong to no stop string.
     ///
     /// # Errors
-    /// As [`Sampler::sample`]; the generator is as before.
+    /// Those of [`Sampler::sample`]; the generator is then as before.
     ///
     /// # Panics
-    /// As [`Sampler::sample`].
+    /// Where [`Sampler::sample`] panics.
     pub fn next(&mut self, logits: &[f32], text: &mut String) -> Result<Step, SampleError> {
         if let Some(finish) = self.finish {
             return Ok(self.end(finish, text));
@@ -123,8 +123,8 @@ impl<'t> Generator<'t> {
         self.finish
     }
 
-    /// Ends the answer, unless it has ended for another reason, and appends to `text` what was held back: the start of
-    /// a stop string that did not come, and U+FFFD for an incomplete character.
+    /// Ends the answer, unless it has already ended, and appends the held-back text to `text`: the start of a stop
+    /// string that did not follow, and U+FFFD for an incomplete character.
     pub fn end(&mut self, finish: Finish, text: &mut String) -> Step {
         let finish = *self.finish.get_or_insert(finish);
         self.stop.push(self.decoder.finish(), text);

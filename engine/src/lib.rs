@@ -1,7 +1,7 @@
 //! GGUF language models in `no_std` + `alloc`.
 //!
-//! Bytes in, tokens out: [`gguf`] parses a file that somebody mapped or linked in, the model borrows its weights from
-//! those bytes, a session runs the forward pass inside an arena the caller provides.
+//! Bytes in, tokens out. [`gguf`] parses a file that the caller mapped or linked in, the model borrows its weights from
+//! those bytes, and a session runs the forward pass inside an arena that the caller provides.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,11 +1,11 @@
-//! Why a file cannot be run.
+//! The reasons why a file cannot be run.
 
 use crate::gguf::FileKind;
 use alloc::vec::Vec;
 use core::fmt;
 use nanocamelid_kernels::formats;
 
-/// Every reason at once, so that a user fixes a file or a choice in one go.
+/// All reasons together, so that a user can mend a file or a choice at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelError<'a> {
     /// At least one.
@@ -15,13 +15,13 @@ pub struct ModelError<'a> {
 /// A tensor of the model, `blk.{layer}.{name}` or just `{name}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorName {
-    /// Layer, for tensors of one.
+    /// The layer, for tensors of a layer.
     pub layer: Option<usize>,
     /// For example `attn_q.weight`.
     pub name: &'static str,
-    /// Expert, in files with a tensor for each.
+    /// The expert, in files with a tensor for each expert.
     pub expert: Option<usize>,
-    /// `bias` or `scale`, for the tensor that goes with the one named.
+    /// `bias` or `scale`, for a tensor that accompanies the named one.
     pub companion: Option<&'static str>,
 }
 
@@ -30,44 +30,44 @@ pub struct TensorName {
 pub enum Reason<'a> {
     /// The file is something else that belongs to a model.
     NotAModel(FileKind),
-    /// `general.architecture` is not one of ours.
+    /// `general.architecture` is not one that this engine runs.
     UnknownArchitecture(&'a str),
     /// A required metadata key is absent.
     MissingKey {
-        /// Prefix.
+        /// The architecture, the key's prefix.
         architecture: &'a str,
-        /// Key without the prefix.
+        /// The key without the prefix.
         key: &'static str,
     },
     /// A metadata value has the wrong type, length or range.
     BadKey {
-        /// Prefix.
+        /// The architecture, the key's prefix.
         architecture: &'a str,
-        /// Key without the prefix.
+        /// The key without the prefix.
         key: &'static str,
     },
-    /// The embedding width is no multiple of the heads, and no head size is given.
+    /// The embedding width is not a multiple of the number of heads, and no head size is given.
     HeadsDoNotDivide {
         /// Embedding width.
         n_embd: usize,
         /// Query heads.
         n_heads: usize,
     },
-    /// Query heads are no multiple of KV heads.
+    /// The number of query heads is not a multiple of the number of KV heads.
     KvHeadsDoNotDivide {
         /// Query heads.
         n_heads: usize,
         /// KV heads.
         n_kv_heads: usize,
     },
-    /// RoPE would rotate more than a head, or an odd number of components.
+    /// The number of rotated components exceeds the head, or is odd.
     RopeDimension {
         /// Rotated components.
         n_rot: usize,
         /// Components of a head.
         key_dim: usize,
     },
-    /// A RoPE scaling this engine does not know.
+    /// A RoPE scaling type that this engine does not know.
     RopeScalingType(&'a str),
     /// A RoPE factor tensor of the wrong type, length or values.
     RopeFactors(&'static str),
@@ -75,25 +75,25 @@ pub enum Reason<'a> {
     Ranker,
     /// A tensor is absent.
     MissingTensor(TensorName),
-    /// A tensor has another shape than the metadata asks for.
+    /// A tensor's shape differs from the shape that the metadata requires.
     WrongShape {
-        /// Which.
+        /// The tensor.
         tensor: TensorName,
-        /// Extents the metadata asks for.
+        /// Extents that the metadata requires.
         expected: [u64; 3],
         /// Extents in the file.
         found: [u64; 4],
     },
-    /// A tensor's type is not one this engine computes with (or not in that place).
+    /// The engine does not compute with the tensor's type, or not in this place.
     UnsupportedType {
-        /// Which.
+        /// The tensor.
         tensor: TensorName,
         /// GGUF type number.
         ggml_type: u32,
     },
-    /// A tensor that this architecture, as known here, has no place for.
+    /// A tensor that this engine does not use in this architecture.
     UnknownTensor(&'a str),
-    /// A layer range that reads what only earlier layers know.
+    /// A layer range that reads what only earlier layers have.
     Inseparable {
         /// First layer.
         start: usize,
@@ -104,7 +104,7 @@ pub enum Reason<'a> {
         start: usize,
         /// One past the last.
         end: usize,
-        /// Layers there are.
+        /// Number of layers of the model.
         n_layers: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! Finds tensors in a file, checks their shapes and types, and notes which of them found a place.
+//! Finds tensors in a file, checks their shapes and types, and records which tensors are used.
 
 use crate::compute::{LayerNorm, Linear, Vector};
 use crate::gguf::{Gguf, TensorInfo};
@@ -8,14 +8,14 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use nanocamelid_kernels::Matrix;
 
-/// More reasons than this help nobody (a file with one wrong width has thousands).
+/// Most reasons that are kept: a file with one wrong width has thousands, and a user reads few.
 const MAX_REASONS: usize = 16;
 
 /// The tensors of a file.
 pub(crate) struct Tensors<'g, 'a> {
     gguf: &'g Gguf<'a>,
     reasons: Vec<Reason<'a>>,
-    /// One flag per tensor of the file: whether something took it.
+    /// For each tensor of the file, whether it is used.
     used: Vec<bool>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct LayerTensors<'t, 'g, 'a> {
     n_vocab: usize,
 }
 
-/// The same matrix of every expert, with what goes with it.
+/// The same matrix of every expert, with biases and scales.
 #[derive(Clone, Debug)]
 pub(crate) struct ExpertLinears<'a> {
     matrices: ExpertMatrices<'a>,
@@ -43,11 +43,11 @@ enum ExpertMatrices<'a> {
     Merged {
         /// All rows.
         all: Matrix<'a>,
-        /// Rows of one expert: where they start, how many they are, and from where to where of those are its matrix.
+        /// Number of rows of one expert, and the range of these rows that is this matrix.
         stride: usize,
         rows: Range<usize>,
     },
-    /// A tensor for each expert (older Mixtral files).
+    /// One tensor for each expert (older Mixtral files).
     Separate(Vec<Matrix<'a>>),
 }
 
@@ -74,7 +74,7 @@ impl<'g, 'a> Tensors<'g, 'a> {
         Self { gguf, reasons: Vec::new(), used: alloc::vec![false; gguf.tensors().len()] }
     }
 
-    /// What is wrong with them. Something that was read as `None` has its reason here.
+    /// All faults. Every tensor that was read as `None` has its reason here.
     pub(crate) fn into_reasons(self) -> Vec<Reason<'a>> {
         self.reasons
     }
@@ -92,7 +92,7 @@ impl<'g, 'a> Tensors<'g, 'a> {
         Some(Linear { weight: weight?, scale: scale.map_or(1.0, |scale| f32::from_le_bytes(scale[0])), bias: bias? })
     }
 
-    /// The small f32 tensor that goes with another, if the file has it; `None` if it was refused.
+    /// The small f32 tensor that accompanies another, if the file has it; `None` if it was refused.
     fn companion(&mut self, of: TensorName, name: &'static str, expected: [u64; 3]) -> Option<Option<Vector<'a>>> {
         let tensor = TensorName { companion: Some(name), ..of };
         if self.exists(tensor) { self.values(tensor, expected).map(Some) } else { Some(None) }
@@ -157,14 +157,14 @@ impl<'g, 'a> Tensors<'g, 'a> {
         Some(info)
     }
 
-    /// Looks a tensor up and notes that it has a place.
+    /// Looks a tensor up and marks it as used.
     pub(crate) fn find(&mut self, tensor: TensorName) -> Option<TensorInfo<'a>> {
         let index = self.gguf.tensor_index(&tensor.to_string())?;
         self.used[index] = true;
         Some(self.gguf.tensors()[index])
     }
 
-    /// Gives the tensors of blocks that take no part their place.
+    /// Marks the tensors of blocks that the forward pass does not use as used.
     pub(crate) fn ignore_blocks(&mut self, blocks: Range<usize>) {
         for (info, used) in self.gguf.tensors().iter().zip(&mut self.used) {
             let number = info.name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
@@ -172,7 +172,7 @@ impl<'g, 'a> Tensors<'g, 'a> {
         }
     }
 
-    /// A tensor nothing took would mean that the file computes something this engine does not.
+    /// Refuses unused tensors: an unused tensor would mean that the file computes something this engine does not.
     pub(crate) fn refuse_leftovers(&mut self) {
         for (info, used) in self.gguf.tensors().iter().zip(core::mem::take(&mut self.used)) {
             if !used {
@@ -181,7 +181,7 @@ impl<'g, 'a> Tensors<'g, 'a> {
         }
     }
 
-    /// Layers that share a tensor have the same to say about it.
+    /// Records a reason once; layers that share a tensor would repeat it.
     fn refuse(&mut self, reason: Reason<'a>) {
         if self.reasons.len() < MAX_REASONS && !self.reasons.contains(&reason) {
             self.reasons.push(reason);
@@ -194,7 +194,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         Self { tensors, layer, n_embd, n_vocab }
     }
 
-    /// Which layer this is.
+    /// The layer's number.
     pub(crate) fn layer(&self) -> usize {
         self.layer
     }
@@ -212,7 +212,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         self.tensors.exists(self.named(name))
     }
 
-    /// Whether a tensor is there and has so many rows.
+    /// Whether a tensor is present and has `n` rows.
     pub(crate) fn has_rows(&self, name: &'static str, n: usize) -> bool {
         let info = self.tensors.gguf.tensor(&self.named(name).to_string());
         info.is_some_and(|info| info.dims[1] == n as u64)
@@ -259,7 +259,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         Some(matrix)
     }
 
-    /// Gives a tensor that nothing reads here its place.
+    /// Marks a tensor as used that this layer does not read.
     pub(crate) fn ignore(&mut self, name: &'static str) {
         for companion in [None, Some("bias"), Some("scale"), Some("input_scale")] {
             self.tensors.find(TensorName { companion, ..self.named(name) });

@@ -1,4 +1,4 @@
-//! Holds a file against a [`Profile`].
+//! Compares a file with a [`Profile`].
 
 use crate::profile::Profile;
 use nanocamelid_engine::Gguf;
@@ -9,7 +9,7 @@ use std::fmt;
 pub(crate) struct Mismatch {
     pub(crate) field: String,
     pub(crate) expected: String,
-    /// `absent` if it is not there.
+    /// `absent` if the file has no such field.
     pub(crate) found: String,
 }
 
@@ -19,7 +19,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Every field in which the file differs from the profile. `renderer` is the chat format the file was found to have.
+/// Every field in which the file differs from the profile. `renderer` is the chat format found for the file.
 pub(crate) fn audit(gguf: &Gguf<'_>, renderer: Option<&str>, profile: &Profile) -> Vec<Mismatch> {
     let mut audit = Audit { gguf, mismatches: Vec::new() };
     let p = profile;
@@ -69,7 +69,7 @@ impl Audit<'_, '_> {
     }
 
     fn tensor(&mut self, name: String, expected: &[u64]) {
-        // Trailing extents of 1 say nothing.
+        // Trailing extents of 1 carry no information.
         let trim = |dims: &[u64]| {
             let used = dims.iter().rposition(|&d| d != 1).map_or(1, |last| last + 1);
             dims[..used.min(dims.len())].iter().map(u64::to_string).collect::<Vec<_>>().join("x")

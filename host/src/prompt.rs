@@ -1,4 +1,4 @@
-//! Where a prompt comes from.
+//! The source of a prompt.
 
 use crate::cli::table::{self, Argument, Flag};
 use crate::cli::{Invocation, UsageError};
@@ -9,13 +9,13 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-/// No context holds more text than this.
+/// Most bytes of a text; no context holds more.
 pub(crate) const MAX_BYTES: u64 = 256 << 20;
-/// What some editors and shells put in front of UTF-8.
+/// The byte order mark that some editors and shells write before UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 pub(crate) const STANDARD_INPUT: &str = "standard input";
 
-/// Whether nobody has given a prompt and somebody sits at the terminal.
+/// Whether no prompt is given and standard input is a terminal.
 pub(crate) fn is_interactive(invocation: &Invocation) -> bool {
     invocation.argument(&table::PROMPT).is_none() && !invocation.has(&table::FILE) && std::io::stdin().is_terminal()
 }
@@ -45,7 +45,7 @@ pub(crate) fn read_from(invocation: &Invocation, argument: &Argument<str>, file:
     if text.is_empty() { Err(Error::EmptyPrompt) } else { Ok(text) }
 }
 
-/// A text file as a whole; `-` is standard input.
+/// Reads a whole text file; `-` is standard input.
 ///
 /// # Errors
 /// Unreadable, too large, or not UTF-8.
@@ -88,13 +88,13 @@ fn read_all(source: impl Read, path: &Path) -> Result<String, Error> {
     Ok(without_byte_order_mark(&text).to_owned())
 }
 
-/// Some editors and shells put a byte order mark in front of UTF-8; it is no part of the text.
+/// Removes the byte order mark that some editors and shells write before UTF-8; the mark is not part of the text.
 pub(crate) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-/// A note if standard input has text that nobody reads because the prompt came from elsewhere. It stays unread: in a
-/// shell's loop it belongs to the commands that follow.
+/// A note if standard input has text that is not read because the prompt came from elsewhere. The text stays unread: in
+/// a shell's loop it belongs to the following commands.
 pub(crate) fn note_unread_input(invocation: &Invocation) {
     let reads_it = invocation.get(&table::FILE).is_none_or(|path| path == Path::new("-"))
         && invocation.argument(&table::PROMPT).is_none();
@@ -105,7 +105,7 @@ pub(crate) fn note_unread_input(invocation: &Invocation) {
     }
 }
 
-/// The line's end that editors and `echo` add is no part of a prompt.
+/// Removes the final line end that editors and `echo` add; it is not part of the prompt.
 fn without_newline(mut text: String) -> String {
     if text.ends_with('\n') {
         text.pop();

@@ -1,4 +1,4 @@
-//! A session and the workers that compute it: prompts in, tokens out, with the times that people ask for.
+//! A session and the workers that compute it: prompts in, tokens out, with the times that commands report.
 
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
@@ -8,10 +8,10 @@ use crate::trace::Trace;
 use nanocamelid_engine::{Finish, Generator, Phase, Step};
 use std::time::{Duration, Instant};
 
-/// Tokens of a paced prompt's first batch: nobody knows yet how fast it goes. Fewer at a time would cost speed.
+/// Number of tokens in a paced prompt's first batch, whose speed is not known yet. Fewer tokens would be slower.
 const FIRST_PACED_BATCH: usize = 32;
 
-/// Takes the text of an answer as it comes.
+/// Receives the text of an answer piece by piece.
 pub(crate) type Emit<'e> = dyn FnMut(&str) -> Result<(), Error> + 'e;
 
 /// A session, the workers that compute it, and the tokens whose keys and values it holds.
@@ -21,7 +21,7 @@ pub(crate) struct Runtime<'a> {
     pool: &'a Pool,
     cached: Vec<u32>,
     trace: Option<Trace>,
-    /// Whether the context has grown since somebody asked.
+    /// Whether the context has grown since `take_growth` was last called.
     has_grown: bool,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Runtime<'a> {
 pub(crate) struct Prefilled {
     /// Tokens of the prompt.
     pub(crate) n_prompt: usize,
-    /// How many of them were still in the cache.
+    /// Number of these tokens that the cache already held.
     pub(crate) n_reused: usize,
     pub(crate) time: Duration,
 }
@@ -49,22 +49,22 @@ pub(crate) struct Generated {
     pub(crate) ids: Vec<u32>,
     pub(crate) text: String,
     pub(crate) finish: Finish,
-    /// Forward passes of `time`: one for every token, but for a last one that the context has no room for.
+    /// Forward passes in `time`: one for every token, except a last token that does not fit in the context.
     pub(crate) n_forwards: usize,
     pub(crate) time: Duration,
-    /// When the first token was there.
+    /// Time at which the first token was ready.
     pub(crate) first_token: Option<Instant>,
 }
 
 impl Generated {
-    /// Tokens per second: forward passes over the time they took, sampling and printing included.
+    /// Tokens per second: forward passes divided by their time, sampling and printing included.
     pub(crate) fn tokens_per_sec(&self) -> f64 {
         self.n_forwards as f64 / self.time.as_secs_f64()
     }
 }
 
 impl<'a> Runtime<'a> {
-    /// An empty session that holds what is needed, computed by the workers of `pool`.
+    /// An empty session with the required context, computed by the workers of `pool`.
     ///
     /// # Errors
     /// As [`Fitting::plan`]; [`Error::Io`] if the system refuses memory.
@@ -76,11 +76,11 @@ impl<'a> Runtime<'a> {
         Ok(Self { session, pool, cached: Vec::new(), trace, has_grown: false, fitting })
     }
 
-    /// Makes room for at least `n_tokens`, and more where possible: a longer session takes the place of this one and
-    /// what it holds. False if the length was asked for, or model and memory allow no more.
+    /// Makes room for at least `n_tokens`, and for more where possible: a longer session takes over the tokens of this
+    /// one. False if the user set the length, or if model and memory allow no more.
     ///
     /// # Errors
-    /// As [`Session::prefill`](nanocamelid_engine::Session::prefill).
+    /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     fn grow(&mut self, n_tokens: usize) -> Result<bool, Error> {
         let Some(plan) = self.fitting.larger(self.n_ctx(), n_tokens) else { return Ok(false) };
         let Ok(mut larger) = OwnedSession::new(plan) else {
@@ -98,7 +98,7 @@ impl<'a> Runtime<'a> {
         Ok(true)
     }
 
-    /// Whether the context has grown since this was last asked.
+    /// Whether the context has grown since the last call.
     pub(crate) fn take_growth(&mut self) -> bool {
         std::mem::take(&mut self.has_grown)
     }
@@ -118,26 +118,26 @@ impl<'a> Runtime<'a> {
         self.session.n_ctx()
     }
 
-    /// Logits after the last token.
+    /// The logits after the last token.
     pub(crate) fn logits(&self) -> &[f32] {
         self.session.logits()
     }
 
-    /// Times per stage, if they are taken.
+    /// Times per stage, if they are measured.
     pub(crate) fn trace(&self) -> Option<&Trace> {
         self.trace.as_ref()
     }
 
-    /// Forgets everything.
+    /// Forgets all tokens.
     pub(crate) fn reset(&mut self) {
         self.session.reset();
         self.cached.clear();
     }
 
-    /// Makes `tokens` the context, which grows where it has to. What the cache shares with them is kept: splitting a
-    /// prompt never moves a bit, so the result is that of a fresh session. `progress` is told how many tokens of how
-    /// many are done; with false the rest is left, and the logits with it. With a `pace` batches are made to take about
-    /// that long.
+    /// Makes `tokens` the context, which grows if necessary. The part that the cache already holds is kept: splitting a
+    /// prompt never moves a bit, so the result is that of a fresh session. `progress` receives the number of tokens
+    /// done and of all tokens; if it returns false, the rest is not computed and there are no logits. With a `pace`,
+    /// each batch takes about that time.
     ///
     /// # Errors
     /// [`Error::PromptTooLong`] if there is no room for an answer.
@@ -155,7 +155,7 @@ impl<'a> Runtime<'a> {
         }
         let started = Instant::now();
         let common = self.cached.iter().zip(tokens).take_while(|(a, b)| a == b).count();
-        // At least one token is computed: its logits are what is wanted.
+        // At least one token is computed, because its logits are wanted.
         let n_reused = self.session.truncate(common.min(tokens.len() - 1));
         self.cached.truncate(n_reused);
         let most = self.session.n_batch();
@@ -177,7 +177,8 @@ impl<'a> Runtime<'a> {
         Ok(Prefilled { n_prompt: tokens.len(), n_reused, time: started.elapsed() })
     }
 
-    /// Computes the tokens of an answer. `emit` takes the text as it comes; `interrupted` is asked before every token.
+    /// Computes the tokens of an answer. `emit` receives the text piece by piece; `interrupted` is asked before every
+    /// token.
     ///
     /// # Errors
     /// If the logits are no numbers, or the text cannot be taken.
@@ -206,7 +207,7 @@ impl<'a> Runtime<'a> {
             };
             ids.push(token);
             let is_full = self.session.position() == self.n_ctx();
-            // An answer that has ended needs no room, and is not cut short.
+            // An answer that has ended needs no further room and is not cut off.
             if is_full && (generator.finish().is_some() || !self.grow(self.n_ctx() + 1)?) {
                 generator.end(Finish::Context, &mut ready);
             } else {
@@ -222,10 +223,10 @@ impl<'a> Runtime<'a> {
         self.session.n_batch()
     }
 
-    /// Computes tokens behind the context and shows the logits after each.
+    /// Computes tokens behind the context and passes the logits after each token to the caller.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     pub(crate) fn forward_each(&mut self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), Error> {
         self.session.prefill_each(self.pool, tokens, each)?;
         self.cached.extend_from_slice(tokens);
@@ -235,7 +236,7 @@ impl<'a> Runtime<'a> {
     /// Computes tokens behind the context and shows every intermediate result.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     pub(crate) fn forward_observed(
         &mut self,
         tokens: &[u32],
@@ -249,7 +250,7 @@ impl<'a> Runtime<'a> {
     /// Computes tokens behind the context.
     ///
     /// # Errors
-    /// As [`Session::prefill`].
+    /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     pub(crate) fn forward(&mut self, tokens: &[u32]) -> Result<&[f32], Error> {
         match &mut self.trace {
             None => self.session.prefill(self.pool, tokens)?,

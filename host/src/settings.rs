@@ -1,4 +1,4 @@
-//! What flags and environment decide about a session, checked before a model is opened.
+//! The settings of a session from flags and environment, checked before a model is opened.
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
@@ -9,22 +9,22 @@ use crate::profile::{PROFILES, Profile};
 use nanocamelid_engine::SessionOptions;
 use nanocamelid_kernels::{Features, Kernels, KvType};
 
-/// Prompt tokens computed at once, unless asked otherwise.
+/// Default number of prompt tokens computed at once.
 pub(crate) const DEFAULT_BATCH: usize = 512;
 
-/// How a model is to be run.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Context length asked for.
+    /// The requested context length.
     pub(crate) n_ctx: Option<usize>,
     pub(crate) n_batch: usize,
-    /// Tokens whose logits are computed together.
+    /// Number of tokens whose logits are computed together.
     pub(crate) n_outputs: usize,
     pub(crate) kv_type: KvType,
     pub(crate) kernels: &'static Kernels,
     pub(crate) features: Features,
     pub(crate) workers: workers::Workers,
-    /// Audited before use.
+    /// Whether the model is audited before use.
     pub(crate) expect: Option<&'static Profile>,
     pub(crate) trace: bool,
     pub(crate) verbose: bool,
@@ -60,7 +60,7 @@ impl Settings {
                 ));
             }
         } else if !cpu.isolated.is_empty() {
-            // A container may have none of them.
+            // A container may have none of these CPUs.
             cpu.isolated = may_use(&cpu.isolated);
         }
         let kv_type = invocation.get(&table::KV).and_then(|name| KvType::ALL.into_iter().find(|t| t.name() == name));
@@ -79,7 +79,7 @@ impl Settings {
         })
     }
 
-    /// The workers, which the process starts once.
+    /// The workers; the process starts them once.
     ///
     /// # Errors
     /// [`Error::Io`] if the system refuses a thread.

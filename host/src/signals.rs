@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// One mapped file, and the next: as many as a model is in. A list only grows, so that a handler can walk it at any
-/// time; a file that is released leaves its place to another.
+/// One mapped file, and a link to the next. There is one per file of a model. A list only grows, so a handler can walk
+/// it at any time; the place of a released file is used again for another.
 struct GuardedMap {
     start: AtomicUsize,
     n_bytes: AtomicUsize,
@@ -32,7 +32,7 @@ impl GuardedMap {
         std::iter::successors(Some(self), |map| map.next.get().map(Box::as_ref))
     }
 
-    /// Whether its place is now the caller's.
+    /// Claims the place; false if it is in use.
     fn take(&self) -> bool {
         self.start.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
@@ -40,7 +40,7 @@ impl GuardedMap {
 
 static MAPS: GuardedMap = GuardedMap::new();
 
-/// From now on an unreadable page of this map ends the program with a message that names the file.
+/// From now on, an access to an unreadable page of this map ends the program with a message that names the file.
 pub(crate) fn guard_map(map: &[u8], path: &Path) {
     let message = format!("error: {}: the file was cut short or became unreadable while in use\n\0", path.display());
     let mut slot = &MAPS;
@@ -53,7 +53,7 @@ pub(crate) fn guard_map(map: &[u8], path: &Path) {
     imp::install_bus_handler();
 }
 
-/// The map is about to go.
+/// Marks the map as released, before it is unmapped.
 pub(crate) fn release_map(map: &[u8]) {
     for slot in MAPS.iter() {
         if slot.start.load(Ordering::Acquire) == map.as_ptr() as usize {
@@ -123,7 +123,7 @@ mod imp {
         }
     }
 
-    /// Back to the default action, then once more, so that whoever waits for us sees the signal.
+    /// Restores the default action and raises the signal again, so that the parent process sees the signal.
     fn die_of(signal: i32) {
         // SAFETY: both calls are async-signal-safe and take plain numbers.
         unsafe {
@@ -135,8 +135,8 @@ mod imp {
     /// Whether a thread has begun to end the program.
     static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
-    /// Makes the terminal whole and lets one thread go on, to say why the program ends: workers trip over a lost page
-    /// at the same time, and the others wait here for the end.
+    /// Restores the terminal and lets one thread go on, which says why the program ends. Several workers may hit a lost
+    /// page at the same time; the others wait here for the end.
     fn begin_the_end() {
         if IS_ENDING.swap(true, Ordering::AcqRel) {
             loop {
@@ -155,8 +155,8 @@ mod imp {
         begin_the_end();
         // SAFETY: the system passes a valid siginfo; for SIGBUS its address field is set.
         let address = unsafe { (*info).si_addr() } as usize;
-        // The last page of a map reaches past the file's end, and another file's map may begin right behind it: of
-        // those that may hold the address, the one that starts last does.
+        // The last page of a map reaches past the file's end, and another file's map may begin right behind. Of the
+        // maps that may contain the address, the one with the greatest start does.
         let mut found = (0, std::ptr::null_mut());
         for map in MAPS.iter() {
             let (start, n_bytes) = (map.start.load(Ordering::Acquire), map.n_bytes.load(Ordering::Acquire));
@@ -206,14 +206,14 @@ mod imp {
         die_of(signal);
     }
 
-    /// What the handler of SIGINT writes to and whoever waits reads from. A flag would not do: a signal between looking
-    /// at it and falling asleep would be slept over.
+    /// The pipe that the handler of SIGINT writes to and that waiting code reads from. A flag would not do: a signal
+    /// between the look at the flag and the sleep would be missed.
     static INTERRUPTS: OnceLock<(PipeReader, PipeWriter)> = OnceLock::new();
 
     pub(super) fn catch_interrupts() -> io::Result<()> {
         let (reader, writer) = io::pipe()?;
         for end in [reader.as_raw_fd(), writer.as_raw_fd()] {
-            // SAFETY: plain numbers; the descriptor is open. A full pipe holds enough interrupts.
+            // SAFETY: the call takes plain numbers, and the descriptor is open. A full pipe holds enough interrupts.
             if unsafe { libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK) } != 0 {
                 return Err(io::Error::last_os_error());
             }
@@ -236,7 +236,7 @@ mod imp {
     }
 
     pub(super) fn take_interrupt() -> bool {
-        // One read takes them all: nobody presses Ctrl-C that often.
+        // One read takes all interrupts: nobody presses Ctrl-C more often than the buffer holds.
         INTERRUPTS.get().is_some_and(|(reader, _)| matches!((&*reader).read(&mut [0; 64]), Ok(1..)))
     }
 
@@ -326,7 +326,8 @@ mod imp {
         let is_sent = unsafe { (*info).si_code } <= 0;
         match SEGV_ACTION.get().filter(|_| !is_sent) {
             Some(action) => {
-                // SAFETY: an action that was in force before. The access is tried again behind this handler, and fails.
+                // SAFETY: the action was read by sigaction and in force before. The access is repeated after this
+                // handler, and fails.
                 unsafe { libc::sigaction(signal, action, std::ptr::null_mut()) };
             }
             None => die_of(signal),

@@ -1,6 +1,5 @@
-//! Standard streams that wait. Whoever started this program may have left them non-blocking: the flag belongs to the
-//! pipe or terminal and not to the program that set it. Then "would block" is no failure, and what has been written or
-//! read so far counts.
+//! Standard streams that wait. The program that started this one may have left them non-blocking, because the flag
+//! belongs to the pipe or terminal. "Would block" is then no failure, and the bytes moved so far count.
 
 use std::io::{self, BufRead, Read, Write};
 
@@ -10,7 +9,7 @@ use std::any::Any as AsFd;
 #[cfg(unix)]
 use std::os::fd::AsFd;
 
-/// A stream on which nothing would block: where it says so, it is waited for.
+/// A stream whose calls never fail with "would block"; they wait instead.
 #[derive(Debug)]
 pub(crate) struct Waiting<S>(S);
 
@@ -29,7 +28,7 @@ pub(crate) fn stderr() -> Waiting<io::StderrLock<'static>> {
     Waiting(io::stderr().lock())
 }
 
-/// What the stream is to be ready for.
+/// The operation that a stream must be ready for.
 #[derive(Clone, Copy)]
 enum Ready {
     Reading,
@@ -67,7 +66,8 @@ impl<S: AsFd + Read> Read for Waiting<S> {
 impl<S: AsFd + BufRead> BufRead for Waiting<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let n = self.until_done(Ready::Reading, |stream| stream.fill_buf().map(<[u8]>::len))?;
-        // Filled now, and not read again; but an end would be: a terminal would wait for a second one.
+        // The buffer is filled and not read again. An end of file would be read again: a terminal would wait for a
+        // second one.
         if n == 0 { Ok(&[]) } else { self.0.fill_buf() }
     }
 
@@ -92,7 +92,7 @@ pub(crate) fn input_waits() -> bool {
         && poll(&io::stdin(), Ready::Reading, 0).is_ok_and(|events| events & libc::POLLIN != 0)
 }
 
-/// No other system is asked.
+/// Other systems are not asked.
 #[cfg(not(unix))]
 pub(crate) fn input_waits() -> bool {
     false

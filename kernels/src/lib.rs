@@ -1,6 +1,6 @@
 //! The inner loops of NanoCamelid: quantized matrix products, attention, norms and gates.
 //!
-//! `no_std`, no `alloc`. The scalar [`reference`] is the specification of the one arithmetic (docs/NUMERICS.md);
+//! `no_std`, no `alloc`. The scalar [`mod@reference`] is the specification of the one arithmetic (docs/NUMERICS.md);
 //! every SIMD table in this crate returns the same bits. A caller picks a [`Kernels`] table once, from the CPU
 //! [`Features`] it was handed, and calls everything through it.
 #![no_std]

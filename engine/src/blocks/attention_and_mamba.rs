@@ -1,4 +1,4 @@
-//! Attention and a Mamba-2 mixer side by side: both read the normed input, and what they make is added up (Falcon-H1).
+//! Attention and a Mamba-2 mixer side by side: both read the normed input, and their outputs are added (Falcon-H1).
 
 use super::attention::{self, Attention, KvCache};
 use super::convolution::Carried;

@@ -1,16 +1,16 @@
-//! A causal convolution of every channel by itself, over a few tokens: alone, or before the state of a recurrence.
+//! A causal convolution of every channel over a few tokens: alone, or before the state of a recurrence.
 
 use crate::compute::{Arena, Pass, Rows, RowsMut, Vector};
 use crate::tensors::LayerTensors;
 
-/// Channels that a worker convolves at a time.
+/// Number of channels that a worker convolves at a time.
 const CHANNELS: usize = 64;
 
-/// What a block with a convolution carries from token to token. All of it is of the last position only.
+/// The state of a block with a convolution. All of the state belongs to the last position only.
 pub(crate) struct Carried<'s> {
     /// The last `n_taps - 1` inputs of every channel, oldest first, `[n_channels][n_taps - 1]`.
     pub(super) taps: &'s mut [f32],
-    /// What heads remember; empty where the convolution is all there is.
+    /// States of the heads; empty where the block is a convolution only.
     pub(super) matrices: &'s mut [f32],
 }
 
@@ -41,19 +41,19 @@ pub(super) struct Convolution<'a> {
 }
 
 impl<'a> Convolution<'a> {
-    /// That of one layer, over `n_taps` tokens, 2 or more; `None` if it was refused.
+    /// Reads the convolution of one layer, over `n_taps` tokens, 2 or more; `None` if it was refused.
     pub(super) fn read(tensors: &mut LayerTensors<'_, '_, 'a>, n_channels: usize, n_taps: usize) -> Option<Self> {
         let weights = tensors.values("ssm_conv1d.weight", [n_taps as u64, n_channels as u64, 1]);
         let bias = tensors.optional_vector("ssm_conv1d.bias", n_channels);
         Some(Self { n_taps, weights: weights?, bias: bias? })
     }
 
-    /// One without a bias, `[n_channels][n_taps]`.
+    /// A convolution without a bias, `[n_channels][n_taps]`.
     pub(super) fn unbiased(weights: Vector<'a>, n_taps: usize) -> Self {
         Self { n_taps, weights, bias: None }
     }
 
-    /// What it carries, with so many values of matrices.
+    /// Takes the state out of the arena, with `n_values` values for the heads' matrices.
     pub(super) fn carve<'s>(&self, arena: &mut Arena<'s>, n_values: usize) -> Carried<'s> {
         let n_channels = self.weights.len() / self.n_taps;
         Carried { taps: arena.take(n_channels * (self.n_taps - 1)), matrices: arena.take(n_values) }
@@ -72,8 +72,8 @@ impl<'a> Convolution<'a> {
         self.run(pass, channels, taps, convolved, &silu);
     }
 
-    /// `conv(x) + bias` of every channel, and what `finish` makes of it, told token and first channel. Workers take
-    /// some channels each, and walk the tokens.
+    /// Computes `conv(x) + bias` of every channel and passes the result to `finish`, with the token and the first
+    /// channel. A worker takes some channels and walks all tokens.
     pub(super) fn run(
         &self,
         pass: &mut Pass<'_>,

@@ -7,7 +7,7 @@ use crate::tensors::LayerTensors;
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
 
-/// What the metadata says about all of them.
+/// The metadata about all dense networks.
 pub(crate) struct Metadata {
     /// Width of each layer's network.
     n_ff: Vec<usize>,
@@ -40,13 +40,13 @@ impl Metadata {
 /// One network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dense<'a> {
-    /// What reads the input, `[n_ff][n_embd]` each.
+    /// The matrices that read the input, `[n_ff][n_embd]` each.
     pub(super) gate: Option<Linear<'a>>,
     pub(super) up: Linear<'a>,
     /// `[n_embd][n_ff]`.
     pub(super) down: Linear<'a>,
     pub(super) activation: Activation,
-    /// Norm of what gate and up make together, `[n_ff]`, and its epsilon.
+    /// Norm of the gated values, `[n_ff]`, and its epsilon.
     pub(super) sub_norm: Option<(Vector<'a>, f32)>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Dense<'a> {
         Some(Self { gate: gate?, up: up??, down: down?, activation: metadata.activation, sub_norm })
     }
 
-    /// The network of these tensors' gate, up and down, `n_ff` wide; `None` if it was refused.
+    /// The network made of the tensors with these names, `n_ff` wide; `None` if it was refused.
     pub(super) fn of(
         tensors: &mut LayerTensors<'_, '_, 'a>,
         [gate, up, down]: [&'static str; 3],
@@ -85,7 +85,7 @@ impl<'a> Dense<'a> {
         Some(Self { gate: Some(gate?), up: up?, down: down?, activation, sub_norm: None })
     }
 
-    /// What reads the input.
+    /// The matrices that read the input.
     fn readers(&self) -> impl Iterator<Item = &Linear<'a>> {
         self.gate.iter().chain([&self.up])
     }
@@ -153,8 +153,8 @@ impl<'a> Operation<'a> for Dense<'a> {
     }
 }
 
-/// What an activation does with gate and up, in place of the gate; the square of ReLU and exact GELU also stand alone,
-/// with no up.
+/// The function that computes an activation of gate and up, in place of the gate. The square of ReLU and exact GELU
+/// also work alone, without up.
 pub(super) fn activate(activation: Activation) -> fn(&Kernels, &mut [f32], &mut [f32]) {
     match activation {
         Activation::Silu => |kernels, gate, up| kernels.silu_mul(gate, up),

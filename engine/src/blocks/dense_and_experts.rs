@@ -19,7 +19,7 @@ pub(crate) struct DenseAndExperts<'a> {
     norm_eps: f32,
 }
 
-/// What a run needs, `[n][n_embd]` each.
+/// Buffers of a run, `[n][n_embd]` each.
 struct Buffers<'s> {
     dense: Prepared<'s>,
     experts: Prepared<'s>,
@@ -37,7 +37,7 @@ impl<'a> DenseAndExperts<'a> {
         let n_embd = tensors.n_embd();
         let norm_eps = dense.norm_eps();
         let dense = Dense::read(dense, tensors);
-        // The scale is of the router's input, not of its matrix.
+        // The file scales the router's input, not its matrix.
         let router = tensors.matrix("ffn_gate_inp.weight", n_embd, experts.n_experts()).map(Linear::unbiased);
         let experts = Experts::read_with(experts, tensors, router);
         let mut vectors = |names: [&'static str; 2]| names.map(|name| tensors.vector(name, n_embd));
@@ -69,7 +69,7 @@ impl<'a> Operation<'a> for DenseAndExperts<'a> {
 
     const STAGE: Stage = Stage::FfnOut;
 
-    /// Only what the norms read.
+    /// No forms beside f32: only the norms read the block's input.
     fn inputs(&self) -> Forms {
         Forms::default()
     }

@@ -1,8 +1,8 @@
 //! Mixtures of experts: routing, and each chosen expert over the tokens that chose it.
 //!
-//! Experts are visited in ascending order and read from the file's bytes only when some token chose them. A token's
-//! outputs are added up in that order, so that bits depend on neither batch nor routing of other tokens. What a shared
-//! expert makes of every token is added last.
+//! Experts are visited in ascending order, and an expert is read from the file's bytes only if some token chose it. A
+//! token's outputs are added in that order, so that no bit depends on the batch or on the routing of other tokens. The
+//! output of a shared expert is added last.
 
 use super::dense::Dense;
 use super::{Fact, Operation, Sizes, Weights};
@@ -19,13 +19,14 @@ const MIN_WEIGHT_SUM: f32 = 6.103_515_6e-5;
 /// How a router's logits become probabilities (`expert_gating_func`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gating {
-    /// Softmax over all experts. Over the chosen ones alone it gives the same, for these are divided by their sum.
+    /// Softmax over all experts. Softmax over the chosen experts alone gives the same weights, because these are
+    /// divided by their sum.
     Softmax,
-    /// Each by itself.
+    /// A sigmoid of each logit.
     Sigmoid,
 }
 
-/// What the metadata says about all mixtures.
+/// The metadata about all mixtures.
 pub(crate) struct Metadata {
     n_experts: usize,
     n_used: usize,
@@ -53,7 +54,7 @@ impl Metadata {
         let ExpertTraits { selection_bias, shared_gate, .. } = config.traits.experts;
         let (n_ff, part) = match r.value("expert_feed_forward_length") {
             Some(_) => ("expert_feed_forward_length", 1),
-            // Not given: the dense width is that of all that serve a token, or each expert's.
+            // Key absent: the dense width is the total of the experts that serve a token, or the width of each expert.
             None => ("feed_forward_length", if shared_gate { n_used } else { 1 }),
         };
         let mut n_ff = r.per_layer(n_ff, config.n_layers, part as u64, MAX_WIDTH)?;
@@ -66,7 +67,7 @@ impl Metadata {
             Some(2) => Gating::Sigmoid,
             _ => Gating::Softmax,
         };
-        // Layers between mixtures would be networks of their own, which no file has.
+        // Other steps would put dense layers between mixtures; no known file has such layers.
         r.optional("interleave_moe_layer_step", 1, 1);
         Ok(Some(Self {
             n_experts,
@@ -95,45 +96,45 @@ impl Metadata {
 /// One mixture.
 #[derive(Clone, Debug)]
 pub(crate) struct Experts<'a> {
-    /// How many there are.
+    /// Number of experts.
     n_experts: usize,
-    /// How many serve a token.
+    /// Number of experts that serve a token.
     n_used: usize,
-    /// The weights of a token's experts are multiplied by this after they were made to sum to 1.
+    /// Factor on the weights of a token's experts, after these are scaled to sum to 1.
     scale: f32,
     activation: Activation,
     gating: Gating,
     /// `[n_experts][n_embd]`.
     router: Linear<'a>,
-    /// What is added to probabilities when experts are chosen, and not to their weights, `[n_experts]`.
+    /// Added to probabilities when experts are chosen, but not to their weights, `[n_experts]`.
     selection_bias: Option<Vector<'a>>,
     gate: ExpertLinears<'a>,
     up: ExpertLinears<'a>,
     down: ExpertLinears<'a>,
     /// Serves every token beside the chosen ones.
     shared: Option<Dense<'a>>,
-    /// What the shared expert makes of a token is multiplied by the sigmoid of this, `[1][n_embd]`.
+    /// The output of the shared expert is multiplied by the sigmoid of this product, `[1][n_embd]`.
     shared_gate: Option<Linear<'a>>,
-    /// What router, gates and ups read.
+    /// The forms that router, gate and up matrices read.
     inputs: Forms,
 }
 
-/// What a run needs. `n` is the batch.
+/// Buffers of routing. `n` is the batch.
 struct Routing<'s> {
     /// Router logits, then probabilities, `[n][n_experts]`.
     router: RowsMut<'s>,
-    /// Gates of the shared expert, `[n][1]`, if it has them.
+    /// Gates of the shared expert, `[n][1]`, if it has gates.
     shared_gates: RowsMut<'s>,
     /// Chosen experts, `[n][n_used]`.
     chosen: &'s mut [u32],
     /// Their weights, `[n][n_used]`.
     weights: &'s mut [f32],
-    /// The tokens that chose one expert, `[n]`, and the weights they give it.
+    /// The tokens that chose one expert, `[n]`, and their weights for it.
     tokens: &'s mut [u32],
     token_weights: &'s mut [f32],
 }
 
-/// What one expert needs for the tokens that chose it.
+/// Buffers of one expert for the tokens that chose it.
 struct Served<'s> {
     x: Prepared<'s>,
     out: RowsMut<'s>,
@@ -146,7 +147,7 @@ impl<'a> Experts<'a> {
         Self::read_with(metadata, tensors, router)
     }
 
-    /// As [`Experts::read`], with this router.
+    /// Like [`Experts::read`], with this router.
     pub(super) fn read_with(
         metadata: &Metadata,
         tensors: &mut LayerTensors<'_, '_, 'a>,
@@ -193,7 +194,7 @@ impl<'a> Experts<'a> {
             shared_gate: shared_gate?,
             inputs: Forms::default(),
         };
-        // Experts in tensors of their own may have types of their own.
+        // Experts stored in separate tensors may have different types.
         let all = (0..n_experts).map(|e| experts.expert(e).inputs());
         let all = all.chain(experts.shared.map(|shared| shared.inputs()));
         experts.inputs = all.fold(experts.router_inputs(), Forms::union);
@@ -210,7 +211,7 @@ impl<'a> Experts<'a> {
         }
     }
 
-    /// What router and gate read.
+    /// The forms that router and shared gate read.
     pub(super) fn router_inputs(&self) -> Forms {
         Forms::of([&self.router].into_iter().chain(&self.shared_gate))
     }
@@ -231,7 +232,7 @@ impl<'a> Experts<'a> {
         Served { x: Prepared::carve(arena, expert.inputs(), n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
     }
 
-    /// What the experts that a router chooses by `router_x` make of `x`.
+    /// Computes the mixture of `x`; the router reads `router_x`.
     pub(super) fn mix(
         &self,
         pass: &mut Pass<'_>,
@@ -302,7 +303,7 @@ impl<'a> Experts<'a> {
     }
 }
 
-/// First of equals, NaN never (unless there is nothing else).
+/// The expert with the largest score; the first of equals. NaN is chosen only if there is nothing else.
 fn most_probable(router: &[f32], bias: Option<Vector<'_>>) -> usize {
     let biased = |e: usize| router[e] + bias.map_or(0.0, |bias| f32::from_le_bytes(bias[e]));
     let mut best = 0;
@@ -315,7 +316,7 @@ fn most_probable(router: &[f32], bias: Option<Vector<'_>>) -> usize {
 }
 
 impl Routing<'_> {
-    /// The tokens that chose `expert` and the weights they give it.
+    /// The tokens that chose `expert`, and their weights for it.
     fn of(&mut self, expert: usize, n_used: usize) -> (&[u32], &[f32]) {
         let mut n = 0;
         let chosen = self.chosen.chunks(n_used).zip(self.weights.chunks(n_used));

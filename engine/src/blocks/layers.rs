@@ -1,4 +1,4 @@
-//! Which blocks a layer has.
+//! The blocks of each layer.
 
 use super::{
     Attention, AttentionAndMamba, DeltaNet, Dense, DenseAndExperts, Experts, Mamba2, PerLayerInput, ShortConv,
@@ -10,20 +10,20 @@ use crate::tensors::{LayerTensors, Tensors};
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// What the metadata says about the blocks of all layers.
+/// The metadata about the blocks of all layers.
 pub(crate) struct Layers {
     n_embd: usize,
     n_vocab: usize,
     traits: &'static Traits,
     attention: attention::Metadata,
     recurrence: RecurrenceMetadata,
-    /// There if some layer has such a network.
+    /// Present if some layer has a dense network.
     dense: Option<dense::Metadata>,
     experts: Option<experts::Metadata>,
     per_layer: Option<per_layer::Metadata>,
 }
 
-/// What the metadata says about mixers beside attention.
+/// The metadata about mixers other than attention.
 enum RecurrenceMetadata {
     None,
     ShortConv(short_conv::Metadata),
@@ -41,7 +41,7 @@ struct Names {
 }
 
 impl Layers {
-    /// Reads it, with the RoPE settings that attention blocks refer to.
+    /// Reads the metadata, with the RoPE settings that attention blocks refer to.
     pub(crate) fn read<'a>(
         r: &mut Reader<'_, 'a>,
         gguf: &Gguf<'a>,
@@ -77,7 +77,7 @@ impl Layers {
         Ok((layers, ropes))
     }
 
-    /// Whether a layer has attention, or should have.
+    /// Whether a layer has attention or must have it.
     fn has_attention(&self, layer: usize) -> bool {
         match &self.recurrence {
             RecurrenceMetadata::None | RecurrenceMetadata::BesideAttention(_) => true,
@@ -111,13 +111,13 @@ impl Layers {
         }));
     }
 
-    /// Whether layers `range` read what earlier ones keep, or tokens that only the first layer is given.
+    /// Whether layers in `range` need the cache of an earlier layer or tokens that only the first range receives.
     pub(crate) fn need_earlier_ones(&self, range: Range<usize>) -> bool {
         let mut sources = range.clone().filter_map(|layer| self.attention.source_layer(layer));
         range.start > 0 && (self.per_layer.is_some() || sources.any(|source| source < range.start))
     }
 
-    /// Appends the blocks of a layer, as far as they are not refused.
+    /// Appends the blocks of a layer, except those that are refused.
     pub(crate) fn read_layer<'a>(&self, layer: usize, tensors: &mut Tensors<'_, 'a>, blocks: &mut Vec<Block<'a>>) {
         let mut t = LayerTensors::new(tensors, layer, [self.n_embd, self.n_vocab]);
         if self.traits.single_blocks {
@@ -130,9 +130,9 @@ impl Layers {
         let is_beside_dense = self.traits.experts.beside_dense;
         let experts = self.experts.as_ref().filter(|experts| layer >= experts.first_layer());
         let experts = experts.filter(|_| !is_beside_dense || t.exists("ffn_gate_inp.weight"));
-        // Files of some converters have it without the ending.
+        // Some converters write the name without the ending.
         let ffn_norm = if t.exists("ffn_norm") { "ffn_norm" } else { self.traits.ffn_norm };
-        // Experts that stand beside a dense network norm their inputs themselves.
+        // Experts beside a dense network have norms of their own for their inputs.
         let ffn_norm = norm(ffn_norm).filter(|_| !is_beside_dense || experts.is_none());
         let source = self.attention.source_layer(layer);
         // The first block of a layer is its mixer.

@@ -1,6 +1,6 @@
-//! A Mamba-2 mixer: a causal convolution over a few tokens, then for every head a state that fades and takes in each
-//! token (Dao and Gu 2024, arXiv:2405.21060). Head `h` of group `g`, state `M` of `head_dim x n_state`: `M = exp(dt a)
-//! M + dt x B^T`, `y = M C + d x`, with `dt = softplus(dt + bias)`; then `norm(silu(z) y)` by group.
+//! A Mamba-2 mixer: a causal convolution over a few tokens, then for every head a state that decays and adds each token
+//! (Dao and Gu 2024, arXiv:2405.21060). Head `h` of group `g`, state `M` of `head_dim x n_state`: `M = exp(dt a) M + dt
+//! x B^T`, `y = M C + d x`, with `dt = softplus(dt + bias)`; then `norm(silu(z) y)` by group.
 
 use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
@@ -10,7 +10,7 @@ use crate::tensors::LayerTensors;
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{Kernels, StateStep};
 
-/// What the metadata says about all of them.
+/// The metadata about all Mamba-2 mixers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metadata {
     n_inner: usize,
@@ -52,8 +52,8 @@ pub(crate) struct Mamba2<'a> {
     /// `[n_inner + n_channels + n_heads][n_embd]`: gates `z`, channels of the convolution, time steps.
     in_proj: Linear<'a>,
     conv: Convolution<'a>,
-    /// `[n_heads]`: what is added to time steps, the logarithm of what a state keeps per unit of time, and what an
-    /// output takes of its input.
+    /// `[n_heads]` each: the bias of time steps, the decay rate `a` of the state per unit of time, and the factor `d`
+    /// of the input in the output.
     dt_bias: Vector<'a>,
     a: Vector<'a>,
     d: Vector<'a>,
@@ -63,13 +63,13 @@ pub(crate) struct Mamba2<'a> {
     out_proj: Linear<'a>,
 }
 
-/// What a run needs beside the state. `n` is the batch.
+/// Buffers of a run beside the state. `n` is the batch.
 struct Buffers<'s> {
-    /// What the input projection makes, `[n]`.
+    /// Output of the input projection, `[n]`.
     projected: RowsMut<'s>,
     /// The channels, convolved, `[n][n_channels]`.
     convolved: RowsMut<'s>,
-    /// What the heads made, `[n][n_inner]`.
+    /// Outputs of the heads, `[n][n_inner]`.
     mixed: Prepared<'s>,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Mamba2<'a> {
         }
     }
 
-    /// The heads, each over all tokens in order; workers take some heads each. `heads` is their state,
+    /// Runs the heads, each over all tokens in order; a worker takes some heads. `heads` is their state,
     /// `[n_heads][head_dim][n_state]`.
     fn scan(
         &self,
@@ -141,7 +141,7 @@ impl<'a> Mamba2<'a> {
         });
     }
 
-    /// `norm(silu(z) * y)`, each group by itself. What comes of the gates means nothing.
+    /// Computes `norm(silu(z) * y)`, each group separately. The gates are overwritten.
     fn gate(&self, pass: &Pass<'_>, projected: &mut RowsMut<'_>, mixed: &mut RowsMut<'_>) {
         let Metadata { n_inner, n_groups, norm_eps, .. } = self.numbers;
         let (kernels, width) = (pass.workers.kernels, n_inner / n_groups);

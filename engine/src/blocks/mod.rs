@@ -1,8 +1,8 @@
 //! The blocks that models are made of, one file for each kind.
 //!
-//! A kind keeps everything that is its own together: what it reads from metadata and tensors, the state it carries from
-//! token to token, the memory of a run, the run, and what to say about it. Nothing outside this folder asks which kind
-//! a block is. A new kind is a file with an [`Operation`], a word in the list below, and a line in [`layers`].
+//! A kind keeps its parts together: what it reads from metadata and tensors, its state, the memory of a run, the run,
+//! and its description. Nothing outside this folder asks which kind a block is. A new kind is a file with an
+//! [`Operation`], an entry in the list below, and a line in [`layers`].
 
 mod attention;
 mod attention_and_mamba;
@@ -33,29 +33,29 @@ pub(crate) use operation::{Fact, Operation, Sizes, Weights};
 use per_layer::PerLayerInput;
 use short_conv::ShortConv;
 
-/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`, then `x = stream_norm(x)` and `x *= stream_scale`. A
-/// layer is one or several of them.
+/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`, then `x = stream_norm(x)` and `x *= stream_scale`.
+/// A layer is one or several of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Block<'a> {
     /// The layer it belongs to.
     pub layer: usize,
     /// Width of the residual stream.
     pub n_embd: usize,
-    /// `[n_embd]`; `None` where the block reads the stream as it is.
+    /// `[n_embd]`; `None` where the block reads the stream without a norm.
     pub norm: Option<Vector<'a>>,
     pub op: Op<'a>,
-    /// `[n_embd]`; there if the architecture norms what blocks put out.
+    /// `[n_embd]`; present if the architecture norms the outputs of blocks.
     pub post_norm: Option<Vector<'a>>,
-    /// There if the architecture norms the stream itself behind each block.
+    /// Present if the architecture norms the stream itself behind each block.
     pub stream_norm: Option<LayerNorm<'a>>,
-    /// The block whose keys and values this one reads, where it has none of its own.
+    /// The block whose keys and values this block reads, if it has none of its own.
     pub source: Option<usize>,
-    /// 1 but behind the layers of some architectures.
+    /// 1, except behind the layers of some architectures.
     pub stream_scale: f32,
 }
 
-/// Makes the enums of all kinds, and their matches. Each kind comes with the type of its state: written as
-/// [`Operation::State`] it would make a session invariant in its lifetime, as associated types do.
+/// Makes the enums of all kinds, and their matches. Each kind is listed with the type of its state: the associated type
+/// [`Operation::State`] would make a session invariant in its lifetime.
 macro_rules! kinds {
     ($($Kind:ident with $State:ty,)+) => {
         /// A block of some kind.
@@ -173,7 +173,7 @@ kinds! {
 }
 
 impl Live<'_> {
-    /// What attention makes of the keys and values that a block, itself or another, has taken in.
+    /// Attention over the keys and values that a block, this one or another, has taken in.
     fn look_back(
         &self,
         at: &Live<'_>,
@@ -194,27 +194,27 @@ pub(crate) struct Running<'a> {
     live: Live<'a>,
 }
 
-/// What every block needs for a run. `n` is the batch.
+/// Buffers of a block's run. `n` is the batch.
 struct Residual<'s> {
     /// The normed input, `[n][n_embd]`.
     x: Prepared<'s>,
-    /// What the block makes of it, `[n][n_embd]`.
+    /// The block's output, `[n][n_embd]`.
     out: RowsMut<'s>,
 }
 
 impl<'a> Block<'a> {
-    /// The block in a session, with its state in the session's arena.
+    /// Starts the block in a session: takes its state out of the session's arena.
     pub(crate) fn start(&'a self, arena: &mut Arena<'a>, sizes: &Sizes) -> Running<'a> {
         Running { block: self, live: self.op.live(arena, sizes) }
     }
 
-    /// Takes what a run with the largest batch takes.
+    /// Takes the memory of a run with the largest batch.
     pub(crate) fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
         self.residual(arena, sizes.n_batch);
         self.op.measure(arena, sizes);
     }
 
-    /// The prepared input of a run, and room for what comes of it.
+    /// Makes the prepared input of a run, and room for its output.
     fn input<'s>(&self, pass: &mut Pass<'_>, arena: &mut Arena<'s>, config: &Config, x: &RowsMut<'_>) -> Residual<'s> {
         let (kernels, rows) = (pass.workers.kernels, x.rows());
         pass.layer = Some(self.layer);
@@ -255,7 +255,7 @@ impl<'a> Block<'a> {
 }
 
 impl Running<'_> {
-    /// The whole block. `earlier` are the blocks before it.
+    /// Runs the whole block. `earlier` are the blocks before it.
     pub(crate) fn run(
         &mut self,
         pass: &mut Pass<'_>,
@@ -272,7 +272,8 @@ impl Running<'_> {
         self.block.join(pass, config, x, &mut buffers.out);
     }
 
-    /// Only what later tokens need of these; false, with nothing done, if that takes a whole run.
+    /// Computes only what later tokens need of these tokens. Returns false, with nothing done, if that takes a whole
+    /// run.
     pub(crate) fn take_in(
         &mut self,
         pass: &mut Pass<'_>,
@@ -297,12 +298,12 @@ impl Running<'_> {
         self.block.join(pass, config, x, &mut buffers.out);
     }
 
-    /// Whether later tokens need what it keeps of earlier ones.
+    /// Whether later tokens need state that the block keeps of earlier tokens.
     pub(crate) fn remembers(&self) -> bool {
         self.block.op.remembers()
     }
 
-    /// The last position up to `n` that its state can go back to.
+    /// The last position up to `n` that the block's state can go back to.
     pub(crate) fn keep(&self, n: usize) -> usize {
         self.live.keep(n)
     }
@@ -312,7 +313,8 @@ impl Running<'_> {
         self.live.rewind(n);
     }
 
-    /// Takes over what the same block holds in a session with a shorter context; whether it is the same.
+    /// Takes over the state of the same block in a session with a shorter context. Returns false if the block is not
+    /// the same.
     pub(crate) fn adopt(&mut self, older: &Running<'_>) -> bool {
         self.live.adopt(&older.live)
     }

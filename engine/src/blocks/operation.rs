@@ -1,27 +1,27 @@
-//! What a kind of block is to the rest of the engine.
+//! The interface of a kind of block to the rest of the engine.
 
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage};
 use nanocamelid_kernels::{Kernels, KvType, Matrix};
 
-/// The sizes of a session that states and buffers follow from.
+/// The sizes of a session that determine states and buffers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     /// Positions of the context.
     pub n_ctx: usize,
     /// Most tokens of one batch.
     pub n_batch: usize,
-    /// How keys and values are kept.
+    /// The type of stored keys and values.
     pub kv_type: KvType,
 }
 
 /// Matrices of one shape and role.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weights<'w> {
-    /// One of them.
+    /// One of the matrices.
     pub matrix: Matrix<'w>,
-    /// How many there are.
+    /// Number of matrices.
     pub n: usize,
-    /// How many of them serve a token; 0 for one of which tokens look rows up.
+    /// Number of matrices that serve a token; 0 for an embedding, whose rows are looked up.
     pub n_used: usize,
 }
 
@@ -32,21 +32,21 @@ impl<'w> Weights<'w> {
     }
 }
 
-/// What a block says about itself.
+/// A fact that a block reports about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
-    /// A size. Blocks of a kind agree on it as a rule; where they do not, the first one speaks for the model.
+    /// A size. Blocks of a kind usually agree on it; where they differ, the first block's value stands for the model.
     Number(&'static str, usize),
-    /// One more block of which this is true.
+    /// A property; the model reports the number of blocks with it.
     Count(&'static str),
 }
 
-/// What a kind of block is to the rest of the engine.
+/// The interface of a kind of block to the rest of the engine.
 pub(crate) trait Operation<'w> {
-    /// What it carries from token to token, in a session's arena.
+    /// The block's state, in a session's arena.
     type State<'s>;
 
-    /// What the residual stream is called behind it.
+    /// The name of the residual stream behind the block.
     const STAGE: Stage;
 
     /// The forms in which its matrices read the normed input.
@@ -57,16 +57,17 @@ pub(crate) trait Operation<'w> {
         None
     }
 
-    /// Takes its state out of the arena; [`Operation::rewind`] to 0 comes before the first run.
+    /// Takes the block's state out of the arena; [`Operation::rewind`] to 0 comes before the first run.
     fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Self::State<'s>;
 
-    /// Takes what a run with the largest batch takes.
+    /// Takes the memory of a run with the largest batch.
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes);
 
     /// Bytes of scratch that each worker needs.
     fn worker_bytes(&self, kernels: &Kernels, n_batch: usize) -> usize;
 
-    /// Normed input `x`, `[n][n_embd]`, to `out`, `[n][n_embd]`; contents of `out` before mean nothing.
+    /// Computes `out`, `[n][n_embd]`, from the normed input `x`, `[n][n_embd]`; the previous contents of `out` are
+    /// ignored.
     fn run(
         &self,
         pass: &mut Pass<'_>,
@@ -76,13 +77,13 @@ pub(crate) trait Operation<'w> {
         out: &mut RowsMut<'_>,
     );
 
-    /// Whether later tokens need what it keeps of earlier ones.
+    /// Whether later tokens need state that the block keeps of earlier tokens.
     fn remembers(&self) -> bool {
         false
     }
 
-    /// Takes in what later tokens need of a batch, for tokens of which nothing else is wanted. False, with nothing
-    /// done, where that is no less work than a run.
+    /// Updates the state for tokens of which only the state is wanted. Returns false, with nothing done, where that
+    /// takes as much work as a run.
     fn take_in(
         &self,
         _pass: &mut Pass<'_>,
@@ -93,7 +94,7 @@ pub(crate) trait Operation<'w> {
         false
     }
 
-    /// The last position up to `n` that the state can go back to: 0 for one that is that of the last position only.
+    /// The last position up to `n` that the state can go back to: 0 for a state that belongs to the last position only.
     fn keep(&self, _state: &Self::State<'_>, n: usize) -> usize {
         if self.remembers() { 0 } else { n }
     }
@@ -101,22 +102,22 @@ pub(crate) trait Operation<'w> {
     /// Goes back to position `n`, which is 0 or what [`Operation::keep`] allowed.
     fn rewind(&self, _state: &mut Self::State<'_>, _n: usize) {}
 
-    /// Takes over what the state of a shorter context holds. Both are of sessions with the same options but for that.
+    /// Takes over the state of a shorter context. Both sessions have the same options except for the context.
     fn adopt(&self, state: &mut Self::State<'_>, older: &Self::State<'_>);
 
-    /// Bytes of state that one more position of context costs; a head size that this type cannot hold as the error.
+    /// Bytes of state that one more position of context costs; the error is a head size that this type cannot hold.
     fn bytes_per_position(&self, _kv_type: KvType) -> Result<usize, usize> {
         Ok(0)
     }
 
-    /// Shows its matrices.
+    /// Passes the block's matrices to `each`.
     fn weights(&self, each: &mut dyn FnMut(Weights<'w>));
 
-    /// Shows the matrices that taking in needs.
+    /// Passes the matrices that [`Operation::take_in`] reads to `each`.
     fn weights_to_take_in(&self, each: &mut dyn FnMut(Weights<'w>)) {
         self.weights(each);
     }
 
-    /// Describes it.
+    /// Passes the facts about the block to `tell`.
     fn facts(&self, tell: &mut dyn FnMut(Fact));
 }

@@ -9,10 +9,10 @@ use crate::config::{Config, Reader};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::{Kernels, Matrix};
 
-/// More than any model; the inputs of all layers lie in one row of the embedding.
+/// More than any model has; the inputs of all layers are in one row of the embedding.
 const MAX_INPUT_WIDTH: u64 = 1 << 16;
 
-/// What the metadata says about all of them.
+/// The metadata about all per-layer inputs.
 pub(crate) struct Metadata {
     width: usize,
     n_layers: usize,
@@ -34,9 +34,9 @@ pub(crate) struct PerLayerInput<'a> {
     norm_eps: f32,
     /// `[n_vocab][n_layers * width]`: looked up, never multiplied.
     token_embd: Matrix<'a>,
-    /// Bytes of one layer's part of a row of it.
+    /// Bytes of one layer's part of a row of `token_embd`.
     part_bytes: usize,
-    /// This layer's rows of it, `[width][n_embd]`.
+    /// This layer's rows of the shared projection, `[width][n_embd]`.
     model_proj: Linear<'a>,
     /// `[width]`.
     proj_norm: Vector<'a>,
@@ -46,13 +46,13 @@ pub(crate) struct PerLayerInput<'a> {
     proj: Linear<'a>,
 }
 
-/// What a run needs. `n` is the batch, rows are as wide as the input.
+/// Buffers of a run. `n` is the batch; rows are as wide as the input.
 struct Buffers<'s> {
-    /// The projection of the ordinary embedding, then what the layer is given, `[n]`.
+    /// The projection of the ordinary embedding, then the layer's input `e`, `[n]`.
     projected: RowsMut<'s>,
-    /// Looked up, `[n]`.
+    /// Looked-up rows, `[n]`.
     embedded: RowsMut<'s>,
-    /// Gates, then what they let through, `[n]`.
+    /// Gates, then the gated inputs, `[n]`.
     gated: Prepared<'s>,
 }
 

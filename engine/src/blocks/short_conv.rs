@@ -7,7 +7,7 @@ use crate::config::{Reader, Refused};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::Kernels;
 
-/// What the metadata says about all of them.
+/// The metadata about all short convolutions.
 pub(crate) struct Metadata {
     n_taps: usize,
 }
@@ -30,7 +30,7 @@ pub(crate) struct ShortConv<'a> {
     out_proj: Linear<'a>,
 }
 
-/// What a run needs beside the state. `n` is the batch.
+/// Buffers of a run beside the state. `n` is the batch.
 struct Buffers<'s> {
     /// Gates and input, `[n][3 * width]`.
     bcx: RowsMut<'s>,

@@ -1,17 +1,17 @@
-//! What can be wrong with a chat format, and with a conversation.
+//! The faults of chat formats and of conversations.
 
 use super::RenderError;
 use crate::template;
 use core::fmt;
 
-/// Why a file's own template is not used.
+/// Why the file's own template is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TemplateFault {
-    /// It is no UTF-8 text.
+    /// The template is not UTF-8 text.
     NotText,
-    /// It does not compile, or cannot render a greeting.
+    /// The template does not compile, or cannot render a greeting.
     Error(template::Error),
-    /// What it renders is the same whatever the user says.
+    /// The template renders the same text whatever the user says.
     LeavesMessageOut,
 }
 
@@ -30,9 +30,9 @@ impl core::error::Error for TemplateFault {}
 /// Why a file has no chat format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FormatError {
-    /// It has no template, and neither its vocabulary nor its architecture tells.
+    /// The file has no template, and neither its vocabulary nor its architecture identifies a format.
     Unknown,
-    /// Its template cannot be used, and no named renderer knows that format.
+    /// The file's template cannot be used, and no named renderer knows that format.
     Template(TemplateFault),
 }
 
@@ -50,11 +50,11 @@ impl core::error::Error for FormatError {}
 /// Why a conversation cannot be rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatError {
-    /// The file's own template failed or refused.
+    /// The file's own template failed or refused the conversation.
     Template(template::Error),
-    /// The file's own template renders the same whatever the last message says.
+    /// The file's own template renders the same text whatever the last message says.
     LeavesMessageOut,
-    /// The named renderer refused.
+    /// The named renderer refused the conversation.
     Renderer(RenderError),
 }
 

@@ -1,4 +1,4 @@
-//! Which of the ways to render a conversation a file gets.
+//! Chooses how a file's conversations are rendered.
 
 use super::own_template::OwnTemplate;
 use super::{ChatError, FormatError, Message, RenderOptions, Renderer, SystemSupport, TemplateFault, encode_text};
@@ -19,21 +19,21 @@ pub struct ChatFormat {
     template_fault: Option<TemplateFault>,
 }
 
-/// What a conversation is rendered with besides its messages.
+/// The inputs of a rendering besides the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RenderRequest {
     /// Whether the assistant's turn is opened at the end.
     pub add_generation_prompt: bool,
-    /// Today, for templates that print it; `None` on a machine without a clock.
+    /// Today's date, for templates that print it; `None` on a machine without a clock.
     pub date: Option<Date>,
 }
 
 impl ChatFormat {
     /// The format of a file: its own template (`tokenizer.chat_template`) if that renders a greeting, else the renderer
-    /// that [`Renderer::select`] finds. A template of nothing but white space is none.
+    /// that [`Renderer::select`] finds. A template that contains only white space counts as absent.
     ///
     /// # Errors
-    /// The file is no chat model that anybody could know, or its template is at fault.
+    /// The file has no chat format that can be identified, or its template cannot be used.
     pub fn new(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>) -> Result<Self, FormatError> {
         let architecture = gguf.value("general.architecture").and_then(|value| value.as_str()).unwrap_or_default();
         let piece = |id: Option<u32>| id.map(|id| String::from_utf8_lossy(tokenizer.piece(id)).into_owned());
@@ -56,12 +56,12 @@ impl ChatFormat {
         Ok(Self { template, renderer, bos_token, eos_token, template_fault })
     }
 
-    /// Name of the renderer that knows this format, `jinja` if only the file's template does.
+    /// Name of the renderer that knows this format; `jinja` if only the file's template does.
     pub fn renderer(&self) -> &'static str {
         self.renderer.map_or("jinja", |renderer| renderer.name)
     }
 
-    /// Who renders: `jinja`, the file's own template, or `named`, the renderer.
+    /// What renders conversations: `jinja` for the file's own template, `named` for the renderer.
     pub fn template_format(&self) -> &'static str {
         if self.template.is_some() { "jinja" } else { "named" }
     }
@@ -71,21 +71,21 @@ impl ChatFormat {
         self.template_fault.as_ref()
     }
 
-    /// What becomes of a system message. [`Self::render`] never loses one.
+    /// How a system message is treated. [`Self::render`] never loses one.
     pub fn system_support(&self) -> SystemSupport {
         self.template.as_ref().map_or(SystemSupport::Shown, OwnTemplate::system_support)
     }
 
-    /// Text at which an answer ends where the vocabulary has no token for it.
+    /// Text that ends an answer where the vocabulary has no token for the end.
     pub fn stop_string(&self) -> Option<&'static str> {
         self.renderer.filter(|renderer| renderer.markers_are_text).and_then(|renderer| renderer.end_of_turn)
     }
 
-    /// Renders a conversation. A template that refuses or leaves out system messages gets the first one's text, and an
-    /// empty line, in front of the first user message.
+    /// Renders a conversation. If the template refuses or leaves out system messages, the text of the first system
+    /// message and an empty line go in front of the first user message.
     ///
     /// # Errors
-    /// The template or the renderer refuses it, or leaves out what the user said last.
+    /// The template or the renderer refuses the conversation, or leaves out the user's last message.
     pub fn render(&self, messages: &[Message<'_>], request: RenderRequest) -> Result<Text, ChatError> {
         if let Some(template) = &self.template {
             return template.render(messages, request);
@@ -104,10 +104,10 @@ impl ChatFormat {
         Ok(pieces.into_iter().collect())
     }
 
-    /// The tokens of a conversation, ready to be computed.
+    /// The tokens of a rendered conversation.
     ///
     /// # Errors
-    /// As [`Self::render`].
+    /// Those of [`Self::render`].
     pub fn tokens(
         &self,
         tokenizer: &Tokenizer<'_>,

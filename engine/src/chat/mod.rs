@@ -16,19 +16,19 @@ pub use stop::{StopError, StopMatcher};
 
 use core::fmt;
 
-/// Who speaks.
+/// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Instructions for the whole conversation.
     System,
-    /// The person.
+    /// The user.
     User,
     /// The model.
     Assistant,
 }
 
 impl Role {
-    /// Its name in templates and message files.
+    /// The role's name in templates and message files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -37,7 +37,7 @@ impl Role {
         }
     }
 
-    /// The role of that name.
+    /// The role with this name.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::System, Self::User, Self::Assistant].into_iter().find(|role| role.as_str() == name)
     }
@@ -52,23 +52,23 @@ impl fmt::Display for Role {
 /// One message of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Who speaks.
+    /// The author.
     pub role: Role,
-    /// What is said.
+    /// The text.
     pub content: &'a str,
 }
 
 /// A part of a rendered conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// Written by the chat format: control tokens in it are control tokens.
+    /// Written by the chat format: control tokens in this text are control tokens.
     Special(&'a str),
-    /// Written by a person or a model: never a control token, whatever it says.
+    /// Written by a person or a model: never a control token, whatever the text says.
     Text(&'a str),
 }
 
 impl<'a> Piece<'a> {
-    /// Its text.
+    /// The text of the piece.
     pub fn as_str(&self) -> &'a str {
         match *self {
             Self::Special(text) | Self::Text(text) => text,

@@ -1,5 +1,6 @@
-//! The file's own template, tried on short conversations before it is used: one that fails is known before the first
-//! question, and one that takes no system message gets it another way.
+//! The file's own template. It is tried on short conversations before it is used, so a template that fails is known
+//! before the first question, and a template without a place for the system message receives that message in another
+//! way.
 
 use super::{ChatError, Message, Piece, RenderRequest, Role, TemplateFault};
 use crate::template::{self, Context, Date, ErrorKind, Template, Text, Value};
@@ -10,11 +11,12 @@ use alloc::vec::Vec;
 /// What a chat format does with a system message at the beginning of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemSupport {
-    /// It has a place for the message.
+    /// The template has a place for the message.
     Shown,
-    /// The file's template fails with one, so its text goes in front of the first message of the user.
+    /// The file's template fails with a system message, so the message's text goes in front of the user's first
+    /// message.
     Refused,
-    /// The file's template leaves it out, so its text goes in front of the first message of the user.
+    /// The file's template leaves the message out, so its text goes in front of the user's first message.
     LeftOut,
 }
 
@@ -26,7 +28,8 @@ pub(super) struct OwnTemplate {
 }
 
 impl OwnTemplate {
-    /// Compiles a template and tries it. One that refuses by `raise_exception` is kept: that is the model's wish.
+    /// Compiles a template and tries it. A template that refuses by `raise_exception` is kept, because the model's
+    /// author wants that refusal.
     pub(super) fn new(source: &str, bos: Option<&str>, eos: Option<&str>) -> Result<Self, TemplateFault> {
         let template = Template::compile(source, bos, eos).map_err(TemplateFault::Error)?;
         let mut own = Self { template, system: SystemSupport::Shown };
@@ -42,7 +45,8 @@ impl OwnTemplate {
                     Ok(text) if (0..2).all(|index| own.shows(&both, index, &text, request)) => SystemSupport::Shown,
                     Ok(_) => SystemSupport::LeftOut,
                     Err(_) if greeted.is_ok() => SystemSupport::Refused,
-                    // Whatever it refuses, the system message is not the reason.
+                    // The template refuses a conversation without a system message too, so the system message is not
+                    // the reason.
                     Err(_) => SystemSupport::Shown,
                 }
             }
@@ -54,7 +58,7 @@ impl OwnTemplate {
         self.system
     }
 
-    /// Renders a conversation, the system message where the template shows it.
+    /// Renders a conversation. The system message goes where [`SystemSupport`] says.
     pub(super) fn render(&self, messages: &[Message<'_>], request: RenderRequest) -> Result<Text, ChatError> {
         if let ([Message { role: Role::System, content }, rest @ ..], SystemSupport::Refused | SystemSupport::LeftOut) =
             (messages, self.system)
@@ -87,22 +91,23 @@ impl OwnTemplate {
         self.template.render(&Context { messages, add_generation_prompt, date, variables: &[] })
     }
 
-    /// Whether `text`, rendered from the messages, shows the one at `index`. A message without words cannot be missed.
+    /// Whether the message at `index` shows in `text`, which was rendered from the messages. An empty message always
+    /// counts as shown.
     fn shows(&self, messages: &[Message<'_>], index: usize, text: &Text, request: RenderRequest) -> bool {
         let content = messages[index].content.trim();
         let is_in = |piece: Piece<'_>| matches!(piece, Piece::Text(text) if text.contains(content));
         if content.is_empty() || text.pieces().any(is_in) {
             return true;
         }
-        // The template may have changed what it shows: then other words change what it renders.
+        // The template may have changed the message's text. If so, a different text changes the rendering.
         let mut changed: Vec<Message<'_>> = messages.to_vec();
         changed[index].content = if content == "Hi" { "Ho" } else { "Hi" };
         self.rendered(&changed, request).map_or(true, |other| other.as_str() != text.as_str())
     }
 }
 
-/// The first user message of `rest`, if there is one, and its content behind the system message's, as the named
-/// formats write them that have no place for a system message.
+/// Finds the first user message of `rest`, if there is one. Returns the content of that message behind the system
+/// message, as named formats without a place for a system message write it, and the message's index.
 fn in_front(system: &str, rest: &[Message<'_>]) -> (String, Option<usize>) {
     let first_user = rest.iter().position(|message| message.role == Role::User);
     let content = match first_user.map(|at| rest[at].content) {

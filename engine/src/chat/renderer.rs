@@ -1,7 +1,7 @@
-//! Named chat formats: one table, one function that reads it.
+//! Named chat formats: one table, and one function that reads the table.
 //!
-//! They serve files without a usable template of their own. Each row follows the published template it is named
-//! after, so that both give the same text for plain conversations.
+//! The named formats serve files without a usable template of their own. Each row follows the published template with
+//! the same name, so that both render the same text for plain conversations.
 
 use super::{Message, Piece, Role};
 use crate::template::text::{is_space, trim};
@@ -15,7 +15,7 @@ pub struct Renderer {
     pub name: &'static str,
     /// Whether the vocabulary has no token for the markers, so that they are written as ordinary text.
     pub markers_are_text: bool,
-    /// The text that closes a turn of the assistant, where generation must end (besides the end-of-sequence token).
+    /// The text that closes a turn of the assistant. Generation ends there, or at the end-of-sequence token.
     pub end_of_turn: Option<&'static str>,
     /// A marker that occurs in templates of this format and, unless `markers_are_text`, as one token.
     marker: &'static str,
@@ -27,26 +27,26 @@ pub struct Renderer {
     eos_after_assistant: bool,
     generation_prompt: &'static str,
     trims_content: bool,
-    /// Whether an earlier answer's reasoning, up to `</think>`, is left out.
+    /// Whether the reasoning of earlier answers, up to `</think>`, is left out.
     drops_thoughts: bool,
     must_alternate: bool,
 }
 
-/// What surrounds a message.
+/// The text around a message.
 #[derive(Debug, PartialEq, Eq)]
 struct Turn {
     before: &'static str,
     after: &'static str,
 }
 
-/// Where the system message goes.
+/// The place of the system message.
 #[derive(Debug, PartialEq, Eq)]
 enum System {
-    /// A turn like the others.
+    /// A turn of its own.
     Turn(Turn),
-    /// A turn that is there even without a message, with the date between two parts of a fixed text.
+    /// A turn that exists even without a message, with the date between two parts of a fixed text.
     Dated { before: &'static str, between: &'static str, turn: Turn },
-    /// Bare, before everything else.
+    /// Without markers, before everything else.
     Opening,
     /// In front of the first user message, separated by an empty line.
     FirstUser,
@@ -54,7 +54,7 @@ enum System {
     LastUser,
 }
 
-/// What a rendering needs besides the messages.
+/// The inputs of a rendering besides the messages.
 #[derive(Clone, Copy, Debug)]
 pub struct RenderOptions<'a> {
     /// The begin-of-sequence token as text; empty if the vocabulary has none.
@@ -63,7 +63,8 @@ pub struct RenderOptions<'a> {
     pub eos_token: &'a str,
     /// Whether the assistant's turn is opened at the end.
     pub add_generation_prompt: bool,
-    /// Today as `26 Jul 2024`, which is also what the published template says on a machine without a clock.
+    /// Today's date as `26 Jul 2024`. That date is also what the published template prints on a machine without a
+    /// clock.
     pub date: &'a str,
 }
 
@@ -128,7 +129,7 @@ const MISTRAL_INST: Renderer = Renderer {
 
 /// Every named format, in the order in which [`Renderer::select`] tries them.
 pub static RENDERERS: [Renderer; 7] = [
-    // Llama 3.1 and later. Without a system message there is still a system turn.
+    // Llama 3.1 and later. These formats write a system turn even without a system message.
     Renderer {
         name: "llama3_instruct",
         markers_are_text: false,
@@ -148,7 +149,7 @@ pub static RENDERERS: [Renderer; 7] = [
         drops_thoughts: false,
         must_alternate: false,
     },
-    // Before qwen_im: distills keep Qwen's ChatML tokens in their vocabulary.
+    // Before qwen_im, because distilled models keep Qwen's ChatML tokens in their vocabulary.
     Renderer {
         name: "deepseek_r1_qwen",
         markers_are_text: false,
@@ -159,7 +160,7 @@ pub static RENDERERS: [Renderer; 7] = [
         user: Turn { before: "<｜User｜>", after: "" },
         assistant: Turn { before: "<｜Assistant｜>", after: "<｜end▁of▁sentence｜>" },
         eos_after_assistant: false,
-        // The reasoning is closed at once, as in the published template when thinking is not asked for.
+        // The reasoning is closed at once, as in the published template when thinking is off.
         generation_prompt: "<｜Assistant｜><think>\n</think>",
         trims_content: false,
         drops_thoughts: true,
@@ -172,7 +173,7 @@ pub static RENDERERS: [Renderer; 7] = [
         end_of_turn: Some("<end_of_turn>"),
         marker: "<start_of_turn>",
         starts_with_bos: true,
-        // Gemma 2 refuses a system message; Gemma 3 puts it here, which Gemma 2 understands.
+        // Gemma 2 refuses a system message. Gemma 3 puts the message here, and Gemma 2 understands this form.
         system: System::FirstUser,
         user: Turn { before: "<start_of_turn>user\n", after: "<end_of_turn>\n" },
         assistant: Turn { before: "<start_of_turn>model\n", after: "<end_of_turn>\n" },
@@ -195,16 +196,17 @@ pub static RENDERERS: [Renderer; 7] = [
 ];
 
 impl Renderer {
-    /// The format of that name.
+    /// The format with this name.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         RENDERERS.iter().find(|renderer| renderer.name == name)
     }
 
     /// The format of a file.
     ///
-    /// A chat template decides by the markers it writes, whether its vocabulary has them as tokens (`has_token`) or
-    /// not. Without a template the vocabulary decides; without any marker there either, the architecture does:
-    /// `qwen*` gets ChatML and `llama` Mistral's form, both as text. `None` is a file whose format nobody knows.
+    /// If the file has a chat template, the markers in the template decide, whether the vocabulary has them as tokens
+    /// (`has_token`) or not. Without a template, the markers in the vocabulary decide. Without any marker, the
+    /// architecture decides: `qwen*` gets ChatML and `llama` gets Mistral's form, both as text. `None` means that the
+    /// format is unknown.
     pub fn select(
         template: Option<&str>,
         architecture: &str,
@@ -228,8 +230,8 @@ impl Renderer {
         }
     }
 
-    /// The conversation as pieces. A later turn only adds to the earlier ones, except where the published format says
-    /// otherwise (`mistral_inst` moves the system message along, `deepseek_r1_qwen` drops the reasoning).
+    /// Renders the conversation as pieces. A later turn only adds pieces to those of earlier turns, with the exceptions
+    /// of the published formats: `mistral_inst` moves the system message, `deepseek_r1_qwen` drops the reasoning.
     ///
     /// # Errors
     /// Messages in an order that the format cannot express.
@@ -282,7 +284,7 @@ impl Renderer {
         Ok(out.pieces)
     }
 
-    /// Writes what comes before the turns; returns the messages that are turns.
+    /// Writes the text before the turns; returns the messages that are turns.
     fn open<'m, 'a>(
         &self,
         messages: &'m [Message<'a>],

@@ -6,8 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Ends an answer at the first stop string. Text that may still turn out to be the start of one is held back, so no
-/// part of a stop string is ever emitted, however the text is cut into tokens.
+/// Ends an answer at the first stop string. Text that may be the start of a stop string is held back, so no part of a
+/// stop string is ever emitted, however the text is split into tokens.
 #[derive(Clone, Debug, Default)]
 pub struct StopMatcher {
     stops: Vec<Box<[Unit]>>,
@@ -15,10 +15,10 @@ pub struct StopMatcher {
     stopped: bool,
 }
 
-/// What an answer is made of.
+/// A unit of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
-    /// A byte of its text.
+    /// A byte of the answer's text.
     Byte(u8),
     /// A token that shows no text.
     Token(u32),
@@ -28,7 +28,7 @@ fn bytes(text: &str) -> impl Iterator<Item = Unit> + '_ {
     text.bytes().map(Unit::Byte)
 }
 
-/// Appends the text in a part of an answer. Parts begin and end between characters, as stop strings do.
+/// Appends the text in a part of an answer. Parts begin and end between characters, because stop strings do.
 fn push_text(units: &[Unit], out: &mut String) {
     let byte = |unit: &Unit| match unit {
         Unit::Byte(byte) => Some(*byte),
@@ -38,12 +38,12 @@ fn push_text(units: &[Unit], out: &mut String) {
     out.push_str(&String::from_utf8_lossy(&text));
 }
 
-/// A stop string that cannot be one.
+/// A text that cannot be a stop string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopError {
-    /// It would end every answer before its first character.
+    /// The text is empty: it would end every answer before the first character.
     Empty,
-    /// Longer than [`StopMatcher::MAX_BYTES`].
+    /// The text is longer than [`StopMatcher::MAX_BYTES`].
     TooLong(usize),
 }
 
@@ -59,10 +59,10 @@ impl fmt::Display for StopError {
 impl core::error::Error for StopError {}
 
 impl StopMatcher {
-    /// Longest stop string.
+    /// Most bytes of a stop string.
     pub const MAX_BYTES: usize = 4096;
 
-    /// A matcher for any number of stop strings; none lets everything pass.
+    /// A matcher for any number of stop strings. Without stop strings, all text passes.
     ///
     /// # Errors
     /// The first stop string that is empty or too long.
@@ -75,7 +75,8 @@ impl StopMatcher {
         Ok(Self { stops: checked.collect::<Result<_, _>>()?, held: Vec::new(), stopped: false })
     }
 
-    /// Stop strings that spell control tokens stop at those tokens, too, which show no text ([`Self::push_token`]).
+    /// Makes stop strings that spell control tokens also stop at those tokens, which show no text
+    /// ([`Self::push_token`]).
     #[must_use]
     pub fn with_control_tokens(mut self, tokenizer: &Tokenizer<'_>) -> Self {
         for at in 0..self.stops.len() {
@@ -93,8 +94,8 @@ impl StopMatcher {
         self
     }
 
-    /// Takes the next text and appends to `out` what is certain not to belong to a stop string. Returns whether the
-    /// answer has ended; everything later is swallowed.
+    /// Adds text, and appends to `out` the text that certainly belongs to no stop string. Returns whether the answer
+    /// has ended; all later text is dropped.
     pub fn push(&mut self, text: &str, out: &mut String) -> bool {
         if self.stopped {
             return true;
@@ -107,7 +108,8 @@ impl StopMatcher {
         self.advance(out)
     }
 
-    /// Takes the next token, behind its text; as [`Self::push`]. One that is in no stop string changes nothing.
+    /// Adds a token, behind its text, with the result of [`Self::push`]. A token that is in no stop string changes
+    /// nothing.
     pub fn push_token(&mut self, id: u32, out: &mut String) -> bool {
         let token = Unit::Token(id);
         if self.stopped || !self.stops.iter().any(|stop| stop.contains(&token)) {
@@ -130,19 +132,20 @@ impl StopMatcher {
         false
     }
 
-    /// The generation is over: what was held back is text after all.
+    /// Ends the generation: the text that was held back belongs to the answer after all.
     pub fn finish(&mut self, out: &mut String) {
         push_text(&self.held, out);
         self.held.clear();
     }
 
-    /// Ready for the next answer.
+    /// Prepares the matcher for the next answer.
     pub fn reset(&mut self) {
         self.held.clear();
         self.stopped = false;
     }
 
-    /// Start of the stop string that is complete first, of those the longest: what a reader of single characters sees.
+    /// Start of the stop string that is complete first, or of the longest such string: what a reader of single
+    /// characters would find.
     fn first_match(&self) -> Option<usize> {
         let matches = self.stops.iter().filter_map(|stop| {
             let start = self.held.windows(stop.len()).position(|units| units == &**stop)?;
@@ -151,7 +154,7 @@ impl StopMatcher {
         matches.min().map(|(_, start)| start)
     }
 
-    /// Units at the end of what is held that some stop string starts with.
+    /// Number of units at the end of the held text that are the start of some stop string.
     fn possible_start(&self) -> usize {
         let longest = |stop: &[Unit]| {
             (1..stop.len().min(self.held.len() + 1)).rev().find(|&n| self.held.ends_with(&stop[..n])).unwrap_or(0)
@@ -198,7 +201,7 @@ mod tests {
     #[test]
     fn cuts_do_not_matter() {
         let stops = ["abc", "b", "éa"];
-        // Every text of up to five of these characters, whole and one character at a time.
+        // Every text of up to five of these characters, pushed whole and one character at a time.
         let alphabet = ['a', 'b', 'c', 'é'];
         for n in 0..=5u32 {
             for code in 0..4usize.pow(n) {

@@ -26,24 +26,24 @@ impl LayerNorm<'_> {
 pub(crate) struct Linear<'a> {
     /// `[n_out][n_in]`.
     pub weight: Matrix<'a>,
-    /// 1 unless the file keeps a factor of the whole matrix apart from it.
+    /// A factor that the file stores apart from the matrix; otherwise 1.
     pub scale: f32,
     /// `[n_out]`.
     pub bias: Option<Vector<'a>>,
 }
 
 impl<'a> Linear<'a> {
-    /// A matrix alone.
+    /// A matrix without a bias.
     pub(crate) fn unbiased(weight: Matrix<'a>) -> Self {
         Self { weight, scale: 1.0, bias: None }
     }
 
-    /// Values of an input.
+    /// Number of input values.
     pub(crate) fn n_in(&self) -> usize {
         self.weight.n_cols()
     }
 
-    /// Values of an output.
+    /// Number of output values.
     pub(crate) fn n_out(&self) -> usize {
         self.weight.n_rows()
     }
@@ -59,12 +59,12 @@ impl<'a> Linear<'a> {
         Self { weight: self.weight.rows(first, n), scale: self.scale, bias }
     }
 
-    /// A tile of outputs for all inputs; its columns are columns of the whole output.
+    /// Computes a tile of outputs for all inputs; the tile's columns are columns of the whole output.
     pub(crate) fn fill(&self, kernels: &Kernels, x: &Activations<'_>, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
         self.fill_from(tile.first_col(), kernels, x, tile, scratch);
     }
 
-    /// As [`Linear::fill`], where the tile's first column is output `first`.
+    /// Like [`Linear::fill`], where the tile's first column is output `first`.
     pub(crate) fn fill_from(
         &self,
         first: usize,
@@ -80,7 +80,7 @@ impl<'a> Linear<'a> {
         }
     }
 
-    /// All outputs without the bias.
+    /// Computes all outputs without the bias.
     pub(super) fn multiply(&self, kernels: &Kernels, x: &Activations<'_>, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
         kernels.matmul(&self.weight, x, tile, scratch);
         if self.scale != 1.0 {

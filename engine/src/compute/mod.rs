@@ -1,5 +1,4 @@
-//! What blocks compute with: memory, rows of values, inputs prepared for the matrices that read them, products,
-//! workers.
+//! The tools of the blocks: memory, rows of values, inputs prepared for the matrices that read them, products, workers.
 
 mod arena;
 mod linear;

@@ -1,27 +1,27 @@
-//! One batch on its way through the blocks.
+//! The state of one batch while it passes through the blocks.
 
 use super::{Arena, Prepared, Rows, RowsMut, Workers};
 
-/// An intermediate result, of all tokens of the batch that it was needed of.
+/// An intermediate result, for all tokens of the batch for which it was computed.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe<'p> {
-    /// Which.
+    /// The stage that the result belongs to.
     pub stage: Stage,
-    /// Layer, for results of one.
+    /// The layer, for results of a layer.
     pub layer: Option<usize>,
     /// The values.
     pub values: &'p [f32],
 }
 
-/// A look at every intermediate result of a forward pass.
+/// A function that receives every intermediate result of a forward pass.
 pub type Observer<'o> = &'o mut dyn FnMut(Probe<'_>);
 
-/// The results a pass shows, in order.
+/// The intermediate results of a pass, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Scaled embeddings.
     Embedding,
-    /// What attention or convolution made, before its output projection.
+    /// Output of attention or convolution, before the output projection.
     Mixed,
     /// The residual stream after the mixer.
     MixerOut,
@@ -32,7 +32,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The field's name for it.
+    /// The field's name for the stage.
     pub fn name(self) -> &'static str {
         match self {
             Self::Embedding => "inp_embd",
@@ -44,19 +44,19 @@ impl Stage {
     }
 }
 
-/// What every block of a pass works with.
+/// The inputs that all blocks of a pass share.
 pub(crate) struct Pass<'p> {
     pub workers: Workers<'p>,
-    /// One for each RoPE setting of the model, for all tokens of the batch.
+    /// One set of angles for each RoPE setting of the model, for all tokens of the batch.
     pub angles: &'p [Angles<'p>],
-    /// All tokens of the batch, and their embeddings, in models whose blocks read them.
+    /// All tokens of the batch and their embeddings, in models whose blocks read embeddings.
     pub tokens: &'p [u32],
     pub embeddings: Option<&'p Prepared<'p>>,
-    /// The first token that is on its way; the others went through as many blocks as they had to.
+    /// The first token that is still processed; the tokens before it have stopped at an earlier block.
     pub first: usize,
     /// Position of that token.
     pub position: usize,
-    /// Tokens on their way.
+    /// Number of tokens that are still processed.
     pub n: usize,
     /// The layer that is running.
     pub layer: Option<usize>,
@@ -64,26 +64,26 @@ pub(crate) struct Pass<'p> {
 }
 
 impl Pass<'_> {
-    /// Goes on with tokens `first .. first + n` of those that are on their way.
+    /// Continues with tokens `first .. first + n` of those that are still processed.
     pub(crate) fn narrow(&mut self, first: usize, n: usize) {
         self.workers.set_tokens(n);
         (self.first, self.position, self.n) = (self.first + first, self.position + first, n);
     }
 
-    /// Shows a result to the observer.
+    /// Passes a result to the observer.
     pub(crate) fn show(&mut self, stage: Stage, values: &[f32]) {
         (self.observer)(Probe { stage, layer: self.layer, values });
     }
 }
 
-/// Cosines and sines of one RoPE setting, at each position of a batch.
+/// Cosines and sines of one RoPE setting, for each position of a batch.
 pub(crate) struct Angles<'a> {
     cos: RowsMut<'a>,
     sin: RowsMut<'a>,
 }
 
 impl<'a> Angles<'a> {
-    /// For batches of up to `n_batch` tokens and heads of which `n_rot` components rotate.
+    /// Takes room for batches of up to `n_batch` tokens and heads of which `n_rot` components rotate.
     pub(crate) fn carve(arena: &mut Arena<'a>, n_batch: usize, n_rot: usize) -> Self {
         let mut rows = || RowsMut::carve(arena, n_batch, n_rot / 2);
         Self { cos: rows(), sin: rows() }
@@ -94,7 +94,7 @@ impl<'a> Angles<'a> {
         [self.cos.rows(), self.sin.rows()]
     }
 
-    /// Computes them for `n` positions from `position` on: those of `position * frequency`, times `magnitude`.
+    /// Computes cosines and sines of `position * frequency`, times `magnitude`, for `n` positions from `position` on.
     pub(crate) fn fill(
         &mut self,
         workers: &Workers<'_>,

@@ -1,4 +1,4 @@
-//! The input of matrix products, made once in every form that the matrices which read it want.
+//! The input of matrix products, made once in every form that the matrices read.
 
 use super::quantized::Quantized;
 use super::{Arena, Linear, Rows, RowsMut, Workers};
@@ -13,7 +13,7 @@ const QUANTIZED: [ActivationType; 2] = [ActivationType::Q8, ActivationType::Q8K]
 pub(crate) struct Forms(u8);
 
 impl Forms {
-    /// What these matrices read.
+    /// The forms that these matrices read.
     pub(crate) fn of<'l, 'a: 'l>(readers: impl IntoIterator<Item = &'l Linear<'a>>) -> Self {
         readers.into_iter().fold(Self::default(), |forms, linear| forms.union(Self::only(linear.reads())))
     }
@@ -22,12 +22,12 @@ impl Forms {
         Self(1 << kind as u8)
     }
 
-    /// Both sets together.
+    /// The forms of both sets.
     pub(crate) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether this form is one of them.
+    /// Whether the set contains this form.
     pub(crate) fn contains(self, kind: ActivationType) -> bool {
         self.0 & Self::only(kind).0 != 0
     }
@@ -36,19 +36,19 @@ impl Forms {
 /// An input, `n` rows of `width` values, in all its forms.
 pub(crate) struct Prepared<'a> {
     forms: Forms,
-    /// The rows as they are; empty in an input that is only ever quantized ([`Prepared::carve_joined`]).
+    /// The f32 rows; empty in an input that exists only in quantized form ([`Prepared::carve_joined`]).
     f32s: RowsMut<'a>,
     quantized: [Option<Quantized<'a>>; QUANTIZED.len()],
 }
 
 impl<'a> Prepared<'a> {
-    /// Room for an input of readers that want these forms.
+    /// Takes room for an input of matrices that read these forms.
     pub(crate) fn carve(arena: &mut Arena<'a>, forms: Forms, n: usize, width: usize) -> Self {
         let f32s = RowsMut::carve(arena, n, width);
         Self::with_f32s(arena, f32s, forms, n, width)
     }
 
-    /// As [`Prepared::carve`], for an input that [`Workers::gated`] makes: without f32 rows where all readers want
+    /// Like [`Prepared::carve`], for an input that [`Workers::gated`] makes. There are no f32 rows if all matrices read
     /// blocks of 32 values.
     pub(crate) fn carve_joined(arena: &mut Arena<'a>, forms: Forms, n: usize, width: usize) -> Self {
         let n_f32s = if forms == Forms::only(ActivationType::Q8) { 0 } else { n };
@@ -76,7 +76,7 @@ impl<'a> Prepared<'a> {
         &mut self.f32s
     }
 
-    /// What `linear` multiplies, of rows `first .. first + n`.
+    /// The form that `linear` multiplies, of rows `first .. first + n`.
     pub(crate) fn read_by(&self, linear: &Linear<'_>, first: usize, n: usize) -> Activations<'_> {
         match self.quantized.iter().flatten().find(|form| form.kind() == linear.reads()) {
             Some(form) => Activations::Quantized(form.rows().rows(first, n)),
@@ -87,7 +87,7 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// Makes every row with `make`, and its quantized forms, on whichever worker draws it.
+    /// Makes every row with `make`, then its quantized forms, on the worker that draws the row.
     pub(crate) fn fill(&mut self, workers: &Workers<'_>, make: &(dyn Fn(usize, &mut [f32]) + Sync)) {
         let kernels = workers.kernels;
         workers.rows(self.rows_mut().enumerate(), |(i, (row, forms))| {
@@ -105,8 +105,8 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// Makes every even row with `make`, and the odd row behind it of what quantization left out of the even one.
-    /// Together they are what a matrix reads without the error of quantization.
+    /// Makes every even row with `make`, and the odd row behind it from the remainder of quantizing the even row. A
+    /// matrix that reads both rows loses nothing to quantization of its input, up to the quantization of the remainder.
     pub(crate) fn fill_with_remainders(&mut self, workers: &Workers<'_>, make: impl Fn(usize, &mut [f32]) + Sync) {
         let kernels = workers.kernels;
         let mut rows = self.rows_mut();
@@ -121,7 +121,7 @@ impl<'a> Prepared<'a> {
         });
     }
 
-    /// Copies rows `tokens` of `from` here, one after the other, in the forms that are wanted here.
+    /// Copies rows `tokens` of `from`, one after the other, in the forms of this input.
     pub(crate) fn gather(&mut self, from: &Prepared<'_>, tokens: &[u32]) {
         if self.forms.contains(ActivationType::F32) {
             for (to, &token) in self.f32s.iter_mut().zip(tokens) {
@@ -135,7 +135,7 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The only form there is, if it is the one with blocks of 32: what can be quantized band by band.
+    /// The only form, if it is the one with blocks of 32; that form can be quantized band by band.
     pub(super) fn joined(&mut self) -> Option<&mut Quantized<'a>> {
         if self.forms != Forms::only(ActivationType::Q8) || self.f32s.n() > 0 {
             return None;
@@ -143,11 +143,12 @@ impl<'a> Prepared<'a> {
         self.quantized.iter_mut().flatten().next()
     }
 
-    /// Every row with a place for each of its quantized forms.
+    /// Every row with the places of its quantized forms.
     fn rows_mut(&mut self) -> impl Iterator<Item = RowForms<'_>> + Send {
         let [first, second] = &mut self.quantized;
         let [mut first, mut second] = [first, second].map(|form| form.as_mut().map(Quantized::rows_mut));
-        // Written out: `map` over an array costs more than all the rest, and this is done for every row.
+        // Written without `map`: over an array, `map` costs more than the rest of this function, which runs for every
+        // row.
         self.f32s.iter_mut().map(move |row| {
             let first = first.as_mut().and_then(Iterator::next);
             (row, [first, second.as_mut().and_then(Iterator::next)])
@@ -155,10 +156,10 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// A row, and where its quantized forms go.
+/// A row and the places of its quantized forms.
 type RowForms<'r> = (&'r mut [f32], [Option<QuantizedRowsMut<'r>>; QUANTIZED.len()]);
 
-/// What quantization left out: `rest[i] = x[i] - scale * q[i]`.
+/// The remainder of quantization: `rest[i] = x[i] - scale * q[i]`.
 fn remainder(quantized: &QuantizedRowsMut<'_>, x: &[f32], rest: &mut [f32]) {
     let n = quantized.kind.block_len();
     let blocks = rest.chunks_mut(n).zip(x.chunks(n)).zip(quantized.qs.chunks(n)).zip(&*quantized.scales);

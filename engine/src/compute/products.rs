@@ -5,15 +5,15 @@ use super::{Linear, Prepared, RowsMut, Vector, Workers};
 use crate::executor::Phase;
 use nanocamelid_kernels::{ActivationType, Activations, Kernels, Queue, TileMut};
 
-/// Bands per worker that a product is split into, so that uneven cores end together.
+/// Bands per worker that a product is split into, so that cores of different speed finish together.
 const BANDS_PER_WORKER: usize = 4;
-/// What a band costs beside its rows, in rows: being drawn, and what the products do once per band.
+/// Fixed cost of a band, in rows: the draw from the queue, and the work that a product does once per band.
 const BAND_COST: usize = 4;
-/// Blocks that are quantized within a band have as many values.
+/// Values per block of the form that is quantized within a band.
 const BLOCK: usize = ActivationType::Q8.block_len();
 
-/// Scratch that [`Workers::gated`] wants beside that of the products, for a network of this width and any batch of up
-/// to `n_batch` tokens: two bands.
+/// Bytes of scratch that [`Workers::gated`] needs beside that of the products, for a network of this width and any
+/// batch of up to `n_batch` tokens: two bands.
 pub(crate) fn gated_bytes(kernels: &Kernels, n_batch: usize, n_ff: usize) -> usize {
     let rows = kernels.max_band_rows().next_multiple_of(BLOCK).min(n_ff);
     n_batch.saturating_mul(rows).max(n_ff).saturating_mul(2 * size_of::<f32>())
@@ -26,13 +26,13 @@ pub(crate) struct Gates<'g> {
     pub gate: &'g Linear<'g>,
     /// `[n_ff][n_embd]`; `None` where the gate stands alone.
     pub up: Option<&'g Linear<'g>>,
-    /// In place in the first argument; what comes of the second means nothing.
+    /// Computes the activation in place in its first argument; the second argument is overwritten.
     pub activate: fn(&Kernels, &mut [f32], &mut [f32]),
-    /// Norm of what comes of it, `[n_ff]`, and its epsilon.
+    /// Norm of the gated values, `[n_ff]`, and its epsilon.
     pub norm: Option<(Vector<'g>, f32)>,
 }
 
-/// Gates and their input.
+/// The gates and their input.
 struct Gating<'g> {
     gates: Gates<'g>,
     gate_x: Activations<'g>,
@@ -40,7 +40,7 @@ struct Gating<'g> {
 }
 
 impl Gating<'_> {
-    /// A tile from output `first` on. What `up` makes of it never leaves the scratch.
+    /// Computes a tile from output `first` on. The output of `up` stays in the scratch.
     fn fill(&self, first: usize, kernels: &Kernels, tile: &mut TileMut<'_>, scratch: &mut [u8]) {
         let (n, n_cols) = (tile.n_rows(), tile.n_cols());
         let (band, scratch) = take_band(scratch, n * n_cols);
@@ -62,12 +62,12 @@ impl Workers<'_> {
         self.product_from(x, 0, linear, out);
     }
 
-    /// As [`Workers::product`], of the rows of `x` from `first` on.
+    /// Like [`Workers::product`], for the rows of `x` from `first` on.
     pub(crate) fn product_from(&mut self, x: &Prepared<'_>, first: usize, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
         self.products_from(x, first, [(linear, out)]);
     }
 
-    /// Several products of one input, in one dispatch.
+    /// Several products of one input in one dispatch.
     pub(crate) fn products<const N: usize>(
         &mut self,
         x: &Prepared<'_>,
@@ -96,12 +96,12 @@ impl Workers<'_> {
         });
     }
 
-    /// The gated half of a network, in the forms that the readers of `out` want; `out` comes from
-    /// [`Prepared::carve_joined`], or where the gates have a norm from [`Prepared::carve`].
+    /// Computes the gated half of a network, in the forms that the readers of `out` need. `out` comes from
+    /// [`Prepared::carve_joined`], or from [`Prepared::carve`] if the gates have a norm.
     ///
-    /// Blocks of 32 values are quantized band by band, as the projections make them: neither product leaves the
-    /// worker's scratch. Blocks of 256 would need bands of as many rows, which are more than a level-2 cache holds:
-    /// those are quantized when all rows are there.
+    /// Blocks of 32 values are quantized band by band, so neither product leaves the worker's scratch. Blocks of 256
+    /// values would need bands of 256 rows, more than a level-2 cache holds; such blocks are quantized after all rows
+    /// are complete.
     pub(crate) fn gated(&mut self, gates: Gates<'_>, x: &Prepared<'_>, out: &mut Prepared<'_>) {
         let (kernels, n) = (self.kernels, x.rows().n());
         let up = gates.up.map(|up| (up, x.read_by(up, 0, n)));
@@ -147,13 +147,13 @@ impl Workers<'_> {
         });
     }
 
-    /// Rows of a band.
+    /// Number of rows of a band.
     fn band_rows(&self, n_tokens: usize, n_out: usize) -> usize {
         let unit = self.kernels.band_unit(n_tokens);
         let n_workers = self.n();
         match self.phase() {
             Phase::Decode => n_out.div_ceil(BANDS_PER_WORKER * n_workers).next_multiple_of(unit),
-            // Wastes the least in the last round of bands; of equals the larger.
+            // The band size that wastes least in the last round; of equally good sizes, the largest.
             Phase::Prefill => (1..=self.kernels.max_band_rows() / unit)
                 .rev()
                 .map(|n| n * unit)

@@ -38,7 +38,7 @@ impl<'a> Quantized<'a> {
         self.kind
     }
 
-    /// Scales and sums of a row.
+    /// Number of scales and of sums of a row.
     fn per_row(&self) -> (usize, usize) {
         (self.width / self.kind.block_len(), self.width / self.kind.sum_len())
     }
@@ -48,7 +48,7 @@ impl<'a> Quantized<'a> {
         QuantizedRows::new(self.kind, self.qs, self.scales, self.sums, self.n, self.width)
     }
 
-    /// Rows to quantize into, in order.
+    /// The rows as destinations of quantization, in order.
     pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = QuantizedRowsMut<'_>> + Send {
         let (kind, width) = (self.kind, self.width);
         let (n_scales, n_sums) = self.per_row();
@@ -60,7 +60,7 @@ impl<'a> Quantized<'a> {
             .map(move |((qs, scales), sums)| QuantizedRowsMut::new(kind, qs, scales, sums, 1, width))
     }
 
-    /// Rectangles to quantize into: all rows each, `tile_cols` columns, a multiple of the block length.
+    /// Rectangles as destinations of quantization: all rows, `tile_cols` columns each, a multiple of the block length.
     pub(super) fn tiles_mut(&mut self, tile_cols: usize) -> impl Iterator<Item = QuantizedTile<'_>> + Send {
         let (kind, n, width) = (self.kind, self.n, self.width);
         let (n_scales, n_sums) = self.per_row();
@@ -70,7 +70,7 @@ impl<'a> Quantized<'a> {
         qs.zip(scales).zip(sums).map(move |((qs, scales), sums)| QuantizedTile { kind, qs, scales, sums })
     }
 
-    /// Copies rows `tokens` of `from` here, one after the other.
+    /// Copies rows `tokens` of `from`, one after the other.
     pub(super) fn gather(&mut self, from: QuantizedRows<'_>, tokens: &[u32]) {
         for (to, &token) in self.rows_mut().zip(tokens) {
             let from = from.row(token as usize);
@@ -82,7 +82,7 @@ impl<'a> Quantized<'a> {
 }
 
 impl QuantizedTile<'_> {
-    /// First column, in the whole input's counting.
+    /// First column, counted in the whole input.
     pub(super) fn first_col(&self) -> usize {
         self.qs.first_col()
     }

@@ -21,7 +21,7 @@ pub(crate) struct RowsMut<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// How many rows there are.
+    /// Number of rows.
     pub(crate) fn n(&self) -> usize {
         self.n
     }
@@ -44,17 +44,17 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> RowsMut<'a> {
-    /// Rows of an arena, contents arbitrary.
+    /// Takes rows out of an arena; the contents are arbitrary.
     pub(crate) fn carve(arena: &mut Arena<'a>, n: usize, width: usize) -> Self {
         Self { data: arena.take(n.saturating_mul(width)), n, width }
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub(crate) fn n(&self) -> usize {
         self.n
     }
 
-    /// Values of a row.
+    /// Number of values per row.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
@@ -69,14 +69,14 @@ impl<'a> RowsMut<'a> {
         self.data
     }
 
-    /// The same rows, read only.
+    /// The same rows, for reading.
     pub(crate) fn rows(&self) -> Rows<'_> {
         Rows { data: self.data, n: self.n, width: self.width, stride: self.width }
     }
 
     /// All rows, in order.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut [f32]> + Send {
-        // A chunk cannot be empty; rows of no width are no rows.
+        // `chunks_exact_mut` refuses a chunk size of 0; rows of width 0 have no data.
         self.data.chunks_exact_mut(self.width.max(1))
     }
 
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(parts(rows.rows().cols(1, 2)), [[1.0, 2.0], [11.0, 12.0]]);
         assert_eq!(parts(rows.rows().cols(1, 2).cols(1, 1)), [[2.0], [12.0]]);
         assert_eq!(parts(rows.part(1, 1).rows()), [[10.0, 11.0, 12.0]]);
-        // Columns of no width: as many rows, all empty.
+        // Columns of width 0: as many rows, all empty.
         assert_eq!(parts(rows.rows().cols(3, 0)), [[0.0; 0]; 2]);
     }
 }

@@ -3,7 +3,7 @@
 use crate::executor::{Executor, Phase};
 use nanocamelid_kernels::{Kernels, Queue};
 
-/// An executor, what it is about to do, the kernels to do it with, and each worker's scratch.
+/// An executor with its current phase, the kernels, and each worker's scratch.
 pub(crate) struct Workers<'w> {
     executor: &'w dyn Executor,
     phase: Phase,
@@ -14,7 +14,8 @@ pub(crate) struct Workers<'w> {
 }
 
 impl<'w> Workers<'w> {
-    /// For a pass of `n_tokens`; `scratch` is a whole number of `scratch_bytes`, which are more than none.
+    /// The workers for a pass of `n_tokens`. `scratch` is a whole number of `scratch_bytes`, and `scratch_bytes` is not
+    /// 0.
     pub(crate) fn new(
         executor: &'w dyn Executor,
         n_tokens: usize,
@@ -25,32 +26,32 @@ impl<'w> Workers<'w> {
         Self { executor, phase: phase(n_tokens), kernels, scratch, scratch_bytes }
     }
 
-    /// Goes on with so many tokens.
+    /// Sets the number of tokens that are still processed.
     pub(super) fn set_tokens(&mut self, n_tokens: usize) {
         self.phase = phase(n_tokens);
     }
 
-    /// What the workers are doing.
+    /// The phase that the workers run.
     pub(super) fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// How many they are, at least 1.
+    /// Number of workers, at least 1.
     pub(super) fn n(&self) -> usize {
         self.executor.n_workers(self.phase).max(1)
     }
 
-    /// Calls `job` on every worker, together with that worker's scratch.
+    /// Calls `job` on every worker with that worker's scratch.
     pub(super) fn each(&mut self, job: impl Fn(&mut [u8]) + Sync) {
         let scratches = Queue::new(self.scratch.chunks_mut(self.scratch_bytes));
         self.executor.run(self.phase, &|| {
-            // More calls than scratches: this one has nothing to work with and leaves the items to the others.
+            // There are more calls than scratches: this call has no scratch and leaves the items to the other workers.
             let Some(scratch) = scratches.next() else { return };
             job(scratch);
         });
     }
 
-    /// Calls `work` with every item, on whichever worker draws it, together with that worker's scratch.
+    /// Calls `work` with every item, on the worker that draws the item and with that worker's scratch.
     pub(crate) fn share<I>(&mut self, items: I, work: impl Fn(I::Item, &mut [u8]) + Sync)
     where
         I: Iterator + Send,
@@ -64,8 +65,8 @@ impl<'w> Workers<'w> {
         });
     }
 
-    /// Calls `work` with every item of a row-wise step: here and now for a single token, where a dispatch would cost
-    /// more than the step.
+    /// Calls `work` with every item of a row-wise step. For a single token the caller does all the work, because a
+    /// dispatch would cost more than the step.
     pub(crate) fn rows<I>(&self, items: I, work: impl Fn(I::Item) + Sync)
     where
         I: Iterator + Send,

@@ -1,4 +1,4 @@
-//! What a model is as a whole: the numbers that no block of it owns, read from the metadata and checked once.
+//! The numbers of a model as a whole, which no block owns, read from the metadata and checked once.
 
 mod architecture;
 mod pooling;
@@ -31,30 +31,30 @@ pub enum Activation {
     ClampedSwish,
 }
 
-/// A whole model.
+/// The numbers of a whole model.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Family.
+    /// The architecture.
     pub architecture: Architecture,
-    /// Layers.
+    /// Number of layers.
     pub n_layers: usize,
-    /// Blocks of the file behind the layers: they predict further tokens and take no part.
+    /// Blocks of the file behind the layers: they predict further tokens, and the forward pass does not use them.
     pub(crate) n_further: usize,
     /// Width of the residual stream.
     pub n_embd: usize,
-    /// Rows of the embedding.
+    /// Number of rows of the embedding.
     pub n_vocab: usize,
-    /// The context the model was made for.
+    /// The context length that the model was trained for.
     pub n_ctx_train: usize,
     /// The epsilon of every norm.
     pub norm_eps: f32,
     /// Soft-cap of logits.
     pub logit_softcap: Option<f32>,
-    /// Embeddings are multiplied by this.
+    /// Factor on embeddings.
     pub embedding_scale: f32,
-    /// Each block's output is multiplied by this before it joins the residual stream.
+    /// Factor on each block's output before the output is added to the residual stream.
     pub residual_scale: f32,
-    /// Logits are multiplied by this.
+    /// Factor on logits.
     pub logit_scale: f32,
     /// The gate of feed-forward networks.
     pub activation: Activation,
@@ -63,7 +63,7 @@ pub struct Config {
     pub(crate) traits: &'static Traits,
 }
 
-/// Sanity bounds: far above any model, low enough that products of two of them fit easily.
+/// Upper bound of widths: far above any model's, and low enough that a product of two widths does not overflow.
 pub(crate) const MAX_WIDTH: u64 = 1 << 20;
 const MAX_LAYERS: u64 = 1 << 12;
 const MAX_VOCAB: u64 = 1 << 24;
@@ -75,13 +75,13 @@ impl Config {
         let n_layers = r.required("block_count", 1, MAX_LAYERS);
         let n_embd = r.required("embedding_length", 1, MAX_WIDTH);
         let n_ctx_train = r.required("context_length", 1, 1 << 32);
-        // Some files have the epsilon only under the name of the other kind of norm.
+        // Some files have the epsilon only under the name for the other kind of norm.
         let norm_eps = match r.optional_float("attention.layer_norm_epsilon", 0.0, 1.0) {
             Some(eps) if r.value("attention.layer_norm_rms_epsilon").is_none() => Ok(eps),
             _ => r.required_float("attention.layer_norm_rms_epsilon", 0.0, 1.0),
         };
         let n_vocab = r.vocab_size(MAX_VOCAB);
-        // Everything is sized by these; with one of them missing there is nothing sensible to say about the rest.
+        // These numbers size everything else; with one of them missing, further reasons would mislead.
         let n_embd = n_embd?;
         let n_blocks = n_layers?;
         let n_further = match traits.predicts_further {

@@ -1,11 +1,11 @@
-//! Reads `{architecture}.{key}` metadata and keeps a list of everything that is wrong with it.
+//! Reads `{architecture}.{key}` metadata and collects every fault.
 
 use crate::gguf::{Gguf, Value};
 use crate::refusal::Reason;
 use alloc::format;
 use alloc::vec::Vec;
 
-/// Something was refused; the reader has the reason.
+/// Something was refused; the reader has recorded the reason.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused;
 
@@ -13,7 +13,7 @@ pub(crate) struct Refused;
 pub(crate) struct Reader<'g, 'a> {
     gguf: &'g Gguf<'a>,
     architecture: &'a str,
-    /// Entries that arrays with one for each layer have behind those of the layers.
+    /// Number of entries behind those of the layers, in arrays with one entry per layer.
     n_further: usize,
     reasons: Vec<Reason<'a>>,
 }
@@ -23,7 +23,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         Self { gguf, architecture, n_further: 0, reasons: Vec::new() }
     }
 
-    /// From now on arrays with an entry for each layer have so many more.
+    /// Makes every array with one entry per layer have `n` further entries from now on.
     pub(crate) fn set_further_blocks(&mut self, n: usize) {
         self.n_further = n;
     }
@@ -49,7 +49,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         self.gguf.value(&format!("{}.{key}", self.architecture))
     }
 
-    /// An integer within `min..=max`, if the key is there and good; a bad one is noted.
+    /// An integer within `min..=max`, if the key is present and valid; an invalid value is recorded.
     pub(crate) fn optional(&mut self, key: &'static str, min: u64, max: u64) -> Option<usize> {
         let value = self.value(key)?;
         match value.as_u64() {
@@ -69,7 +69,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         }
     }
 
-    /// A finite float within `min..=max`, if the key is there and good; a bad one is noted.
+    /// A finite float within `min..=max`, if the key is present and valid; an invalid value is recorded.
     pub(crate) fn optional_float(&mut self, key: &'static str, min: f32, max: f32) -> Option<f32> {
         let value = self.value(key)?;
         match value.as_f32() {
@@ -89,7 +89,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         }
     }
 
-    /// One integer for all layers or an array with one for each.
+    /// One integer for all layers, or an array with one integer per layer.
     pub(crate) fn per_layer(
         &mut self,
         key: &'static str,
@@ -112,7 +112,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         numbers.ok_or_else(|| self.bad(key))
     }
 
-    /// An array with one boolean (or 0/1) per layer; `None` if the key is no array.
+    /// An array with one boolean (or 0/1) per layer; `None` if the value is not an array.
     pub(crate) fn flags(&mut self, key: &'static str, n_layers: usize) -> Result<Option<Vec<bool>>, Refused> {
         let Some(array) = self.value(key).and_then(|v| v.as_array()) else {
             return Ok(None);
@@ -125,17 +125,17 @@ impl<'g, 'a> Reader<'g, 'a> {
         }
     }
 
-    /// A factor other than 0, if the key is there.
+    /// A factor other than 0, if the key is present.
     pub(crate) fn scale(&mut self, key: &'static str) -> Option<f32> {
         self.optional_float(key, f32::MIN, f32::MAX).filter(|&scale| scale != 0.0)
     }
 
-    /// A soft-cap; 0 is none.
+    /// A soft-cap; 0 means none.
     pub(crate) fn softcap(&mut self, key: &'static str, default: Option<f32>) -> Option<f32> {
         self.optional_float(key, 0.0, f32::MAX).or(default).filter(|&cap| cap > 0.0)
     }
 
-    /// A string, if the key is there.
+    /// A string, if the key is present.
     pub(crate) fn string(&mut self, key: &'static str) -> Option<&'a str> {
         let value = self.value(key)?;
         let text = value.as_str();
@@ -145,7 +145,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         text
     }
 
-    /// A boolean, if the key is there.
+    /// A boolean, if the key is present.
     pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let value = self.value(key)?;
         if value.as_bool().is_none() {

@@ -1,4 +1,4 @@
-//! Rotary position embedding: which frequencies, scaled how.
+//! Rotary position embedding: frequencies and their scaling.
 
 use super::architecture::Traits;
 use super::reader::{Reader, Refused};
@@ -14,7 +14,7 @@ pub struct Rope {
     pub n_rot: usize,
     /// Frequency `i` is `base^(-2i / n_rot)` before scaling.
     pub base: f32,
-    /// How positions beyond the original context are reached.
+    /// How the context is stretched.
     pub scaling: RopeScaling,
     /// Extra factor on cosines and sines.
     pub attention_factor: f32,
@@ -24,21 +24,21 @@ pub struct Rope {
     pub factors: Option<Vec<f32>>,
     /// Divisors for contexts up to and beyond `n_ctx_original` (`rope_factors_short/long.weight`), if any.
     pub long_short: Option<(Vec<f32>, Vec<f32>)>,
-    /// How the pairs are dealt to the coordinates of a picture's parts, if they are.
+    /// The assignment of pairs to the coordinates of a picture's parts, if the model has one.
     pub sections: Option<Sections>,
 }
 
-/// Far more pairs than a head has.
+/// Most pairs per section; far more than a head has.
 const MAX_PAIRS: u64 = 4096;
 
-/// How many pairs turn with time, with height, with width, and with nothing. In text the first three coordinates are
-/// all the position. They take pairs in turn (M-RoPE as in Qwen3-VL, arXiv:2511.21631); where one has all of its pairs
-/// already, the pair does not turn: so llama.cpp has it.
+/// Number of pairs that rotate with time, with height, with width, and with nothing. In text the first three
+/// coordinates all equal the position. Pairs go to the coordinates in turn (M-RoPE as in Qwen3-VL, arXiv:2511.21631).
+/// If the coordinate whose turn it is already has all its pairs, the pair does not rotate, as in llama.cpp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sections([usize; 4]);
 
 impl Sections {
-    /// Of pairs in the file, at least one.
+    /// The numbers of pairs in the file, not all of the first three 0; `None` if the key is absent.
     fn read(r: &mut Reader<'_, '_>) -> Result<Option<Self>, Refused> {
         const KEY: &str = "rope.dimension_sections";
         let Some(value) = r.value(KEY) else { return Ok(None) };
@@ -54,35 +54,35 @@ impl Sections {
         if pairs[..3] == [0; 3] { Err(r.bad(KEY)) } else { Ok(Some(Self(pairs))) }
     }
 
-    /// Whether a pair turns with the position of text.
+    /// Whether a pair rotates with the position of text.
     fn turns(&self, pair: usize) -> bool {
         let pair = pair % self.0.iter().sum::<usize>();
         pair / 3 < self.0[pair % 3]
     }
 }
 
-/// How frequencies are changed for long contexts.
+/// How frequencies are scaled for long contexts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RopeScaling {
-    /// Not at all.
+    /// No scaling.
     None,
     /// All positions divided by `factor`.
     Linear {
         /// Context stretch.
         factor: f32,
     },
-    /// YaRN (Peng et al. 2023, arXiv:2309.00071): low frequencies are interpolated, high ones kept.
+    /// YaRN (Peng et al. 2023, arXiv:2309.00071): low frequencies are interpolated, high frequencies kept.
     Yarn {
         /// Context stretch.
         factor: f32,
         /// Rotations over the original context above which a frequency is kept.
         beta_fast: f32,
-        /// Rotations below which it is interpolated.
+        /// Rotations over the original context below which a frequency is interpolated.
         beta_slow: f32,
-        /// How much of the growth of cosines and sines is taken back: 0 for nothing, 1 for all of it.
+        /// The part of the growth of cosines and sines that is undone: 0 for none, 1 for all.
         log_multiplier: f32,
     },
-    /// Llama 3.1: wavelengths beyond `n_ctx_original / low` are divided, those under `n_ctx_original / high` kept.
+    /// Llama 3.1: wavelengths beyond `n_ctx_original / low` are divided, those below `n_ctx_original / high` kept.
     Llama3 {
         /// Context stretch.
         factor: f32,
@@ -111,7 +111,7 @@ impl Rope {
             .collect()
     }
 
-    /// What cosines and sines are multiplied by.
+    /// The factor on cosines and sines.
     pub fn magnitude(&self) -> f64 {
         let stretch = match self.scaling {
             // YaRN, section 3.4: attention temperature.
@@ -157,8 +157,8 @@ impl Rope {
     }
 }
 
-/// The settings of a model: one for layers that see everything and, last, one for windowed layers if theirs differs.
-/// Both come with the key dimension of their layers.
+/// The settings of a model: one for layers without a window and, last, one for windowed layers if theirs differs. Each
+/// comes with the key dimension of its layers.
 pub(crate) fn read<'a>(
     r: &mut Reader<'_, 'a>,
     gguf: &Gguf<'a>,
@@ -170,8 +170,8 @@ pub(crate) fn read<'a>(
     let n_ctx_original = r.optional("rope.scaling.original_context_length", 1, 1 << 32).unwrap_or(n_ctx_train);
     let positive = f32::MIN_POSITIVE;
     let base = r.optional_float("rope.freq_base", positive, f32::MAX).unwrap_or(10_000.0);
-    // Hunyuan's dynamic scaling: the base stretched once for all positions. Files of most converters bring it
-    // stretched.
+    // Hunyuan's dynamic scaling stretches the base once for all positions. Most converters write the stretched base
+    // into the file.
     let base = match r.optional_float("rope.scaling.alpha", positive, f32::MAX) {
         Some(alpha) if n_rot > 2 => base * libm::powf(alpha, n_rot as f32 / (n_rot - 2) as f32),
         _ => base,
@@ -233,7 +233,7 @@ pub(crate) fn read<'a>(
     Ok(ropes)
 }
 
-/// How many components of a head of `key_dim` rotate.
+/// Number of components of a head of `key_dim` that rotate.
 fn read_n_rot(r: &mut Reader<'_, '_>, key: &'static str, key_dim: usize, default: usize) -> Result<usize, Refused> {
     let n_rot = r.optional(key, 0, 4096).unwrap_or(default);
     match n_rot > key_dim || !n_rot.is_multiple_of(2) {

@@ -1,4 +1,4 @@
-//! What can be said about a model: its sizes, its cost, its format. Sums over its blocks.
+//! The description of a model: sizes, cost, format. Most are sums over its blocks.
 
 use super::Model;
 use crate::blocks::{Fact, Sizes, Weights};
@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use nanocamelid_kernels::{KvType, Matrix, WeightType};
 
 impl<'a> Model<'a> {
-    /// Bytes of weights that one decoded token reads: of experts those that serve it, of the embedding a row.
+    /// Bytes of weights that decoding one token reads: of experts those that serve the token, of the embedding one row.
     pub fn bytes_per_token(&self) -> u64 {
         let bytes = |m: Matrix<'_>| m.bytes().len() as u64;
         let embedding_row = self.embedding.map_or(0, |embedding| embedding.tokens.row_bytes() as u64);
@@ -15,11 +15,11 @@ impl<'a> Model<'a> {
         self.sum(|w| bytes(w.matrix) * w.n_used as u64) + head + embedding_row
     }
 
-    /// Bytes of tables of which a token looks up a row or a part of one: most of them are never read. The embedding is
-    /// one unless the head multiplies with it, too.
+    /// Bytes of tables of which a token looks up a row or part of a row; most of these bytes are never read. The
+    /// embedding is such a table unless the head also multiplies with it.
     pub fn looked_up_bytes(&self) -> u64 {
         let head = self.head.map(|head| head.output.weight.bytes().as_ptr());
-        let embedding = self.token_embd.map(|embedding| embedding.bytes());
+        let embedding = self.embedding.map(|embedding| embedding.tokens.bytes());
         let apart = embedding.filter(|embedding| head != Some(embedding.as_ptr()));
         let mut bytes = apart.map_or(0, |embedding| embedding.len() as u64);
         self.blocks.iter().for_each(|block| {
@@ -28,8 +28,8 @@ impl<'a> Model<'a> {
         bytes
     }
 
-    /// Multiply-adds of the layers' matrices for one token of a prompt: what prefill does for each but the last, up to
-    /// the block behind which nothing is kept of it. In an encoder all tokens count to the end.
+    /// Multiply-adds of the layers' matrices for one token of a prompt, except the last token: up to the last block
+    /// that keeps state of the token. In an encoder all tokens count up to the last layer.
     pub fn layer_macs(&self) -> u64 {
         let mut macs = 0;
         let mut count = |w: Weights<'_>| macs += (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64;
@@ -45,7 +45,7 @@ impl<'a> Model<'a> {
         self.blocks.iter().map(|block| block.op.bytes_per_position(kv_type).unwrap_or(0)).sum()
     }
 
-    /// Bytes of what blocks carry from token to token whatever the context: states and taps of convolutions.
+    /// Bytes of state whose size does not depend on the context: matrices of recurrences and taps of convolutions.
     pub fn state_bytes(&self) -> usize {
         let (mut arena, none) = (Arena::measure(), Sizes { n_ctx: 0, n_batch: 1, kv_type: KvType::F32 });
         for block in &self.blocks {
@@ -54,7 +54,8 @@ impl<'a> Model<'a> {
         arena.used()
     }
 
-    /// The weights that every token reads whole, head included; `None` if some serve only the tokens routed to them.
+    /// The weights that every token reads completely, head included; `None` if some serve only the tokens routed to
+    /// them.
     pub fn weights_of_every_token(&self) -> Option<Vec<&'a [u8]>> {
         let (mut all, mut some_are_routed) = (Vec::new(), false);
         self.each(&mut |w| {
@@ -65,7 +66,7 @@ impl<'a> Model<'a> {
         (!some_are_routed).then_some(all)
     }
 
-    /// The weight format with the most bytes in the layers: what people call the file's quantization.
+    /// The weight format with the most bytes in the layers, which users call the file's quantization.
     pub fn quantization(&self) -> Option<WeightType> {
         let mut bytes = [0u64; WeightType::COUNT];
         self.each(&mut |w| bytes[w.matrix.weight_type() as usize] += (w.matrix.bytes().len() * w.n) as u64);
@@ -73,7 +74,7 @@ impl<'a> Model<'a> {
         WeightType::ALL.into_iter().find(|&t| bytes[t as usize] == most && most > 0)
     }
 
-    /// Sizes and counts that the blocks tell of themselves, each name once.
+    /// Sizes and counts that the blocks report, each name once.
     pub fn facts(&self) -> Vec<(&'static str, usize)> {
         let mut facts: Vec<(&'static str, usize)> = Vec::new();
         for block in &self.blocks {
@@ -91,7 +92,7 @@ impl<'a> Model<'a> {
         facts
     }
 
-    /// All that tokens are multiplied with.
+    /// Passes all matrices that tokens are multiplied by to `each`.
     fn each(&self, each: &mut dyn FnMut(Weights<'a>)) {
         let mut multiplied = |w: Weights<'a>| {
             if w.n_used > 0 {

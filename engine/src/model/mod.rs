@@ -19,28 +19,28 @@ pub(crate) use pooler::Pooler;
 /// A model, or a range of its layers.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    /// The numbers.
+    /// The numbers of the whole model.
     pub config: Config,
     /// The distinct RoPE settings that blocks refer to.
     pub ropes: Vec<Rope>,
-    /// Which layers are here.
+    /// The range of layers.
     pub range: Range<usize>,
-    /// There if the range starts with the first layer.
+    /// Present if the range starts with the first layer.
     pub(crate) embedding: Option<Embedding<'a>>,
     /// The blocks of the layers, first to last.
     pub(crate) blocks: Vec<Block<'a>>,
-    /// The last norm and the output matrix; there if the range ends with the last layer, and the model makes logits.
+    /// The last norm and the output matrix; present if the range ends with the last layer and the model makes logits.
     pub(crate) head: Option<Head<'a>>,
     /// There if the range ends with the last layer.
     pub(crate) pooler: Option<Pooler<'a>>,
 }
 
-/// What turns hidden states into logits.
+/// The last norm and the matrix that turn hidden states into logits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head<'a> {
     /// `[n_embd]`.
     pub norm: Vector<'a>,
-    /// `[n_vocab][n_embd]`, the embedding itself in tied models.
+    /// `[n_vocab][n_embd]`; in tied models the embedding.
     pub output: Linear<'a>,
 }
 
@@ -53,11 +53,11 @@ impl<'a> Model<'a> {
         Self::read(gguf, None)
     }
 
-    /// A range of layers, so that the layers of one model can live on several machines. The embedding comes with the
-    /// first layer, the head with the last.
+    /// A range of layers, so that the layers of one model can run on several machines. The embedding comes with the
+    /// first layer, the head with the last layer.
     ///
     /// # Errors
-    /// As [`Model::new`], and a range outside the model.
+    /// Those of [`Model::new`], and a range outside the model.
     pub fn with_layers(gguf: &Gguf<'a>, range: Range<usize>) -> Result<Self, ModelError<'a>> {
         Self::read(gguf, Some(range))
     }
@@ -108,7 +108,8 @@ impl<'a> Model<'a> {
             pooler = Pooler::read(&mut tensors, &config, norm, dense_width);
         }
         for name in ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"] {
-            // Read with the RoPE settings; files repeat them per layer without a layer in the name.
+            // These tensors were read with the RoPE settings; files repeat them per layer, under a name without a
+            // layer.
             tensors.find(global(name));
         }
         if config.traits.norms == Norms::Stream {
@@ -129,12 +130,12 @@ impl<'a> Model<'a> {
         Ok(Self { config, ropes, range, embedding, blocks, head, pooler })
     }
 
-    /// The forms in which blocks read the embeddings of a batch's tokens, if some do.
+    /// The forms in which blocks read the embeddings of a batch's tokens, if some blocks do.
     pub(crate) fn embedding_inputs(&self) -> Option<Forms> {
         self.blocks.iter().filter_map(|block| block.op.embedding_inputs()).reduce(Forms::union)
     }
 
-    /// Whether hidden states go in (the range does not start at the first layer).
+    /// Whether the input is hidden states (the range does not start at the first layer).
     pub fn takes_hidden(&self) -> bool {
         self.range.start > 0
     }

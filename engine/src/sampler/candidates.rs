@@ -1,4 +1,4 @@
-//! The tokens still in the race, ordered only as far as somebody looks.
+//! The tokens that can still be chosen, sorted only as far as needed.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -12,13 +12,13 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// Larger logits first, equal ones by token id: a total order, so every selection is determined.
+    /// Larger logits first, equal logits by token id: a total order, so every selection is determined.
     fn rank(&self, other: &Self) -> Ordering {
         other.logit.total_cmp(&self.logit).then(self.token.cmp(&other.token))
     }
 }
 
-/// Candidates of which the first `n_sorted` are the most likely ones in order.
+/// Candidates, of which the first `n_sorted` are the most likely ones, in order.
 #[derive(Clone, Debug)]
 pub(super) struct Candidates {
     items: Vec<Candidate>,
@@ -34,15 +34,15 @@ impl Candidates {
         &mut self.items
     }
 
-    /// Takes every logit that is a number. Zeros lose their sign, so that `-0` and `0` rank as the equals they are.
+    /// Takes every logit that is a number. `-0` becomes `0`, so that the two rank as equals.
     pub(super) fn fill(&mut self, logits: &[f32]) {
         self.items.clear();
         self.n_sorted = 0;
         self.items.extend(numbers(logits));
     }
 
-    /// Takes the `k` largest logits in one pass: a heap holds the best so far, and nearly every logit fails the one
-    /// comparison with its weakest.
+    /// Takes the `k` largest logits in one pass. A heap holds the best so far, and nearly every logit needs one
+    /// comparison, with the weakest of them.
     pub(super) fn fill_top_k(&mut self, logits: &[f32], k: usize) {
         self.items.clear();
         for candidate in numbers(logits) {
@@ -54,7 +54,7 @@ impl Candidates {
                     }
                 }
             } else if candidate.logit > self.items[0].logit {
-                // An equal logit ranks behind what is there already: its token id is larger.
+                // An equal logit ranks behind those in the heap, because its token id is larger.
                 self.items[0] = candidate;
                 sift_down(&mut self.items, 0);
             }
@@ -73,7 +73,7 @@ impl Candidates {
 
     /// Keeps the fewest most likely candidates whose probabilities reach `p`, at least one.
     pub(super) fn keep_top_p(&mut self, p: f32, max: f32) {
-        /// Ordered first; four times as many whenever their mass is not enough.
+        /// Number of candidates sorted first; if their mass is not enough, four times as many are sorted.
         const FIRST_PART: usize = 256;
         let total: f64 = self.items.iter().map(|c| f64::from(exp(c.logit - max))).sum();
         let wanted = f64::from(p) * total;
@@ -93,7 +93,7 @@ impl Candidates {
         self.n_sorted = self.n_sorted.min(seen);
     }
 
-    /// Brings the next `n` candidates of the ranking behind the sorted ones.
+    /// Sorts the next `n` candidates of the ranking, behind those already sorted.
     fn sort_part(&mut self, n: usize) {
         let rest = &mut self.items[self.n_sorted..];
         let n = n.min(rest.len());

@@ -1,8 +1,8 @@
 //! From logits to the next token.
 //!
 //! The stages run in the order of llama.cpp's default chain: repeat penalty, top-k, top-p, min-p, temperature, draw.
-//! Top-p and min-p therefore look at probabilities before the temperature changes them. Exponentials come from the
-//! kernels' reference arithmetic and sums run in a fixed order, so that a seed gives the same tokens on every machine.
+//! Top-p and min-p therefore use the probabilities before the temperature changes them. Exponentials come from the
+//! kernels' reference arithmetic and sums run in a fixed order, so a seed gives the same tokens on every machine.
 
 mod candidates;
 mod params;
@@ -16,14 +16,13 @@ use nanocamelid_kernels::reference::math::exp;
 pub use params::{ParamError, SamplerParams};
 pub use rng::Rng;
 
-/// Chooses tokens. All memory is taken in [`Sampler::new`]; [`Sampler::sample`] and [`Sampler::accept`] allocate
-/// nothing.
+/// Chooses tokens. [`Sampler::new`] allocates all memory; [`Sampler::sample`] and [`Sampler::accept`] allocate nothing.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     params: SamplerParams,
     rng: Rng,
     n_vocab: usize,
-    /// The last accepted tokens, a ring.
+    /// The last accepted tokens, in a ring.
     recent: Vec<u32>,
     recent_next: usize,
     /// `recent`, sorted while penalties are applied.
@@ -87,7 +86,7 @@ impl Sampler {
         self.recent_next = 0;
     }
 
-    /// Takes a token of the prompt or of the answer into the repeat penalty's window.
+    /// Adds a token of the prompt or of the answer to the repeat penalty's window.
     pub fn accept(&mut self, token: u32) {
         let capacity = if self.params.repeat_penalty == 1.0 { 0 } else { self.params.repeat_last_n };
         if capacity == 0 {
@@ -101,7 +100,7 @@ impl Sampler {
         }
     }
 
-    /// The next token. NaN is never chosen; with greedy sampling the first of equal maxima is.
+    /// Chooses the next token. NaN is never chosen; greedy sampling chooses the first of equal maxima.
     ///
     /// # Errors
     /// [`SampleError::NoNumber`] if every logit is NaN.
@@ -144,7 +143,7 @@ fn greedy(logits: &[f32]) -> Option<u32> {
     best.map(|(token, _)| token)
 }
 
-/// Every stage after the penalties.
+/// Runs every stage after the penalties.
 fn choose(
     params: &SamplerParams,
     candidates: &mut Candidates,
@@ -161,7 +160,7 @@ fn choose(
     }
     let max = candidates.max_logit().ok_or(SampleError::NoNumber)?;
     if max.is_infinite() {
-        // The limit of the softmax: all weight on the infinite logits, or on everything if all are minus infinity.
+        // The limit of the softmax: all weight goes to the infinite logits, or to all logits if all are minus infinity.
         return greedy(logits).ok_or(SampleError::NoNumber);
     }
     if params.top_p < 1.0 {
@@ -173,8 +172,8 @@ fn choose(
     Ok(draw(candidates.as_mut_slice(), max, params.temperature, rng))
 }
 
-/// One of the candidates with probability proportional to `exp((logit - max) / temperature)`. The logits become these
-/// weights: one exponential per candidate.
+/// Draws one of the candidates with probability proportional to `exp((logit - max) / temperature)`. The weights replace
+/// the logits, so each candidate takes one exponential.
 fn draw(candidates: &mut [Candidate], max: f32, temperature: f32, rng: &mut Rng) -> u32 {
     let mut total = 0.0;
     for candidate in candidates.iter_mut() {
@@ -191,6 +190,6 @@ fn draw(candidates: &mut [Candidate], max: f32, temperature: f32, rng: &mut Rng)
         }
         left -= weight;
     }
-    // Rounding may leave a rest behind the last candidate: then it is the last one with any weight.
+    // If rounding leaves a rest behind the last candidate, the last candidate with any weight is chosen.
     chosen.expect("the candidate with the largest logit has weight 1")
 }

@@ -1,4 +1,4 @@
-//! What the user may set, and what is refused.
+//! The settings of sampling, and their limits.
 
 use core::fmt;
 
@@ -16,9 +16,9 @@ pub struct SamplerParams {
     pub min_p: f32,
     /// Positive logits of recent tokens are divided by this, negative ones multiplied; 1 changes nothing.
     pub repeat_penalty: f32,
-    /// How many recent tokens `repeat_penalty` looks at.
+    /// Number of recent tokens that `repeat_penalty` applies to.
     pub repeat_last_n: usize,
-    /// Determines every draw.
+    /// Seed of all draws.
     pub seed: u64,
 }
 
@@ -26,7 +26,7 @@ impl SamplerParams {
     /// Longest `repeat_last_n`.
     pub const MAX_REPEAT_LAST_N: usize = 1 << 20;
 
-    /// Always the most likely token.
+    /// Settings that always choose the most likely token.
     pub const GREEDY: Self =
         Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, repeat_last_n: 64, seed: 0 };
 
@@ -35,7 +35,7 @@ impl SamplerParams {
     /// # Errors
     /// The first setting outside its range, with its value.
     pub fn validate(&self) -> Result<(), ParamError> {
-        // Written so that NaN is refused.
+        // NaN fails both comparisons and is refused.
         let within = |value: f32, low: f32, high: f32| value >= low && value <= high;
         if !within(self.temperature, 0.0, f32::MAX) {
             return Err(ParamError::Temperature(self.temperature));

@@ -1,7 +1,7 @@
-//! The generator behind sampling: xoshiro256++ seeded by SplitMix64.
+//! The random number generator of sampling: xoshiro256++ seeded by SplitMix64.
 //!
-//! Both after the public-domain reference by David Blackman and Sebastiano Vigna (<https://prng.di.unimi.it>). Only
-//! integer operations, so a seed gives the same tokens on every machine.
+//! Both follow the public-domain reference by David Blackman and Sebastiano Vigna (<https://prng.di.unimi.it>). They
+//! use integer operations only, so a seed gives the same tokens on every machine.
 
 /// xoshiro256++.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub struct Rng {
 }
 
 impl Rng {
-    /// A generator whose whole sequence is determined by `seed`. Every seed is good: SplitMix64 never fills the state
+    /// A generator whose whole sequence depends on `seed` alone. Every seed is valid: SplitMix64 never fills the state
     /// with zeros.
     pub fn new(seed: u64) -> Self {
         let mut counter = seed;

@@ -1,4 +1,4 @@
-//! What stands behind a command without being a flag, and the arguments that commands share.
+//! The arguments of commands, other than flags, and those that commands share.
 
 use super::flags::{TEMPERATURE, TOKEN_COUNT};
 use super::typed::{Of, TEXT};
@@ -17,20 +17,20 @@ pub(crate) struct ArgumentRow {
 }
 
 impl ArgumentRow {
-    /// Whether it is the text that a command works on.
+    /// Whether the argument is the text that a command works on.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self.takes, Takes::Value(Kind::Text))
     }
 }
 
-/// Which words an argument takes.
+/// The words that an argument accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Takes {
-    /// A path that ends in `.gguf`, or an alias; another word is left for the next argument.
+    /// A path that ends in `.gguf`, or an alias; any other word is left for the next argument.
     Model,
-    /// Any word, as a model file.
+    /// Any word; it names a model file.
     ModelFile,
-    /// One of these words; another word is left for the next argument.
+    /// One of these words; any other word is left for the next argument.
     Word(&'static [&'static str]),
     /// A value.
     Value(Kind),
@@ -44,7 +44,7 @@ pub(crate) struct Argument<T: ?Sized> {
 }
 
 impl<T: ?Sized> Argument<T> {
-    /// One that takes any word.
+    /// An argument that takes any word.
     pub(crate) const fn value(name: &'static str, of: Of<T>, help: &'static str) -> Self {
         Self::new(name, Takes::Value(of.kind()), help)
     }
@@ -53,24 +53,24 @@ impl<T: ?Sized> Argument<T> {
         Self { row: ArgumentRow { name, takes, required: false, repeats: false, help }, value: PhantomData }
     }
 
-    /// With another name and meaning.
+    /// The same argument with another name and meaning.
     pub(crate) const fn called(&self, name: &'static str, help: &'static str) -> Self {
         Self { row: ArgumentRow { name, help, ..self.row }, ..*self }
     }
 
-    /// One that takes all words that are left.
+    /// The same argument, taking all words that are left.
     pub(crate) const fn repeats(&self) -> Self {
         Self { row: ArgumentRow { repeats: true, ..self.row }, ..*self }
     }
 
-    /// One that has to be given.
+    /// The same argument, required.
     pub(crate) const fn required(&self) -> Self {
         Self { row: ArgumentRow { required: true, ..self.row }, ..*self }
     }
 }
 
 impl Argument<str> {
-    /// One that takes these words alone.
+    /// An argument that takes only these words.
     pub(crate) const fn word(name: &'static str, words: &'static [&'static str], help: &'static str) -> Self {
         Self::new(name, Takes::Word(words), help)
     }

@@ -17,18 +17,18 @@ pub(crate) struct Variable {
     pub(crate) help: &'static str,
 }
 
-/// What a variable stands for.
+/// The meaning of a variable.
 #[derive(Debug)]
 pub(crate) enum Twin {
     /// The MODEL argument, or a part of resolving it.
     Model,
     /// The flag, with the same values.
     Flag(&'static FlagRow),
-    /// The flag, from a toggle: its value when on and when off.
+    /// The flag, given as a toggle: its value when on and when off.
     Toggle(&'static FlagRow, &'static str, &'static str),
-    /// A switch, from a toggle.
+    /// A switch, given as a toggle.
     Switch(&'static FlagRow),
-    /// No flag: it belongs to a person and not to a run.
+    /// No flag: the variable is a person's setting and not a run's.
     Personal,
     /// A convention of other programs.
     Convention,
@@ -70,7 +70,7 @@ const fn variable(name: &'static str, twin: Twin, help: &'static str) -> Variabl
     Variable { name, alias: None, twin, help }
 }
 
-/// What a toggle may say.
+/// The words of a toggle.
 pub(crate) const TOGGLE: &[&str] = &["1", "0", "true", "false", "on", "off", "yes", "no"];
 
 /// Whether a valid toggle is on.

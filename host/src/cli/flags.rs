@@ -15,11 +15,11 @@ pub(crate) struct FlagRow {
     pub(crate) key: &'static str,
     pub(crate) short: Option<char>,
     pub(crate) kind: Kind,
-    /// What the value is called in help; empty for switches.
+    /// The value's name in help; empty for switches.
     pub(crate) value_name: &'static str,
-    /// May be given more than once.
+    /// Whether the flag may be given more than once.
     pub(crate) repeats: bool,
-    /// A value that other programs take for "choose": as if the flag were not given.
+    /// A value that means "choose" in other programs; it has the effect of leaving the flag out.
     pub(crate) unset: Option<&'static str>,
     pub(crate) help: &'static str,
 }
@@ -31,7 +31,7 @@ impl FlagRow {
     }
 }
 
-/// A flag whose value is a `T`; that of a switch, whose presence is all, is a `()`.
+/// A flag whose value is a `T`. A switch has the value `()`: only its presence counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flag<T: ?Sized> {
     pub(crate) row: FlagRow,

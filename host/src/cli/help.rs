@@ -26,7 +26,7 @@ pub(crate) fn flag_line(flag: &FlagRow) -> String {
     line
 }
 
-/// What a flag does, and in brackets its variable.
+/// The flag's description, with its variable in brackets.
 pub(crate) fn flag_help(flag: &FlagRow) -> String {
     match variable_of(flag) {
         Some(variable) => format!("{} [{variable}]", flag.help),

@@ -4,7 +4,7 @@ use super::environment;
 use super::help;
 use super::table::Commands;
 
-/// roff: a backslash, and a dot or quote at the start of a line, mean something; dashes are to stay dashes.
+/// Escapes for roff: a backslash, and a dot or quote at the start of a line, have a meaning there; dashes stay dashes.
 fn escape(text: &str) -> String {
     let escaped = text.replace('\\', "\\e").replace('-', "\\-");
     escaped

@@ -1,4 +1,4 @@
-//! The command line: what is made from a table of commands. Which commands there are is not known here.
+//! The command line, made from a table of commands. This module does not know which commands there are.
 
 mod arguments;
 pub(crate) mod completions;

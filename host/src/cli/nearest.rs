@@ -1,6 +1,6 @@
-//! The valid name that a mistyped one probably meant.
+//! Finds the valid name that a mistyped name probably meant.
 
-/// The nearest of `candidates` to `given`, if it is near enough to be meant.
+/// The candidate nearest to `given`, if it is near enough.
 pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
     let limit = match given.chars().count() {
@@ -11,7 +11,8 @@ pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a 
         .into_iter()
         .map(|name| {
             let lower = name.to_lowercase();
-            // A beginning is better than a slip; a name with something behind it is as good as one.
+            // A given beginning of a name ranks before a misspelling; a name with something appended ranks like a
+            // beginning.
             let is_start = given.len() >= 3 && lower.starts_with(&given);
             let is_longer = lower.len() >= 3 && given.strip_prefix(&lower).is_some_and(|rest| rest.starts_with('-'));
             match (is_start, is_longer) {
@@ -25,9 +26,10 @@ pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a 
         .map(|(_, name)| name)
 }
 
-/// Edits (insert, delete, replace, swap neighbours) from one to the other: the restricted Damerau-Levenshtein distance.
+/// Number of edits (insert, delete, replace, swap neighbours) between two words: the restricted Damerau-Levenshtein
+/// distance.
 fn distance(a: &str, b: &str) -> usize {
-    // Whatever is longer is no misspelling, and the table stays small.
+    // A longer word is not a misspelling, and the table stays small.
     const MAX: usize = 64;
     let a: Vec<char> = a.chars().take(MAX).collect();
     let b: Vec<char> = b.chars().take(MAX).collect();

@@ -1,4 +1,4 @@
-//! Command line and environment in, a checked [`Invocation`] out.
+//! Turns command line and environment into a checked [`Invocation`].
 
 mod foreign;
 mod line;
@@ -23,7 +23,7 @@ pub(crate) struct Invocation {
     arguments: Vec<(&'static ArgumentRow, Value)>,
     /// MODEL as given.
     pub(crate) model: Option<OsString>,
-    /// Remarks on flags of other programs that mean nothing here.
+    /// Notes about flags of other programs that have no meaning here.
     pub(crate) notes: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) type Meant = fn(&VecDeque<OsString>) -> Option<(&'static Command, usi
 /// Reads the words behind the program's name, then the environment for flags that were not given.
 ///
 /// # Errors
-/// The first mistake: in how the words belong together, then in what they say.
+/// The first mistake: first in the grouping of words, then in their values.
 pub(crate) fn parse(commands: Commands, meant: Meant, words: Vec<OsString>) -> Result<Invocation, UsageError> {
     let mut words = VecDeque::from(words);
     let (command, n_named) = command(commands, meant, &words)?;
@@ -67,7 +67,7 @@ fn command(
 }
 
 impl Invocation {
-    /// A flag's words: its key and, for all but switches, a value.
+    /// A flag's words: its key and, except for switches, a value.
     fn flag(&mut self, flag: &'static FlagRow, words: Vec<OsString>) -> Result<(), UsageError> {
         let mut words = pico_args::Arguments::from_vec(words);
         let keep = |value: &OsStr| Ok::<_, Infallible>(value.to_owned());
@@ -92,7 +92,7 @@ impl Invocation {
         }
     }
 
-    /// Gives the loose words to the command's arguments, in order.
+    /// Assigns the loose words to the command's arguments, in order.
     fn arguments(&mut self, mut loose: VecDeque<OsString>) -> Result<(), UsageError> {
         let given = loose.clone();
         // The first word of the text, if one was taken.
@@ -158,7 +158,7 @@ impl Invocation {
         }
     }
 
-    /// Flags that were not given, from their environment twins.
+    /// Reads flags that were not given from their environment variables.
     fn environment(&mut self) -> Result<(), UsageError> {
         for variable in environment::VARIABLES {
             let (Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin)) = variable.twin else { continue };

@@ -1,4 +1,4 @@
-//! What people type who know llama.cpp or ollama, and what it is called here. One table for the parser and for errors.
+//! The flags and commands of llama.cpp and ollama, and their names here. The parser and the errors use this one table.
 
 /// What a foreign flag means.
 #[derive(Clone, Copy, Debug)]
@@ -9,13 +9,13 @@ pub(crate) enum Means {
     Prompt,
     /// The flag of this long name, with the same values.
     Flag(&'static str),
-    /// Nothing that would change an answer here: taken, with a note that says why.
+    /// A flag that would not change an answer here: accepted, with a note that says why.
     Nothing(Takes, &'static str),
-    /// Something that is not here: refused, with what is.
+    /// A feature that this program lacks: refused, with what exists instead.
     Absent(&'static str),
 }
 
-/// What stands behind a flag that means nothing.
+/// The value of a flag that has no meaning here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
     /// No value.

@@ -1,5 +1,5 @@
-//! The table of commands: what a row says. The parser, `--help`, the man page and the shell completions are made from
-//! rows; every row stands beside the command it describes.
+//! The table of commands: the contents of a row. The parser, `--help`, the man page and the shell completions are made
+//! from rows; every row is in the module of the command it describes.
 
 use super::Invocation;
 pub(crate) use super::arguments::*;
@@ -10,7 +10,7 @@ use crate::error::Error;
 pub(crate) struct Command {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// More than one line can say.
+    /// Text that does not fit in one line.
     pub(crate) details: &'static str,
     /// In order.
     pub(crate) arguments: &'static [&'static ArgumentRow],
@@ -36,7 +36,7 @@ impl Command {
     }
 }
 
-/// The command of that name.
+/// The command with this name.
 pub(crate) fn find(commands: Commands, name: &str) -> Option<&'static Command> {
     commands.iter().copied().find(|command| command.name == name)
 }

@@ -1,10 +1,10 @@
-//! Kinds of values with the types that commands see of them.
+//! Kinds of values, with the types in which commands receive them.
 
 use super::value::{Date, Kind, Value};
 use std::marker::PhantomData;
 use std::path::Path;
 
-/// A kind whose values are a `T`. Only this module makes one, so that the two agree.
+/// A kind whose values are a `T`. Only this module creates kinds, so that kind and type agree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Of<T: ?Sized> {
     kind: Kind,
@@ -66,9 +66,9 @@ pub(crate) const fn counts(min: u64, max: u64) -> Of<[usize]> {
     Of::new(Kind::Counts { min, max })
 }
 
-/// What commands see of a value.
+/// A value as commands receive it.
 pub(crate) trait Typed {
-    /// A copy of what is small, a reference to what is not.
+    /// A copy of a small value, or a reference to a large one.
     type Seen<'v>;
 
     /// `None` for a value of another type.

@@ -1,14 +1,14 @@
-//! What can be wrong with a command line.
+//! The mistakes in a command line.
 
 use super::table::{Command, FlagRow};
 use super::value::Problem;
 use crate::model_word::NotAModel;
 use std::fmt;
 
-/// Characters of an unquoted text that an error repeats at most.
+/// Most characters of an unquoted text that an error repeats.
 const MAX_SHOWN: usize = 60;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin {
     Flag(&'static FlagRow),
@@ -29,7 +29,7 @@ impl fmt::Display for Origin {
 /// A mistake on the command line or in the environment.
 #[derive(Debug)]
 pub(crate) enum UsageError {
-    /// No command at all.
+    /// No command was given.
     NoCommand,
     UnknownCommand {
         given: String,
@@ -65,14 +65,14 @@ pub(crate) enum UsageError {
         command: &'static Command,
         given: String,
     },
-    /// A word that people take for a model.
+    /// A word that users may take for a model.
     NotAModel(NotAModel),
     /// A text of several words, each an argument of its own.
     Unquoted {
         error: Box<UsageError>,
         text: String,
     },
-    /// Another program's flag for something that is not here.
+    /// Another program's flag for a feature that this program lacks.
     Foreign {
         given: String,
         answer: &'static str,

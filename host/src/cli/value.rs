@@ -1,14 +1,14 @@
-//! What a flag's value may be, checked while it is read.
+//! The values that flags take, checked while they are read.
 
 use crate::machine::cpu_list;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 
-/// What a flag takes.
+/// The kind of a flag's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
-    /// Nothing.
+    /// No value.
     Switch,
     /// A whole number.
     Count {
@@ -63,7 +63,7 @@ pub(crate) struct Date {
 /// A checked value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// As if the flag were not given.
+    /// A value with the effect of leaving the flag out.
     Unset,
     Switch,
     Count(u64),

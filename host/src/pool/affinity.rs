@@ -1,9 +1,9 @@
-//! Which CPUs threads may run on.
+//! The CPUs that threads may run on.
 
-/// Where workers run.
+/// The CPUs of the workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Placement {
-    /// Wherever the scheduler puts them.
+    /// The scheduler chooses.
     #[default]
     Anywhere,
     /// Worker `i` is pinned to `cpus[i % cpus.len()]`.
@@ -13,7 +13,8 @@ pub(crate) enum Placement {
 }
 
 impl Placement {
-    /// As it is for that many workers: more than there are CPUs to share them would be in each other's way there.
+    /// The placement for `n_workers`. With fewer shared CPUs than workers, the workers run anywhere, because they would
+    /// block each other on those CPUs.
     pub(crate) fn fitting(self, n_workers: usize) -> Self {
         match self {
             Self::Among(cpus) if cpus.len() < n_workers => Self::Anywhere,
@@ -21,7 +22,7 @@ impl Placement {
         }
     }
 
-    /// Puts the calling thread where that worker runs. Best effort: CPUs can go away.
+    /// Pins the calling thread to the CPUs of its worker. A failure is ignored, because CPUs can go offline.
     pub(super) fn apply(&self, worker: usize) -> bool {
         match self {
             Self::Anywhere => true,
@@ -31,8 +32,8 @@ impl Placement {
     }
 }
 
-/// Those of `cpus` that a thread of this process can be pinned to: one tries. The affinity mask does not tell, because
-/// a process may leave it, but not its control group's set of CPUs.
+/// The CPUs among `cpus` that a thread of this process can be pinned to, found by trying. The affinity mask does not
+/// tell: a process may leave the mask, but not its control group's set of CPUs.
 pub(crate) fn may_use(cpus: &[usize]) -> Vec<usize> {
     let tries = || cpus.iter().copied().filter(|&cpu| restrict_to(&[cpu])).collect();
     std::thread::scope(|scope| scope.spawn(tries).join().unwrap_or_default())
@@ -44,8 +45,8 @@ fn restrict_to(cpus: &[usize]) -> bool {
     if cpus.iter().any(|&cpu| cpu >= libc::CPU_SETSIZE as usize) {
         return false;
     }
-    // SAFETY: all-zero bytes are an empty cpu_set_t; CPU_SET stays inside it, as every number was checked; the call
-    // reads the set it is given the size of, and 0 means the calling thread.
+    // SAFETY: all-zero bytes are an empty cpu_set_t; CPU_SET stays inside the set, because every number was checked;
+    // the call reads a set whose size it is given, and 0 means the calling thread.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         cpus.iter().for_each(|&cpu| libc::CPU_SET(cpu, &mut set));
@@ -53,7 +54,7 @@ fn restrict_to(cpus: &[usize]) -> bool {
     }
 }
 
-/// Lets the calling thread run on these CPUs only: not on this system.
+/// This system has no such call.
 #[cfg(not(target_os = "linux"))]
 fn restrict_to(_cpus: &[usize]) -> bool {
     false

@@ -10,8 +10,8 @@
 //!  ASLEEP ---------> OFFERED (and the worker is woken)
 //! ```
 //!
-//! The caller may revoke an offer that the worker has not taken yet. That is what keeps a machine with a busy core
-//! from collapsing: a worker that is not running when the work is gone is not waited for.
+//! The caller may revoke an offer that the worker has not taken yet. The caller therefore never waits for a worker that
+//! has not begun when all work is done, and a machine with a busy core stays fast.
 //!
 //! Ordering: `offer` releases what the caller wrote before it (the job), `take` acquires it; `finish` releases what the
 //! worker wrote (the results), `is_done` acquires it. Built with `--cfg loom --cfg crossbeam_loom`, the module is
@@ -34,11 +34,11 @@ const CLOSED: u32 = 5;
 /// What a worker finds in its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Nothing to do.
+    /// No job.
     Nothing,
-    /// A job, now to be run and then finished.
+    /// A job, which the worker must run and then finish.
     Job,
-    /// The pool is gone.
+    /// The pool is closing.
     Closed,
 }
 
@@ -69,8 +69,7 @@ impl Slot {
         !matches!(self.state.load(Acquire), RUNNING | AWAITED)
     }
 
-    /// Caller, before it goes to sleep until [`Slot::is_done`]: asks to be woken. False if there is nothing to wait
-    /// for.
+    /// Caller, before it sleeps until [`Slot::is_done`]: asks to be woken. False if the worker has finished already.
     #[must_use]
     pub(crate) fn doze(&self) -> bool {
         self.state.compare_exchange(RUNNING, AWAITED, Acquire, Acquire).is_ok()
@@ -82,7 +81,7 @@ impl Slot {
         self.state.swap(CLOSED, AcqRel) == ASLEEP
     }
 
-    /// Worker: takes what is there.
+    /// Worker: takes the offer, if there is one.
     pub(crate) fn take(&self) -> Taken {
         match self.state.load(Acquire) {
             CLOSED => Taken::Closed,
@@ -97,13 +96,13 @@ impl Slot {
         self.state.swap(IDLE, Release) == AWAITED
     }
 
-    /// Worker: wants to sleep. False if something has arrived.
+    /// Worker: announces that it will sleep. False if something has arrived.
     #[must_use]
     pub(crate) fn fall_asleep(&self) -> bool {
         self.state.compare_exchange(IDLE, ASLEEP, AcqRel, Acquire).is_ok()
     }
 
-    /// Worker: whether to go on sleeping.
+    /// Worker: whether it should stay asleep.
     pub(crate) fn is_asleep(&self) -> bool {
         self.state.load(Acquire) == ASLEEP
     }
@@ -128,7 +127,7 @@ mod tests {
 
     // SAFETY: the cells are touched only as the handshake allows; loom itself checks that here.
     unsafe impl Sync for Shared {}
-    // SAFETY: plain data.
+    // SAFETY: the cells hold plain data.
     unsafe impl Send for Shared {}
 
     /// The worker of mod.rs, without its spinning.
@@ -156,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Two jobs, each run once or revoked; the caller never reads a result early, nobody sleeps for ever.
+    /// Two jobs, each run once or revoked. The caller never reads a result early, and no thread sleeps forever.
     #[test]
     fn every_interleaving() {
         let mut model = loom::model::Builder::new();
@@ -186,7 +185,7 @@ mod tests {
                         }
                     }
                 }
-                // SAFETY: as above.
+                // SAFETY: the last offer was revoked or is done, so the worker touches neither cell.
                 assert_eq!(shared.result.with(|r| unsafe { *r }), expected);
             }
             if shared.slot.close() {

@@ -1,12 +1,12 @@
 //! Persistent worker threads.
 //!
-//! The caller is worker 0 and works like the others. A job reaches the other workers through one atomic word each
-//! ([`handshake`]); they spin for it while a token is in flight and sleep when nothing comes, so that a hot dispatch
-//! costs well under a microsecond and an idle program costs nothing.
+//! The caller is worker 0 and works like the others. A job reaches each other worker through one atomic word
+//! ([`handshake`]). Workers spin while a token is computed and sleep when no job comes, so a dispatch between jobs of a
+//! token costs well under a microsecond, and an idle program uses no CPU.
 //!
-//! On a machine where something else takes a core, waiting turns bounded: spinning, then yielding, then sleeping; and
-//! a worker that has not begun when the work is gone is not waited for. The engine's jobs draw their work from queues,
-//! so whoever runs does it all.
+//! If another program takes a core, every wait is bounded: spinning, then yielding, then sleeping. The caller does not
+//! wait for a worker that has not begun when all work is done. The engine's jobs draw their work from queues, so the
+//! workers that run do all of it.
 
 mod affinity;
 mod handshake;
@@ -23,59 +23,61 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Waiting by spinning: longer than the gaps between the jobs of one token.
+/// Time of waiting by spinning: longer than the gaps between the jobs of one token.
 const SPIN: Duration = Duration::from_micros(60);
-/// Then by yielding: longer than sampling and printing a token.
+/// Time of waiting by yielding after that: longer than sampling and printing a token.
 const YIELD: Duration = Duration::from_millis(2);
 
-/// How many workers run which phase, and where.
+/// The number of workers for each phase, and their CPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PoolOptions {
     /// Workers for [`Phase::Decode`]; at least 1.
     pub(crate) n_decode: usize,
     /// Workers for [`Phase::Prefill`]; at least 1.
     pub(crate) n_prefill: usize,
-    /// Where they run.
+    /// The CPUs of the workers.
     pub(crate) place: Placement,
 }
 
-/// The threads. Not `Sync`: one caller at a time, by type.
+/// The threads. A pool is not `Sync`, so it has one caller at a time.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
     threads: Vec<Worker>,
-    /// Where the caller sleeps.
+    /// The caller sleeps here.
     parker: Parker,
     n_decode: usize,
     n_prefill: usize,
-    /// Set while a job runs, so that a job that finds its way back here runs alone.
+    /// Set while a job runs, so that a job which calls the pool again runs on its thread alone.
     busy: Cell<bool>,
 }
 
-/// A worker's thread, and what wakes it.
+/// A worker's thread and its waker.
 struct Worker {
     thread: JoinHandle<()>,
     unparker: Unparker,
 }
 
 struct Shared {
-    /// One per worker but the caller.
+    /// One slot per worker except the caller.
     slots: Vec<Slot>,
     job: UnsafeCell<Option<Job>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// Wakes the caller.
     caller: Unparker,
-    /// Zero where more workers than CPUs would spin for each other.
+    /// Zero if there are more workers than CPUs, because spinning workers would take each other's CPU.
     spin: Duration,
 }
 
-/// What the workers run, borrowed from the caller of [`Pool::run`], which outlives every use.
+/// The job of the workers, borrowed from the caller of [`Pool::run`]; the caller keeps the job alive until no worker
+/// uses it.
 type Job = *const (dyn Fn() + Sync);
 
 // SAFETY: `job` is written by the caller only while every slot is idle, asleep or closed, and read by a worker only
 // between `take` and `finish`; the handshake orders the two (see `Pool::run`). The closure behind it is `Sync`, and
 // everything else in `Shared` is `Send + Sync` by itself.
 unsafe impl Sync for Shared {}
-// SAFETY: as above; the pointer is dereferenced only while the caller of `run` keeps what it points to alive.
+// SAFETY: everything in `Shared` but `job` is `Send`. A thread may receive the pointer in `job` because its closure is
+// `Sync`, and the pointer is dereferenced only while the caller of `run` keeps the closure alive.
 unsafe impl Send for Shared {}
 
 impl Pool {

@@ -89,7 +89,8 @@ pub extern "C" fn secondary_main() -> ! {
         // SAFETY: the number has risen, so the job is there until this core counts itself done, see `Board`; it is
         // `Sync`, so any core may call it.
         if let Some(job) = unsafe { *BOARD.job.get() } {
-            // SAFETY: as above.
+            // SAFETY: the closure behind `job` lives until this core counts itself done, and is `Sync`, so any core may
+            // call it.
             unsafe { (*job)() };
         }
         BOARD.n_done.fetch_add(1, Ordering::Release);

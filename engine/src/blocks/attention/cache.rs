@@ -10,11 +10,12 @@ use nanocamelid_kernels::attention::CHUNK;
 pub(crate) struct KvCache<'s> {
     heads: Heads,
     kv_type: KvType,
-    /// Chunks per head that are kept.
+    /// Number of chunks stored per head.
     n_chunks: usize,
     keys: &'s mut [u8],
     values: &'s mut [u8],
-    /// One past the highest position written since the cache was empty: what a ring may have lost depends on it.
+    /// One past the highest position written since the cache was empty. In a ring it determines which chunks are
+    /// overwritten.
     written: usize,
 }
 
@@ -32,7 +33,8 @@ impl<'s> KvCache<'s> {
         self.n_chunks
     }
 
-    /// Whether a token at position `n` still finds everything it sees: its first chunk must not have been overwritten.
+    /// Whether the cache still holds everything that a token at position `n` sees: its first chunk must not be
+    /// overwritten.
     pub(super) fn holds_what_follows(&self, n: usize) -> bool {
         let last_chunk = self.written.saturating_sub(1) / CHUNK;
         self.heads.window.is_none() || self.heads.first_seen(n) / CHUNK + self.n_chunks > last_chunk
@@ -45,8 +47,8 @@ impl<'s> KvCache<'s> {
         }
     }
 
-    /// Takes over the chunks of a cache for a shorter context. Of the same window, the older ring is shorter only if
-    /// its context needs no more chunks; then it has lost none.
+    /// Takes over the chunks of a cache for a shorter context and the same window. The older ring is shorter only if
+    /// its whole context fits in its chunks; such a ring has lost no chunk.
     pub(super) fn adopt(&mut self, older: &KvCache<'_>) {
         let n_filled = older.written.div_ceil(CHUNK);
         let chunks = n_filled.saturating_sub(older.n_chunks)..n_filled;
@@ -81,12 +83,12 @@ impl<'s> KvCache<'s> {
         self.kv_type
     }
 
-    /// Bytes of one chunk's keys and values.
+    /// Number of bytes of one chunk's keys and of its values.
     fn chunk_bytes(&self) -> [usize; 2] {
         [self.heads.key_dim, self.heads.value_dim].map(|dim| CHUNK * self.kv_type.row_bytes(dim).unwrap_or(0))
     }
 
-    /// Puts the batch's keys and values into the cache, head by head.
+    /// Stores the batch's keys and values in the cache, head by head.
     pub(super) fn store(&mut self, pass: &Pass<'_>, keys: Rows<'_>, values: Rows<'_>) {
         let Heads { key_dim, value_dim, .. } = self.heads;
         let (kv_type, n_chunks, kernels, first) = (self.kv_type, self.n_chunks, pass.workers.kernels, pass.position);

@@ -1,4 +1,4 @@
-//! The heads of an attention block: how many, how wide, and what they see.
+//! The heads of an attention block: number, width and window.
 
 use super::super::{Fact, Sizes};
 use nanocamelid_kernels::KvType;
@@ -7,7 +7,7 @@ use nanocamelid_kernels::attention::CHUNK;
 /// Queries of one attention tile: enough to share each key and value many times, few enough to stay in L1.
 pub(super) const TILE_QUERIES: usize = 32;
 
-/// Shapes and reach.
+/// Shapes and window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heads {
     /// Query heads.
@@ -18,8 +18,8 @@ pub(super) struct Heads {
     pub key_dim: usize,
     /// Components of a value.
     pub value_dim: usize,
-    /// How many positions a token sees, itself included; all of them if `None`. Of a window that is bidirectional half
-    /// lies on either side of the token.
+    /// Number of positions that a token sees, including its own; all positions if `None`. Half of a bidirectional
+    /// window lies on either side of the token.
     pub window: Option<usize>,
     /// Tokens see those behind them too. Then a text is one batch, and its keys and values are all stored before the
     /// first query is answered.
@@ -29,7 +29,7 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    /// Values that a token has of queries, keys and values.
+    /// Width of a token's queries, keys and values.
     pub(super) fn widths(&self) -> [usize; 3] {
         [self.n_heads * self.key_dim, self.n_kv_heads * self.key_dim, self.n_kv_heads * self.value_dim]
     }
@@ -58,7 +58,7 @@ impl Heads {
         }
     }
 
-    /// Bytes of cache that one more position of context costs; a head size that this type cannot hold as the error.
+    /// Bytes of cache that one more position of context costs; the error is a head size that this type cannot hold.
     pub(super) fn bytes_per_position(&self, kv_type: KvType) -> Result<usize, usize> {
         let bytes = |dim| kv_type.row_bytes(dim).ok_or(dim);
         let position = self.n_kv_heads * (bytes(self.key_dim)? + bytes(self.value_dim)?);

@@ -1,4 +1,4 @@
-//! What the metadata says about the attention of all layers.
+//! The metadata about the attention of all layers.
 
 use super::Rotation;
 use super::heads::Heads;
@@ -16,14 +16,14 @@ pub(crate) struct Metadata {
     n_heads: Vec<usize>,
     /// Key and value heads of each layer; 0 where a layer has no attention.
     n_kv_heads: Vec<usize>,
-    /// Components of keys and of values: in layers that see everything, and in windowed ones.
+    /// Components of keys and of values: in layers without a window, and in windowed layers.
     dims: [[usize; 2]; 2],
     softcap: Option<f32>,
     window: Window,
     /// Whether each layer has RoPE.
     has_rope: Vec<bool>,
     n_ropes: usize,
-    /// First layer that reads keys and values of an earlier one instead of its own.
+    /// First layer that reads the keys and values of an earlier layer instead of its own.
     first_shared: usize,
     pub(super) scale: f32,
     pub(super) temperature: Option<Temperature>,
@@ -31,15 +31,15 @@ pub(crate) struct Metadata {
     pub(super) traits: &'static Traits,
 }
 
-/// Which layers have a sliding window.
+/// The layers that have a sliding window.
 struct Window {
     len: usize,
     local: Vec<bool>,
 }
 
 impl Metadata {
-    /// Reads it, with the RoPE settings that the layers refer to: one for layers that see everything and, last, one for
-    /// windowed layers if theirs differs.
+    /// Reads the keys, with the RoPE settings that the layers refer to: one for layers without a window and, last, one
+    /// for windowed layers if theirs differs.
     pub(crate) fn read<'a>(
         r: &mut Reader<'_, 'a>,
         gguf: &Gguf<'a>,
@@ -95,20 +95,20 @@ impl Metadata {
         Ok((metadata, ropes))
     }
 
-    /// Whether a layer has no key and value heads, which says that it has no attention where that is allowed.
+    /// Whether a layer has no key and value heads. In architectures that allow this, such a layer has no attention.
     pub(crate) fn has_no_heads(&self, layer: usize) -> bool {
         self.n_kv_heads[layer] == 0
     }
 
-    /// The earlier layer whose keys and values this one reads, if it has none of its own: the last of its kind that
-    /// has.
+    /// The earlier layer whose keys and values this layer reads, if it has none of its own: the last layer of the same
+    /// kind (windowed or not) that has keys and values.
     pub(crate) fn source_layer(&self, layer: usize) -> Option<usize> {
         let is_local = |layer: usize| self.window.local[layer];
         let own = (layer >= self.first_shared).then_some(0..self.first_shared)?;
         own.rev().find(|&source| is_local(source) == is_local(layer))
     }
 
-    /// Refuses heads that do not divide, and keys and values that no layer has.
+    /// Refuses head counts that do not divide, and layers that read keys and values which no layer has.
     pub(crate) fn check(&self, r: &mut Reader<'_, '_>, layer: usize) -> Result<(), Refused> {
         let source = self.source_layer(layer);
         if layer >= self.first_shared && source.is_none() {
@@ -136,7 +136,7 @@ impl Metadata {
         }
     }
 
-    /// What rotates a layer's queries and keys.
+    /// The rotation of a layer's queries and keys.
     pub(super) fn rotation(&self, layer: usize) -> Option<Rotation> {
         let setting = if self.window.local[layer] { self.n_ropes - 1 } else { 0 };
         self.has_rope[layer].then_some(Rotation { setting, style: self.traits.rope_style })

@@ -21,9 +21,9 @@ use reading::{Partials, Reading};
 #[derive(Clone, Debug)]
 pub(crate) struct Attention<'a> {
     heads: Heads,
-    /// What rotates queries and keys; `None` for layers without RoPE.
+    /// Rotation of queries and keys; `None` for layers without RoPE.
     rope: Option<Rotation>,
-    /// Queries are multiplied by this, and by what grows with their position.
+    /// Factor on queries; a second factor grows with their position.
     scale: f32,
     temperature: Option<Temperature>,
     norm_eps: f32,
@@ -33,13 +33,13 @@ pub(crate) struct Attention<'a> {
     /// `[n_heads * key_dim][n_embd]`, or with gates `[n_heads * (key_dim + value_dim)][n_embd]`: the rows of a head's
     /// query, then of its gate.
     query: Linear<'a>,
-    /// What a head makes is multiplied by the sigmoid of its gate.
+    /// Whether a head's output is multiplied by the sigmoid of its gate.
     gated: bool,
-    /// Where keys and values come from; `None` in layers that read those of an earlier block.
+    /// The projections of keys and values; `None` in layers that read those of an earlier block.
     source: Option<KeysValues<'a>>,
     /// Logits that join the softmax without a value, `[n_heads]`.
     sinks: Option<Vector<'a>>,
-    /// Norm of what the heads made, `[n_heads * value_dim]`.
+    /// Norm of the heads' outputs, `[n_heads * value_dim]`.
     sub_norm: Option<Vector<'a>>,
     /// `[n_embd][n_heads * value_dim]`.
     output: Linear<'a>,
@@ -59,7 +59,7 @@ fn fused<'a>(tensors: &mut LayerTensors<'_, '_, 'a>, [q, k, v]: [usize; 3]) -> [
     })
 }
 
-/// Where keys and values come from.
+/// The projections that produce keys and values.
 #[derive(Clone, Copy, Debug)]
 struct KeysValues<'a> {
     /// `[n_kv_heads * key_dim][n_embd]`.
@@ -72,19 +72,19 @@ struct KeysValues<'a> {
     value_norm: bool,
 }
 
-/// What attending needs beside the cache. `n` is the batch.
+/// Buffers of a run beside the cache. `n` is the batch.
 struct Buffers<'s> {
     /// `[n][n_heads * key_dim]`.
     queries: RowsMut<'s>,
     /// Queries and gates as they are projected, `[n][n_heads][key_dim + value_dim]`, where there are gates.
     gated: Option<RowsMut<'s>>,
-    /// What the heads made, `[n][n_heads * value_dim]`.
+    /// Outputs of the heads, `[n][n_heads * value_dim]`.
     mixed: Prepared<'s>,
     partials: Partials<'s>,
 }
 
 impl<'s> Buffers<'s> {
-    /// What the query projection makes.
+    /// The rows that the query projection writes.
     fn projected(&mut self) -> &mut RowsMut<'s> {
         self.gated.as_mut().unwrap_or(&mut self.queries)
     }
@@ -100,7 +100,7 @@ impl<'a> Attention<'a> {
             widths[0] += heads.n_heads * heads.value_dim;
         }
         let is_own = metadata.source_layer(tensors.layer()).is_none();
-        // Gemma 4 has layers whose values are made of what their keys are made of.
+        // Gemma 4 has layers whose values come from the same projection as their keys.
         let keys_may_serve = traits.value_norm && heads.key_dim == heads.value_dim;
         let n_mixed = heads.n_heads * heads.value_dim;
         let [q, k, v] = if tensors.exists("attn_qkv.weight") {
@@ -124,7 +124,8 @@ impl<'a> Attention<'a> {
         });
         let [query_norm, key_norm] = norms;
         if !is_own {
-            // Files may bring what was trained along with the others.
+            // A file may contain the keys and values that were trained with the model although the layer does not use
+            // them.
             for name in ["attn_k.weight", "attn_v.weight", "attn_k_norm.weight"] {
                 tensors.ignore(name);
             }
@@ -153,7 +154,7 @@ impl<'a> Attention<'a> {
         })
     }
 
-    /// What reads the block's input.
+    /// The matrices that read the block's input.
     fn readers(&self) -> impl Iterator<Item = &Linear<'a>> {
         let own = self.source.iter().flat_map(|source| [Some(&source.key), source.value.as_ref()]);
         core::iter::once(&self.query).chain(own.flatten())
@@ -200,7 +201,7 @@ impl<'a> Attention<'a> {
         cache.store(pass, keys.rows(), values.rows());
     }
 
-    /// What the batch makes of a cache that holds its keys and values already.
+    /// The block's output for a batch whose keys and values the cache holds already.
     pub(crate) fn look_back(
         &self,
         pass: &mut Pass<'_>,

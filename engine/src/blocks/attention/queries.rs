@@ -1,4 +1,4 @@
-//! What happens to queries and keys between their projections and the softmax: norms, rotation, scale.
+//! The steps for queries and keys between their projections and the softmax: norms, rotation, scale.
 
 use crate::compute::{Pass, RowsMut, Vector};
 use crate::config::{QkNorm, Reader};
@@ -7,7 +7,7 @@ use nanocamelid_kernels::RopeStyle;
 /// How queries and keys are rotated.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rotation {
-    /// Which of the model's RoPE settings.
+    /// Index of the RoPE setting among the model's.
     pub setting: usize,
     pub style: RopeStyle,
 }
@@ -21,22 +21,22 @@ pub(super) struct Temperature {
 }
 
 impl Temperature {
-    /// `None` where the metadata asks for no growth.
+    /// `None` where the metadata does not request growth.
     pub(super) fn read(r: &mut Reader<'_, '_>, n_ctx_original: usize) -> Option<Self> {
         r.scale("attention.temperature_scale").map(|scale| Self { scale, n_ctx_original })
     }
 
-    /// What the query at a position is multiplied by.
+    /// The factor on the query at a position.
     pub(super) fn at(&self, position: usize) -> f32 {
         let growth = libm::log(1.0 + (position / self.n_ctx_original) as f64);
         (1.0 + f64::from(self.scale) * growth) as f32
     }
 }
 
-/// Turns the rows of a projection, heads of `dim` components, into queries or keys.
+/// Turns the rows of a projection into queries or keys, heads of `dim` components.
 pub(super) struct Turn<'t> {
     pub dim: usize,
-    /// There unless the kind is none.
+    /// Present unless the kind is none.
     pub norm: Option<Vector<'t>>,
     pub norm_kind: QkNorm,
     pub norm_eps: f32,
@@ -44,7 +44,7 @@ pub(super) struct Turn<'t> {
 }
 
 impl Turn<'_> {
-    /// Norms and rotates all rows in place, then calls `finish` with each, first with that of the batch's first token.
+    /// Norms and rotates all rows in place. `finish` then receives each row with its index.
     pub(super) fn run(&self, pass: &Pass<'_>, rows: &mut RowsMut<'_>, finish: &(dyn Fn(usize, &mut [f32]) + Sync)) {
         let (kernels, first) = (pass.workers.kernels, pass.first);
         let norm = |row: &mut [f32], width: usize| {

@@ -1,4 +1,4 @@
-//! The softmax of queries over the keys of a cache, and the values it weighs.
+//! The softmax of queries over the keys of a cache, and the weighted sum of the values.
 
 use super::cache::KvCache;
 use super::heads::{Heads, TILE_QUERIES};
@@ -7,7 +7,7 @@ use nanocamelid_kernels::attention::CHUNK;
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{Attend, AttentionState, Kernels};
 
-/// Chunks up to which one core merges all heads faster than a dispatch is worth.
+/// Up to this number of chunks, one core merges all heads in less time than a dispatch takes.
 const MERGE_INLINE: usize = 4;
 
 /// Softmax states of single chunks when one token is decoded, `[n_kv_heads][n_chunks][group]`.
@@ -33,18 +33,18 @@ impl<'s> Partials<'s> {
     }
 }
 
-/// A cache as some heads read it.
+/// A view of a cache by a number of heads.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'r> {
     pub cache: &'r KvCache<'r>,
-    /// As many KV heads, of the same sizes, as the cache has.
+    /// The number and sizes of KV heads equal those of the cache.
     pub heads: &'r Heads,
     /// Logits that join the softmax without a value, `[n_heads]`.
     pub sinks: Option<Vector<'r>>,
 }
 
 impl Reading<'_> {
-    /// What the heads make of the batch's queries and everything stored, `[n][n_heads * value_dim]`.
+    /// Computes the heads' outputs for the batch's queries over all stored positions, `[n][n_heads * value_dim]`.
     pub(super) fn attend(
         &self,
         pass: &mut Pass<'_>,
@@ -75,7 +75,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Many tokens: workers take tiles of tokens by KV head and walk the chunks in order.
+    /// Many tokens: a worker takes one KV head and one tile of tokens, and walks the chunks in order.
     fn attend_many(&self, pass: &mut Pass<'_>, queries: Rows<'_>, mixed: &mut RowsMut<'_>) {
         let Heads { key_dim, value_dim, .. } = *self.heads;
         let (group, kernels, start) = (self.heads.group(), pass.workers.kernels, pass.position);
@@ -113,7 +113,7 @@ impl Reading<'_> {
         });
     }
 
-    /// One token: workers take single chunks, whose states are then merged in order.
+    /// One token: a worker takes one chunk; the states of the chunks are then merged in order.
     fn attend_one(&self, pass: &mut Pass<'_>, queries: &[f32], mixed: &mut [f32], partials: &mut Partials<'_>) {
         let Heads { n_kv_heads, key_dim, value_dim, .. } = *self.heads;
         let (group, kernels, position) = (self.heads.group(), pass.workers.kernels, pass.position);
@@ -121,7 +121,7 @@ impl Reading<'_> {
         let first_chunk = self.heads.first_seen(position) / CHUNK;
         let n_stored = self.cache.n_stored();
         let n_chunks = (self.heads.end_seen(position, n_stored) - 1) / CHUNK + 1 - first_chunk;
-        // [kv head][chunk]: the chunks of a head lie together for the merge.
+        // [kv head][chunk]: the chunks of a head are adjacent for the merge.
         let states = partials.split(n_kv_heads * n_chunks, group, width);
         pass.workers.share(states.enumerate(), |(i, mut state), _| {
             let (head, chunk) = (i / n_chunks, first_chunk + i % n_chunks);
@@ -147,8 +147,8 @@ impl Reading<'_> {
             heads.for_each(merge);
         }
     }
-    /// The outputs of the heads that share KV head `kv_head`, from their softmax states. A sink is one more score: what
-    /// the others make is divided by a sum that counts it.
+    /// Computes the outputs of the heads that share KV head `kv_head` from their softmax states. A sink is one more
+    /// score without a value: it adds to the sum that the output is divided by.
     fn finish(&self, kernels: &Kernels, kv_head: usize, to: &mut [f32], state: &AttentionState<'_>) {
         to.copy_from_slice(state.out);
         let group = self.heads.group();

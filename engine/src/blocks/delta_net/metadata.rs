@@ -1,13 +1,13 @@
-//! What the metadata says about the gated delta nets of all layers.
+//! The metadata about the gated delta nets of all layers.
 
 use crate::config::{Config, KeyHeads, MAX_WIDTH, Reader, Refused};
 use alloc::vec::Vec;
 use nanocamelid_kernels::delta::BAND;
 
-/// Every this-many-th layer has attention, if the metadata does not say which.
+/// If the metadata does not list the layers, every layer of this interval has attention.
 const ATTENTION_INTERVAL: usize = 4;
 
-/// All of them.
+/// The metadata of all gated delta nets.
 #[derive(Clone, Debug)]
 pub(crate) struct Metadata {
     pub(super) numbers: Numbers,
@@ -15,7 +15,7 @@ pub(crate) struct Metadata {
     is_recurrent: Vec<bool>,
 }
 
-/// The numbers of one.
+/// The numbers of one gated delta net.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Numbers {
     /// Components of a head: of its queries, keys and values.
@@ -55,12 +55,12 @@ impl Metadata {
     }
 }
 
-/// Which layers have one: those that the file names, or all but every so-many-th.
+/// The layers with a gated delta net: those that the file lists, or all except one in every interval.
 fn read_layers(r: &mut Reader<'_, '_>, config: &Config) -> Result<Vec<bool>, Refused> {
     const KEY: &str = "attention.recurrent_layers";
     let n_layers = config.n_layers;
     if let Some(value) = r.value(KEY) {
-        // It has entries for the blocks behind the layers too.
+        // The array has entries for the blocks behind the layers too.
         let fits = value.as_array().is_some_and(|array| array.len() == n_layers + config.n_further);
         let flags = if fits { r.flags(KEY, n_layers)? } else { None };
         return flags.ok_or_else(|| r.bad(KEY));
@@ -98,7 +98,7 @@ impl Numbers {
         }
     }
 
-    /// Components of a value whose columns of the state are one band: as many as divide the head.
+    /// Number of columns of a head's state that form one band: the largest up to [`BAND`] that divides the head.
     pub(super) fn band_width(&self) -> usize {
         (1..=BAND).rev().find(|&width| self.head_dim.is_multiple_of(width)).unwrap_or(1)
     }

@@ -1,8 +1,8 @@
 //! Gated delta net (Yang et al. 2024, arXiv:2412.06464; Qwen3-Next, Qwen3.5). Queries, keys and values go through a
-//! causal convolution; queries and keys are brought to unit length. Every value head has a matrix `M` that fades and
-//! that each token corrects: `M = decay M`, `M += k (beta (v - M^T k))^T`, `o = M^T q`; then `norm(o) * silu(gate)`.
+//! causal convolution; queries and keys are scaled to unit length. Every value head has a matrix `M`, which decays and
+//! which each token corrects: `M = decay M`, `M += k (beta (v - M^T k))^T`, `o = M^T q`; then `norm(o) * silu(gate)`.
 //!
-//! Tokens are taken in one by one, so that no bit depends on the batch. Workers take a band of a matrix's columns each,
+//! Tokens are processed one by one, so that no bit depends on the batch. A worker takes a band of a matrix's columns,
 //! small enough for a level-1 cache, through all tokens of the batch.
 
 mod metadata;
@@ -25,19 +25,19 @@ pub(crate) struct DeltaNet<'a> {
     numbers: Numbers,
     /// Queries, keys and values, all heads of each, before the convolution; and gates, `[n_value_heads * head_dim]`.
     inputs: Pair<'a>,
-    /// What decays and betas come of, `[n_value_heads]` each.
+    /// Projections that produce the rates of decay and beta, `[n_value_heads]` each.
     rates: Pair<'a>,
     conv: Convolution<'a>,
     /// `decay = exp(a * softplus(alpha + dt_bias))`, `alpha` the first rate, `[n_value_heads]` each; `a` is negative.
     dt_bias: Vector<'a>,
     a: Vector<'a>,
-    /// Of one head, `[head_dim]`.
+    /// Norm of one head's output, `[head_dim]`.
     norm: Vector<'a>,
     /// `[n_embd][n_value_heads * head_dim]`.
     out_proj: Linear<'a>,
 }
 
-/// What a run needs beside the state. `n` is the batch.
+/// Buffers of a run beside the state. `n` is the batch.
 struct Buffers<'s> {
     /// Channels of the convolution and gates.
     inputs: Projected<'s>,
@@ -45,7 +45,7 @@ struct Buffers<'s> {
     rates: Projected<'s>,
     /// The channels, convolved, `[n][n_channels]`.
     convolved: RowsMut<'s>,
-    /// What the heads made, `[n][n_value_heads * head_dim]`.
+    /// Outputs of the heads, `[n][n_value_heads * head_dim]`.
     mixed: Prepared<'s>,
 }
 
@@ -72,7 +72,7 @@ impl<'a> DeltaNet<'a> {
         })
     }
 
-    /// What reads the block's input.
+    /// The matrices that read the block's input.
     fn readers(&self) -> impl Iterator<Item = &Linear<'a>> {
         self.inputs.readers().iter().chain(self.rates.readers())
     }
@@ -100,11 +100,11 @@ impl<'a> DeltaNet<'a> {
             part(values, 1, 0),
         ];
         self.inputs.run(pass, x, &mut buffers.inputs, &inputs);
-        // Betas come first there.
+        // In this matrix, betas come first.
         self.rates.run(pass, x, &mut buffers.rates, &[part(group, 1, 0), part(group, 0, 0)]);
     }
 
-    /// Brings queries and keys to unit length, scales queries, and makes decays and betas of the rates.
+    /// Scales queries and keys to unit length, scales queries, and turns the rates into decays and betas.
     fn prepare(&self, pass: &Pass<'_>, convolved: &mut RowsMut<'_>, rates: &mut [RowsMut<'_>; 2]) {
         let Numbers { head_dim, norm_eps, .. } = self.numbers;
         let (kernels, key_width) = (pass.workers.kernels, self.numbers.key_width());
@@ -114,7 +114,7 @@ impl<'a> DeltaNet<'a> {
         pass.workers.rows(convolved.iter_mut().zip(rates), |(row, (decays, betas))| {
             let (queries, rest) = row.split_at_mut(key_width);
             for (heads, scale) in [(queries, to_unit * to_unit), (&mut rest[..key_width], to_unit)] {
-                // x / sqrt(sum of squares + eps) is the RMS norm with eps / head_dim, over the root of head_dim.
+                // x / sqrt(sum of squares + eps) is the RMS norm with eps / head_dim, divided by the root of head_dim.
                 for head in heads.chunks_mut(head_dim) {
                     kernels.rms_norm_in_place(head, None, norm_eps / head_dim as f32);
                 }
@@ -129,8 +129,8 @@ impl<'a> DeltaNet<'a> {
         });
     }
 
-    /// The heads, each band over all tokens in order. `bands` is every head's matrix in bands of its columns, as
-    /// [`Numbers::n_state`] says.
+    /// Runs the heads: each band of columns over all tokens in order. `bands` holds the matrices of all heads in the
+    /// layout of [`Numbers::n_state`].
     fn scan(
         &self,
         pass: &mut Pass<'_>,
@@ -157,7 +157,7 @@ impl<'a> DeltaNet<'a> {
         });
     }
 
-    /// `norm(o) * silu(gate)`, head by head. What comes of the gates means nothing.
+    /// Computes `norm(o) * silu(gate)`, head by head. The gates are overwritten.
     fn gate(&self, pass: &Pass<'_>, gates: &mut RowsMut<'_>, mixed: &mut RowsMut<'_>) {
         let Numbers { head_dim, norm_eps, .. } = self.numbers;
         let kernels = pass.workers.kernels;

@@ -1,4 +1,4 @@
-//! The projections of a gated delta net, which files bring in matrices of their own or woven into one.
+//! The projections of a gated delta net. Files store them as separate matrices or interleaved in one.
 
 use super::metadata::Numbers;
 use crate::compute::{Arena, Linear, Pass, Prepared, Rows, RowsMut};
@@ -7,20 +7,20 @@ use crate::tensors::LayerTensors;
 /// Two projections of the block's input.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pair<'a> {
-    /// A matrix for each.
+    /// One matrix for each.
     Apart([Linear<'a>; 2]),
-    /// One matrix: the rows of the first key head, those of the second, and so on.
+    /// One matrix: the rows of the first key head, then those of the second, and so on.
     ByKeyHead(Linear<'a>),
 }
 
-/// What comes of a pair, and room for what comes of a woven matrix before it is dealt out.
+/// The outputs of a pair, and room for the output of an interleaved matrix before its columns are copied out.
 pub(super) struct Projected<'s> {
     pub outs: [RowsMut<'s>; 2],
     woven: Option<RowsMut<'s>>,
 }
 
-/// Some of a key head's columns in a woven output, `width`, and where all key heads' go: to output `out`, from column
-/// `first` on.
+/// `width` columns of a key head in an interleaved output, and their destination for all key heads: output `out`, from
+/// column `first` on.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub width: usize,
@@ -35,7 +35,7 @@ impl<'a> Pair<'a> {
         Self::read(tensors, "ssm_in.weight", ["attn_qkv.weight", "attn_gate.weight"], widths)
     }
 
-    /// What decays come of, and what betas come of, a number for each value head.
+    /// Projections that produce decays and betas, one number for each value head.
     pub(super) fn rates(numbers: &Numbers, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Self> {
         let widths = [numbers.n_value_heads; 2];
         Self::read(tensors, "ssm_ba.weight", ["ssm_alpha.weight", "ssm_beta.weight"], widths)
@@ -55,7 +55,7 @@ impl<'a> Pair<'a> {
         Some(Self::Apart([first?, second?]))
     }
 
-    /// Its matrices.
+    /// The matrices of the pair.
     pub(super) fn readers(&self) -> &[Linear<'a>] {
         match self {
             Self::Apart(linears) => linears,
@@ -71,7 +71,7 @@ impl<'a> Pair<'a> {
         Projected { outs: widths.map(|width| RowsMut::carve(arena, n, width)), woven }
     }
 
-    /// Projects the batch. `parts` are those of a woven matrix, in order.
+    /// Projects the batch. `parts` are the parts of an interleaved matrix, in order.
     pub(super) fn run(&self, pass: &mut Pass<'_>, x: &Prepared<'_>, projected: &mut Projected<'_>, parts: &[Part]) {
         let Projected { outs: [first, second], woven } = projected;
         match (self, woven) {
@@ -85,7 +85,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Deals the columns of every key head out to where they belong.
+/// Copies the columns of every key head to their outputs.
 fn deal(pass: &Pass<'_>, woven: Rows<'_>, [first, second]: [&mut RowsMut<'_>; 2], parts: &[Part]) {
     let width = parts.iter().map(|part| part.width).sum();
     pass.workers.rows(first.iter_mut().zip(second.iter_mut()).enumerate(), |(t, (first, second))| {

@@ -1,4 +1,4 @@
-//! Flags of other programs, taken for what they mean here.
+//! Translates flags of other programs into this program's.
 
 use super::line::Line;
 use super::read;

@@ -1,4 +1,4 @@
-//! Which words of a line belong together: each flag's with their values, and those that stand alone.
+//! Groups the words of a line: each flag with its values, and the words that stand alone.
 
 use super::synonyms;
 use super::{ArgumentRow, Command, Commands, FlagRow, Kind, UsageError, Value};
@@ -22,7 +22,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Walks over the words from the first to the last: whether a word is a flag or a value depends on the one before.
+    /// Walks over the words from first to last, because the word before decides whether a word is a flag or a value.
     ///
     /// # Errors
     /// A flag that the command does not have.
@@ -36,7 +36,7 @@ impl Line {
         while let Some(word) = words.pop_front() {
             match word.to_str() {
                 Some("--") => line.loose.extend(words.drain(..)),
-                // A negative number is a value.
+                // A negative number is a value, not a flag.
                 Some(text) if text.starts_with('-') && text[1..].parse::<f64>().is_ok() => line.loose.push_back(word),
                 Some(text) if text.starts_with('-') && text.len() > 1 => line.flag(text, &mut words)?,
                 _ => line.loose.push_back(word),
@@ -45,7 +45,8 @@ impl Line {
         Ok(line)
     }
 
-    /// A word that begins with a dash. A flag of the command's own comes before another program's of the same name.
+    /// Reads a word that begins with a dash. The command's own flag goes before another program's flag of the same
+    /// name.
     fn flag(&mut self, text: &str, words: &mut VecDeque<OsString>) -> Result<(), UsageError> {
         let (name, attached) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -64,7 +65,7 @@ impl Line {
         if let Some(means) = synonyms::flag(&name.replace('_', "-")) {
             return self.foreign(means, name, attached, words);
         }
-        // A value may stand right behind a letter.
+        // A value may follow a letter directly.
         let letter = name[1..].chars().next().filter(|letter| *letter != '-');
         let flag = letter.and_then(|letter| self.command.all_flags().find(|flag| flag.short == Some(letter)));
         match (flag, letter) {
@@ -85,7 +86,7 @@ impl Line {
     pub(super) fn unknown_flag(&self, given: &str) -> UsageError {
         let name = given.trim_start_matches('-');
         let own = || self.command.all_flags().map(|flag| flag.long());
-        // A slip in another program's name leads to ours as well.
+        // Misspelled flags of other programs lead to this program's flags as well.
         let foreign = synonyms::flags().filter(|(_, long)| own().any(|own| own == *long));
         let nearest = crate::cli::nearest(name, own().chain(foreign.clone().map(|(name, _)| name)));
         let nearest =

@@ -1,4 +1,4 @@
-//! What has been said.
+//! The messages of a conversation.
 
 use nanocamelid_engine::chat::{Message, Role};
 
@@ -10,29 +10,29 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Nothing said yet.
+    /// An empty conversation.
     pub(super) fn new(system: Option<String>) -> Self {
         Self { system, turns: Vec::new() }
     }
 
-    /// Turns so far.
+    /// Number of turns.
     pub(super) fn n_turns(&self) -> usize {
         self.turns.len()
     }
 
-    /// The user speaks.
+    /// Adds a message of the user.
     pub(super) fn ask(&mut self, text: String) {
         self.turns.push((text, None));
     }
 
-    /// The model has answered.
+    /// Adds an answer of the model.
     pub(super) fn answer(&mut self, text: String) {
         if let Some((_, answer)) = self.turns.last_mut() {
             *answer = Some(text);
         }
     }
 
-    /// The last thing the user said is unsaid.
+    /// Removes the user's last message.
     pub(super) fn withdraw(&mut self) {
         self.turns.pop();
     }
@@ -42,7 +42,7 @@ impl Conversation {
         self.turns.drain(..self.turns.len().saturating_sub(n));
     }
 
-    /// Everything as messages.
+    /// The conversation as messages, system prompt first.
     pub(super) fn messages(&self) -> Vec<Message<'_>> {
         let system = self.system.iter().map(|content| Message { role: Role::System, content });
         let turns = self.turns.iter().flat_map(|(user, assistant)| {
@@ -52,7 +52,7 @@ impl Conversation {
         system.chain(turns).collect()
     }
 
-    /// Everything as Markdown.
+    /// The conversation as Markdown.
     pub(super) fn markdown(&self, model: &str) -> String {
         let mut out = format!("# Conversation with {model}\n");
         for message in self.messages() {

@@ -1,16 +1,16 @@
-//! What keys make of the line: moving, changing, and bringing back what was said before.
+//! The effects of keys on the line: movement, changes, and lines from the history.
 
 use super::keys::Key;
 use super::layout::{Shown, printable};
 use super::search::Search;
 use super::text::Text;
 
-/// What outlives a line.
+/// The state that is kept from line to line.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// What Ctrl-Y puts back.
+    /// The text that Ctrl-Y inserts.
     killed: String,
-    /// What was last searched for.
+    /// The last search query.
     query: String,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Edit<'e> {
     text: Text,
     /// The line of the history that is shown; behind the last, the new one.
     place: usize,
-    /// The new line while the history is looked at.
+    /// The new line while a line of the history is shown.
     draft: String,
     /// A search through the history; the line waits as it is.
     search: Option<Search>,
@@ -45,7 +45,7 @@ impl<'e> Edit<'e> {
         self.text.as_str()
     }
 
-    /// What the screen is to show now.
+    /// The content that the screen must show now.
     pub(super) fn shown(&self, prompt: &str) -> Shown {
         let new = |prompt: &str, before: &str, all: &str| Shown::new(prompt, &printable(before), &printable(all));
         match &self.search {
@@ -57,7 +57,7 @@ impl<'e> Edit<'e> {
         }
     }
 
-    /// The line as it stays on the screen.
+    /// The final form of the line on the screen.
     pub(super) fn shown_whole(&self, prompt: &str) -> Shown {
         let all = printable(self.text.as_str());
         Shown::new(prompt, &all, &all)
@@ -89,7 +89,7 @@ impl<'e> Edit<'e> {
         true
     }
 
-    /// What a key does.
+    /// Applies a key.
     pub(super) fn apply(&mut self, key: Key) {
         if self.searches(key) {
             return;

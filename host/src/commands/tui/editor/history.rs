@@ -1,7 +1,7 @@
-//! What was entered, and the file that keeps it from chat to chat, if one is wanted.
+//! The entered lines, and the file that keeps them from chat to chat, if one is named.
 //!
-//! Several chats append to the file at once. Who writes holds its lock, and looks behind the lock whether the file has
-//! been replaced meanwhile.
+//! Several chats append to the file at once. A chat that writes holds the file's lock, and checks under the lock
+//! whether another chat has replaced the file.
 
 use super::history_format::{Contents, HEADING, begins_as_history, escape, read};
 use crate::output;
@@ -12,20 +12,20 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Entries that the file keeps, and how many more it may have before the oldest go.
+/// Number of entries that the file keeps, and number of further entries before the oldest are removed.
 const MAX_ENTRIES: usize = 1000;
 const MAX_EXTRA: usize = 100;
-/// A longer text is a document rather than something to be typed again; the file does without.
+/// A longer text is a document that nobody types again; the file does not keep it.
 const MAX_ENTRY_BYTES: usize = 64 << 10;
-/// Of a larger file only the end is read, and kept.
+/// Only the end of a larger file is read and kept.
 const MAX_FILE_BYTES: u64 = 8 << 20;
-/// Nobody may read what was said but who said it.
+/// Only the user may read the file.
 const MODE: u32 = 0o600;
 /// Another chat holds the lock for a moment only.
 const LOCK_TRIES: usize = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// Everything entered, the oldest first.
+/// All entries, the oldest first.
 #[derive(Debug, Default)]
 pub(in crate::commands::tui) struct History {
     entries: Vec<String>,
@@ -33,7 +33,8 @@ pub(in crate::commands::tui) struct History {
 }
 
 impl History {
-    /// What the file has, if one is named. One that cannot be used is a note; the history is then in memory only.
+    /// Reads the file, if one is named. If the file cannot be used, the reason becomes a note and the history stays in
+    /// memory only.
     pub(in crate::commands::tui) fn load(path: Option<PathBuf>) -> Self {
         let Some(path) = path else { return Self::default() };
         let mut file = HistoryFile { path, n_entries: 0 };
@@ -50,7 +51,8 @@ impl History {
         &self.entries
     }
 
-    /// One more, unless it says nothing or only repeats the last. What begins with a space stays out of the file.
+    /// Adds an entry, unless it is empty or repeats the last one. Entries that begin with a space are not written to
+    /// the file.
     pub(super) fn push(&mut self, entry: &str) {
         if entry.trim().is_empty() || self.entries.last().is_some_and(|last| last == entry) {
             return;

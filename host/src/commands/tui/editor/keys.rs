@@ -1,4 +1,5 @@
-//! Bytes of a terminal to keys: UTF-8, control characters, and the escape sequences that xterm and its kin send.
+//! Turns the bytes of a terminal into keys: UTF-8, control characters, and the escape sequences of xterm and similar
+//! terminals.
 
 use super::search::Direction;
 use std::collections::VecDeque;
@@ -7,10 +8,10 @@ pub(super) const CTRL_C: u8 = 0x03;
 pub(super) const CTRL_Z: u8 = 0x1a;
 const ESC: u8 = 0x1b;
 const END_OF_PASTE: &[u8] = b"\x1b[201~";
-/// An escape sequence that has not ended by then is none.
+/// Most bytes of an escape sequence; a longer one is not a sequence.
 const MAX_SEQUENCE: usize = 32;
 
-/// What was pressed.
+/// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     /// A character of the text; a line's end is one that was pasted, or typed with Alt.
@@ -41,7 +42,7 @@ pub(super) enum Key {
     Cancel,
 }
 
-/// Keys that were pressed and not yet used, in order.
+/// Keys that were pressed and are not yet used, in order.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     bytes: VecDeque<u8>,
@@ -54,14 +55,14 @@ enum Step {
     Key(Key, usize),
     PasteStart(usize),
     PasteEnd(usize),
-    /// Nothing that means anything here.
+    /// Nothing that has a meaning here.
     Skip(usize),
-    /// The beginning of something.
+    /// An incomplete sequence.
     More,
 }
 
 impl Keys {
-    /// More bytes of the terminal.
+    /// Adds bytes of the terminal.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
     }
@@ -76,7 +77,7 @@ impl Keys {
         self.pasting
     }
 
-    /// The next key, if it has come whole.
+    /// The next key, if all its bytes are there.
     pub(super) fn next(&mut self) -> Option<Key> {
         loop {
             let bytes = self.bytes.make_contiguous();

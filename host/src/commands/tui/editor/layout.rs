@@ -1,4 +1,4 @@
-//! Where text lies on a screen, and what brings it there.
+//! The layout of text on a screen, and the output that produces it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -44,7 +44,7 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What the screen shows: everything up to the cursor, and everything.
+/// The content of the screen: the part before the cursor, and all of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown {
     before_cursor: String,
@@ -57,8 +57,8 @@ impl Shown {
         Self { before_cursor: format!("{prompt}{before}"), all: format!("{prompt}{all}") }
     }
 
-    /// What turns the screen from `self` into `next`. The rows are counted for the width that the screen has now:
-    /// terminals break rows anew when they are resized.
+    /// The output that turns the screen from `self` into `next`. The rows are counted for the present width of the
+    /// screen, because terminals break rows anew when they are resized.
     pub(super) fn turn_into(&self, next: &Self, columns: usize) -> String {
         if let Some(added) = self.appended(next, columns) {
             return added.to_owned();
@@ -92,7 +92,7 @@ impl Shown {
         self.turn_into(&end, columns)
     }
 
-    /// The text that was typed at the end of a row that has room for it: it need not be drawn again.
+    /// The text typed at the end of a row that has room for it: such text is printed without redrawing.
     fn appended<'n>(&self, next: &'n Self, columns: usize) -> Option<&'n str> {
         let at_end = |shown: &Self| shown.before_cursor.len() == shown.all.len();
         let added =

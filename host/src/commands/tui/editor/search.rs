@@ -3,7 +3,7 @@
 use super::layout::printable;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// A longer query finds nothing that a person is looking for.
+/// Most bytes of a query; longer queries find nothing.
 const MAX_QUERY_BYTES: usize = 256;
 
 /// Which way to look.
@@ -28,11 +28,11 @@ pub(super) struct Search {
 /// What has been found so far.
 #[derive(Clone, Copy, Debug)]
 struct State {
-    /// The line that is shown, or where the search starts.
+    /// The line that is shown, or the line where the search starts.
     place: usize,
     /// Where the query stands in that line; `None` while nothing has been found.
     at: Option<usize>,
-    /// Nothing further has the query; what is shown has a shorter one, or was found before.
+    /// Nothing further matches the query. The shown line matches a shorter query, or was found before.
     failed: bool,
 }
 
@@ -80,7 +80,7 @@ impl Search {
         Some((self.state.place, self.state.at?))
     }
 
-    /// What stands in front of the line.
+    /// The text in front of the line.
     pub(super) fn prompt(&self) -> String {
         let failed = if self.state.failed { "failed " } else { "" };
         let forward = if self.direction == Direction::Forward { "forward " } else { "" };

@@ -12,7 +12,7 @@ const PASTE_BRACKETS_OFF: &str = "\x1b[?2004l";
 
 /// A terminal that hands over every key as it is pressed.
 ///
-/// One mode for the whole session, also while an answer streams: switching between modes is where keys get lost.
+/// The terminal stays in one mode for the whole session, also during an answer: a switch between modes can lose keys.
 /// Nothing is echoed, Ctrl-C and Ctrl-Z are bytes in the order in which they were pressed, Ctrl-\ is still a signal.
 #[derive(Debug)]
 pub(super) struct Tty {
@@ -41,7 +41,7 @@ impl Tty {
         Ok(Self { keys, screen, before })
     }
 
-    /// Every key by itself and unechoed. Output keeps its line ends. Keys that wait stay.
+    /// Delivers every key by itself and without echo. Output keeps its line ends. Keys already typed stay.
     pub(super) fn enter(&mut self) -> io::Result<()> {
         let mut modes = self.before;
         modes.c_iflag &= !(libc::BRKINT | libc::ICRNL | libc::INPCK | libc::ISTRIP | libc::IXON);
@@ -72,7 +72,7 @@ impl Tty {
     /// Stops the job as Ctrl-Z does elsewhere; returns when it goes on.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         self.leave()?;
-        // SAFETY: plain numbers: the signal to our own process group.
+        // SAFETY: the call takes plain numbers, and the signal goes to this program's own process group.
         unsafe { libc::kill(0, libc::SIGTSTP) };
         self.enter()
     }
