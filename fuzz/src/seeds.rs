@@ -34,7 +34,7 @@ pub fn folder() -> PathBuf {
 }
 
 /// Templates that use every kind of statement, and most filters, tests and methods between them.
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 7] = [
     (
         "roles",
         "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[{{ m['content'] | trim }}]\
@@ -57,6 +57,19 @@ const TEMPLATES: [(&str, &str); 5] = [
         "values",
         "{{ {'a': [1, 2.5, none], 'b': {'c': true}} | tojson(indent=2) }}{% for k, v in {'x': 1}.items() %}{{ k }}={{ v }}\
          {% endfor %}{{ range(3, 0, -1) | list }}{{ 'a,b'.split(',') | last }}{{ '%s-%d' | format('x', 7) }}{{ 7 // 2 ** 2 % 3 }}",
+    ),
+    (
+        "formats",
+        "{{ '%-5s|%05.1f|%#x|%(a)s' % ('x', 2.5, 255) if 0 else '%+d%%' % 7 }}{{ '{:>8,}{x[0].role!r:*^12}{:.3e}'\
+         .format(1234567, 0.5, x=messages) }}{{ 99999999999999999999 * 3 // -7 }}{{ '0x1f' | int(base=16) }}\
+         {{ 2.675 | round(2) }}{{ 0b11 + 0o7 + 0xf }}{{ strftime_now('%G-%V %U') }}",
+    ),
+    (
+        "loops",
+        "{% for x in [1, [2, [3]]] recursive %}{{ loop(x) if x is sequence else x }}{{ loop.depth }}{% endfor %}\
+         {% macro f(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(*[1, 2], **{'k': 3}) }}{% print 1, 2 %}\
+         {% for g in messages | groupby('role') %}{{ g.grouper }}{{ g.list | length }}{% endfor %}\
+         {{ range(5) | slice(2, 0) | map('sum') | list }}{{ 'a b c d' | truncate(4, leeway=0) | center(9) }}",
     ),
     (
         "tests",

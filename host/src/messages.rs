@@ -103,16 +103,12 @@ fn check_calls(key: &str, calls: &Json) -> Result<(), String> {
             }
             None => (call, place),
         };
-        let holds: [(&str, &str, fn(&Json) -> bool); 2] = [
-            ("name", "a string", Json::is_string),
-            ("arguments", "an object, or its JSON as a string", |json| {
-                json.is_object() || json.is_string() || json.is_null()
-            }),
-        ];
-        holds.into_iter().try_for_each(|(key, expected, holds)| match function.get(key) {
-            Some(json) => expect(json, &format!("{place}.{key}"), expected, holds),
-            None => Ok(()),
-        })
+        if let Some(name) = function.get("name") {
+            expect(name, &format!("{place}.name"), "a string", Json::is_string)?;
+        }
+        let Some(arguments) = function.get("arguments") else { return Ok(()) };
+        let is_arguments = |json: &Json| json.is_object() || json.is_string() || json.is_null();
+        expect(arguments, &format!("{place}.arguments"), "an object, or its JSON as a string", is_arguments)
     })
 }
 
