@@ -52,7 +52,7 @@ impl<'a, F> Blocks<'a, F> {
     }
 }
 
-/// The products of rows, four at a time, with `T` tokens, as many as the slices of the output have room for. Wants
+/// The products of rows, four at a time, with `T` tokens: as many as the slices of the output have room for. Wants
 /// NEON.
 type RowsByFours<D, const T: usize> = unsafe fn(D, Rows<'_>, &[QuantizedRows<'_>; T], [&mut [f32]; T]);
 

@@ -33,8 +33,8 @@ impl Tile {
         Self { queries, vectors }
     }
 
-    /// A tile of one vector for these queries. It has the places of at least four: what the empty ones cost is hidden
-    /// by latency.
+    /// A tile of one vector for these queries. It has the places of at least four: latency hides what the empty ones
+    /// cost.
     #[inline(always)]
     pub(super) fn narrow<L: Lanes>(self) -> Self {
         let queries = if L::WIDE || self.queries == 8 { 8 } else { 4 };
