@@ -175,8 +175,8 @@ impl Kernels {
         }
     }
 
-    /// Layer norm (Ba et al. 2016, arXiv:1607.06450): `x[i] = (x[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i]`.
-    /// `weight` and `bias` are little-endian f32 at any alignment.
+    /// Layer norm (Ba et al. 2016, arXiv:1607.06450): `x[i] = (x[i] - mean) / sqrt(variance + eps) * weight[i] +
+    /// bias[i]`. `weight` and `bias` are little-endian f32 at any alignment.
     ///
     /// # Panics
     /// If the lengths differ.

@@ -33,8 +33,8 @@ pub(crate) use operation::{Fact, Operation, Sizes, Weights};
 use per_layer::PerLayerInput;
 use short_conv::ShortConv;
 
-/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`, then `x = stream_norm(x)` and `x *= stream_scale`. A
-/// layer is one or several of them.
+/// A residual block: `x += residual_scale * post_norm(op(norm(x)))`, then `x = stream_norm(x)` and `x *= stream_scale`.
+/// A layer is one or several of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Block<'a> {
     /// The layer it belongs to.
