@@ -140,6 +140,9 @@ fn the_work_of_a_token_is_counted() {
     assert_eq!(macs("mixtral"), 2 * 32 * 32 + keys_values + 32 * 4 + 2 * 3 * 32 * 32 + keys_values);
     // The last layer reads what the first keeps, which is all that a token of a prompt must leave.
     assert_eq!(macs("gemma4"), keys_values);
+    // In an encoder every token goes to the end; BERT's networks have no gate.
+    assert_eq!(macs("gemma-embedding"), 2 * (2 * 32 * 32 + keys_values + 3 * 32 * 32));
+    assert_eq!(macs("bert"), 2 * (2 * 32 * 32 + keys_values + 2 * 32 * 32));
 }
 
 #[test]

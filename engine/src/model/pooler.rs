@@ -46,7 +46,9 @@ impl<'a> Pooler<'a> {
 
     /// Takes what [`Pooler::project`] takes.
     pub(crate) fn measure(&self, arena: &mut Arena<'_>) {
-        self.dense.iter().for_each(|linear| drop(buffers(arena, linear)));
+        for linear in &self.dense {
+            buffers(arena, linear);
+        }
     }
 
     /// Bytes of scratch that each worker needs.

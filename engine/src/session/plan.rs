@@ -54,15 +54,14 @@ impl<'m> SessionPlan<'m> {
     /// # Errors
     /// [`SessionError::Size`], [`SessionError::Positions`], [`SessionError::KvType`].
     pub fn new(model: &'m Model<'m>, kernels: &'static Kernels, options: SessionOptions) -> Result<Self, SessionError> {
-        let SessionOptions { n_ctx, n_outputs, kv_type, n_workers, .. } = options;
+        let SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers } = options;
         let sizes = options.sizes(model);
-        let n_batch = sizes.n_batch;
         if n_ctx == 0 || n_batch == 0 || n_outputs == 0 || n_workers == 0 {
             return Err(SessionError::Size);
         }
         // A size multiplies at most three of these numbers with widths below 2^20. With these bounds nothing overflows
         // on 64-bit machines; on smaller machines the arena's checked count refuses what cannot be addressed.
-        if n_ctx > 1 << 28 || n_batch > 1 << 16 || n_outputs > 1 << 16 || n_workers > 1 << 12 {
+        if n_ctx > 1 << 28 || n_batch.max(sizes.n_batch) > 1 << 16 || n_outputs > 1 << 16 || n_workers > 1 << 12 {
             return Err(SessionError::Size);
         }
         let n_positions = model.embedding.and_then(|embedding| embedding.n_positions());

@@ -75,10 +75,10 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         }
     }
     // Keys and values serve one pass: they are kept as they are, unless asked otherwise.
-    let as_they_are = Some(KvType::F32).filter(|_| invocation.get(&table::KV).is_none());
+    let default_kv = Some(KvType::F32).filter(|_| invocation.get(&table::KV).is_none());
     let asked = invocation.get(&table::POOLING).and_then(Pooling::from_name);
     let opening = Opening::new(invocation, &|report| {
-        if let Some(kv_type) = as_they_are {
+        if let Some(kv_type) = default_kv {
             report.set("kv_type", kv_type.name());
         }
         report.set("pooling", asked.map(Pooling::name));
@@ -86,7 +86,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let Some(opening) = opening else { return Ok(()) };
     opening.say_plan();
     let Opening { settings, resolved, mut report } = opening;
-    let settings = Settings { kv_type: as_they_are.unwrap_or(settings.kv_type), ..settings };
+    let settings = Settings { kv_type: default_kv.unwrap_or(settings.kv_type), ..settings };
 
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
