@@ -12,7 +12,12 @@ const COUNTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33];
 /// Where a block's f16 scales lie.
 fn scales_at(weight_type: WeightType) -> &'static [usize] {
     match weight_type {
-        WeightType::F32 | WeightType::F16 | WeightType::BF16 | WeightType::MXFP4 | WeightType::NVFP4 | WeightType::Q8_K => &[],
+        WeightType::F32
+        | WeightType::F16
+        | WeightType::BF16
+        | WeightType::MXFP4
+        | WeightType::NVFP4
+        | WeightType::Q8_K => &[],
         // In pieces: any scale at all.
         WeightType::IQ1_M => &[],
         WeightType::TQ1_0 => &[52],

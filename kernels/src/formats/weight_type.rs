@@ -5,14 +5,8 @@ use crate::activations::ActivationType;
 
 /// Type numbers of the GGUF specification that this crate does not compute with: number, name, weights per block, bytes
 /// per block.
-const OTHER_TYPES: [(u32, &str, usize, usize); 6] = [
-    (9, "Q8_1", 32, 36),
-    (24, "I8", 1, 1),
-    (25, "I16", 1, 2),
-    (26, "I32", 1, 4),
-    (27, "I64", 1, 8),
-    (28, "F64", 1, 8),
-];
+const OTHER_TYPES: [(u32, &str, usize, usize); 6] =
+    [(9, "Q8_1", 32, 36), (24, "I8", 1, 1), (25, "I16", 1, 2), (26, "I32", 1, 4), (27, "I64", 1, 8), (28, "F64", 1, 8)];
 
 fn other_type(number: u32) -> Option<&'static (u32, &'static str, usize, usize)> {
     OTHER_TYPES.iter().find(|row| row.0 == number)
