@@ -21,7 +21,7 @@ pub struct TensorName {
     pub name: &'static str,
     /// Expert, in files with a tensor for each.
     pub expert: Option<usize>,
-    /// `bias` or `scale`, for the tensor that goes with the one named.
+    /// `bias`, `scale` or `input_scale`, for the tensor that goes with the one named.
     pub companion: Option<&'static str>,
 }
 
