@@ -162,8 +162,8 @@ fn copy(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// All panels, whose blocks have so many [`parts`](Source::parts), against up to [`TOKENS`] tokens, of which the first is
-/// `first_token` of the output. Out of line: one copy for all formats of a shape.
+/// All panels, whose blocks have so many [`parts`](Source::parts), against up to [`TOKENS`] tokens, of which the first
+/// is `first_token` of the output. Out of line: one copy for all formats of a shape.
 #[inline(never)]
 fn pass<S: Shape>(
     proof: S::Proof,
