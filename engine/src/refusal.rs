@@ -21,7 +21,7 @@ pub struct TensorName {
     pub name: &'static str,
     /// The expert, in files with a tensor for each expert.
     pub expert: Option<usize>,
-    /// `bias` or `scale`, for a tensor that accompanies the named one.
+    /// `bias`, `scale` or `input_scale`, for a tensor that accompanies the named one.
     pub companion: Option<&'static str>,
 }
 

@@ -90,7 +90,7 @@ fn tensor_types_have_names() {
     for (number, words) in [
         (31, &["Q4_0_4_4", "take the model's Q4_0 file"][..]),
         (38, &["IQ4_NL_8_8", "take the model's IQ4_NL file"]),
-        (28, &["tensor blk.0.ffn_up.weight has type F64, which is not supported"]),
+        (9, &["tensor blk.0.ffn_up.weight has type Q8_1, which is not supported"]),
         (999, &["unknown tensor type 999"]),
     ] {
         model[at..at + 4].copy_from_slice(&u32::to_le_bytes(number));
