@@ -3,12 +3,15 @@
 use crate::compute::{Arena, Pass, Rows, RowsMut, Vector};
 use crate::tensors::LayerTensors;
 
-/// Channels that a worker convolves at a time.
+/// Channels that a worker convolves at a time, at most.
 const CHANNELS: usize = 64;
+/// Taps of these channels, at most. A channel has 64 or fewer.
+const MAX_TAPS: usize = 1024;
 
 /// What a block with a convolution carries from token to token. All of it is of the last position only.
 pub(crate) struct Carried<'s> {
-    /// The last `n_taps - 1` inputs of every channel, oldest first, `[n_channels][n_taps - 1]`.
+    /// The last `n_taps - 1` inputs of every channel, oldest first: `[n_taps - 1][width]` for the channels that a worker
+    /// takes, and so on for the next.
     pub(super) taps: &'s mut [f32],
     /// What heads remember; empty where the convolution is all there is.
     pub(super) matrices: &'s mut [f32],
@@ -83,10 +86,17 @@ impl<'a> Convolution<'a> {
         finish: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
     ) {
         let (n, n_taps, kernels) = (pass.n, self.n_taps, pass.workers.kernels);
-        let tiles = convolved.tiles_mut(n, CHANNELS).zip(taps.chunks_mut(CHANNELS * (n_taps - 1)));
+        let width = CHANNELS.min(MAX_TAPS / n_taps);
+        let tiles = convolved.tiles_mut(n, width).zip(taps.chunks_mut(width * (n_taps - 1)));
         pass.workers.share(tiles, |(mut tile, state), _| {
             let (first, n_cols) = (tile.first_col(), tile.n_cols());
-            let taps = &self.weights[first * n_taps..][..n_cols * n_taps];
+            let mut taps = [0.0; MAX_TAPS];
+            let taps = &mut taps[..n_cols * n_taps];
+            for (c, weights) in self.weights[first * n_taps..].chunks(n_taps).take(n_cols).enumerate() {
+                for (tap, weight) in taps[c..].iter_mut().step_by(n_cols).zip(weights) {
+                    *tap = f32::from_le_bytes(*weight);
+                }
+            }
             let bias = self.bias.map(|bias| &bias[first..][..n_cols]);
             for t in 0..n {
                 let row = tile.row_mut(t);
