@@ -21,8 +21,8 @@ pub struct StateStep<'a> {
 impl Kernels {
     /// One token of a causal convolution: `out[c]` is `x[c]` and its past, weighted by `taps`, plus `bias[c]`.
     ///
-    /// `past`, `[n_taps - 1][n]` and oldest first, moves on by the token. `taps` is `[n_taps][n]`; the last ones are for
-    /// the token itself.
+    /// `past`, `[n_taps - 1][n]` and oldest first, moves on by the token. `taps` is `[n_taps][n]`; the last ones are
+    /// for the token itself.
     ///
     /// # Panics
     /// If there are no channels or fewer than two taps, or the lengths differ.

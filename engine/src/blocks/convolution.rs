@@ -3,15 +3,16 @@
 use crate::compute::{Arena, Pass, Rows, RowsMut, Vector};
 use crate::tensors::LayerTensors;
 
-/// Channels that a worker convolves at a time, at most.
-const CHANNELS: usize = 64;
+/// Channels that a worker convolves at a time, at most. From token to token they are far apart in memory: of less than
+/// 1 KiB each a processor would wait for every line.
+const CHANNELS: usize = 256;
 /// Taps of these channels, at most. A channel has 64 or fewer.
 const MAX_TAPS: usize = 1024;
 
 /// What a block with a convolution carries from token to token. All of it is of the last position only.
 pub(crate) struct Carried<'s> {
-    /// The last `n_taps - 1` inputs of every channel, oldest first: `[n_taps - 1][width]` for the channels that a worker
-    /// takes, and so on for the next.
+    /// The last `n_taps - 1` inputs of every channel, oldest first: `[n_taps - 1][width]` of the channels that one
+    /// worker takes, then those of the next.
     pub(super) taps: &'s mut [f32],
     /// What heads remember; empty where the convolution is all there is.
     pub(super) matrices: &'s mut [f32],
