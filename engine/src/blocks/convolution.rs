@@ -3,8 +3,7 @@
 use crate::compute::{Arena, Pass, Rows, RowsMut, Vector};
 use crate::tensors::LayerTensors;
 
-/// Channels that a worker convolves at a time, at most. From token to token they are far apart in memory: of less than
-/// 1 KiB each a processor would wait for every line.
+/// Channels that a worker convolves at a time, at most.
 const CHANNELS: usize = 256;
 /// Taps of these channels, at most. A channel has 64 or fewer.
 const MAX_TAPS: usize = 1024;

@@ -4,7 +4,7 @@ use super::math::{LANES, tree};
 use crate::recurrence::StateStep;
 
 /// `out[c] = sum(x[c] and its past, weighted) + bias[c]`; the past moves on by one. `past` is `[n_taps - 1][n]`, oldest
-/// first, `taps` `[n_taps][n]`: channels lie side by side, so that a vector holds several.
+/// first, `taps` `[n_taps][n]`: channels lie side by side, as a vector wants them.
 #[inline(never)]
 pub(crate) fn causal_conv(x: &[f32], past: &mut [f32], taps: &[f32], bias: Option<&[[u8; 4]]>, out: &mut [f32]) {
     let n = x.len();
