@@ -21,19 +21,13 @@ pub struct StateStep<'a> {
 impl Kernels {
     /// One token of a causal convolution: `out[c]` is `x[c]` and its past, weighted by `taps`, plus `bias[c]`.
     ///
-    /// `past`, `[n][n_taps - 1]` and oldest first, moves on by the token. `taps` is `[n][n_taps]`; the last one is for
-    /// the token itself.
+    /// `past`, `[n_taps - 1][n]` and oldest first, moves on by the token. `taps` is `[n_taps][n]`; the last ones are
+    /// for the token itself.
     ///
     /// # Panics
-    /// If there are fewer than two taps, or the lengths differ.
-    pub fn causal_conv(
-        &self,
-        x: &[f32],
-        past: &mut [f32],
-        taps: &[[u8; 4]],
-        bias: Option<&[[u8; 4]]>,
-        out: &mut [f32],
-    ) {
+    /// If there are no channels or fewer than two taps, or the lengths differ.
+    pub fn causal_conv(&self, x: &[f32], past: &mut [f32], taps: &[f32], bias: Option<&[[u8; 4]]>, out: &mut [f32]) {
+        assert!(!x.is_empty() && taps.len().is_multiple_of(x.len()), "taps for each of some channels");
         assert!(taps.len() >= 2 * x.len() && taps.len() == past.len() + x.len(), "a past for all taps but one");
         assert!(out.len() == x.len() && bias.is_none_or(|bias| bias.len() == x.len()), "one output per channel");
         recurrence::causal_conv(x, past, taps, bias, out);

@@ -179,10 +179,10 @@ fn convolutions_weigh_a_channel_and_its_past() {
         let inputs: Vec<Vec<f32>> = (0..6).map(|_| noise(n, &mut random)).collect();
         for (t, x) in inputs.iter().enumerate() {
             let mut out = vec![f32::NAN; n];
-            kernels.causal_conv(x, &mut past, &bytes(&taps), Some(&bytes(&bias)), &mut out);
+            kernels.causal_conv(x, &mut past, &taps, Some(&bytes(&bias)), &mut out);
             for c in 0..n {
                 let weighed = |i: usize| match (t + 1 + i).checked_sub(n_taps) {
-                    Some(at) => f64::from(inputs[at][c]) * f64::from(taps[c * n_taps + i]),
+                    Some(at) => f64::from(inputs[at][c]) * f64::from(taps[i * n + c]),
                     None => 0.0,
                 };
                 let exact = (0..n_taps).map(weighed).sum::<f64>() + f64::from(bias[c]);

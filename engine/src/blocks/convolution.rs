@@ -3,12 +3,15 @@
 use crate::compute::{Arena, Pass, Rows, RowsMut, Vector};
 use crate::tensors::LayerTensors;
 
-/// Number of channels that a worker convolves at a time.
-const CHANNELS: usize = 64;
+/// Most channels that a worker convolves at a time.
+const CHANNELS: usize = 256;
+/// Most taps of these channels. A channel has 64 or fewer.
+const MAX_TAPS: usize = 1024;
 
 /// The state of a block with a convolution. All of the state belongs to the last position only.
 pub(crate) struct Carried<'s> {
-    /// The last `n_taps - 1` inputs of every channel, oldest first, `[n_channels][n_taps - 1]`.
+    /// The last `n_taps - 1` inputs of every channel, oldest first: `[n_taps - 1][width]` of the channels that one
+    /// worker takes, then those of the next.
     pub(super) taps: &'s mut [f32],
     /// States of the heads; empty where the block is a convolution only.
     pub(super) matrices: &'s mut [f32],
@@ -83,10 +86,17 @@ impl<'a> Convolution<'a> {
         finish: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
     ) {
         let (n, n_taps, kernels) = (pass.n, self.n_taps, pass.workers.kernels);
-        let tiles = convolved.tiles_mut(n, CHANNELS).zip(taps.chunks_mut(CHANNELS * (n_taps - 1)));
+        let width = CHANNELS.min(MAX_TAPS / n_taps);
+        let tiles = convolved.tiles_mut(n, width).zip(taps.chunks_mut(width * (n_taps - 1)));
         pass.workers.share(tiles, |(mut tile, state), _| {
             let (first, n_cols) = (tile.first_col(), tile.n_cols());
-            let taps = &self.weights[first * n_taps..][..n_cols * n_taps];
+            let mut taps = [0.0; MAX_TAPS];
+            let taps = &mut taps[..n_cols * n_taps];
+            for (c, weights) in self.weights[first * n_taps..].chunks(n_taps).take(n_cols).enumerate() {
+                for (tap, weight) in taps[c..].iter_mut().step_by(n_cols).zip(weights) {
+                    *tap = f32::from_le_bytes(*weight);
+                }
+            }
             let bias = self.bias.map(|bias| &bias[first..][..n_cols]);
             for t in 0..n {
                 let row = tile.row_mut(t);

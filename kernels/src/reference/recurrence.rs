@@ -3,21 +3,23 @@
 use super::math::{LANES, tree};
 use crate::recurrence::StateStep;
 
-/// `out[c] = sum(x[c] and its past, weighted) + bias[c]`; the past moves on by one. `past` is `[n][n_taps - 1]`, oldest
-/// first, `taps` `[n][n_taps]`.
+/// `out[c] = sum(x[c] and its past, weighted) + bias[c]`; the past moves on by one. `past` is `[n_taps - 1][n]`, oldest
+/// first, `taps` `[n_taps][n]`: channels lie side by side, as a vector wants them.
 #[inline(never)]
-pub(crate) fn causal_conv(x: &[f32], past: &mut [f32], taps: &[[u8; 4]], bias: Option<&[[u8; 4]]>, out: &mut [f32]) {
-    let n_taps = taps.len() / x.len();
-    let channels = past.chunks_exact_mut(n_taps - 1).zip(taps.chunks_exact(n_taps)).zip(x);
-    for (i, (((past, taps), &x), out)) in channels.zip(out).enumerate() {
-        let mut sum = 0.0;
-        for (x, tap) in past.iter().chain([&x]).zip(taps) {
-            sum += x * f32::from_le_bytes(*tap);
+pub(crate) fn causal_conv(x: &[f32], past: &mut [f32], taps: &[f32], bias: Option<&[[u8; 4]]>, out: &mut [f32]) {
+    let n = x.len();
+    out.fill(0.0);
+    for (x, taps) in past.chunks_exact(n).chain([x]).zip(taps.chunks_exact(n)) {
+        for ((sum, x), tap) in out.iter_mut().zip(x).zip(taps) {
+            *sum += x * tap;
         }
-        *out = sum + bias.map_or(0.0, |bias| f32::from_le_bytes(bias[i]));
-        past.copy_within(1.., 0);
-        past[n_taps - 2] = x;
     }
+    for (sum, bias) in out.iter_mut().zip(bias.into_iter().flatten()) {
+        *sum += f32::from_le_bytes(*bias);
+    }
+    past.copy_within(n.., 0);
+    let newest = past.len() - n;
+    past[newest..].copy_from_slice(x);
 }
 
 /// Every row of a head's state takes in a token and answers.
