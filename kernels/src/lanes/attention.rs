@@ -24,16 +24,17 @@ const STAGED: usize = 32;
 pub(crate) fn attend<L: Lanes>(l: L, chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
     let n = chunk.ranges.len() * chunk.n_heads;
     let mut p = [[0.0; CHUNK]; MAX_QUERIES];
+    let mut stage = None;
     let mut first_query = 0;
     while first_query < n {
         let tile = Tile::of::<L>(n - first_query);
         let n_queries = tile.queries.min(n - first_query);
         if let Some(seen) = seen(chunk, first_query, n_queries) {
             let queries = &chunk.queries[first_query * chunk.key_dim..][..n_queries * chunk.key_dim];
-            scores(l, chunk, tile, queries, seen.any, &mut p);
+            scores(l, chunk, tile, queries, seen.any, &mut stage, &mut p);
             let factors = softmax(l, &mut p, &seen.each[..n_queries], chunk.softcap, state, first_query);
             let weights = Weights { seen: &seen, p: &p, factors: &factors, tile };
-            weighted_values(l, chunk, &weights, state, first_query..first_query + n_queries);
+            weighted_values(l, chunk, &weights, &mut stage, state, first_query..first_query + n_queries);
         }
         first_query += n_queries;
     }
@@ -74,6 +75,7 @@ fn scores<L: Lanes>(
     tile: Tile,
     queries: &[f32],
     seen: (usize, usize),
+    stage: &mut Option<Stage>,
     p: &mut [[f32; CHUNK]; MAX_QUERIES],
 ) {
     let n_queries = queries.len() / chunk.key_dim;
@@ -98,7 +100,7 @@ fn scores<L: Lanes>(
                 l.add_to_tile(&Products { tile, a: each, b: keys, f16, stride }, &mut sums);
             }
             KvType::Q8_0 => {
-                let mut stage = Stage::new();
+                let stage = stage.get_or_insert_with(Stage::new);
                 for c in (0..chunk.key_dim).step_by(STAGED) {
                     for (keys, rows) in keys.iter().zip(&mut stage.0).take(n) {
                         let block = &keys.as_chunks::<{ GROUP * Q8_0_BYTES }>().0[c / STAGED];
@@ -120,7 +122,8 @@ fn scores<L: Lanes>(
     }
 }
 
-/// Rows of q8_0, widened: multiplied by integers they would be rounded elsewhere.
+/// Rows of q8_0, widened: multiplied by integers they would be rounded elsewhere. There is one for a whole chunk, and
+/// none where no row is in q8_0.
 struct Stage([[[f32; 16]; STAGED]; MAX_VECTORS]);
 
 impl Stage {
@@ -155,10 +158,11 @@ fn weighted_values<L: Lanes>(
     l: L,
     chunk: &Attend<'_>,
     weights: &Weights<'_>,
+    stage: &mut Option<Stage>,
     state: &mut AttentionState<'_>,
     queries: Range<usize>,
 ) {
-    let &Weights { seen, p, factors, .. } = weights;
+    let &Weights { seen, factors, .. } = weights;
     let mut c = 0;
     while c < chunk.value_dim {
         // As in `scores`, some vectors of a value at a time, for as long as there are so many.
@@ -173,7 +177,7 @@ fn weighted_values<L: Lanes>(
         let mut slot = seen.any.0;
         while slot < seen.any.1 {
             if slot == all.0 && all.0 < all.1 {
-                add_values(l, chunk, tile, all, c, p, &mut sums);
+                add_values(l, chunk, weights, tile, c, stage, &mut sums);
                 slot = all.1;
             } else {
                 add_value_of_some(l, chunk, weights, slot, c, together, &mut sums);
@@ -194,18 +198,19 @@ fn weighted_values<L: Lanes>(
     }
 }
 
-/// Adds the values at `slots`, weighted, as many whole vectors from component `c` as a tile has.
+/// Adds the values at the slots that all queries see, weighted, as many whole vectors from component `c` as `tile` has.
 #[inline(always)]
 fn add_values<L: Lanes>(
     l: L,
     chunk: &Attend<'_>,
+    weights: &Weights<'_>,
     tile: Tile,
-    slots: (usize, usize),
     c: usize,
-    p: &[[f32; CHUNK]; MAX_QUERIES],
+    stage: &mut Option<Stage>,
     sums: &mut [L::V; MAX_SUMS],
 ) {
-    let weights = p.each_ref().map(|p| &p[slots.0..slots.1]);
+    let slots = weights.seen.all;
+    let weights = weights.p.each_ref().map(|p| &p[slots.0..slots.1]);
     let row_bytes = chunk.values.len() / CHUNK;
     let rows = &chunk.values[slots.0 * row_bytes..];
     match chunk.kv_type {
@@ -218,7 +223,7 @@ fn add_values<L: Lanes>(
             l.add_to_tile(&Products { tile, a: weights, b: values, f16, stride: row_bytes }, sums);
         }
         KvType::Q8_0 => {
-            let mut stage = Stage::new();
+            let stage = stage.get_or_insert_with(Stage::new);
             let n_slots = slots.1 - slots.0;
             for first in (0..n_slots).step_by(STAGED) {
                 let end = n_slots.min(first + STAGED);
