@@ -45,22 +45,7 @@ pub(crate) static COMMAND: Command = Command {
               machine, for every kernel, thread count and batch.",
     arguments: &[&table::MODEL_FILE],
     flags: &[&[&table::IDS.row, &table::OUT.row, &table::DIGEST.row], table::SESSION, table::WORKERS],
-    keys: keys!(
-        model,
-        "kernel",
-        "threads",
-        "threads_batch",
-        "context_limit",
-        "kv_type",
-        "prefill_batch",
-        "n_tokens",
-        "n_vocab",
-        "out",
-        "digest",
-        "prefill_sec",
-        "load_sec",
-        "peak_rss_bytes"
-    ),
+    keys: keys!(session, "n_tokens", "n_vocab", "out", "digest", "prefill_sec", "load_sec", "peak_rss_bytes"),
     run,
 };
 

@@ -11,6 +11,9 @@ macro_rules! keys {
     (model $(, $key:literal)* $(,)?) => {
         &["model", "selected_source", "architecture", "quantization", "shape", "shape_ready" $(, $key)*]
     };
+    (session $(, $key:literal)* $(,)?) => {
+        keys!(model, "kernel", "threads", "threads_batch", "context_limit", "kv_type", "prefill_batch" $(, $key)*)
+    };
     (turn $(, $key:literal)* $(,)?) => {
         keys!(model, "renderer", "template_format", "kernel", "threads", "threads_batch", "context_limit", "kv_type",
             "prefill_batch", "prompt_tokens", "generated_tokens", "prefill_sec", "generation_sec", "tokens_per_sec",
