@@ -1,5 +1,5 @@
 //! Shared pieces of the test suite: where the fixtures lie and how they are read, which tables this machine can run,
-//! files with deliberate defects, and an allocator that counts.
+//! files with deliberate defects, digests, and an allocator that counts.
 
 pub mod counting_allocator;
 pub mod features;
@@ -59,6 +59,17 @@ pub use fixture::{Fixture, fixtures};
 pub fn argmax(logits: &[f32]) -> u32 {
     let best = (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
     best.expect("a vocabulary has tokens") as u32
+}
+
+/// The bits of f32 values, which tell -0.0 from 0.0 and find a NaN equal to itself.
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+/// FNV-1a, 64 bits, of bytes one after the other.
+pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 /// Whether the tests run under an emulator, where minutes stand for seconds. `.ci/run` says so.

@@ -17,6 +17,17 @@ pub fn tables() -> Vec<&'static Kernels> {
     tables
 }
 
+/// The table that this machine's program takes.
+pub fn best() -> &'static Kernels {
+    Kernels::select(features::detect())
+}
+
+/// The tables for what is repeated with each of them: every one, or where an emulator takes minutes, the best of the
+/// emulated CPU. Every CPU of `.ci/run` has another one.
+pub fn tables_to_repeat() -> Vec<&'static Kernels> {
+    if crate::is_emulated() { vec![best()] } else { Kernels::all(features::detect()).collect() }
+}
+
 /// Panics unless both have the same bits; any NaN equals any NaN.
 #[track_caller]
 pub fn assert_same_bits(ours: &[f32], reference: &[f32], what: impl Fn() -> String) {

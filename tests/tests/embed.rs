@@ -7,8 +7,9 @@ use nanocamelid_engine::{Executor, Gguf, Model, SessionError, SessionOptions, Se
 use nanocamelid_kernels::{Kernels, KvType, WeightType};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
+use nanocamelid_tests::tables::{best, tables_to_repeat};
 use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
-use nanocamelid_tests::{ScopedThreads, fixture, fixtures, is_emulated, read_f32};
+use nanocamelid_tests::{ScopedThreads, bits, fixture, fixtures, fnv1a, read_f32};
 use std::fs;
 
 /// How far a value may be from the recorded one. `exact` ones are of f64 arithmetic with GELU as BERT was trained with;
@@ -72,17 +73,9 @@ fn embed(
     vector
 }
 
-fn best() -> &'static Kernels {
-    Kernels::select(detect())
-}
-
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum() };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
-}
-
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|value| value.to_bits()).collect()
 }
 
 #[test]
@@ -117,9 +110,7 @@ fn vectors_have_the_recorded_digests_on_every_machine() {
     let mut wrong = Vec::new();
     for text in recorded() {
         let vector = embed(&text.gguf, &text.ids, None, best(), 512, &SingleThread);
-        let bytes = vector.iter().flat_map(|value| value.to_le_bytes());
-        let digest =
-            bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let digest = fnv1a(vector.iter().flat_map(|value| value.to_le_bytes()));
         if !DIGESTS.contains(&(&text.name, digest)) {
             println!("    (\"{}\", {digest:#018x}),", text.name);
             wrong.push(text.name);
@@ -152,10 +143,9 @@ fn odd_widths_and_formats_do_not_move_a_bit() {
 
 #[test]
 fn threads_and_tables_do_not_move_a_bit() {
-    let emulated = is_emulated();
     for text in recorded() {
         let expected = bits(&embed(&text.gguf, &text.ids, None, best(), 512, &SingleThread));
-        for kernels in Kernels::all(detect()).filter(|kernels| !emulated || kernels.name() == best().name()) {
+        for kernels in tables_to_repeat() {
             for threads in [1, 3] {
                 let ours = embed(&text.gguf, &text.ids, None, kernels, 7, &ScopedThreads(threads));
                 assert_eq!(bits(&ours), expected, "{} on {}, {threads} threads", text.name, kernels.name());

@@ -7,6 +7,7 @@
 
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::tokenizer::{StreamDecoder, Tokenizer};
+use nanocamelid_tests::fnv1a;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
 use nanocamelid_tests::random::Random;
 
@@ -238,16 +239,12 @@ fn texts() -> Vec<String> {
 }
 
 fn digest(tokenizer: &Tokenizer<'_>) -> u64 {
-    let mut digest = 0xcbf2_9ce4_8422_2325;
-    for text in texts() {
+    let line = |text: String| {
         let mut ids = Vec::new();
         tokenizer.encode(&text, false, &mut ids);
-        let line = ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",") + "\n";
-        for byte in line.bytes() {
-            digest = (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-    digest
+        ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",") + "\n"
+    };
+    fnv1a(texts().into_iter().flat_map(|text| line(text).into_bytes()))
 }
 
 #[test]

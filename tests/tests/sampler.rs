@@ -3,6 +3,7 @@
 use nanocamelid_engine::sampler::{ParamError, Rng, SampleError, Sampler, SamplerParams};
 use nanocamelid_kernels::reference::math::exp;
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
+use nanocamelid_tests::fnv1a;
 use nanocamelid_tests::random::Random;
 use std::collections::BTreeSet;
 
@@ -170,15 +171,12 @@ fn tokens_of_a_seed_are_fixed() {
         ),
     ] {
         let mut sampler = Sampler::new(params, logits.len()).unwrap();
-        // FNV-1a, 64 bits.
-        let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-        for _ in 0..500 {
+        let sampled = (0..500).flat_map(|_| {
             let token = sampler.sample(&logits).unwrap();
             sampler.accept(token);
-            for byte in token.to_le_bytes() {
-                digest = (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-            }
-        }
+            token.to_le_bytes()
+        });
+        let digest = fnv1a(sampled);
         assert_eq!(digest, expected, "{params:?} {digest:#x}");
     }
 }

@@ -7,7 +7,7 @@ use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, Ses
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::gguf_copy::copy;
-use nanocamelid_tests::{Fixture, fixtures, is_emulated};
+use nanocamelid_tests::{Fixture, bits, fixtures, is_emulated};
 
 fn kernels() -> &'static Kernels {
     Kernels::select(detect())
@@ -24,10 +24,6 @@ fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut 
     let plan = SessionPlan::new(&model, kernels(), options).unwrap();
     let mut arena = vec![0xFFu8; plan.required_bytes()];
     body(&mut plan.start(&mut arena).unwrap())
-}
-
-fn bits(logits: &[f32]) -> Vec<u32> {
-    logits.iter().map(|l| l.to_bits()).collect()
 }
 
 fn last_logits(fixture: &Fixture, n_batch: usize, ids: &[u32]) -> Vec<u32> {

@@ -5,7 +5,7 @@
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
 use nanocamelid_tests::vocabularies::{BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, byte_chars, encode, pieces, with};
-use nanocamelid_tests::{fixture, shared_fixtures};
+use nanocamelid_tests::{fixture, fnv1a, shared_fixtures};
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -86,14 +86,11 @@ fn ids_of_a_made_up_vocabulary_equal_llama_cpp() {
         let mut writer = writer.clone();
         writer.set("tokenizer.ggml.pre", Value::string(pre));
         let digest = with(&writer, |tokenizer| {
-            let mut digest = 0xcbf2_9ce4_8422_2325;
-            for text in &texts {
+            let line = |text| {
                 let ids: Vec<String> = encode(tokenizer, text, false).iter().map(u32::to_string).collect();
-                for byte in (ids.join(",") + "\n").bytes() {
-                    digest = (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-                }
-            }
-            digest
+                ids.join(",") + "\n"
+            };
+            fnv1a(texts.iter().flat_map(|text| line(text).into_bytes()))
         });
         assert_eq!(digest, recorded, "{pre}");
     }
