@@ -31,7 +31,7 @@ pub struct Model<'a> {
     pub(crate) blocks: Vec<Block<'a>>,
     /// The last norm and the output matrix; present if the range ends with the last layer and the model makes logits.
     pub(crate) head: Option<Head<'a>>,
-    /// There if the range ends with the last layer.
+    /// Present if the range ends with the last layer.
     pub(crate) pooler: Option<Pooler<'a>>,
 }
 

@@ -21,7 +21,7 @@ pub enum TokenKind {
     Control,
     /// 4: text that is always one token.
     UserDefined,
-    /// 5: a placeholder.
+    /// 5: an entry that no text becomes.
     Unused,
     /// 6: one byte, written `<0xXX>`.
     Byte,
@@ -72,7 +72,7 @@ impl<'a> Vocabulary<'a> {
         let mut index = Table::with_capacity(n_tokens);
         let mut duplicates = Vec::new();
         for (id, &piece) in (0..).zip(&pieces) {
-            // Pieces of placeholders may be empty; no text becomes an empty piece.
+            // Pieces of unused entries may be empty; no text becomes an empty piece.
             if piece.is_empty() {
                 continue;
             }
