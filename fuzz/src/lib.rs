@@ -138,7 +138,7 @@ pub fn forward_step(bytes: &[u8]) -> bool {
     let Ok(model) = Model::new(&gguf) else { return false };
     let mut expected: Option<Vec<f32>> = None;
     for kernels in tables() {
-        let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 5, kv_type: KvType::F16, n_workers: 1 };
+        let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 5, kv_type: KvType::F16, n_workers: 1 , ..SessionOptions::default() };
         let Ok(plan) = SessionPlan::new(&model, kernels, options) else { return false };
         if plan.required_bytes() > MAX_ARENA_BYTES {
             return false;

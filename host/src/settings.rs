@@ -95,6 +95,6 @@ impl Settings {
     /// A session of that length.
     pub(crate) fn session_options(&self, n_ctx: usize) -> SessionOptions {
         let Self { n_batch, n_outputs, kv_type, .. } = *self;
-        SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers: self.n_workers() }
+        SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers: self.n_workers(), ..SessionOptions::default() }
     }
 }

@@ -85,7 +85,14 @@ const RECORDED: &[(&str, &str)] = &[
 fn digest(fixture: &Fixture, kernels: &'static Kernels) -> String {
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
-    let options = SessionOptions { n_ctx: 64, n_batch: 64, n_outputs: 1, kv_type: KvType::F16, n_workers: 1 };
+    let options = SessionOptions {
+        n_ctx: 64,
+        n_batch: 64,
+        n_outputs: 1,
+        kv_type: KvType::F16,
+        n_workers: 1,
+        ..SessionOptions::default()
+    };
     let plan = SessionPlan::new(&model, kernels, options).unwrap();
     let mut arena = vec![0u8; plan.required_bytes()];
     let mut session = plan.start(&mut arena).unwrap();

@@ -51,7 +51,14 @@ fn run(file: &GgufWriter) -> Outcome {
         }
     };
     let kernels = Kernels::select(Features::NONE);
-    let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 1, kv_type: KvType::F16, n_workers: 1 };
+    let options = SessionOptions {
+        n_ctx: 16,
+        n_batch: 4,
+        n_outputs: 1,
+        kv_type: KvType::F16,
+        n_workers: 1,
+        ..SessionOptions::default()
+    };
     let plan = match SessionPlan::new(&model, kernels, options) {
         Ok(plan) if plan.required_bytes() <= ARENA_BYTES => plan,
         Ok(plan) => return Outcome::Refused(format!("{} bytes for a session", plan.required_bytes())),

@@ -65,7 +65,14 @@ fn perplexity_is_that_of_an_independent_engine() {
     let model = Model::new(&gguf).unwrap();
     let kernels = Kernels::select(detect());
     let n_ctx = recording.windows.iter().map(Vec::len).max().unwrap();
-    let options = SessionOptions { n_ctx, n_batch: 128, n_outputs: 1, kv_type: KvType::F16, n_workers: 2 };
+    let options = SessionOptions {
+        n_ctx,
+        n_batch: 128,
+        n_outputs: 1,
+        kv_type: KvType::F16,
+        n_workers: 2,
+        ..SessionOptions::default()
+    };
     let plan = SessionPlan::new(&model, kernels, options).unwrap();
     let mut arena = vec![0u8; plan.required_bytes()];
     let mut session = plan.start(&mut arena).unwrap();

@@ -14,7 +14,7 @@ fn kernels() -> &'static Kernels {
 }
 
 fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
-    SessionOptions { n_ctx, n_batch, n_outputs: 1, kv_type: KvType::F16, n_workers: 1 }
+    SessionOptions { n_ctx, n_batch, n_outputs: 1, kv_type: KvType::F16, n_workers: 1, ..SessionOptions::default() }
 }
 
 /// Runs `body` with an empty session of the file.
@@ -57,7 +57,7 @@ fn continuing_after_truncation_equals_a_fresh_session() {
                 // Another continuation, to be forgotten.
                 session.prefill(&SingleThread, &ids[..20.min(512 - n)]).unwrap();
                 let kept = session.truncate(n);
-                assert!(kept == n || kept == 0, "{}: {kept} of {n}", fixture.name);
+                assert!(kept == n || kept < n && kept.is_multiple_of(128), "{}: {kept} of {n}", fixture.name);
                 let logits = bits(session.prefill(&SingleThread, &ids[kept..]).unwrap());
                 assert!(logits == expected, "{}: truncated to {n}, kept {kept}", fixture.name);
             }

@@ -3,8 +3,8 @@
 use super::attention::{self, Attention, KvCache};
 use super::convolution::Carried;
 use super::mamba2::{self, Mamba2};
-use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage};
+use super::{Fact, KvPages, Operation, Sizes, Weights};
+use crate::compute::{Arena, Forms, Move, Pass, Prepared, RowsMut, Stage};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::{Kernels, KvType};
 
@@ -71,13 +71,17 @@ impl<'a> Operation<'a> for AttentionAndMamba<'a> {
         true
     }
 
-    fn keep(&self, (cache, state): &Self::State<'_>, n: usize) -> usize {
-        self.attention.keep(cache, n).min(self.mamba.keep(state, n))
+    fn pages(&self) -> Option<KvPages> {
+        self.attention.pages()
     }
 
-    fn rewind(&self, (cache, state): &mut Self::State<'_>, n: usize) {
-        self.attention.rewind(cache, n);
-        self.mamba.rewind(state, n);
+    fn has_state(&self) -> bool {
+        true
+    }
+
+    fn carry_out(&self, (cache, state): &mut Self::State<'_>, change: Move) {
+        self.attention.carry_out(cache, change);
+        self.mamba.carry_out(state, change);
     }
 
     fn adopt(&self, (cache, state): &mut Self::State<'_>, (older_cache, older): &Self::State<'_>) {

@@ -1,6 +1,7 @@
 //! A causal convolution of every channel over a few tokens: alone, or before the state of a recurrence.
 
-use crate::compute::{Arena, Pass, Rows, RowsMut, Vector};
+use super::Sizes;
+use crate::compute::{Arena, Move, Pass, Rows, RowsMut, Segment, Vector};
 use crate::tensors::LayerTensors;
 
 /// Most channels that a worker convolves at a time.
@@ -8,8 +9,17 @@ const CHANNELS: usize = 256;
 /// Most taps of these channels. A channel has 64 or fewer.
 const MAX_TAPS: usize = 1024;
 
-/// The state of a block with a convolution. All of the state belongs to the last position only.
+/// The states of a block with a convolution, `[n_states]`: those of the slots, then snapshots. All of a state belongs to
+/// the last position only.
 pub(crate) struct Carried<'s> {
+    taps: &'s mut [f32],
+    matrices: &'s mut [f32],
+    n_slots: usize,
+    n_states: usize,
+}
+
+/// The state of one slot.
+pub(super) struct CarriedState<'s> {
     /// The last `n_taps - 1` inputs of every channel, oldest first: `[n_taps - 1][width]` of the channels that one
     /// worker takes, then those of the next.
     pub(super) taps: &'s mut [f32],
@@ -18,18 +28,40 @@ pub(crate) struct Carried<'s> {
 }
 
 impl Carried<'_> {
-    /// Forgets everything if `n` is 0, the only position it can go back to.
-    pub(super) fn rewind(&mut self, n: usize) {
-        if n == 0 {
-            self.taps.fill(0.0);
-            self.matrices.fill(0.0);
+    /// The state of a slot.
+    pub(super) fn of_slot(&mut self, slot: usize) -> CarriedState<'_> {
+        let [taps, matrices] = self.each(|values, n| &mut values[slot * n..][..n]);
+        CarriedState { taps, matrices }
+    }
+
+    /// Copies or clears a state.
+    pub(super) fn carry_out(&mut self, change: Move) {
+        let n_slots = self.n_slots;
+        self.each(|values, n| match change {
+            Move::Save { slot, snapshot } => values.copy_within(slot * n..(slot + 1) * n, (n_slots + snapshot) * n),
+            Move::Load { snapshot, slot } => {
+                let from = n_slots + snapshot;
+                values.copy_within(from * n..(from + 1) * n, slot * n);
+            }
+            Move::Clear { slot } => values[slot * n..][..n].fill(0.0),
+            Move::Page { .. } => {}
+        });
+    }
+
+    /// Takes over the states of a session with the same number of slots.
+    pub(super) fn adopt(&mut self, older: &Carried<'_>) {
+        for (new, old) in [(&mut *self.taps, &*older.taps), (&mut *self.matrices, &*older.matrices)] {
+            new[..old.len()].copy_from_slice(old);
         }
     }
 
-    /// Takes over what `older` holds.
-    pub(super) fn adopt(&mut self, older: &Carried<'_>) {
-        self.taps.copy_from_slice(older.taps);
-        self.matrices.copy_from_slice(older.matrices);
+    /// Calls `f` with all taps and all matrices, and the number of values of one state.
+    fn each<'v, R>(&'v mut self, f: impl Fn(&'v mut [f32], usize) -> R) -> [R; 2] {
+        let n_states = self.n_states;
+        [&mut *self.taps, &mut *self.matrices].map(|values| {
+            let n = values.len() / n_states;
+            f(values, n)
+        })
     }
 }
 
@@ -56,38 +88,42 @@ impl<'a> Convolution<'a> {
         Self { n_taps, weights, bias: None }
     }
 
-    /// Takes the state out of the arena, with `n_values` values for the heads' matrices.
-    pub(super) fn carve<'s>(&self, arena: &mut Arena<'s>, n_values: usize) -> Carried<'s> {
-        let n_channels = self.weights.len() / self.n_taps;
-        Carried { taps: arena.take(n_channels * (self.n_taps - 1)), matrices: arena.take(n_values) }
+    /// Takes the states out of the arena, each with `n_values` values for the heads' matrices.
+    pub(super) fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes, n_values: usize) -> Carried<'s> {
+        let n_taps = self.weights.len() / self.n_taps * (self.n_taps - 1);
+        let Sizes { n_slots, n_states, .. } = *sizes;
+        let mut states = |n: usize| arena.take(n.saturating_mul(n_states));
+        Carried { taps: states(n_taps), matrices: states(n_values), n_slots, n_states }
     }
 
-    /// `silu(conv(x) + bias)` of every channel.
+    /// `silu(conv(x) + bias)` of every channel of a segment.
     pub(super) fn run_silu(
         &self,
         pass: &mut Pass<'_>,
+        segment: Segment,
         channels: Rows<'_>,
         taps: &mut [f32],
         convolved: &mut RowsMut<'_>,
     ) {
         let kernels = pass.workers.kernels;
         let silu = |_: usize, _: usize, row: &mut [f32]| kernels.silu_mul(row, &[1.0; CHANNELS][..row.len()]);
-        self.run(pass, channels, taps, convolved, &silu);
+        self.run(pass, segment, (channels, taps), convolved, &silu);
     }
 
-    /// Computes `conv(x) + bias` of every channel and passes the result to `finish`, with the token and the first
-    /// channel. A worker takes some channels and walks all tokens.
+    /// Computes `conv(x) + bias` of every channel of a segment and passes the result to `finish`, with the row and the
+    /// first channel. A worker takes some channels and walks all tokens.
     pub(super) fn run(
         &self,
         pass: &mut Pass<'_>,
-        channels: Rows<'_>,
-        taps: &mut [f32],
+        segment: Segment,
+        (channels, taps): (Rows<'_>, &mut [f32]),
         convolved: &mut RowsMut<'_>,
         finish: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
     ) {
-        let (n, n_taps, kernels) = (pass.n, self.n_taps, pass.workers.kernels);
+        let (n_taps, kernels) = (self.n_taps, pass.workers.kernels);
+        let mut convolved = convolved.part(segment.first, segment.n);
         let width = CHANNELS.min(MAX_TAPS / n_taps);
-        let tiles = convolved.tiles_mut(n, width).zip(taps.chunks_mut(width * (n_taps - 1)));
+        let tiles = convolved.tiles_mut(segment.n, width).zip(taps.chunks_mut(width * (n_taps - 1)));
         pass.workers.share(tiles, |(mut tile, state), _| {
             let (first, n_cols) = (tile.first_col(), tile.n_cols());
             let mut taps = [0.0; MAX_TAPS];
@@ -98,8 +134,8 @@ impl<'a> Convolution<'a> {
                 }
             }
             let bias = self.bias.map(|bias| &bias[first..][..n_cols]);
-            for t in 0..n {
-                let row = tile.row_mut(t);
+            for t in 0..segment.n {
+                let (row, t) = (tile.row_mut(t), segment.first + t);
                 kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
                 finish(t, first, row);
             }

@@ -4,7 +4,7 @@
 
 use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Prepared, Rows, RowsMut, Segment, Stage, Vector};
 use crate::config::{MAX_WIDTH, Reader, Refused};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::reference::math;
@@ -111,32 +111,33 @@ impl<'a> Mamba2<'a> {
         }
     }
 
-    /// Runs the heads, each over all tokens in order; a worker takes some heads. `heads` is their state,
+    /// Runs the heads, each over all tokens of a segment in order; a worker takes some heads. `heads` is their state,
     /// `[n_heads][head_dim][n_state]`.
     fn scan(
         &self,
         pass: &mut Pass<'_>,
-        steps: Rows<'_>,
-        convolved: Rows<'_>,
+        segment: Segment,
+        [steps, convolved]: [Rows<'_>; 2],
         heads: &mut [f32],
         out: &mut RowsMut<'_>,
     ) {
         let Metadata { n_inner, n_heads, n_groups, n_state, .. } = self.numbers;
-        let (n, head_dim, kernels) = (pass.n, self.numbers.head_dim(), pass.workers.kernels);
+        let (head_dim, kernels) = (self.numbers.head_dim(), pass.workers.kernels);
+        let mut out = out.part(segment.first, segment.n);
         let inputs = convolved.cols(0, n_inner);
         let states = heads.chunks_mut(head_dim * n_state);
-        let tiles = out.tiles_mut(n, head_dim).zip(states).enumerate();
+        let tiles = out.tiles_mut(segment.n, head_dim).zip(states).enumerate();
         pass.workers.share(tiles, |(head, (mut tile, state)), _| {
             let group = n_inner + head / (n_heads / n_groups) * n_state;
             let into = convolved.cols(group, n_state);
             let out_of = convolved.cols(group + n_groups * n_state, n_state);
             let inputs = inputs.cols(head * head_dim, head_dim);
             let (a, d) = (float(self.a, head), float(self.d, head));
-            for t in 0..n {
+            for (t, y) in (segment.first..).zip(tile.rows_mut()) {
                 let step = math::softplus(steps.row(t)[head] + float(self.dt_bias, head));
                 let (into, out_of) = (into.row(t), out_of.row(t));
                 let step = StateStep { keep: math::exp(step * a), step, direct: d, into, out_of };
-                kernels.state_step(&step, inputs.row(t), state, tile.row_mut(t));
+                kernels.state_step(&step, inputs.row(t), state, y);
             }
         });
     }
@@ -167,9 +168,9 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         Forms::of([&self.in_proj])
     }
 
-    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> Carried<'s> {
+    fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Carried<'s> {
         let Metadata { n_inner, n_state, .. } = self.numbers;
-        self.conv.carve(arena, n_inner.saturating_mul(n_state))
+        self.conv.carve(arena, sizes, n_inner.saturating_mul(n_state))
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -192,9 +193,13 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         let Buffers { mut projected, mut convolved, mut mixed } = self.buffers(arena, pass.n);
         pass.workers.product(x, &self.in_proj, &mut projected);
         let n_channels = self.numbers.n_channels();
-        self.conv.run_silu(pass, projected.rows().cols(n_inner, n_channels), state.taps, &mut convolved);
+        let channels = projected.rows().cols(n_inner, n_channels);
         let steps = projected.rows().cols(n_inner + n_channels, n_heads);
-        self.scan(pass, steps, convolved.rows(), state.matrices, mixed.f32s_mut());
+        for segment in pass.segments() {
+            let state = state.of_slot(segment.slot);
+            self.conv.run_silu(pass, segment, channels, state.taps, &mut convolved);
+            self.scan(pass, segment, [steps, convolved.rows()], state.matrices, mixed.f32s_mut());
+        }
         self.gate(pass, &mut projected, mixed.f32s_mut());
         pass.show(Stage::Mixed, mixed.values());
         mixed.quantize(&pass.workers);
@@ -205,8 +210,12 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         true
     }
 
-    fn rewind(&self, state: &mut Carried<'_>, n: usize) {
-        state.rewind(n);
+    fn has_state(&self) -> bool {
+        true
+    }
+
+    fn carry_out(&self, state: &mut Carried<'_>, change: Move) {
+        state.carry_out(change);
     }
 
     fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {

@@ -17,7 +17,7 @@ mod operation;
 mod per_layer;
 mod short_conv;
 
-use crate::compute::{Arena, Forms, LayerNorm, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, LayerNorm, Move, Pass, Prepared, RowsMut, Stage, Vector};
 use crate::config::Config;
 use attention::Attention;
 use attention_and_mamba::AttentionAndMamba;
@@ -29,7 +29,7 @@ use experts::Experts;
 pub(crate) use layers::Layers;
 use mamba2::Mamba2;
 use nanocamelid_kernels::{Kernels, KvType};
-pub(crate) use operation::{Fact, Operation, Sizes, Weights};
+pub(crate) use operation::{Fact, KvPages, Operation, Sizes, Weights};
 use per_layer::PerLayerInput;
 use short_conv::ShortConv;
 
@@ -101,6 +101,16 @@ macro_rules! kinds {
                 match self { $(Self::$Kind(op) => op.remembers(),)+ }
             }
 
+            /// [`Operation::pages`].
+            pub(crate) fn pages(&self) -> Option<KvPages> {
+                match self { $(Self::$Kind(op) => op.pages(),)+ }
+            }
+
+            /// [`Operation::has_state`].
+            pub(crate) fn has_state(&self) -> bool {
+                match self { $(Self::$Kind(op) => op.has_state(),)+ }
+            }
+
             fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
                 match self { $(Self::$Kind(op) => op.measure(arena, sizes),)+ }
             }
@@ -140,12 +150,8 @@ macro_rules! kinds {
                 match self { $(Self::$Kind(op, state) => op.take_in(pass, arena, x, state),)+ }
             }
 
-            fn keep(&self, n: usize) -> usize {
-                match self { $(Self::$Kind(op, state) => op.keep(state, n),)+ }
-            }
-
-            fn rewind(&mut self, n: usize) {
-                match self { $(Self::$Kind(op, state) => op.rewind(state, n),)+ }
+            fn carry_out(&mut self, change: Move) {
+                match self { $(Self::$Kind(op, state) => op.carry_out(state, change),)+ }
             }
 
             /// Whether the other block is of the same kind.
@@ -303,14 +309,9 @@ impl Running<'_> {
         self.block.op.remembers()
     }
 
-    /// The last position up to `n` that the block's state can go back to.
-    pub(crate) fn keep(&self, n: usize) -> usize {
-        self.live.keep(n)
-    }
-
-    /// Goes back to position `n`, which is 0 or what [`Running::keep`] allowed.
-    pub(crate) fn rewind(&mut self, n: usize) {
-        self.live.rewind(n);
+    /// Carries out a change of pages or states.
+    pub(crate) fn carry_out(&mut self, change: Move) {
+        self.live.carry_out(change);
     }
 
     /// Takes over the state of the same block in a session with a shorter context. Returns false if the block is not

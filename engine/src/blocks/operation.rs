@@ -1,6 +1,6 @@
 //! The interface of a kind of block to the rest of the engine.
 
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage};
+use crate::compute::{Arena, Forms, Linear, Move, PAGE, Pass, Prepared, RowsMut, Stage};
 use nanocamelid_kernels::{Kernels, KvType, Matrix};
 
 /// The sizes of a session that determine states and buffers.
@@ -12,6 +12,40 @@ pub(crate) struct Sizes {
     pub n_batch: usize,
     /// The type of stored keys and values.
     pub kv_type: KvType,
+    /// Pages of each [group](KvPages::group).
+    pub n_pages: [usize; 2],
+    /// Number of slots.
+    pub n_slots: usize,
+    /// States of each block with a state that belongs to the last position only: one for each slot, then snapshots.
+    pub n_states: usize,
+}
+
+/// The pages that keys and values take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KvPages {
+    /// All of the context.
+    All,
+    /// Those that a window of so many positions touches.
+    Window(usize),
+}
+
+impl KvPages {
+    /// The group of blocks: a model's windows all have the same length.
+    pub(crate) fn group(self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Window(_) => 1,
+        }
+    }
+
+    /// Pages of one slot: all of the context's, or as many as the window and a batch can touch.
+    pub(crate) fn of_slot(self, n_ctx: usize, n_batch: usize) -> usize {
+        let all = n_ctx.div_ceil(PAGE);
+        match self {
+            Self::All => all,
+            Self::Window(window) => all.min((window - 1 + n_batch).div_ceil(PAGE) + 1),
+        }
+    }
 }
 
 /// Matrices of one shape and role.
@@ -57,7 +91,7 @@ pub(crate) trait Operation<'w> {
         None
     }
 
-    /// Takes the block's state out of the arena; [`Operation::rewind`] to 0 comes before the first run.
+    /// Takes the block's state out of the arena. The states of a slot are cleared before its first token.
     fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Self::State<'s>;
 
     /// Takes the memory of a run with the largest batch.
@@ -94,13 +128,18 @@ pub(crate) trait Operation<'w> {
         false
     }
 
-    /// The last position up to `n` that the state can go back to: 0 for a state that belongs to the last position only.
-    fn keep(&self, _state: &Self::State<'_>, n: usize) -> usize {
-        if self.remembers() { 0 } else { n }
+    /// The pages of the block's keys and values, if it has any of its own.
+    fn pages(&self) -> Option<KvPages> {
+        None
     }
 
-    /// Goes back to position `n`, which is 0 or what [`Operation::keep`] allowed.
-    fn rewind(&self, _state: &mut Self::State<'_>, _n: usize) {}
+    /// Whether the block has a state that belongs to the last position only.
+    fn has_state(&self) -> bool {
+        false
+    }
+
+    /// Carries out a change of pages or states.
+    fn carry_out(&self, _state: &mut Self::State<'_>, _change: Move) {}
 
     /// Takes over the state of a shorter context. Both sessions have the same options except for the context.
     fn adopt(&self, state: &mut Self::State<'_>, older: &Self::State<'_>);

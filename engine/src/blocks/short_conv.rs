@@ -2,7 +2,7 @@
 
 use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Prepared, RowsMut, Stage};
 use crate::config::{Reader, Refused};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::Kernels;
@@ -57,7 +57,7 @@ impl<'a> ShortConv<'a> {
     }
 
     /// Gates and convolves the batch.
-    fn convolve(&self, pass: &mut Pass<'_>, bcx: &mut RowsMut<'_>, taps: &mut [f32], mixed: &mut RowsMut<'_>) {
+    fn convolve(&self, pass: &mut Pass<'_>, bcx: &mut RowsMut<'_>, state: &mut Carried<'_>, mixed: &mut RowsMut<'_>) {
         let (width, kernels) = (self.width, pass.workers.kernels);
         pass.workers.rows(bcx.iter_mut(), |row| {
             let (gates, x) = row.split_at_mut(2 * width);
@@ -65,7 +65,9 @@ impl<'a> ShortConv<'a> {
         });
         let [gates, inputs] = [width, 2 * width].map(|first| bcx.rows().cols(first, width));
         let gate = |t: usize, first: usize, out: &mut [f32]| kernels.multiply(out, &gates.row(t)[first..][..out.len()]);
-        self.conv.run(pass, inputs, taps, mixed, &gate);
+        for segment in pass.segments() {
+            self.conv.run(pass, segment, (inputs, state.of_slot(segment.slot).taps), mixed, &gate);
+        }
     }
 }
 
@@ -78,8 +80,8 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         Forms::of([&self.in_proj])
     }
 
-    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> Carried<'s> {
-        self.conv.carve(arena, 0)
+    fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Carried<'s> {
+        self.conv.carve(arena, sizes, 0)
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -100,7 +102,7 @@ impl<'a> Operation<'a> for ShortConv<'a> {
     ) {
         let Buffers { mut bcx, mut mixed } = self.buffers(arena, pass.n);
         pass.workers.product(x, &self.in_proj, &mut bcx);
-        self.convolve(pass, &mut bcx, state.taps, mixed.f32s_mut());
+        self.convolve(pass, &mut bcx, state, mixed.f32s_mut());
         pass.show(Stage::Mixed, mixed.values());
         mixed.quantize(&pass.workers);
         pass.workers.product(&mixed, &self.out_proj, out);
@@ -110,8 +112,12 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         true
     }
 
-    fn rewind(&self, state: &mut Carried<'_>, n: usize) {
-        state.rewind(n);
+    fn has_state(&self) -> bool {
+        true
+    }
+
+    fn carry_out(&self, state: &mut Carried<'_>, change: Move) {
+        state.carry_out(change);
     }
 
     fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {

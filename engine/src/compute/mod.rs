@@ -2,6 +2,7 @@
 
 mod arena;
 mod linear;
+mod pages;
 mod pass;
 mod prepared;
 mod products;
@@ -11,7 +12,8 @@ mod workers;
 
 pub(crate) use arena::Arena;
 pub(crate) use linear::{LayerNorm, Linear, Vector};
-pub(crate) use pass::{Angles, Pass};
+pub(crate) use pages::{Move, Mover, PAGE, PageSizes, Pages};
+pub(crate) use pass::{Angles, Pass, Segment};
 pub use pass::{Observer, Probe, Stage};
 pub(crate) use prepared::{Forms, Prepared};
 pub(crate) use products::{Gates, gated_bytes};

@@ -47,7 +47,10 @@ impl<'a> Model<'a> {
 
     /// Bytes of state whose size does not depend on the context: matrices of recurrences and taps of convolutions.
     pub fn state_bytes(&self) -> usize {
-        let (mut arena, none) = (Arena::measure(), Sizes { n_ctx: 0, n_batch: 1, kv_type: KvType::F32 });
+        let (mut arena, none) = (
+            Arena::measure(),
+            Sizes { n_ctx: 0, n_batch: 1, kv_type: KvType::F32, n_pages: [0; 2], n_slots: 1, n_states: 1 },
+        );
         for block in &self.blocks {
             block.start(&mut arena, &none);
         }

@@ -54,12 +54,12 @@ impl<'a> Embedding<'a> {
         if self.is_plain() { 0 } else { self.tokens.n_cols() * size_of::<f32>() }
     }
 
-    /// Puts the embeddings of tokens that begin at `position` into the rows of `x`.
+    /// Puts the embeddings of tokens at these positions into the rows of `x`.
     pub(crate) fn fill(
         &self,
         workers: &mut Workers<'_>,
         config: &Config,
-        position: usize,
+        positions: impl Iterator<Item = usize> + Send,
         tokens: &[u32],
         x: &mut RowsMut<'_>,
     ) {
@@ -73,10 +73,10 @@ impl<'a> Embedding<'a> {
         if self.is_plain() {
             return;
         }
-        workers.share(x.iter_mut().enumerate(), |(t, row), scratch| {
+        workers.share(x.iter_mut().zip(positions), |(row, position), scratch| {
             let n_bytes = size_of_val(row);
             let other: &mut [f32] = bytemuck::cast_slice_mut(&mut scratch[..n_bytes]);
-            for (matrix, at) in [(self.types, 0), (self.positions, position + t)] {
+            for (matrix, at) in [(self.types, 0), (self.positions, position)] {
                 if let Some(matrix) = matrix {
                     kernels.dequantize(matrix.weight_type(), matrix.row(at), other);
                     kernels.add(row, other);

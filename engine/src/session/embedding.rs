@@ -39,7 +39,7 @@ impl Session<'_> {
             let within = |position: usize| position.saturating_sub(i * n_batch).min(batch.len());
             let wanted = within(pooled.start)..within(pooled.end);
             let input = (Input::Tokens(batch), batch.len());
-            self.forward(executor, input, Wanted::Hidden(wanted.clone()), &mut |_, _| {}, &mut |_| {});
+            self.forward_one(executor, input, Wanted::Hidden(wanted.clone()), &mut |_, _| {}, &mut |_| {});
             for hidden in self.memory.x.part(wanted.start, wanted.len()).iter_mut() {
                 if let Some(norm) = pooler.norm {
                     kernels.rms_norm_in_place(hidden, Some(norm), model.config.norm_eps);

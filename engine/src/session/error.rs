@@ -29,6 +29,13 @@ pub enum SessionError {
         /// Most tokens of a batch.
         n_batch: usize,
     },
+    /// A part of a batch whose slot does not exist or has two parts, or that asks for more logits than it has tokens.
+    Part {
+        /// The slot.
+        slot: usize,
+        /// Number of slots.
+        n_slots: usize,
+    },
     /// Tokens were given to a model that starts with a later layer, or hidden states to a model that starts with the
     /// first layer, or the hidden states are not a whole number of rows.
     WrongInput,
@@ -70,6 +77,10 @@ impl fmt::Display for SessionError {
             }
             Self::Token { token, n_vocab } => write!(f, "token {token} is outside the vocabulary of {n_vocab}"),
             Self::Batch { n_tokens, n_batch } => write!(f, "{n_tokens} tokens in a batch of at most {n_batch}"),
+            Self::Part { slot, n_slots } => write!(
+                f,
+                "slot {slot} of {n_slots}: there is no such slot, it occurs twice, or it asks for more logits than tokens"
+            ),
             Self::WrongInput => write!(f, "the input does not fit the model's first layer"),
             Self::NoHead => write!(f, "there is no output head: this model, or range of layers, makes no logits"),
             Self::NoEnd => write!(f, "this range of layers does not end with the last, which embeddings are made of"),

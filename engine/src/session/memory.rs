@@ -2,7 +2,7 @@
 
 use super::SessionOptions;
 use crate::blocks::{Running, Sizes};
-use crate::compute::{Angles, Arena, Prepared, RowsMut};
+use crate::compute::{Angles, Arena, Pages, Prepared, RowsMut};
 use crate::model::{Embedding, Model};
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
@@ -18,6 +18,9 @@ pub(super) struct Memory<'a> {
     pub angles: Vec<Angles<'a>>,
     /// `[n_workers][worker_bytes]`.
     pub worker_scratch: &'a mut [u8],
+    /// Token ids of a batch of several slots, `[n_batch]`.
+    pub tokens: &'a mut [u32],
+    pub pages: Pages<'a>,
     /// The blocks with their states, first to last.
     pub blocks: Vec<Running<'a>>,
     /// Memory that each run takes and gives back.
@@ -43,6 +46,8 @@ impl<'a> Memory<'a> {
             },
             angles: model.ropes.iter().map(|rope| Angles::carve(&mut arena, sizes.n_batch, rope.n_rot)).collect(),
             worker_scratch: arena.take(options.n_workers.saturating_mul(worker_bytes)),
+            tokens: arena.take(sizes.n_batch),
+            pages: Pages::carve(&mut arena, &options.page_sizes(model)),
             blocks: model.blocks.iter().map(|block| block.start(&mut arena, &sizes)).collect(),
             workspace: arena,
         }

@@ -1,4 +1,4 @@
-//! A session: the forward pass of one conversation, inside one arena that the caller provides.
+//! A session: the forward pass of one or several conversations, inside one arena that the caller provides.
 //!
 //! Nothing here allocates after [`SessionPlan::start`].
 
@@ -8,16 +8,19 @@ mod forward;
 mod growth;
 mod memory;
 mod plan;
+mod slots;
 mod walk;
 
 pub use crate::compute::{Observer, Probe, Stage};
 pub use embedding::normalize;
 pub use error::SessionError;
 pub use plan::{SessionOptions, SessionPlan};
+pub use slots::Part;
 
-use crate::compute::Arena;
+use crate::compute::{Arena, Segment};
 use crate::executor::Executor;
 use crate::model::Model;
+use alloc::vec::Vec;
 use forward::{Frequencies, Wanted};
 use memory::Memory;
 use nanocamelid_kernels::Kernels;
@@ -31,19 +34,21 @@ pub enum Input<'i> {
     Hidden(&'i [f32]),
 }
 
-/// A conversation's states (such as the KV cache) and scratch, and the forward pass over them.
+/// The states of conversations (such as the KV cache) and scratch, and the forward pass over them. Each conversation
+/// has a slot. Methods that name no slot concern the first.
 pub struct Session<'a> {
     plan: SessionPlan<'a>,
     memory: Memory<'a>,
     frequencies: Frequencies,
-    position: usize,
+    /// The batch of [`Session::step`], `[n_slots]`.
+    segments: Vec<Segment>,
     /// The row that holds the logits of the last output.
     last_output: usize,
 }
 
 impl core::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Session").field("position", &self.position).field("options", &self.plan.options).finish()
+        f.debug_struct("Session").field("position", &self.position()).field("options", &self.plan.options).finish()
     }
 }
 
@@ -53,14 +58,15 @@ impl<'a> Session<'a> {
         let memory = Memory::carve(Arena::new(arena), plan.model, &plan.options, plan.worker_bytes);
         let (n_ctx, ropes) = (plan.options.n_ctx, &plan.model.ropes);
         let frequencies = ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
-        let mut session = Self { plan, memory, frequencies, position: 0, last_output: 0 };
-        session.reset();
+        let segments = Vec::with_capacity(plan.options.n_slots);
+        let mut session = Self { plan, memory, frequencies, segments, last_output: 0 };
+        (0..session.n_slots()).for_each(|slot| session.reset_slot(slot));
         session
     }
 
     /// Number of tokens in the context so far.
     pub fn position(&self) -> usize {
-        self.position
+        self.position_of(0)
     }
 
     /// Number of tokens that the context can hold.
@@ -70,7 +76,7 @@ impl<'a> Session<'a> {
 
     /// Most tokens of one batch.
     pub fn n_batch(&self) -> usize {
-        self.plan.options.sizes(self.plan.model).n_batch
+        self.plan.options.batch_rows(self.plan.model)
     }
 
     /// The model of this session.
@@ -85,28 +91,12 @@ impl<'a> Session<'a> {
 
     /// Forgets all tokens.
     pub fn reset(&mut self) {
-        self.rewind(0);
+        self.reset_slot(0);
     }
 
-    /// Forgets everything after the first `n` tokens and returns the number of tokens left. Fewer than `n` are left if
-    /// a block no longer holds the state after token `n`: the cache of a windowed layer may have been overwritten, and
-    /// a convolution keeps only the state of the last position.
+    /// As [`Session::truncate_slot`], for the first slot.
     pub fn truncate(&mut self, n: usize) -> usize {
-        if n >= self.position {
-            return self.position;
-        }
-        // Repeats until all blocks agree. Each step lowers `kept`, and every block can go back to 0.
-        let mut kept = n;
-        while let Some(less) = self.memory.blocks.iter().map(|block| block.keep(kept)).find(|&less| less < kept) {
-            kept = less;
-        }
-        self.rewind(kept);
-        kept
-    }
-
-    fn rewind(&mut self, n: usize) {
-        self.position = n;
-        self.memory.blocks.iter_mut().for_each(|block| block.rewind(n));
+        self.truncate_slot(0, n)
     }
 
     /// Runs `tokens` through the model and returns the logits after the last of them, `[n_vocab]`.
@@ -129,12 +119,12 @@ impl<'a> Session<'a> {
     ) -> Result<&[f32], SessionError> {
         self.check_head()?;
         self.check_tokens(tokens)?;
-        let n_batch = self.n_batch();
-        let batches = tokens.len().div_ceil(n_batch);
-        for (i, batch) in tokens.chunks(n_batch).enumerate() {
-            let outputs = if i + 1 == batches { batch.len() - 1..batch.len() } else { 0..0 };
-            let (input, wanted) = ((Input::Tokens(batch), batch.len()), Wanted::Logits(outputs));
-            self.forward(executor, input, wanted, &mut |_, _| {}, observer);
+        let mut rest = tokens;
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(self.batch_of(0, rest.len()));
+            let (input, wanted) = ((Input::Tokens(batch), batch.len()), Wanted::Logits(later.is_empty().into()));
+            self.forward_one(executor, input, wanted, &mut |_, _| {}, observer);
+            rest = later;
         }
         Ok(self.logits())
     }
@@ -151,12 +141,13 @@ impl<'a> Session<'a> {
     ) -> Result<(), SessionError> {
         self.check_head()?;
         self.check_tokens(tokens)?;
-        let mut first = 0;
-        for batch in tokens.chunks(self.n_batch()) {
-            let n = batch.len();
+        let mut rest = tokens;
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(self.batch_of(0, rest.len()));
+            let (n, first) = (batch.len(), tokens.len() - rest.len());
             let mut each = |i, logits: &[f32]| each(first + i, logits);
-            self.forward(executor, (Input::Tokens(batch), n), Wanted::Logits(0..n), &mut each, &mut |_| {});
-            first += n;
+            self.forward_one(executor, (Input::Tokens(batch), n), Wanted::Logits(n), &mut each, &mut |_| {});
+            rest = later;
         }
         Ok(())
     }
@@ -176,7 +167,7 @@ impl<'a> Session<'a> {
     /// [`SessionError`]; the session is then as before.
     pub fn hidden(&mut self, executor: &dyn Executor, input: Input<'_>) -> Result<&[f32], SessionError> {
         let n_tokens = self.check_input(input)?;
-        self.forward(executor, (input, n_tokens), Wanted::Hidden(0..n_tokens), &mut |_, _| {}, &mut |_| {});
+        self.forward_one(executor, (input, n_tokens), Wanted::Hidden(0..n_tokens), &mut |_, _| {}, &mut |_| {});
         Ok(&self.memory.x.values()[..n_tokens * self.memory.x.width()])
     }
 
@@ -188,7 +179,7 @@ impl<'a> Session<'a> {
         self.check_head()?;
         let n_tokens = self.check_input(Input::Hidden(hidden))?;
         let input = (Input::Hidden(hidden), n_tokens);
-        self.forward(executor, input, Wanted::Logits(n_tokens - 1..n_tokens), &mut |_, _| {}, &mut |_| {});
+        self.forward_one(executor, input, Wanted::Logits(1), &mut |_, _| {}, &mut |_| {});
         Ok(self.logits())
     }
 
@@ -201,14 +192,14 @@ impl<'a> Session<'a> {
         if self.plan.model.head.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
     }
 
-    /// Where the next batch begins: an encoder takes each text from its first token on.
-    fn next_position(&self) -> usize {
-        if self.plan.model.config.is_encoder() { 0 } else { self.position }
+    /// Where a slot's next batch begins: an encoder takes each text from its first token on.
+    fn next_position(&self, slot: usize) -> usize {
+        if self.plan.model.config.is_encoder() { 0 } else { self.position_of(slot) }
     }
 
     fn check_tokens(&self, tokens: &[u32]) -> Result<(), SessionError> {
         self.check_ids(tokens)?;
-        self.check_room(self.next_position(), tokens.len())
+        self.check_room(self.next_position(0), tokens.len())
     }
 
     fn check_ids(&self, tokens: &[u32]) -> Result<(), SessionError> {
@@ -243,7 +234,7 @@ impl<'a> Session<'a> {
             }
             Input::Hidden(_) => return Err(SessionError::WrongInput),
         };
-        self.check_room(self.next_position(), n_tokens)?;
+        self.check_room(self.next_position(0), n_tokens)?;
         match n_tokens <= self.n_batch() {
             true => Ok(n_tokens),
             false => Err(SessionError::Batch { n_tokens, n_batch: self.n_batch() }),

@@ -2,15 +2,24 @@
 
 use super::memory::Memory;
 use super::{Session, SessionError};
-use crate::blocks::Sizes;
+use crate::blocks::{KvPages, Sizes};
+use crate::compute::PageSizes;
 use crate::model::Model;
 use nanocamelid_kernels::{Kernels, KvType};
 
 /// What the caller decides about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionOptions {
-    /// Positions of the context.
+    /// Positions of a slot's context.
     pub n_ctx: usize,
+    /// Number of slots: conversations whose contexts are held at the same time.
+    pub n_slots: usize,
+    /// Pages of 128 positions that hold beginnings of earlier texts, beside the pages that all slots' contexts can fill.
+    /// Pages that no context fills hold such beginnings as well.
+    pub n_spare_pages: usize,
+    /// Copies of the states of recurrent layers and convolutions that are kept behind earlier texts. Without them, such
+    /// a model can go back in its context only to position 0.
+    pub n_snapshots: usize,
     /// Tokens that go through the layers together in prefill; speed grows with the batch up to a few hundred tokens. An
     /// encoder's batch is its whole context, whatever stands here.
     pub n_batch: usize,
@@ -25,16 +34,49 @@ pub struct SessionOptions {
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { n_ctx: 4096, n_batch: 512, n_outputs: 1, kv_type: KvType::F16, n_workers: 1 }
+        Self {
+            n_ctx: 4096,
+            n_slots: 1,
+            n_spare_pages: 0,
+            n_snapshots: 0,
+            n_batch: 512,
+            n_outputs: 1,
+            kv_type: KvType::F16,
+            n_workers: 1,
+        }
     }
 }
 
 impl SessionOptions {
+    /// Most rows of a batch: never more than all contexts hold. Where tokens see those behind them, a batch holds a
+    /// whole text.
+    pub(super) fn batch_rows(&self, model: &Model<'_>) -> usize {
+        let all = self.n_ctx.saturating_mul(self.n_slots);
+        if model.config.is_encoder() { self.n_ctx } else { self.n_batch.min(all) }
+    }
+
     /// What states and buffers of blocks follow from.
     pub(super) fn sizes(&self, model: &Model<'_>) -> Sizes {
-        // A batch never exceeds the context; where tokens see those behind them it is the whole text.
-        let n_batch = if model.config.is_encoder() { self.n_ctx } else { self.n_batch.min(self.n_ctx) };
-        Sizes { n_ctx: self.n_ctx, n_batch, kv_type: self.kv_type }
+        let Self { n_ctx, n_slots, kv_type, .. } = *self;
+        let (n_batch, pages) = (self.batch_rows(model), self.page_sizes(model));
+        let n_states = n_slots.saturating_add(pages.n_snapshots);
+        Sizes { n_ctx, n_batch, kv_type, n_pages: pages.n_pages, n_slots, n_states }
+    }
+
+    /// The sizes that pages follow from.
+    pub(super) fn page_sizes(&self, model: &Model<'_>) -> PageSizes {
+        let Self { n_ctx, n_slots, n_spare_pages, n_snapshots, .. } = *self;
+        let has_states = model.blocks.iter().any(|block| block.op.has_state());
+        let (mut n_pages, mut window) = ([0; 2], None);
+        for pages in model.blocks.iter().filter_map(|block| block.op.pages()) {
+            let of_slot = pages.of_slot(n_ctx, self.batch_rows(model).min(n_ctx));
+            n_pages[pages.group()] = of_slot.saturating_mul(n_slots).saturating_add(n_spare_pages);
+            if let KvPages::Window(n) = pages {
+                window = Some(n);
+            }
+        }
+        let n_snapshots = if has_states { n_snapshots } else { 0 };
+        PageSizes { n_ctx, n_slots, n_snapshots, has_states, n_pages, window }
     }
 }
 
@@ -54,16 +96,20 @@ impl<'m> SessionPlan<'m> {
     /// # Errors
     /// [`SessionError::Size`], [`SessionError::Positions`], [`SessionError::KvType`].
     pub fn new(model: &'m Model<'m>, kernels: &'static Kernels, options: SessionOptions) -> Result<Self, SessionError> {
-        let SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers } = options;
-        let sizes = options.sizes(model);
-        if n_ctx == 0 || n_batch == 0 || n_outputs == 0 || n_workers == 0 {
+        let SessionOptions { n_ctx, n_slots, n_spare_pages, n_snapshots, n_batch, n_outputs, kv_type, n_workers } =
+            options;
+        if [n_ctx, n_slots, n_batch, n_outputs, n_workers].contains(&0) {
             return Err(SessionError::Size);
         }
         // A size multiplies at most three of these numbers with widths below 2^20. With these bounds nothing overflows
         // on 64-bit machines; on smaller machines the arena's checked count refuses what cannot be addressed.
-        if n_ctx > 1 << 28 || n_batch.max(sizes.n_batch) > 1 << 16 || n_outputs > 1 << 16 || n_workers > 1 << 12 {
+        let n_rows = n_batch.max(options.batch_rows(model));
+        let is_too_large =
+            [n_ctx > 1 << 28, n_rows > 1 << 16, n_outputs > 1 << 16, n_workers > 1 << 12, n_slots > 1 << 12];
+        if is_too_large.contains(&true) || n_spare_pages > 1 << 24 || n_snapshots > 1 << 16 {
             return Err(SessionError::Size);
         }
+        let sizes = options.sizes(model);
         let n_positions = model.embedding.and_then(|embedding| embedding.n_positions());
         if let Some(n_positions) = n_positions.filter(|&n_positions| n_ctx > n_positions) {
             return Err(SessionError::Positions { n_ctx, n_positions });

@@ -74,8 +74,7 @@ fn answer(cores: &cores::Cores, prompt: &str) {
         n_batch: N_BATCH,
         n_outputs: 1,
         kv_type: KvType::F16,
-        n_workers: cores::N_CORES,
-    };
+        n_workers: cores::N_CORES, ..SessionOptions::default() };
     let plan = SessionPlan::new(&model, kernels, options).unwrap_or_else(|error| panic!("the session: {error}"));
     let arena = arena::take(plan.required_bytes());
     let arena_bytes = arena.len();

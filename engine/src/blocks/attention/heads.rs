@@ -1,6 +1,6 @@
 //! The heads of an attention block: number, width and window.
 
-use super::super::{Fact, Sizes};
+use super::super::{Fact, KvPages, Sizes};
 use nanocamelid_kernels::KvType;
 use nanocamelid_kernels::attention::CHUNK;
 
@@ -49,13 +49,17 @@ impl Heads {
         self.tile_tokens() * self.group() * (self.key_dim + 2 + self.value_dim) * size_of::<f32>()
     }
 
-    /// Chunks that the cache holds: all of the context's, or as many as the window and a batch can touch.
-    pub(super) fn cache_chunks(&self, sizes: &Sizes) -> usize {
-        let all = sizes.n_ctx.div_ceil(CHUNK);
+    /// The pages of a slot that the keys and values take. Where tokens see those behind them too, all are kept.
+    pub(super) fn pages(&self) -> KvPages {
         match self.window {
-            Some(window) if !self.bidirectional => all.min((window - 1 + sizes.n_batch).div_ceil(CHUNK) + 1),
-            _ => all,
+            Some(window) if !self.bidirectional => KvPages::Window(window),
+            _ => KvPages::All,
         }
+    }
+
+    /// The most chunks of a slot that a token of a batch sees.
+    pub(super) fn chunks(&self, sizes: &Sizes) -> usize {
+        self.pages().of_slot(sizes.n_ctx, sizes.n_batch)
     }
 
     /// Bytes of cache that one more position of context costs; the error is a head size that this type cannot hold.

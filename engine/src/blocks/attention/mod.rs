@@ -6,8 +6,8 @@ mod metadata;
 mod queries;
 mod reading;
 
-use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
+use super::{Fact, KvPages, Operation, Sizes, Weights};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Prepared, RowsMut, Stage, Vector};
 use crate::config::QkNorm;
 use crate::tensors::LayerTensors;
 pub(crate) use cache::KvCache;
@@ -217,7 +217,7 @@ impl<'a> Attention<'a> {
 
     fn attend(&self, pass: &mut Pass<'_>, cache: &KvCache<'_>, buffers: &mut Buffers<'_>, out: &mut RowsMut<'_>) {
         let Buffers { queries, gated, mixed, partials } = buffers;
-        let (kernels, position) = (pass.workers.kernels, pass.position);
+        let kernels = pass.workers.kernels;
         let Heads { key_dim, value_dim, .. } = self.heads;
         if let Some(gated) = gated {
             pass.workers.rows(queries.iter_mut().zip(gated.rows().iter()), |(queries, gated)| {
@@ -226,12 +226,15 @@ impl<'a> Attention<'a> {
                 }
             });
         }
-        self.turn(self.query_norm).run(pass, queries, &|t, row| {
-            let temperature = self.temperature.map_or(1.0, |temperature| temperature.at(position + t));
+        self.turn(self.query_norm).run(pass, queries, &|position, row| {
+            let temperature = self.temperature.map_or(1.0, |temperature| temperature.at(position));
             kernels.scale(row, self.scale * temperature);
         });
-        let reading = Reading { cache, heads: &self.heads, sinks: self.sinks };
-        reading.attend(pass, queries.rows(), mixed.f32s_mut(), partials);
+        for segment in pass.segments() {
+            let cache = cache.of_slot(pass.pages, segment.slot);
+            let reading = Reading { cache, heads: &self.heads, sinks: self.sinks };
+            reading.attend(pass, segment, queries.rows(), mixed.f32s_mut(), partials);
+        }
         if let Some(gated) = gated {
             pass.workers.rows(mixed.f32s_mut().iter_mut().zip(gated.rows().iter()), |(mixed, gated)| {
                 for (mixed, gated) in mixed.chunks_mut(value_dim).zip(gated.chunks(key_dim + value_dim)) {
@@ -265,7 +268,7 @@ impl<'a> Operation<'a> for Attention<'a> {
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
-        self.buffers(arena, sizes.n_batch, self.heads.cache_chunks(sizes));
+        self.buffers(arena, sizes.n_batch, self.heads.chunks(sizes));
         if self.source.is_some() {
             self.new_keys_values(arena, sizes.n_batch);
         }
@@ -320,12 +323,14 @@ impl<'a> Operation<'a> for Attention<'a> {
         true
     }
 
-    fn keep(&self, cache: &Option<KvCache<'_>>, n: usize) -> usize {
-        if cache.as_ref().is_none_or(|cache| cache.holds_what_follows(n)) { n } else { 0 }
+    fn pages(&self) -> Option<KvPages> {
+        self.source.map(|_| self.heads.pages())
     }
 
-    fn rewind(&self, cache: &mut Option<KvCache<'_>>, n: usize) {
-        cache.iter_mut().for_each(|cache| cache.rewind(n));
+    fn carry_out(&self, cache: &mut Option<KvCache<'_>>, change: Move) {
+        if let (Some(cache), Move::Page { group, from, to }) = (cache, change) {
+            cache.copy_page(group, from, to);
+        }
     }
 
     fn bytes_per_position(&self, kv_type: KvType) -> Result<usize, usize> {

@@ -44,14 +44,14 @@ pub(super) struct Turn<'t> {
 }
 
 impl Turn<'_> {
-    /// Norms and rotates all rows in place. `finish` then receives each row with its index.
+    /// Norms and rotates all rows in place. `finish` then receives each row with its position.
     pub(super) fn run(&self, pass: &Pass<'_>, rows: &mut RowsMut<'_>, finish: &(dyn Fn(usize, &mut [f32]) + Sync)) {
         let (kernels, first) = (pass.workers.kernels, pass.first);
         let norm = |row: &mut [f32], width: usize| {
             row.chunks_mut(width).for_each(|head| kernels.rms_norm_in_place(head, self.norm, self.norm_eps));
         };
         let rotation = self.rope.map(|rope| (pass.angles[rope.setting].rows(), rope.style));
-        pass.workers.rows(rows.iter_mut().enumerate(), |(t, row)| {
+        pass.workers.rows(rows.iter_mut().enumerate().zip(pass.positions()), |((t, row), position)| {
             match self.norm_kind {
                 QkNorm::Head => norm(row, self.dim),
                 QkNorm::Whole => norm(row, row.len()),
@@ -64,7 +64,7 @@ impl Turn<'_> {
             if self.norm_kind == QkNorm::RotatedHead {
                 norm(row, self.dim);
             }
-            finish(t, row);
+            finish(position, row);
         });
     }
 }

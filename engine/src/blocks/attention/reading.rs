@@ -1,8 +1,8 @@
 //! The softmax of queries over the keys of a cache, and the weighted sum of the values.
 
-use super::cache::KvCache;
+use super::cache::SlotCache;
 use super::heads::{Heads, TILE_QUERIES};
-use crate::compute::{Arena, Pass, Rows, RowsMut, Vector};
+use crate::compute::{Arena, Pass, Rows, RowsMut, Segment, Vector};
 use nanocamelid_kernels::attention::CHUNK;
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{Attend, AttentionState, Kernels};
@@ -33,10 +33,10 @@ impl<'s> Partials<'s> {
     }
 }
 
-/// A view of a cache by a number of heads.
+/// A view of a slot's cache by a number of heads.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'r> {
-    pub cache: &'r KvCache<'r>,
+    pub cache: SlotCache<'r>,
     /// The number and sizes of KV heads equal those of the cache.
     pub heads: &'r Heads,
     /// Logits that join the softmax without a value, `[n_heads]`.
@@ -44,18 +44,21 @@ pub(super) struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// Computes the heads' outputs for the batch's queries over all stored positions, `[n][n_heads * value_dim]`.
+    /// Computes the heads' outputs for the queries of a segment over all positions of its slot,
+    /// `[n][n_heads * value_dim]`. `queries` and `mixed` are those of the whole batch.
     pub(super) fn attend(
         &self,
         pass: &mut Pass<'_>,
+        segment: Segment,
         queries: Rows<'_>,
         mixed: &mut RowsMut<'_>,
         partials: &mut Partials<'_>,
     ) {
-        if pass.n == 1 {
-            self.attend_one(pass, queries.row(0), mixed.values_mut(), partials);
+        let mut mixed = mixed.part(segment.first, segment.n);
+        if segment.n == 1 {
+            self.attend_one(pass, segment, queries.row(segment.first), mixed.values_mut(), partials);
         } else {
-            self.attend_many(pass, queries, mixed);
+            self.attend_many(pass, segment, queries, &mut mixed);
         }
     }
 
@@ -76,9 +79,10 @@ impl Reading<'_> {
     }
 
     /// Many tokens: a worker takes one KV head and one tile of tokens, and walks the chunks in order.
-    fn attend_many(&self, pass: &mut Pass<'_>, queries: Rows<'_>, mixed: &mut RowsMut<'_>) {
+    fn attend_many(&self, pass: &mut Pass<'_>, segment: Segment, queries: Rows<'_>, mixed: &mut RowsMut<'_>) {
         let Heads { key_dim, value_dim, .. } = *self.heads;
-        let (group, kernels, start) = (self.heads.group(), pass.workers.kernels, pass.position);
+        let (group, kernels, start) = (self.heads.group(), pass.workers.kernels, segment.position);
+        let n = pass.n_stored(segment.slot);
         let tiles = mixed.tiles_mut(self.heads.tile_tokens(), group * value_dim);
         pass.workers.share(tiles, |mut tile, scratch| {
             let (first, n_tokens) = (tile.first_row(), tile.n_rows());
@@ -92,10 +96,9 @@ impl Reading<'_> {
             state.reset();
             let heads = queries.cols(head * group * key_dim, group * key_dim);
             for (t, row) in gathered.chunks_mut(group * key_dim).enumerate() {
-                row.copy_from_slice(heads.row(first + t));
+                row.copy_from_slice(heads.row(segment.first + first + t));
             }
             let (from, to) = (start + first, start + first + n_tokens - 1);
-            let n = self.cache.n_stored();
             let last_seen = self.heads.end_seen(to, n) - 1;
             for chunk in self.heads.first_seen(from) / CHUNK..=last_seen / CHUNK {
                 let mut ranges = [(0, 0); TILE_QUERIES];
@@ -114,12 +117,19 @@ impl Reading<'_> {
     }
 
     /// One token: a worker takes one chunk; the states of the chunks are then merged in order.
-    fn attend_one(&self, pass: &mut Pass<'_>, queries: &[f32], mixed: &mut [f32], partials: &mut Partials<'_>) {
+    fn attend_one(
+        &self,
+        pass: &mut Pass<'_>,
+        segment: Segment,
+        queries: &[f32],
+        mixed: &mut [f32],
+        partials: &mut Partials<'_>,
+    ) {
         let Heads { n_kv_heads, key_dim, value_dim, .. } = *self.heads;
-        let (group, kernels, position) = (self.heads.group(), pass.workers.kernels, pass.position);
+        let (group, kernels, position) = (self.heads.group(), pass.workers.kernels, segment.position);
         let width = group * value_dim;
         let first_chunk = self.heads.first_seen(position) / CHUNK;
-        let n_stored = self.cache.n_stored();
+        let n_stored = pass.n_stored(segment.slot);
         let n_chunks = (self.heads.end_seen(position, n_stored) - 1) / CHUNK + 1 - first_chunk;
         // [kv head][chunk]: the chunks of a head are adjacent for the merge.
         let states = partials.split(n_kv_heads * n_chunks, group, width);
@@ -147,6 +157,7 @@ impl Reading<'_> {
             heads.for_each(merge);
         }
     }
+
     /// Computes the outputs of the heads that share KV head `kv_head` from their softmax states. A sink is one more
     /// score without a value: it adds to the sum that the output is divided by.
     fn finish(&self, kernels: &Kernels, kv_head: usize, to: &mut [f32], state: &AttentionState<'_>) {

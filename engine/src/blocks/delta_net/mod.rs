@@ -10,7 +10,7 @@ mod projections;
 
 use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Prepared, Rows, RowsMut, Segment, Stage, Vector};
 use crate::tensors::LayerTensors;
 pub(crate) use metadata::Metadata;
 use metadata::Numbers;
@@ -129,19 +129,20 @@ impl<'a> DeltaNet<'a> {
         });
     }
 
-    /// Runs the heads: each band of columns over all tokens in order. `bands` holds the matrices of all heads in the
+    /// Runs the heads: each band of columns over all tokens of a segment in order. `bands` holds the matrices of all heads in the
     /// layout of [`Numbers::n_state`].
     fn scan(
         &self,
         pass: &mut Pass<'_>,
-        convolved: Rows<'_>,
-        [decays, betas]: [Rows<'_>; 2],
+        segment: Segment,
+        [convolved, decays, betas]: [Rows<'_>; 3],
         bands: &mut [f32],
         out: &mut RowsMut<'_>,
     ) {
-        let (numbers, n, kernels) = (&self.numbers, pass.n, pass.workers.kernels);
+        let (numbers, kernels) = (&self.numbers, pass.workers.kernels);
+        let mut out = out.part(segment.first, segment.n);
         let (head_dim, key_width) = (numbers.head_dim, numbers.key_width());
-        let tiles = out.tiles_mut(n, numbers.band_width()).zip(bands.chunks_mut(head_dim * BAND));
+        let tiles = out.tiles_mut(segment.n, numbers.band_width()).zip(bands.chunks_mut(head_dim * BAND));
         pass.workers.share(tiles, |(mut tile, band), _| {
             let (column, width) = (tile.first_col(), tile.n_cols());
             let head = column / head_dim;
@@ -149,10 +150,10 @@ impl<'a> DeltaNet<'a> {
             let queries = convolved.cols(key, head_dim);
             let keys = convolved.cols(key_width + key, head_dim);
             let values = convolved.cols(2 * key_width + column, width);
-            for t in 0..n {
+            for (t, out) in (segment.first..).zip(tile.rows_mut()) {
                 let (decay, beta) = (decays.row(t)[head], betas.row(t)[head]);
                 let step = DeltaStep { key: keys.row(t), query: queries.row(t), value: values.row(t), decay, beta };
-                kernels.delta_step(&step, band, tile.row_mut(t));
+                kernels.delta_step(&step, band, out);
             }
         });
     }
@@ -178,8 +179,8 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
         Forms::of(self.readers())
     }
 
-    fn carve<'s>(&self, arena: &mut Arena<'s>, _sizes: &Sizes) -> Carried<'s> {
-        self.conv.carve(arena, self.numbers.n_state())
+    fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Carried<'s> {
+        self.conv.carve(arena, sizes, self.numbers.n_state())
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -203,10 +204,16 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
         self.project(pass, x, &mut buffers);
         let Buffers { inputs, rates, mut convolved, mut mixed } = buffers;
         let ([channels, mut gates], mut rates) = (inputs.outs, rates.outs);
-        self.conv.run_silu(pass, channels.rows(), state.taps, &mut convolved);
+        for segment in pass.segments() {
+            let state = state.of_slot(segment.slot);
+            self.conv.run_silu(pass, segment, channels.rows(), state.taps, &mut convolved);
+        }
         self.prepare(pass, &mut convolved, &mut rates);
         let [decays, betas] = &rates;
-        self.scan(pass, convolved.rows(), [decays.rows(), betas.rows()], state.matrices, mixed.f32s_mut());
+        let inputs = [convolved.rows(), decays.rows(), betas.rows()];
+        for segment in pass.segments() {
+            self.scan(pass, segment, inputs, state.of_slot(segment.slot).matrices, mixed.f32s_mut());
+        }
         self.gate(pass, &mut gates, mixed.f32s_mut());
         pass.show(Stage::Mixed, mixed.values());
         mixed.quantize(&pass.workers);
@@ -217,8 +224,12 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
         true
     }
 
-    fn rewind(&self, state: &mut Carried<'_>, n: usize) {
-        state.rewind(n);
+    fn has_state(&self) -> bool {
+        true
+    }
+
+    fn carry_out(&self, state: &mut Carried<'_>, change: Move) {
+        state.carry_out(change);
     }
 
     fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {
