@@ -2,7 +2,7 @@
 
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::sampler::{Sampler, SamplerParams};
-use nanocamelid_engine::session::normalize;
+use nanocamelid_engine::session::{Part, normalize};
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
@@ -45,6 +45,30 @@ fn nothing_allocates_between_tokens() {
                 assert_eq!(allocations.calls, 0, "{} on {}", f.name, kernels.name());
             }
         }
+    }
+}
+
+#[test]
+fn nothing_allocates_between_batches_of_several_slots() {
+    for name in ["gemma4", "qwen35"] {
+        let f = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+        let gguf = Gguf::parse(&f.gguf).unwrap();
+        let model = Model::new(&gguf).unwrap();
+        let options = SessionOptions { n_ctx: 300, n_batch: 128, n_slots: 3, n_snapshots: 2, ..Default::default() };
+        let plan = SessionPlan::new(&model, Kernels::select(detect()), options).unwrap();
+        let mut arena = vec![0u8; plan.required_bytes()];
+        let mut session = plan.start(&mut arena).unwrap();
+        let text: Vec<u32> = f.ids.iter().copied().cycle().take(290).collect();
+        let ((), allocations) = measure(|| {
+            session.prefill(&SingleThread, &text).unwrap();
+            for slot in [1, 2, 0] {
+                let kept = session.resume(slot, &text);
+                let part = |slot| Part { slot, tokens: &text[kept..kept + 1], n_logits: 1 };
+                session.step(&SingleThread, &[part(slot)], &mut |_, _, _| {}).unwrap();
+                session.truncate_slot(slot, 130);
+            }
+        });
+        assert_eq!(allocations.calls, 0, "{name}");
     }
 }
 

@@ -197,7 +197,7 @@ impl<'a> Pages<'a> {
     pub(crate) fn truncate(&mut self, slot: usize, n: usize, mover: Mover<'_>) -> usize {
         let n = n.min(self.position(slot));
         let Slot { path, .. } = &self.slots[slot];
-        let can_go = |&n: &usize| self.can_go_to(slot, n, path);
+        let can_go = |&n: &usize| self.can_go_to(slot, n, path, usize::MAX);
         let page_ends = || (0..n.div_ceil(PAGE)).rev().map(|chunk| chunk * PAGE);
         let n = Some(n).filter(can_go).or_else(|| page_ends().find(can_go)).unwrap_or(0);
         self.go_to(slot, n, mover);
@@ -219,25 +219,31 @@ impl<'a> Pages<'a> {
             path.push(node);
         }
         let longer = (first + 1..=path.len()).rev().map(|n_pages| n_pages * PAGE);
-        let n = longer.into_iter().find(|&n| self.can_go_to(slot, n, &path));
+        let n = longer.into_iter().find(|&n| self.can_go_to(slot, n, &path, first));
         path.truncate(n.map_or(first, |n| n / PAGE));
         path[first..].iter().for_each(|&node| self.store.stand_on(node));
         self.slots[slot].path = path;
         let Some(n) = n else { return own };
-        let at = &mut self.slots[slot];
+        let Self { store, slots, .. } = self;
+        let at = &mut slots[slot];
         at.tokens[..n].copy_from_slice(&tokens[..n]);
         at.n_known = n;
+        // The last page of the slot's own text was not full, and a node has the whole of it.
+        for (group, table) in at.tables.iter_mut().enumerate() {
+            table.drain(first.min(table.len())..).for_each(|page| store.release(group, page));
+        }
         self.go_to(slot, n, mover);
         n
     }
 
-    /// Whether a slot that stands on the nodes of `path` could continue at position `n`.
-    fn can_go_to(&self, slot: usize, n: usize, path: &[u32]) -> bool {
+    /// Whether a slot could continue at position `n` with the first `n_own` of its pages and those of the nodes of
+    /// `path`.
+    fn can_go_to(&self, slot: usize, n: usize, path: &[u32], n_own: usize) -> bool {
         let at = &self.slots[slot];
         let node = |chunk: usize| path.get(chunk).map(|&node| self.store.node(node));
         let has_pages = self.store.groups.iter().enumerate().all(|(group, pages)| {
             let mut seen = pages.seen(n);
-            let is_held = |chunk| at.tables[group].get(chunk).is_some_and(|&page| page != NONE);
+            let is_held = |chunk| chunk < n_own && at.tables[group].get(chunk).is_some_and(|&page| page != NONE);
             let is_kept = |chunk| node(chunk).is_some_and(|node| node.pages[group] != NONE);
             !pages.is_used() || seen.all(|chunk| is_held(chunk) || is_kept(chunk))
         });
