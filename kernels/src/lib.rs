@@ -19,6 +19,7 @@ mod intrinsics;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
 mod lanes;
 pub mod matrix;
+mod operations;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
 mod packed;
 pub mod queue;

@@ -6,6 +6,7 @@ use crate::delta::DeltaStep;
 use crate::features::Features;
 use crate::formats::WeightType;
 use crate::matrix::Matrix;
+use crate::operations::Operations;
 use crate::reference::{self, elementwise, norm};
 use crate::tiles::TileMut;
 
@@ -19,7 +20,6 @@ pub enum RopeStyle {
 }
 
 pub(crate) type MatMul = fn(&Matrix<'_>, &Activations<'_>, &mut TileMut<'_>, &mut [u8]);
-pub(crate) type RmsNorm = fn(&[f32], Option<&[[u8; 4]]>, f32, &mut [f32]);
 
 /// Every inner loop for one instruction set. All tables return the same bits.
 pub struct Kernels {
@@ -33,25 +33,7 @@ pub struct Kernels {
     /// Bytes of scratch that `matmul` wants for rows of `n_cols` weights.
     pub(crate) scratch_bytes: fn(usize) -> usize,
     pub(crate) matmul: [MatMul; WeightType::COUNT],
-    pub(crate) quantize_q8: fn(&[f32], &mut QuantizedRowsMut<'_>),
-    pub(crate) quantize_q8k: fn(&[f32], &mut QuantizedRowsMut<'_>),
-    pub(crate) rms_scale: fn(&[f32], f32) -> f32,
-    pub(crate) rms_norm: RmsNorm,
-    pub(crate) softmax: fn(&mut [f32]),
-    pub(crate) rope: fn(&mut [f32], &[f32], &[f32], RopeStyle),
-    pub(crate) silu_mul: fn(&mut [f32], &[f32]),
-    pub(crate) sigmoid_mul: fn(&mut [f32], &[f32]),
-    pub(crate) gelu_mul: fn(&mut [f32], &[f32]),
-    pub(crate) gelu_erf: fn(&mut [f32]),
-    pub(crate) add: fn(&mut [f32], &[f32]),
-    pub(crate) add_scaled: fn(&mut [f32], f32, &[f32]),
-    pub(crate) scale: fn(&mut [f32], f32),
-    pub(crate) softcap: fn(&mut [f32], f32),
-    pub(crate) delta_step: fn(&DeltaStep<'_>, &mut [f32], &mut [f32]),
-    pub(crate) attend: fn(&Attend<'_>, &mut AttentionState<'_>),
-    pub(crate) merge: fn(&mut AttentionState<'_>, &AttentionState<'_>),
-    pub(crate) store_key: fn(KvType, usize, usize, &[f32], &mut [u8]),
-    pub(crate) store_value: fn(KvType, usize, usize, &[f32], &mut [u8]),
+    pub(crate) operations: Operations,
 }
 
 impl core::fmt::Debug for Kernels {
@@ -152,8 +134,8 @@ impl Kernels {
     pub fn quantize(&self, x: &[f32], out: &mut QuantizedRowsMut<'_>) {
         assert_eq!(x.len(), out.qs.len(), "as many values as quantized ones");
         match out.kind {
-            ActivationType::Q8 => (self.quantize_q8)(x, out),
-            ActivationType::Q8K => (self.quantize_q8k)(x, out),
+            ActivationType::Q8 => (self.operations.quantize_q8)(x, out),
+            ActivationType::Q8K => (self.operations.quantize_q8k)(x, out),
             ActivationType::F32 => unreachable!("QuantizedRowsMut::new refuses F32"),
         }
     }
@@ -164,7 +146,7 @@ impl Kernels {
     /// If the lengths differ.
     pub fn rms_norm(&self, x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
         assert!(x.len() == out.len() && weight.is_none_or(|w| w.len() == x.len()), "norm lengths agree");
-        (self.rms_norm)(x, weight, eps, out);
+        (self.operations.rms_norm)(x, weight, eps, out);
     }
 
     /// [`Kernels::rms_norm`] of a vector onto itself.
@@ -172,7 +154,7 @@ impl Kernels {
     /// # Panics
     /// If the lengths differ.
     pub fn rms_norm_in_place(&self, x: &mut [f32], weight: Option<&[[u8; 4]]>, eps: f32) {
-        let s = (self.rms_scale)(x, eps);
+        let s = (self.operations.rms_scale)(x, eps);
         let Some(weight) = weight else { return self.scale(x, s) };
         assert_eq!(weight.len(), x.len(), "norm lengths agree");
         for (x, w) in x.iter_mut().zip(weight) {
@@ -219,7 +201,7 @@ impl Kernels {
 
     /// `x[i] = exp(x[i] - max) / sum`.
     pub fn softmax(&self, x: &mut [f32]) {
-        (self.softmax)(x);
+        (self.operations.softmax)(x);
     }
 
     /// Rotates the first `2 * cos.len()` components of a head by the angles whose cosines and sines are given.
@@ -228,7 +210,7 @@ impl Kernels {
     /// If `x` is shorter than that, or `sin` and `cos` differ in length.
     pub fn rope(&self, x: &mut [f32], cos: &[f32], sin: &[f32], style: RopeStyle) {
         assert!(cos.len() == sin.len() && 2 * cos.len() <= x.len(), "one angle per rotated pair");
-        (self.rope)(&mut x[..2 * cos.len()], cos, sin, style);
+        (self.operations.rope)(&mut x[..2 * cos.len()], cos, sin, style);
     }
 
     /// `gate[i] = silu(gate[i]) * up[i]`.
@@ -237,7 +219,7 @@ impl Kernels {
     /// If the lengths differ.
     pub fn silu_mul(&self, gate: &mut [f32], up: &[f32]) {
         assert_eq!(gate.len(), up.len());
-        (self.silu_mul)(gate, up);
+        (self.operations.silu_mul)(gate, up);
     }
 
     /// `x[i] = x[i] * sigmoid(gate[i])`.
@@ -246,7 +228,7 @@ impl Kernels {
     /// If the lengths differ.
     pub fn sigmoid_mul(&self, x: &mut [f32], gate: &[f32]) {
         assert_eq!(x.len(), gate.len());
-        (self.sigmoid_mul)(x, gate);
+        (self.operations.sigmoid_mul)(x, gate);
     }
 
     /// `gate[i] = gelu(gate[i]) * up[i]`, the tanh form of GELU.
@@ -255,12 +237,12 @@ impl Kernels {
     /// If the lengths differ.
     pub fn gelu_mul(&self, gate: &mut [f32], up: &[f32]) {
         assert_eq!(gate.len(), up.len());
-        (self.gelu_mul)(gate, up);
+        (self.operations.gelu_mul)(gate, up);
     }
 
     /// `x[i] = gelu(x[i])`, GELU as it is defined, by the normal distribution's function.
     pub fn gelu_erf(&self, x: &mut [f32]) {
-        (self.gelu_erf)(x);
+        (self.operations.gelu_erf)(x);
     }
 
     /// `x[i] += y[i]`.
@@ -269,7 +251,7 @@ impl Kernels {
     /// If the lengths differ.
     pub fn add(&self, x: &mut [f32], y: &[f32]) {
         assert_eq!(x.len(), y.len());
-        (self.add)(x, y);
+        (self.operations.add)(x, y);
     }
 
     /// `x[i] = fma(a, y[i], x[i])`.
@@ -278,17 +260,17 @@ impl Kernels {
     /// If the lengths differ.
     pub fn add_scaled(&self, x: &mut [f32], a: f32, y: &[f32]) {
         assert_eq!(x.len(), y.len());
-        (self.add_scaled)(x, a, y);
+        (self.operations.add_scaled)(x, a, y);
     }
 
     /// `x[i] *= a`.
     pub fn scale(&self, x: &mut [f32], a: f32) {
-        (self.scale)(x, a);
+        (self.operations.scale)(x, a);
     }
 
     /// `x[i] = cap * tanh(x[i] / cap)`.
     pub fn softcap(&self, x: &mut [f32], cap: f32) {
-        (self.softcap)(x, cap);
+        (self.operations.softcap)(x, cap);
     }
 
     /// Takes a token into one band of a head's matrix, `[key_dim][BAND]`, and puts what its query then finds there into
@@ -298,7 +280,7 @@ impl Kernels {
     /// If a length does not follow from the others as documented on [`DeltaStep`].
     pub fn delta_step(&self, step: &DeltaStep<'_>, band: &mut [f32], out: &mut [f32]) {
         step.check(band, out);
-        (self.delta_step)(step, band, out);
+        (self.operations.delta_step)(step, band, out);
     }
 
     /// Scores one chunk against a tile of queries and merges it into `state`.
@@ -307,7 +289,7 @@ impl Kernels {
     /// If a length does not follow from the others as documented on [`Attend`].
     pub fn attend(&self, chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
         chunk.check(state);
-        (self.attend)(chunk, state);
+        (self.operations.attend)(chunk, state);
     }
 
     /// Merges the state of later chunks into that of earlier ones.
@@ -316,7 +298,7 @@ impl Kernels {
     /// If the states differ in shape.
     pub fn merge(&self, state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
         assert!(state.max.len() == later.max.len() && state.out.len() == later.out.len(), "states of one shape");
-        (self.merge)(state, later);
+        (self.operations.merge)(state, later);
     }
 
     /// Stores a key at `slot` of a chunk (`CHUNK * row_bytes` bytes).
@@ -325,7 +307,7 @@ impl Kernels {
     /// If the chunk has another length or the slot is outside it.
     pub fn store_key(&self, kv_type: KvType, slot: usize, key: &[f32], chunk: &mut [u8]) {
         crate::attention::check_store(kv_type, slot, key.len(), chunk.len());
-        (self.store_key)(kv_type, key.len(), slot, key, chunk);
+        reference::attention::store_key(kv_type, key.len(), slot, key, chunk);
     }
 
     /// Stores a value at `slot` of a chunk (`CHUNK * row_bytes` bytes).
@@ -334,6 +316,6 @@ impl Kernels {
     /// As [`Kernels::store_key`].
     pub fn store_value(&self, kv_type: KvType, slot: usize, value: &[f32], chunk: &mut [u8]) {
         crate::attention::check_store(kv_type, slot, value.len(), chunk.len());
-        (self.store_value)(kv_type, value.len(), slot, value, chunk);
+        (self.operations.store_value)(kv_type, value.len(), slot, value, chunk);
     }
 }

@@ -29,7 +29,7 @@ use crate::table::Kernels;
 /// The products of a format: an entry point of the module of a table.
 macro_rules! product {
     (float, $block:path, $len:literal) => {
-        neon::float_matmul
+        neon::entry::float_matmul
     };
     (block32, $block:path, $len:literal) => {
         block32::<$block>
@@ -56,7 +56,7 @@ macro_rules! table {
         pub(super) fn table() -> &'static Kernels {
             use crate::aarch64::{neon, product};
             use crate::formats::{by_format, staging};
-            use crate::reference;
+            use crate::lanes::entry::operations;
             &Kernels {
                 name: $name,
                 matvec_rows: $matvec_rows,
@@ -64,25 +64,7 @@ macro_rules! table {
                 max_matmul_rows: $max_matmul_rows,
                 scratch_bytes: $scratch,
                 matmul: by_format!(product),
-                quantize_q8: neon::quantize_q8,
-                quantize_q8k: neon::quantize_q8k,
-                rms_scale: neon::rms_scale,
-                rms_norm: neon::rms_norm,
-                softmax: neon::softmax,
-                rope: neon::rope,
-                silu_mul: neon::silu_mul,
-                sigmoid_mul: neon::sigmoid_mul,
-                gelu_mul: neon::gelu_mul,
-                gelu_erf: neon::gelu_erf,
-                add: neon::add,
-                add_scaled: neon::add_scaled,
-                scale: neon::scale,
-                softcap: neon::softcap,
-                delta_step: neon::delta_step,
-                attend: neon::attend,
-                merge: neon::merge,
-                store_key: reference::attention::store_key,
-                store_value: neon::store_value,
+                operations: operations!(neon::entry),
             }
         }
     };

@@ -8,6 +8,7 @@
 pub(crate) mod attention;
 pub(crate) mod delta;
 pub(crate) mod elementwise;
+pub(crate) mod entry;
 pub(crate) mod exp;
 pub(crate) mod float;
 pub(crate) mod norm;

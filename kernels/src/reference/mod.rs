@@ -5,6 +5,7 @@
 
 use crate::formats::staging::{Of32, Of256};
 use crate::formats::{WeightType, by_format};
+use crate::operations::Operations;
 use crate::table::Kernels;
 
 pub mod attention;
@@ -68,23 +69,5 @@ pub static TABLE: Kernels = Kernels {
     max_matmul_rows: 64,
     scratch_bytes: |_| 0,
     matmul: by_format!(product),
-    quantize_q8: quantize::quantize_q8,
-    quantize_q8k: quantize::quantize_q8k,
-    rms_scale: norm::rms_scale,
-    rms_norm: norm::rms_norm,
-    softmax: norm::softmax,
-    rope: rope::rope,
-    silu_mul: elementwise::silu_mul,
-    sigmoid_mul: elementwise::sigmoid_mul,
-    gelu_mul: elementwise::gelu_mul,
-    gelu_erf: elementwise::gelu_erf,
-    add: elementwise::add,
-    add_scaled: elementwise::add_scaled,
-    scale: elementwise::scale,
-    softcap: elementwise::softcap,
-    delta_step: delta::delta_step,
-    attend: attention::attend,
-    merge: attention::merge,
-    store_key: attention::store_key,
-    store_value: attention::store_value,
+    operations: Operations::REFERENCE,
 };

@@ -26,7 +26,7 @@ use proof::{Avx2, Avx512};
 /// The products of a format: an entry point of a table's module, with the matrix-matrix products of `M`.
 macro_rules! product {
     (float, $block:path, $len:literal) => {
-        float_matmul
+        entry::float_matmul
     };
     (block32, $block:path, $len:literal) => {
         matmul32::<$block, M>
@@ -47,7 +47,7 @@ macro_rules! product {
 
 /// The entry points of a table: plain functions compiled for its features, and the table that names them.
 macro_rules! table {
-    ($module:ident, $proof:ty, $features:literal) => {
+    ($module:ident, $proof:path, $features:literal) => {
         mod $module {
             use super::packed::{self, Format};
             use super::rows::{Band, Rows};
@@ -56,21 +56,16 @@ macro_rules! table {
             use super::unpack::{Unpack32, Unpack256};
             use super::vectors::Int;
             use super::{matvec32, matvec256, panel, rows};
-            use crate::activations::{Activations, QuantizedRowsMut};
-            use crate::attention::{Attend, AttentionState, KvType};
-            use crate::delta::DeltaStep;
+            use crate::activations::Activations;
             use crate::formats::staging::{self, Staged, Staging};
             use crate::formats::{Unpacked32, Unpacked256, by_format};
-            use crate::lanes::{attention, delta, elementwise, float, norm, online_softmax, quantize, rope, store};
+            use crate::lanes::entry::{entry_points, operations};
             use crate::matrix::Matrix;
-            use crate::reference::{self, matmul::quantized_rows};
-            use crate::table::{Kernels, RopeStyle};
+            use crate::reference::matmul::quantized_rows;
+            use crate::table::Kernels;
             use crate::tiles::TileMut;
 
-            #[target_feature(enable = $features)]
-            fn float_matmul(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
-                float::matmul(<$proof>::new(), w, x, out);
-            }
+            entry_points!($proof, $features);
 
             type Bytes = <$proof as Int>::Bytes;
             type Sums<const T: usize> = [<$proof as Int>::F; T];
@@ -208,96 +203,6 @@ macro_rules! table {
                 crate::packed::matmul(packed::OfFormat { proof: i, format }, w, &quantized_rows(x), out, scratch);
             }
 
-            #[target_feature(enable = $features)]
-            fn quantize_q8(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
-                quantize::quantize_q8(<$proof>::new(), x, out);
-            }
-
-            #[target_feature(enable = $features)]
-            fn quantize_q8k(x: &[f32], out: &mut QuantizedRowsMut<'_>) {
-                quantize::quantize_q8k(<$proof>::new(), x, out);
-            }
-
-            #[target_feature(enable = $features)]
-            fn rms_scale(x: &[f32], eps: f32) -> f32 {
-                norm::rms_scale(<$proof>::new(), x, eps)
-            }
-
-            #[target_feature(enable = $features)]
-            fn rms_norm(x: &[f32], weight: Option<&[[u8; 4]]>, eps: f32, out: &mut [f32]) {
-                norm::rms_norm(<$proof>::new(), x, weight, eps, out);
-            }
-
-            #[target_feature(enable = $features)]
-            fn softmax(x: &mut [f32]) {
-                norm::softmax(<$proof>::new(), x);
-            }
-
-            #[target_feature(enable = $features)]
-            fn rope(x: &mut [f32], cos: &[f32], sin: &[f32], style: RopeStyle) {
-                rope::rope(<$proof>::new(), x, cos, sin, style);
-            }
-
-            #[target_feature(enable = $features)]
-            fn silu_mul(gate: &mut [f32], up: &[f32]) {
-                elementwise::zip(<$proof>::new(), elementwise::SiluMul, gate, up);
-            }
-
-            #[target_feature(enable = $features)]
-            fn sigmoid_mul(x: &mut [f32], gate: &[f32]) {
-                elementwise::zip(<$proof>::new(), elementwise::SigmoidMul, x, gate);
-            }
-
-            #[target_feature(enable = $features)]
-            fn gelu_mul(gate: &mut [f32], up: &[f32]) {
-                elementwise::zip(<$proof>::new(), elementwise::GeluMul, gate, up);
-            }
-
-            #[target_feature(enable = $features)]
-            fn gelu_erf(x: &mut [f32]) {
-                elementwise::map(<$proof>::new(), elementwise::GeluErf, x);
-            }
-
-            #[target_feature(enable = $features)]
-            fn add(x: &mut [f32], y: &[f32]) {
-                elementwise::zip(<$proof>::new(), elementwise::Add, x, y);
-            }
-
-            #[target_feature(enable = $features)]
-            fn add_scaled(x: &mut [f32], a: f32, y: &[f32]) {
-                elementwise::zip(<$proof>::new(), elementwise::AddScaled(a), x, y);
-            }
-
-            #[target_feature(enable = $features)]
-            fn scale(x: &mut [f32], a: f32) {
-                elementwise::map(<$proof>::new(), elementwise::Scale(a), x);
-            }
-
-            #[target_feature(enable = $features)]
-            fn softcap(x: &mut [f32], cap: f32) {
-                elementwise::map(<$proof>::new(), elementwise::Softcap(cap), x);
-            }
-
-            #[target_feature(enable = $features)]
-            fn delta_step(step: &DeltaStep<'_>, band: &mut [f32], out: &mut [f32]) {
-                delta::delta_step(<$proof>::new(), step, band, out);
-            }
-
-            #[target_feature(enable = $features)]
-            fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>) {
-                attention::attend(<$proof>::new(), chunk, state);
-            }
-
-            #[target_feature(enable = $features)]
-            fn merge(state: &mut AttentionState<'_>, later: &AttentionState<'_>) {
-                online_softmax::merge(<$proof>::new(), state, later);
-            }
-
-            #[target_feature(enable = $features)]
-            fn store_value(kv_type: KvType, dim: usize, slot: usize, value: &[f32], chunk: &mut [u8]) {
-                store::store_value(<$proof>::new(), kv_type, dim, slot, value, chunk);
-            }
-
             /// The table with the matrix-matrix products of `M`.
             ///
             /// # Safety
@@ -311,33 +216,15 @@ macro_rules! table {
                     max_matmul_rows: packed::MAX_ROWS,
                     scratch_bytes: packed::scratch_bytes::<$proof>,
                     matmul: by_format!(product),
-                    quantize_q8,
-                    quantize_q8k,
-                    rms_scale,
-                    rms_norm,
-                    softmax,
-                    rope,
-                    silu_mul,
-                    sigmoid_mul,
-                    gelu_mul,
-                    gelu_erf,
-                    add,
-                    add_scaled,
-                    scale,
-                    softcap,
-                    delta_step,
-                    attend,
-                    merge,
-                    store_key: reference::attention::store_key,
-                    store_value,
+                    operations: operations!(self::entry),
                 }
             }
         }
     };
 }
 
-table!(avx2, super::Avx2, "avx2,fma,f16c");
-table!(avx512vnni, super::Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
+table!(avx2, crate::x86_64::proof::Avx2, "avx2,fma,f16c");
+table!(avx512vnni, crate::x86_64::proof::Avx512, "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni");
 
 /// The `avx2` table, if these features allow it.
 pub(crate) fn avx2_table(features: Features) -> Option<&'static Kernels> {
