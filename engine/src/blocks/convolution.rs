@@ -9,8 +9,8 @@ const CHANNELS: usize = 256;
 /// Most taps of these channels. A channel has 64 or fewer.
 const MAX_TAPS: usize = 1024;
 
-/// The states of a block with a convolution, `[n_states]`: those of the slots, then snapshots. All of a state belongs to
-/// the last position only.
+/// The states of a block with a convolution, `[n_states]`: those of the slots, then snapshots. All of a state belongs
+/// to the last position only.
 pub(crate) struct Carried<'s> {
     taps: &'s mut [f32],
     matrices: &'s mut [f32],

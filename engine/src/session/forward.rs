@@ -44,9 +44,9 @@ impl Session<'_> {
         self.forward(executor, (input, &[segment]), hidden, each, observer);
     }
 
-    /// Runs one checked batch of rows through the layers. The rows whose logits are wanted also go through the head, and
-    /// `each` receives their logits. If `hidden` states are wanted instead, nothing goes through the head. Every slot
-    /// has at most one segment, which begins at the slot's next position.
+    /// Runs one checked batch of rows through the layers. The rows whose logits are wanted also go through the head,
+    /// and `each` receives their logits. If `hidden` states are wanted instead, nothing goes through the head. Every
+    /// slot has at most one segment, which begins at the slot's next position.
     pub(super) fn forward(
         &mut self,
         executor: &dyn Executor,

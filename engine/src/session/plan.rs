@@ -14,8 +14,8 @@ pub struct SessionOptions {
     pub n_ctx: usize,
     /// Number of slots: conversations whose contexts are held at the same time.
     pub n_slots: usize,
-    /// Pages of 128 positions that hold beginnings of earlier texts, beside the pages that all slots' contexts can fill.
-    /// Pages that no context fills hold such beginnings as well.
+    /// Pages of 128 positions that hold beginnings of earlier texts, beside the pages that all slots' contexts can
+    /// fill. Pages that no context fills hold such beginnings as well.
     pub n_spare_pages: usize,
     /// Copies of the states of recurrent layers and convolutions that are kept behind earlier texts. Without them, such
     /// a model can go back in its context only to position 0.

@@ -42,16 +42,16 @@ impl Session<'_> {
         self.truncate_slot(slot, 0);
     }
 
-    /// Forgets everything after a slot's first `n` tokens and returns the number of tokens left. Fewer than `n` are left
-    /// where a block no longer holds the state after token `n`: pages that a window has passed may serve other tokens
-    /// now, and recurrent layers and convolutions can go back only to a snapshot.
+    /// Forgets everything after a slot's first `n` tokens and returns the number of tokens left. Fewer than `n` are
+    /// left where a block no longer holds the state after token `n`: pages that a window has passed may serve other
+    /// tokens now, and recurrent layers and convolutions can go back only to a snapshot.
     pub fn truncate_slot(&mut self, slot: usize, n: usize) -> usize {
         self.change(|pages, mover| pages.truncate(slot, n, mover))
     }
 
     /// Makes the longest known beginning of `tokens` a slot's context and returns its length; at least the last token
-    /// is left to be computed. Known are the slot's own tokens and the full pages of earlier texts, of any slot. What is
-    /// computed behind them has the same bits as in a fresh session.
+    /// is left to be computed. Known are the slot's own tokens and the full pages of earlier texts, of any slot. What
+    /// is computed behind them has the same bits as in a fresh session.
     pub fn resume(&mut self, slot: usize, tokens: &[u32]) -> usize {
         self.change(|pages, mover| pages.resume(slot, tokens, mover))
     }

@@ -129,8 +129,8 @@ impl<'a> DeltaNet<'a> {
         });
     }
 
-    /// Runs the heads: each band of columns over all tokens of a segment in order. `bands` holds the matrices of all heads in the
-    /// layout of [`Numbers::n_state`].
+    /// Runs the heads: each band of columns over all tokens of a segment in order. `bands` holds the matrices of all
+    /// heads in the layout of [`Numbers::n_state`].
     fn scan(
         &self,
         pass: &mut Pass<'_>,
