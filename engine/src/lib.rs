@@ -11,6 +11,7 @@ mod blocks;
 pub mod chat;
 mod compute;
 pub mod config;
+pub mod draft;
 pub mod executor;
 pub mod generator;
 pub mod gguf;

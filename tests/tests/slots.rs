@@ -194,6 +194,49 @@ fn a_context_goes_back_to_the_last_snapshot() {
 }
 
 #[test]
+fn what_was_drafted_never_changes_what_is_chosen() {
+    let mut random = Random(3);
+    for fixture in subjects(best()) {
+        let options = SessionOptions { n_outputs: 8, has_checkpoints: true, ..options(160, 40) };
+        let text: Vec<u32> = fixture.ids.iter().copied().cycle().take(140).collect();
+        let expected = alone(&fixture.gguf, best(), options, &text);
+        with_session(&fixture.gguf, best(), options, |session| {
+            let (slot, mut len, mut n_accepted, mut n_computed) = (1, 30, 0, 0);
+            while len < text.len() {
+                // A draft that is right for a while; the text goes on as recorded whatever was drafted.
+                let n = random.below(8).min(text.len() - len);
+                let mut drafted = text[len..len + n].to_vec();
+                if let Some(wrong) = drafted.get_mut(random.below(8)) {
+                    *wrong = (*wrong + 1) % 8;
+                }
+                let known = session.position_of(slot);
+                let n_right = match session.model().state_bytes() > 0 && known + 1 < len {
+                    // The states went back before a rejected draft and come forward without one.
+                    true => 0,
+                    false => drafted.iter().zip(&text[len..]).take_while(|(a, b)| a == b).count(),
+                };
+                let mut at = len;
+                let found = session.verify(&SingleThread, slot, (&text[..len], &drafted), &mut |logits| {
+                    assert!(digest(logits) == expected[at - 1], "{}: behind token {at}", fixture.name);
+                    at += 1;
+                    n_computed += 1;
+                    text.get(at - 1).copied()
+                });
+                assert_eq!(found, Ok(n_right), "{}", fixture.name);
+                assert_eq!(at, len + n_right + 1, "{}: nothing is chosen behind a wrong guess", fixture.name);
+                n_accepted += n_right;
+                len += n_right + 1;
+                let is_near = known == 0 || known + 10 >= len;
+                assert!(session.position_of(slot) >= known && is_near, "{}: {known} of {len}", fixture.name);
+                let context = session.tokens_of(slot);
+                assert_eq!(context, &text[..context.len()], "{}", fixture.name);
+            }
+            assert!(n_accepted > 20 && n_computed > n_accepted);
+        });
+    }
+}
+
+#[test]
 fn slots_cost_what_they_hold() {
     let fixture = fixtures("archs").into_iter().find(|f| f.name == "qwen3").unwrap();
     let gguf = Gguf::parse(&fixture.gguf).unwrap();

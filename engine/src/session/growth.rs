@@ -16,7 +16,8 @@ impl Session<'_> {
             && new.options.n_ctx >= old.options.n_ctx
             && new.options.n_slots == old.options.n_slots
             && new.options.n_spare_pages >= old.options.n_spare_pages
-            && new.options.n_snapshots >= old.options.n_snapshots
+            && new.options.n_snapshots == old.options.n_snapshots
+            && new.options.has_checkpoints == old.options.has_checkpoints
             && new.options.n_batch == old.options.n_batch
             && new.options.n_outputs == old.options.n_outputs
             && self.frequencies == older.frequencies;

@@ -9,6 +9,7 @@ mod growth;
 mod memory;
 mod plan;
 mod slots;
+mod verify;
 mod walk;
 
 pub use crate::compute::{Observer, Probe, Stage};
@@ -42,6 +43,8 @@ pub struct Session<'a> {
     frequencies: Frequencies,
     /// The batch of [`Session::step`], `[n_slots]`.
     segments: Vec<Segment>,
+    /// The rows of [`Session::verify`], `[n_batch]`.
+    drafted: Vec<u32>,
     /// The row that holds the logits of the last output.
     last_output: usize,
 }
@@ -59,7 +62,8 @@ impl<'a> Session<'a> {
         let (n_ctx, ropes) = (plan.options.n_ctx, &plan.model.ropes);
         let frequencies = ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
         let segments = Vec::with_capacity(plan.options.n_slots);
-        let mut session = Self { plan, memory, frequencies, segments, last_output: 0 };
+        let drafted = Vec::with_capacity(plan.options.batch_rows(plan.model));
+        let mut session = Self { plan, memory, frequencies, segments, drafted, last_output: 0 };
         (0..session.n_slots()).for_each(|slot| session.reset_slot(slot));
         session
     }
@@ -183,7 +187,7 @@ impl<'a> Session<'a> {
         Ok(self.logits())
     }
 
-    /// The logits of the last output, `[n_vocab]`.
+    /// The logits of the last row that went through the head, `[n_vocab]`.
     pub fn logits(&self) -> &[f32] {
         self.memory.logits.rows().row(self.last_output)
     }

@@ -20,6 +20,8 @@ pub struct SessionOptions {
     /// Copies of the states of recurrent layers and convolutions that are kept behind earlier texts. Without them, such
     /// a model can go back in its context only to position 0.
     pub n_snapshots: usize,
+    /// Whether every slot has room for a copy of such states before a draft ([`Session::verify`]).
+    pub has_checkpoints: bool,
     /// Tokens that go through the layers together in prefill; speed grows with the batch up to a few hundred tokens. An
     /// encoder's batch is its whole context, whatever stands here.
     pub n_batch: usize,
@@ -39,6 +41,7 @@ impl Default for SessionOptions {
             n_slots: 1,
             n_spare_pages: 0,
             n_snapshots: 0,
+            has_checkpoints: false,
             n_batch: 512,
             n_outputs: 1,
             kv_type: KvType::F16,
@@ -59,7 +62,8 @@ impl SessionOptions {
     pub(super) fn sizes(&self, model: &Model<'_>) -> Sizes {
         let Self { n_ctx, n_slots, kv_type, .. } = *self;
         let (n_batch, pages) = (self.batch_rows(model), self.page_sizes(model));
-        let n_states = n_slots.saturating_add(pages.n_snapshots);
+        let n_checkpoints = if pages.has_checkpoints { n_slots } else { 0 };
+        let n_states = n_slots + pages.n_snapshots + n_checkpoints;
         Sizes { n_ctx, n_batch, kv_type, n_pages: pages.n_pages, n_slots, n_states }
     }
 
@@ -76,7 +80,8 @@ impl SessionOptions {
             }
         }
         let n_snapshots = if has_states { n_snapshots } else { 0 };
-        PageSizes { n_ctx, n_slots, n_snapshots, has_states, n_pages, window }
+        let has_checkpoints = has_states && self.has_checkpoints;
+        PageSizes { n_ctx, n_slots, n_snapshots, has_checkpoints, has_states, n_pages, window }
     }
 }
 
@@ -96,8 +101,9 @@ impl<'m> SessionPlan<'m> {
     /// # Errors
     /// [`SessionError::Size`], [`SessionError::Positions`], [`SessionError::KvType`].
     pub fn new(model: &'m Model<'m>, kernels: &'static Kernels, options: SessionOptions) -> Result<Self, SessionError> {
-        let SessionOptions { n_ctx, n_slots, n_spare_pages, n_snapshots, n_batch, n_outputs, kv_type, n_workers } =
-            options;
+        let SessionOptions {
+            n_ctx, n_slots, n_spare_pages, n_snapshots, n_batch, n_outputs, kv_type, n_workers, ..
+        } = options;
         if [n_ctx, n_slots, n_batch, n_outputs, n_workers].contains(&0) {
             return Err(SessionError::Size);
         }

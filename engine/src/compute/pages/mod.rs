@@ -27,8 +27,10 @@ pub(crate) struct PageSizes {
     pub n_ctx: usize,
     /// Number of slots.
     pub n_slots: usize,
-    /// Number of copies of states that can be kept.
+    /// Number of copies of states that can be kept behind full pages.
     pub n_snapshots: usize,
+    /// Whether every slot has a place for a copy of its states before a draft.
+    pub has_checkpoints: bool,
     /// Whether there are states that belong to the last position only.
     pub has_states: bool,
     /// Pages of each group; 0 in a group without blocks.
@@ -64,11 +66,15 @@ struct Slot<'a> {
     /// Number of tokens that are known: all, unless the session was given hidden states.
     n_known: usize,
     position: usize,
+    /// The position whose states are kept for a draft that may be rejected.
+    checkpoint: Option<usize>,
 }
 
 /// The pages of a session.
 pub(crate) struct Pages<'a> {
     has_states: bool,
+    /// The snapshot that is the checkpoint of the first slot, if slots have checkpoints.
+    first_checkpoint: Option<usize>,
     store: Store<'a>,
     slots: Vec<Slot<'a>>,
 }
@@ -86,10 +92,17 @@ impl<'a> Pages<'a> {
             tokens: arena.take(sizes.n_ctx),
             n_known: 0,
             position: 0,
+            checkpoint: None,
         };
         let slots = (0..sizes.n_slots).map(&mut slot).collect();
         let store = Store::carve(arena, groups, n_nodes, sizes.n_snapshots);
-        Self { has_states: sizes.has_states, store, slots }
+        let first_checkpoint = sizes.has_checkpoints.then_some(sizes.n_snapshots);
+        Self { has_states: sizes.has_states, first_checkpoint, store, slots }
+    }
+
+    /// Whether there are states that belong to the last position only.
+    pub(crate) fn has_states(&self) -> bool {
+        self.has_states
     }
 
     /// Number of tokens in a slot's context.
@@ -192,14 +205,23 @@ impl<'a> Pages<'a> {
         }
     }
 
+    /// Keeps the states of a slot until the next checkpoint, so that [`Pages::truncate`] can go back to this position.
+    pub(crate) fn keep_checkpoint(&mut self, slot: usize, mover: Mover<'_>) {
+        if let Some(first) = self.first_checkpoint {
+            self.slots[slot].checkpoint = Some(self.slots[slot].position);
+            mover(Move::Save { slot, snapshot: first + slot });
+        }
+    }
+
     /// Goes back to position `n` of a slot, or to the last position before it whose states and pages are still there.
     /// Returns the position.
     pub(crate) fn truncate(&mut self, slot: usize, n: usize, mover: Mover<'_>) -> usize {
         let n = n.min(self.position(slot));
-        let Slot { path, .. } = &self.slots[slot];
+        let Slot { path, checkpoint, .. } = &self.slots[slot];
         let can_go = |&n: &usize| self.can_go_to(slot, n, path, usize::MAX);
         let page_ends = || (0..n.div_ceil(PAGE)).rev().map(|chunk| chunk * PAGE);
-        let n = Some(n).filter(can_go).or_else(|| page_ends().find(can_go)).unwrap_or(0);
+        let earlier = || page_ends().find(can_go).max(checkpoint.filter(|at| *at <= n).filter(can_go));
+        let n = Some(n).filter(can_go).or_else(earlier).unwrap_or(0);
         self.go_to(slot, n, mover);
         n
     }
@@ -247,14 +269,15 @@ impl<'a> Pages<'a> {
             let is_kept = |chunk| node(chunk).is_some_and(|node| node.pages[group] != NONE);
             !pages.is_used() || seen.all(|chunk| is_held(chunk) || is_kept(chunk))
         });
+        let is_checkpoint = at.checkpoint == Some(n) && n_own == usize::MAX;
         let has_state = || n.is_multiple_of(PAGE) && node(n / PAGE - 1).is_some_and(|node| node.snapshot != NONE);
-        n == 0 || has_pages && (!self.has_states || n == at.position || has_state())
+        n == 0 || has_pages && (!self.has_states || n == at.position || is_checkpoint || has_state())
     }
 
     /// Continues a slot at position `n`, which [`Pages::can_go_to`] allowed for the slot's path.
     fn go_to(&mut self, slot: usize, n: usize, mover: Mover<'_>) {
-        let Self { store, slots, has_states } = self;
-        let Slot { tables, path, n_known, position, .. } = &mut slots[slot];
+        let Self { store, slots, has_states, first_checkpoint } = self;
+        let Slot { tables, path, n_known, position, checkpoint, .. } = &mut slots[slot];
         for (group, table) in tables.iter_mut().enumerate() {
             let seen = store.groups[group].seen(n);
             if !store.groups[group].is_used() {
@@ -278,14 +301,16 @@ impl<'a> Pages<'a> {
             path.pop().into_iter().for_each(|node| store.leave(node));
         }
         if *has_states && (n != *position || n == 0) {
-            mover(match path.last() {
-                Some(&node) if n > 0 => {
+            mover(match (path.last(), *first_checkpoint) {
+                (_, Some(first)) if *checkpoint == Some(n) => Move::Load { snapshot: first + slot, slot },
+                (Some(&node), _) if n > 0 => {
                     store.use_snapshot(node);
                     Move::Load { snapshot: store.node(node).snapshot as usize, slot }
                 }
                 _ => Move::Clear { slot },
             });
         }
+        *checkpoint = checkpoint.filter(|&checkpoint| checkpoint <= n);
         (*position, *n_known) = (n, n.min(*n_known));
     }
 
@@ -298,7 +323,7 @@ impl<'a> Pages<'a> {
             }
             new.path.clone_from(&old.path);
             new.tokens[..old.n_known].copy_from_slice(&old.tokens[..old.n_known]);
-            (new.n_known, new.position) = (old.n_known, old.position);
+            (new.n_known, new.position, new.checkpoint) = (old.n_known, old.position, None);
         }
     }
 }
