@@ -73,7 +73,7 @@ pub fn model_build(bytes: &[u8]) -> bool {
         Ok(model) => {
             let _ = (model.bytes_per_token(), model.quantization(), model.facts());
             let plans = [KvType::F32, KvType::F16, KvType::Q8_0].map(|kv_type| {
-                let options = SessionOptions { kv_type, ..SessionOptions::default() };
+                let options = SessionOptions { kv_type, ..Default::default() };
                 SessionPlan::new(&model, Kernels::select(Features::NONE), options)
             });
             plans.iter().any(Result::is_ok)
@@ -138,7 +138,7 @@ pub fn forward_step(bytes: &[u8]) -> bool {
     let Ok(model) = Model::new(&gguf) else { return false };
     let mut expected: Option<Vec<f32>> = None;
     for kernels in tables() {
-        let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 5, kv_type: KvType::F16, n_workers: 1 , ..SessionOptions::default() };
+        let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 5, n_workers: 1 , ..Default::default() };
         let Ok(plan) = SessionPlan::new(&model, kernels, options) else { return false };
         if plan.required_bytes() > MAX_ARENA_BYTES {
             return false;

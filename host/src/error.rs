@@ -61,6 +61,12 @@ pub(crate) enum Error {
         limit: ContextLimit,
     },
     EmptyPrompt,
+    /// A drafting model whose vocabulary differs, from token `id` on.
+    Draft {
+        id: u32,
+        model: String,
+        draft: String,
+    },
     NotUtf8 {
         path: PathBuf,
         offset: usize,
@@ -183,6 +189,10 @@ impl fmt::Display for Error {
                 "the session needs {} and {} are free; {fits}",
                 crate::output::mib(*required),
                 crate::output::mib(*available)
+            ),
+            Self::Draft { id, model, draft } => write!(
+                f,
+                "--draft: another vocabulary: token {id} is {model:?} in the model and {draft:?} in the draft model"
             ),
             Self::PromptTooLong { n_tokens, n_ctx, limit } => {
                 write!(f, "the prompt is {n_tokens} tokens and ")?;

@@ -13,6 +13,8 @@ use nanocamelid_kernels::KvType;
 pub(crate) const DEFAULT_CTX: usize = 4096;
 /// Contexts are made in steps of this: the cache is kept in chunks of as many positions.
 const STEP: usize = 128;
+/// Memory for copies of recurrent states; if it holds fewer than two, two.
+const SNAPSHOT_BYTES: usize = 64 << 20;
 /// Room for an answer that may be as long as it likes; what it needs beyond is made as it comes.
 const ANSWER_ROOM: usize = 1024;
 
@@ -37,12 +39,23 @@ pub(crate) struct Fitting<'a> {
     settings: Settings,
     /// Bytes of the model's file, but for tables of which a token reads a row at most.
     weights: u64,
+    /// Copies of states that sessions keep.
+    n_snapshots: usize,
 }
 
 impl<'a> Fitting<'a> {
     /// Of that model, run with these settings.
     pub(crate) fn new(file: &ModelFile, model: &'a Model<'a>, settings: &Settings) -> Self {
-        Self { model, settings: settings.clone(), weights: weights(file.n_bytes(), model) }
+        Self { model, settings: settings.clone(), weights: weights(file.n_bytes(), model), n_snapshots: 0 }
+    }
+
+    /// Sessions keep copies of recurrent states, so that a conversation goes on after its end has changed.
+    pub(crate) fn keeping_snapshots(self) -> Self {
+        let n_snapshots = match self.model.state_bytes() {
+            0 => 0,
+            n_bytes => (SNAPSHOT_BYTES / n_bytes).clamp(2, 16),
+        };
+        Self { n_snapshots, ..self }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -163,7 +176,7 @@ impl<'a> Fitting<'a> {
     }
 
     fn sized(&self, n_ctx: usize, kv_type: KvType) -> Result<SessionPlan<'a>, nanocamelid_engine::SessionError> {
-        let options = SessionOptions { kv_type, ..self.settings.session_options(n_ctx) };
+        let options = SessionOptions { kv_type, n_snapshots: self.n_snapshots, ..self.settings.session_options(n_ctx) };
         SessionPlan::new(self.model, self.settings.kernels, options)
     }
 

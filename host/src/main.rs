@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod commands;
 mod demo;
+mod draft;
 mod error;
 mod file_kind;
 mod fitting;

@@ -47,9 +47,19 @@ impl<'a> OwnedSession<'a> {
         self.session.reset();
     }
 
-    /// As [`Session::truncate`].
-    pub(crate) fn truncate(&mut self, n: usize) -> usize {
-        self.session.truncate(n)
+    /// As [`Session::resume`], for the first slot.
+    pub(crate) fn resume(&mut self, tokens: &[u32]) -> usize {
+        self.session.resume(0, tokens)
+    }
+
+    /// As [`Session::verify`], for the first slot.
+    pub(crate) fn verify(
+        &mut self,
+        executor: &dyn Executor,
+        tokens: (&[u32], &[u32]),
+        choose: &mut dyn FnMut(&[f32]) -> Option<u32>,
+    ) -> Result<usize, SessionError> {
+        self.session.verify(executor, 0, tokens, choose)
     }
 
     /// As [`Session::prefill`].

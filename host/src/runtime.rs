@@ -1,5 +1,6 @@
 //! A session and the workers that compute it: prompts in, tokens out, with the times that commands report.
 
+use crate::draft::Drafter;
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
 use crate::owned_session::OwnedSession;
@@ -14,12 +15,15 @@ const FIRST_PACED_BATCH: usize = 32;
 /// Receives the text of an answer piece by piece.
 pub(crate) type Emit<'e> = dyn FnMut(&str) -> Result<(), Error> + 'e;
 
-/// A session, the workers that compute it, and the tokens whose keys and values it holds.
+/// A session, the workers that compute it, and its context.
 pub(crate) struct Runtime<'a> {
     session: OwnedSession<'a>,
     fitting: Fitting<'a>,
     pool: &'a Pool,
-    cached: Vec<u32>,
+    /// The tokens of the context. Behind a rejected draft, a model with recurrent states may have to compute the last of
+    /// them again.
+    context: Vec<u32>,
+    drafter: Option<Drafter<'a>>,
     trace: Option<Trace>,
     /// Whether the context has grown since `take_growth` was last called.
     has_grown: bool,
@@ -49,17 +53,20 @@ pub(crate) struct Generated {
     pub(crate) ids: Vec<u32>,
     pub(crate) text: String,
     pub(crate) finish: Finish,
-    /// Forward passes in `time`: one for every token, except a last token that does not fit in the context.
-    pub(crate) n_forwards: usize,
+    /// Tokens computed in `time`: all of the answer, except a last token that does not fit in the context.
+    pub(crate) n_computed: usize,
+    /// Tokens drafted, and those of them that the answer has.
+    pub(crate) n_drafted: usize,
+    pub(crate) n_accepted: usize,
     pub(crate) time: Duration,
     /// Time at which the first token was ready.
     pub(crate) first_token: Option<Instant>,
 }
 
 impl Generated {
-    /// Tokens per second: forward passes divided by their time, sampling and printing included.
+    /// Tokens per second: computed tokens divided by their time, sampling and printing included.
     pub(crate) fn tokens_per_sec(&self) -> f64 {
-        self.n_forwards as f64 / self.time.as_secs_f64()
+        self.n_computed as f64 / self.time.as_secs_f64()
     }
 }
 
@@ -73,7 +80,12 @@ impl<'a> Runtime<'a> {
         let plan = fitting.plan(need)?;
         let session = OwnedSession::new(plan)?;
         let trace = settings.trace.then(Trace::default);
-        Ok(Self { session, pool, cached: Vec::new(), trace, has_grown: false, fitting })
+        Ok(Self { session, pool, context: Vec::new(), drafter: None, trace, has_grown: false, fitting })
+    }
+
+    /// Drafts answers from now on, or no longer.
+    pub(crate) fn draft_with(&mut self, drafter: Option<Drafter<'a>>) {
+        self.drafter = drafter;
     }
 
     /// Makes room for at least `n_tokens`, and for more where possible: a longer session takes over the tokens of this
@@ -89,11 +101,8 @@ impl<'a> Runtime<'a> {
         let is_kept = larger.adopt(&self.session);
         self.session = larger;
         self.has_grown = true;
-        let cached = std::mem::take(&mut self.cached);
-        if is_kept {
-            self.cached = cached;
-        } else if !cached.is_empty() {
-            self.forward(&cached)?;
+        if !is_kept && !self.context.is_empty() {
+            self.session.prefill(self.pool, &self.context)?;
         }
         Ok(true)
     }
@@ -131,10 +140,10 @@ impl<'a> Runtime<'a> {
     /// Forgets all tokens.
     pub(crate) fn reset(&mut self) {
         self.session.reset();
-        self.cached.clear();
+        self.context.clear();
     }
 
-    /// Makes `tokens` the context, which grows if necessary. The part that the cache already holds is kept: splitting a
+    /// Makes `tokens` the context, which grows if necessary. The beginning that the session holds is kept: splitting a
     /// prompt never moves a bit, so the result is that of a fresh session. `progress` receives the number of tokens
     /// done and of all tokens; if it returns false, the rest is not computed and there are no logits. With a `pace`,
     /// each batch takes about that time.
@@ -154,10 +163,9 @@ impl<'a> Runtime<'a> {
             return Err(self.fitting.too_long(tokens.len(), self.n_ctx()));
         }
         let started = Instant::now();
-        let common = self.cached.iter().zip(tokens).take_while(|(a, b)| a == b).count();
-        // At least one token is computed, because its logits are wanted.
-        let n_reused = self.session.truncate(common.min(tokens.len() - 1));
-        self.cached.truncate(n_reused);
+        let n_reused = self.session.resume(tokens);
+        self.context.clear();
+        self.context.extend_from_slice(&tokens[..n_reused]);
         let most = self.session.n_batch();
         let mut n_batch = pace.map_or(most, |_| most.min(FIRST_PACED_BATCH));
         let mut rest = &tokens[n_reused..];
@@ -170,7 +178,7 @@ impl<'a> Runtime<'a> {
                 n_batch = (fitting as usize).max(FIRST_PACED_BATCH).min(most);
             }
             rest = others;
-            if !progress(self.cached.len(), tokens.len()) {
+            if !progress(self.context.len(), tokens.len()) {
                 break;
             }
         }
@@ -189,14 +197,12 @@ impl<'a> Runtime<'a> {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Generated, Error> {
         let started = Instant::now();
-        let (mut ids, mut n_forwards) = (Vec::new(), 0);
+        let before = self.drafts();
+        let (mut ids, mut n_computed) = (Vec::new(), 0);
         let (mut text, mut ready) = (String::new(), String::new());
         let mut first_token = None;
+        let mut step = sample(generator, self.session.logits(), &mut ready, interrupted)?;
         let finish = loop {
-            let step = match generator.finish() {
-                None if interrupted() => generator.end(Finish::Interrupted, &mut ready),
-                _ => generator.next(self.session.logits(), &mut ready)?,
-            };
             if matches!(step, Step::Token(_) | Step::End(Finish::Stop)) {
                 first_token.get_or_insert_with(Instant::now);
             }
@@ -206,16 +212,61 @@ impl<'a> Runtime<'a> {
                 Step::End(finish) => break finish,
             };
             ids.push(token);
-            let is_full = self.session.position() == self.n_ctx();
+            let is_full = self.context.len() == self.n_ctx();
             // An answer that has ended needs no further room and is not cut off.
             if is_full && (generator.finish().is_some() || !self.grow(self.n_ctx() + 1)?) {
-                generator.end(Finish::Context, &mut ready);
-            } else {
-                self.forward(&[token])?;
-                n_forwards += 1;
+                step = generator.end(Finish::Context, &mut ready);
+                continue;
             }
+            let mut choose = |logits: &[f32]| sample(generator, logits, &mut ready, interrupted);
+            let n_accepted;
+            (n_accepted, step) = self.go_on(token, &mut choose)?;
+            ids.extend_from_slice(&self.context[self.context.len() - n_accepted..]);
+            n_computed += 1 + n_accepted;
         };
-        Ok(Generated { ids, text, finish, n_forwards, time: started.elapsed(), first_token })
+        let drafts = self.drafts();
+        let (n_drafted, n_accepted) = (drafts.0 - before.0, drafts.1 - before.1);
+        Ok(Generated { ids, text, finish, n_computed, n_drafted, n_accepted, time: started.elapsed(), first_token })
+    }
+
+    /// Computes a token behind the context, and with it a draft where there is one. `choose` samples behind each token
+    /// that the answer has. Returns the number of drafted tokens among these, and the step behind the last.
+    fn go_on(
+        &mut self,
+        token: u32,
+        choose: &mut dyn FnMut(&[f32]) -> Result<Step, Error>,
+    ) -> Result<(usize, Step), Error> {
+        let room = self.n_ctx() - self.context.len() - 1;
+        let started = Instant::now();
+        self.context.push(token);
+        let drafted = match &mut self.drafter {
+            Some(drafter) => drafter.draft(&self.context, room)?,
+            None => Vec::new(),
+        };
+        let (mut step, mut n_accepted) = (Ok(Step::End(Finish::Interrupted)), 0);
+        if drafted.is_empty() && self.session.position() + 1 == self.context.len() {
+            self.context.pop();
+            step = choose(self.forward(&[token])?);
+        } else {
+            let mut choose = |logits: &[f32]| {
+                step = choose(logits);
+                match step {
+                    Ok(Step::Token(token)) => Some(token),
+                    _ => None,
+                }
+            };
+            n_accepted = self.session.verify(self.pool, (&self.context, &drafted), &mut choose)?;
+            self.context.extend_from_slice(&drafted[..n_accepted]);
+        }
+        if let Some(drafter) = &mut self.drafter {
+            drafter.learn(drafted.len(), n_accepted, started.elapsed());
+        }
+        Ok((n_accepted, step?))
+    }
+
+    /// Tokens drafted and accepted so far.
+    fn drafts(&self) -> (usize, usize) {
+        self.drafter.as_ref().map_or((0, 0), |drafter| (drafter.n_drafted, drafter.n_accepted))
     }
 
     /// Most tokens of one batch.
@@ -229,7 +280,7 @@ impl<'a> Runtime<'a> {
     /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     pub(crate) fn forward_each(&mut self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), Error> {
         self.session.prefill_each(self.pool, tokens, each)?;
-        self.cached.extend_from_slice(tokens);
+        self.context.extend_from_slice(tokens);
         Ok(())
     }
 
@@ -243,7 +294,7 @@ impl<'a> Runtime<'a> {
         observer: &mut dyn FnMut(nanocamelid_engine::session::Probe<'_>),
     ) -> Result<(), Error> {
         self.session.prefill_observed(self.pool, tokens, observer)?;
-        self.cached.extend_from_slice(tokens);
+        self.context.extend_from_slice(tokens);
         Ok(())
     }
 
@@ -260,8 +311,21 @@ impl<'a> Runtime<'a> {
                 self.session.prefill_observed(self.pool, tokens, &mut |probe| trace.mark(probe.stage))?
             }
         };
-        self.cached.extend_from_slice(tokens);
+        self.context.extend_from_slice(tokens);
         Ok(self.session.logits())
+    }
+}
+
+/// The next step of an answer, unless it is interrupted.
+fn sample(
+    generator: &mut Generator<'_>,
+    logits: &[f32],
+    ready: &mut String,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<Step, Error> {
+    match generator.finish() {
+        None if interrupted() => Ok(generator.end(Finish::Interrupted, ready)),
+        _ => Ok(generator.next(logits, ready)?),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The settings of a session from flags and environment, checked before a model is opened.
 
 use crate::cli::{Invocation, table};
+use crate::draft::{Draft, MAX_DRAFT};
 use crate::error::Error;
 use crate::machine::{cpu, cpu_list, features, workers};
 use crate::output;
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) workers: workers::Workers,
     /// Whether the model is audited before use.
     pub(crate) expect: Option<&'static Profile>,
+    pub(crate) draft: Draft,
     pub(crate) trace: bool,
     pub(crate) verbose: bool,
 }
@@ -74,6 +76,7 @@ impl Settings {
             features,
             workers: workers::choose(&cpu, &asked),
             expect,
+            draft: Draft::new(invocation.get(&table::DRAFT)),
             trace: invocation.has(&table::TRACE),
             verbose: invocation.has(&table::VERBOSE),
         })
@@ -94,7 +97,18 @@ impl Settings {
 
     /// A session of that length.
     pub(crate) fn session_options(&self, n_ctx: usize) -> SessionOptions {
-        let Self { n_batch, n_outputs, kv_type, .. } = *self;
-        SessionOptions { n_ctx, n_batch, n_outputs, kv_type, n_workers: self.n_workers(), ..SessionOptions::default() }
+        let Self { n_batch, kv_type, .. } = *self;
+        let has_checkpoints = self.draft != Draft::Off;
+        // The rows of a draft go through the head in one pass.
+        let n_outputs = if has_checkpoints { self.n_outputs.max(1 + MAX_DRAFT) } else { self.n_outputs };
+        SessionOptions {
+            n_ctx,
+            n_batch,
+            n_outputs,
+            kv_type,
+            n_workers: self.n_workers(),
+            has_checkpoints,
+            ..Default::default()
+        }
     }
 }

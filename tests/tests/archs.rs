@@ -13,7 +13,7 @@ fn bound(name: &str) -> f32 {
 }
 
 fn options(n_batch: usize) -> SessionOptions {
-    SessionOptions { n_ctx: 96, n_batch, n_outputs: 3, kv_type: KvType::F32, n_workers: 4, ..SessionOptions::default() }
+    SessionOptions { n_ctx: 96, n_batch, n_outputs: 3, kv_type: KvType::F32, n_workers: 4, ..Default::default() }
 }
 
 /// Logits at every position, computed with this batch size.

@@ -25,14 +25,7 @@ fn logits(file: &GgufWriter) -> Vec<f32> {
     let bytes = file.finish().bytes;
     let gguf = Gguf::parse(&bytes).unwrap();
     let model = Model::new(&gguf).unwrap_or_else(|error| panic!("{error}"));
-    let options = SessionOptions {
-        n_ctx: 32,
-        n_batch: 9,
-        n_outputs: 1,
-        kv_type: KvType::F32,
-        n_workers: 1,
-        ..SessionOptions::default()
-    };
+    let options = SessionOptions { n_ctx: 32, n_batch: 9, kv_type: KvType::F32, ..Default::default() };
     let plan = SessionPlan::new(&model, Kernels::select(detect()), options).unwrap();
     let mut arena = vec![0; plan.required_bytes()];
     let mut session = plan.start(&mut arena).unwrap();

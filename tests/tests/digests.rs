@@ -2,7 +2,7 @@
 //! table. FNV-1a 64 over the little-endian f32 logits of all positions, as `nanocamelid logits --digest` prints it.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType};
+use nanocamelid_kernels::Kernels;
 use nanocamelid_tests::tables::tables_to_repeat;
 use nanocamelid_tests::{Fixture, fixtures, fnv1a};
 
@@ -85,14 +85,7 @@ const RECORDED: &[(&str, &str)] = &[
 fn digest(fixture: &Fixture, kernels: &'static Kernels) -> String {
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
-    let options = SessionOptions {
-        n_ctx: 64,
-        n_batch: 64,
-        n_outputs: 1,
-        kv_type: KvType::F16,
-        n_workers: 1,
-        ..SessionOptions::default()
-    };
+    let options = SessionOptions { n_ctx: 64, n_batch: 64, ..Default::default() };
     let plan = SessionPlan::new(&model, kernels, options).unwrap();
     let mut arena = vec![0u8; plan.required_bytes()];
     let mut session = plan.start(&mut arena).unwrap();

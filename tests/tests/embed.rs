@@ -50,7 +50,7 @@ fn recorded() -> Vec<Embedded> {
 }
 
 fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
-    SessionOptions { n_ctx, n_batch, n_outputs: 1, kv_type: KvType::F32, n_workers: 4, ..SessionOptions::default() }
+    SessionOptions { n_ctx, n_batch, kv_type: KvType::F32, n_workers: 4, ..Default::default() }
 }
 
 /// The embedding of a text; the model's own pooling where none is given.

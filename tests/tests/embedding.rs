@@ -13,7 +13,7 @@ use nanocamelid_engine::chat::StopMatcher;
 use nanocamelid_engine::{
     Executor, Generator, Gguf, Model, Phase, Sampler, SamplerParams, SessionOptions, SessionPlan, Step, Tokenizer,
 };
-use nanocamelid_kernels::{Features, Kernels, KvType};
+use nanocamelid_kernels::{Features, Kernels};
 
 /// Continues `prompt` by at most `n_predict` tokens, and hands the text to `put` as it comes.
 fn answer(
@@ -35,14 +35,7 @@ fn answer(
 
     let kernels = Kernels::select(features); // a table of functions, chosen once
     let n_workers = cores.n_workers(Phase::Prefill);
-    let options = SessionOptions {
-        n_ctx: 64,
-        n_batch: 16,
-        n_outputs: 1,
-        kv_type: KvType::F16,
-        n_workers,
-        ..SessionOptions::default()
-    };
+    let options = SessionOptions { n_ctx: 64, n_batch: 16, n_workers, ..Default::default() };
     let plan = SessionPlan::new(&model, kernels, options).expect("a context that the model allows");
     let arena = &mut arena[..plan.required_bytes()]; // exact: one byte less is refused
     let mut session = plan.start(arena).expect("an arena of the planned size");

@@ -20,14 +20,7 @@ fn nothing_allocates_between_tokens() {
             for kernels in Kernels::all(detect()) {
                 let gguf = Gguf::parse(&f.gguf).unwrap();
                 let model = Model::new(&gguf).unwrap();
-                let options = SessionOptions {
-                    n_ctx: 256,
-                    n_batch: 16,
-                    n_outputs: 5,
-                    kv_type: KvType::F16,
-                    n_workers: 1,
-                    ..SessionOptions::default()
-                };
+                let options = SessionOptions { n_ctx: 256, n_batch: 16, n_outputs: 5, ..Default::default() };
                 let plan = SessionPlan::new(&model, kernels, options).unwrap();
                 let mut arena = vec![0u8; plan.required_bytes()];
                 let mut session = plan.start(&mut arena).unwrap();
@@ -78,14 +71,7 @@ fn nothing_allocates_while_a_text_is_embedded() {
         let bytes = std::fs::read(fixture(&format!("embed/{name}.gguf"))).unwrap();
         let gguf = Gguf::parse(&bytes).unwrap();
         let model = Model::new(&gguf).unwrap();
-        let options = SessionOptions {
-            n_ctx: 64,
-            n_batch: 16,
-            n_outputs: 1,
-            kv_type: KvType::F32,
-            n_workers: 1,
-            ..SessionOptions::default()
-        };
+        let options = SessionOptions { n_ctx: 64, n_batch: 16, kv_type: KvType::F32, ..Default::default() };
         let plan = SessionPlan::new(&model, Kernels::select(detect()), options).unwrap();
         let mut arena = vec![0u8; plan.required_bytes()];
         let mut session = plan.start(&mut arena).unwrap();

@@ -9,8 +9,7 @@ use nanocamelid_tests::{Fixture, fixture, fixtures, read_f32};
 fn logits(fixture: &Fixture, kernels: &'static Kernels, kv_type: KvType) -> Vec<f32> {
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap_or_else(|e| panic!("{}: {e}", fixture.name));
-    let options =
-        SessionOptions { n_ctx: 64, n_batch: 64, n_outputs: 1, kv_type, n_workers: 1, ..SessionOptions::default() };
+    let options = SessionOptions { n_ctx: 64, n_batch: 64, kv_type, ..Default::default() };
     let plan = SessionPlan::new(&model, kernels, options).unwrap();
     let mut arena = vec![0u8; plan.required_bytes()];
     let mut session = plan.start(&mut arena).unwrap();

@@ -14,7 +14,7 @@ fn kernels() -> &'static Kernels {
 }
 
 fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
-    SessionOptions { n_ctx, n_batch, n_outputs: 1, kv_type: KvType::F16, n_workers: 1, ..SessionOptions::default() }
+    SessionOptions { n_ctx, n_batch, ..Default::default() }
 }
 
 /// Runs `body` with an empty session of the file.

@@ -19,8 +19,7 @@ fn with_sessions(gguf: &[u8], contexts: [usize; 2], kv_type: KvType, body: impl 
     let model = Model::new(&gguf).unwrap();
     let kernels = Kernels::select(detect());
     let plans = contexts.map(|n_ctx| {
-        let options =
-            SessionOptions { n_ctx, n_batch: 64, n_outputs: 1, kv_type, n_workers: 1, ..SessionOptions::default() };
+        let options = SessionOptions { n_ctx, n_batch: 64, kv_type, ..Default::default() };
         SessionPlan::new(&model, kernels, options).unwrap()
     });
     let [mut first, mut second] = plans.each_ref().map(|plan| vec![0xFFu8; plan.required_bytes()]);

@@ -3,7 +3,7 @@
 
 use nanocamelid_engine::session::Part;
 use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType};
+use nanocamelid_kernels::Kernels;
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::{best, tables_to_repeat};
 use nanocamelid_tests::{Fixture, ScopedThreads, bits, fixtures, fnv1a, is_emulated};
@@ -15,7 +15,7 @@ const PAGE: usize = 128;
 const N_SLOTS: usize = 4;
 
 fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
-    SessionOptions { n_ctx, n_batch, n_slots: N_SLOTS, n_outputs: 3, n_workers: 2, ..SessionOptions::default() }
+    SessionOptions { n_ctx, n_batch, n_slots: N_SLOTS, n_outputs: 3, n_workers: 2, ..Default::default() }
 }
 
 /// Runs `body` with an empty session of the file.
@@ -112,7 +112,7 @@ fn shared_prefixes_and_snapshots_do_not_move_a_bit() {
     for fixture in subjects(kernels) {
         // Little memory: pages and snapshots are taken from old texts again and again.
         for (n_spare_pages, n_snapshots) in [(0, 0), (3, 2)] {
-            let options = SessionOptions { n_spare_pages, n_snapshots, kv_type: KvType::F16, ..options(400, 200) };
+            let options = SessionOptions { n_spare_pages, n_snapshots, ..options(400, 200) };
             let texts = texts(&fixture, &mut random, 6, 395);
             let expected: Vec<_> = texts.iter().map(|text| alone(&fixture.gguf, kernels, options, text)).collect();
             with_session(&fixture.gguf, kernels, options, |session| {
@@ -242,7 +242,7 @@ fn slots_cost_what_they_hold() {
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
     let bytes = |options| SessionPlan::new(&model, best(), options).unwrap().required_bytes();
-    let options = SessionOptions { n_ctx: 1024, n_batch: 8, ..SessionOptions::default() };
+    let options = SessionOptions { n_ctx: 1024, n_batch: 8, ..Default::default() };
     let [one, two] = [1, 2].map(|n_slots| bytes(SessionOptions { n_slots, ..options }));
     let kv = model.kv_bytes_per_token(options.kv_type) * 1024;
     // Beside keys and values a slot has the ids of its tokens, twice: its own, and those of its full pages.

@@ -101,6 +101,13 @@ pub(crate) static CTX: Flag<usize> = short(
 pub(crate) static BATCH: Flag<usize> =
     short('b', flag("--batch", count(1, 8192), "N", "prompt tokens computed at once (default 512)"));
 pub(crate) static KV: Flag<str> = flag("--kv", choice(KV_NAMES), "TYPE", "KV cache type: f32, f16 (default) or q8_0");
+pub(crate) static DRAFT: Flag<Path> = flag(
+    "--draft",
+    typed::PATH,
+    "HOW",
+    "guess tokens ahead and verify them together, which never changes the text: ngram (what followed these tokens \
+     earlier), auto (ngram while it pays), the GGUF file of a smaller model, or off (default)",
+);
 pub(crate) static TRACE: Flag<()> = switch("--trace", "print the time of each stage on stderr");
 
 pub(crate) static N_PREDICT: Flag<usize> = short(
@@ -202,5 +209,6 @@ pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1
 pub(crate) static EVERYWHERE: &[&FlagRow] = &[&HELP.row, &JSON.row, &DRY_RUN.row, &VERBOSE.row];
 pub(crate) static WORKERS: &[&FlagRow] = &[&THREADS.row, &THREADS_BATCH.row, &CORES.row, &KERNEL.row];
 pub(crate) static SESSION: &[&FlagRow] = &[&EXPECT.row, &CTX.row, &BATCH.row, &KV.row, &TRACE.row];
+pub(crate) static DRAFTS: &[&FlagRow] = &[&DRAFT.row];
 pub(crate) static SAMPLING: &[&FlagRow] =
     &[&N_PREDICT.row, &TEMP.row, &TOP_K.row, &TOP_P.row, &MIN_P.row, &REPEAT_PENALTY.row, &SEED.row, &STOP.row];

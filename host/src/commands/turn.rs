@@ -3,6 +3,7 @@
 use super::facts;
 use super::opening::Opening;
 use crate::cli::{Invocation, table};
+use crate::draft::{self, Drafter};
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
 use crate::loading::{Loaded, Parsed};
@@ -56,9 +57,14 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     // Loading counts as such, tokenizing does not.
     let started = Instant::now().checked_sub(load).unwrap_or(started);
     let pool = settings.start_workers()?;
+    let draft_file = settings.draft.open()?;
+    let draft_model = draft::parse(draft_file.as_ref(), &settings)?;
     let loaded = Loaded::new(&parsed, fitting, Need::new(tokens.len(), limit), &pool, started)?;
     facts::of_loading(&mut report, &loaded);
     let mut runtime = loaded.runtime;
+    draft::note_mixture(&parsed.model, &settings.draft);
+    let draft_model = draft_file.as_ref().zip(draft_model.as_ref());
+    runtime.draft_with(Drafter::new(&settings, &parsed.tokenizer, draft_model, &pool)?);
     let params = (plan.params)(&sampling, file.is_demo());
     let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
     let json = invocation.has(&table::JSON);
@@ -109,6 +115,8 @@ impl OneTurn {
         report.set("generation_sec", rounded(generated.time.as_secs_f64()));
         report.set("tokens_per_sec", rounded(generated.tokens_per_sec()));
         report.set("ttft_ms", ttft.map_or(json!(null), |s| rounded(s * 1e3)));
+        report.set("drafted_tokens", generated.n_drafted);
+        report.set("accepted_tokens", generated.n_accepted);
         report.set("finish_reason", generated.finish.name());
         report.set("text", generated.text.as_str());
     }

@@ -69,12 +69,9 @@ fn answer(cores: &cores::Cores, prompt: &str) {
     let mut generator = Generator::new(&tokenizer, sampler, StopMatcher::default(), N_PREDICT);
     let mut text = String::with_capacity(generator.text_bytes());
 
-    let options = SessionOptions {
-        n_ctx: N_CTX,
+    let options = SessionOptions { n_ctx: N_CTX,
         n_batch: N_BATCH,
-        n_outputs: 1,
-        kv_type: KvType::F16,
-        n_workers: cores::N_CORES, ..SessionOptions::default() };
+        n_workers: cores::N_CORES, ..Default::default() };
     let plan = SessionPlan::new(&model, kernels, options).unwrap_or_else(|error| panic!("the session: {error}"));
     let arena = arena::take(plan.required_bytes());
     let arena_bytes = arena.len();

@@ -14,6 +14,7 @@ use super::opening::Opening;
 use super::turn::{self, OneTurn};
 use crate::cli::table::{self, Command};
 use crate::cli::{Invocation, environment};
+use crate::draft::{self, Drafter};
 use crate::error::Error;
 use crate::fitting::{self, Fitting, Need};
 use crate::loading::{self, Loaded, Parsed};
@@ -56,7 +57,9 @@ struct Totals {
     prefill_sec: f64,
     generation_sec: f64,
     n_prefilled: usize,
-    n_forwards: usize,
+    n_computed: usize,
+    n_drafted: usize,
+    n_accepted: usize,
 }
 
 /// Why a model is let go.
@@ -72,8 +75,8 @@ pub(crate) static COMMAND: Command = Command {
     details: "Slash commands: /model [PATH], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
               /trim N, /save PATH, /clear, /help, /exit, /quit. Ctrl-C stops the answer, Ctrl-D leaves.",
     arguments: &[&table::MODEL_FILE],
-    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::SESSION, table::WORKERS],
-    keys: keys!(turn, "turns"),
+    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::DRAFTS, table::SESSION, table::WORKERS],
+    keys: keys!(turn, "drafted_tokens", "accepted_tokens", "turns"),
     run,
 };
 
@@ -94,11 +97,13 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         saved: Saved::default(),
         totals: Totals::default(),
     };
+    let draft_file = talk.settings.draft.open()?;
+    let draft_model = draft::parse(draft_file.as_ref(), &talk.settings)?;
     loop {
         let started = Instant::now();
         let settings = talk.settings.clone();
         let parsed = Parsed::new(&file, &settings)?;
-        let fitting = Fitting::new(&file, &parsed.model, &settings);
+        let fitting = Fitting::new(&file, &parsed.model, &settings).keeping_snapshots();
         let loaded = Loaded::new(&parsed, fitting, Need::default(), &pool, started)?;
         facts::of_parsed(&mut report, &parsed);
         facts::of_loading(&mut report, &loaded);
@@ -107,6 +112,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         talk.screen.banner(&file, &parsed, &loaded, &talk.settings);
         talk.note_system(&parsed);
         let mut runtime = loaded.runtime;
+        draft::note_mixture(&parsed.model, &settings.draft);
+        let draft_model = draft_file.as_ref().zip(draft_model.as_ref());
+        runtime.draft_with(Drafter::new(&settings, &parsed.tokenizer, draft_model, &pool)?);
         let next = talk.with(&file, &parsed, &mut runtime)?;
         report.set("context_limit", runtime.n_ctx());
         report.set("peak_rss_bytes", memory::peak_rss_bytes());
@@ -133,17 +141,21 @@ impl Totals {
         self.generated_tokens += turn.generated.ids.len();
         self.prefill_sec += turn.prefilled.time.as_secs_f64();
         self.generation_sec += turn.generated.time.as_secs_f64();
-        self.n_forwards += turn.generated.n_forwards;
+        self.n_computed += turn.generated.n_computed;
+        self.n_drafted += turn.generated.n_drafted;
+        self.n_accepted += turn.generated.n_accepted;
     }
 
     fn describe(&self, report: &mut Report) {
         report.set("turns", self.turns);
+        report.set("drafted_tokens", self.n_drafted);
+        report.set("accepted_tokens", self.n_accepted);
         report.set("prompt_tokens", self.prompt_tokens);
         report.set("generated_tokens", self.generated_tokens);
         report.set("prefill_sec", rounded(self.prefill_sec));
         report.set("generation_sec", rounded(self.generation_sec));
         report.set("prefill_tokens_per_sec", rounded(self.n_prefilled as f64 / self.prefill_sec));
-        report.set("tokens_per_sec", rounded(self.n_forwards as f64 / self.generation_sec));
+        report.set("tokens_per_sec", rounded(self.n_computed as f64 / self.generation_sec));
     }
 }
 
