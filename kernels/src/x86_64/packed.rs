@@ -16,6 +16,9 @@ const PANEL_BYTES: usize = 640 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
 pub(super) const MAX_ROWS: usize = 64;
 
+/// From this many tokens on packing pays if raw rows are multiplied with two tokens at a time.
+const MIN_PACKED_TOKENS: usize = 99;
+
 /// The product of raw rows with `T` tokens.
 type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as Int>::F; T];
 
@@ -77,6 +80,11 @@ pub(super) struct OfFormat<'f, I: Int> {
 
 impl<I: Int> RawProduct for OfFormat<'_, I> {
     #[inline(always)]
+    fn most_tokens(self) -> usize {
+        if self.format.two.is_some() { 2 } else { 1 }
+    }
+
+    #[inline(always)]
     fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
         match self.format.two {
             Some(two) if x.n_rows - token > 1 => matvec(self.proof, two, w, x, token, out),
@@ -88,6 +96,12 @@ impl<I: Int> RawProduct for OfFormat<'_, I> {
 impl<I: Int> Product for OfFormat<'_, I> {
     type Element = I::Bytes;
     const PANEL_ROWS: usize = I::ROWS;
+
+    #[inline(always)]
+    fn min_packed_tokens(self) -> usize {
+        // Where two tokens share a pass, packing costs as much as two more of them.
+        if self.format.two.is_some() { MIN_PACKED_TOKENS } else { 2 }
+    }
 
     #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {
