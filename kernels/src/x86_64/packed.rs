@@ -17,7 +17,7 @@ const PANEL_BYTES: usize = 640 << 10;
 pub(super) const MAX_ROWS: usize = 64;
 
 /// From this many tokens on packing pays if raw rows are multiplied with two tokens at a time.
-const MIN_PACKED_TOKENS: usize = 99;
+const MIN_PACKED_TOKENS: usize = 4;
 
 /// The product of raw rows with `T` tokens.
 type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as Int>::F; T];

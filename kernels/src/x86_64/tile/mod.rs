@@ -72,7 +72,9 @@ pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
     let n_panels = panels.elements.len() / panels.each;
     let lines = following.part(x.n_rows.div_ceil(T));
     for first_token in (0..x.n_rows).step_by(T) {
-        following.prefetch(i, lines);
+        if x.n_rows >= 16 {
+            following.prefetch(i, lines);
+        }
         let tokens = Tokens::<T>::new(x, first_token);
         let n_tokens = T.min(x.n_rows - first_token);
         for p in (0..n_panels).step_by(R) {
