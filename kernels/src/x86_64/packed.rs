@@ -11,8 +11,8 @@ use crate::matrix::Matrix;
 use crate::packed::{self, Blocking, Panels, Product, RawProduct};
 use crate::tiles::TileMut;
 
-/// Panels are to stay in a level-2 cache, except where rows are so long that a tile's do not.
-const PANEL_BYTES: usize = 640 << 10;
+/// Panels are to stay in a level-2 cache of 512 KB, except where rows are so long that a tile's do not.
+const PANEL_BYTES: usize = 384 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
 pub(super) const MAX_ROWS: usize = 64;
 
@@ -107,7 +107,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
     fn blocking(self, n_cols: usize) -> Blocking {
         let n_blocks = n_cols / self.format.block_len;
         let each_bytes = n_blocks * self.format.vectors * size_of::<I::Bytes>();
-        let n_panels = (PANEL_BYTES / each_bytes.max(1)).clamp(MIN_PANELS, MAX_ROWS / I::ROWS);
+        let n_panels = (PANEL_BYTES / each_bytes.max(1) / 2 * 2).clamp(MIN_PANELS, MAX_ROWS / I::ROWS);
         Blocking {
             band_rows: n_panels * I::ROWS,
             n_blocks,
