@@ -16,9 +16,6 @@ const PANEL_BYTES: usize = 384 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
 pub(super) const MAX_ROWS: usize = 64;
 
-/// From this many tokens on packing pays if raw rows are multiplied with two tokens at a time.
-const MIN_PACKED_TOKENS: usize = 4;
-
 /// The product of raw rows with `T` tokens.
 type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as Int>::F; T];
 
@@ -31,6 +28,8 @@ pub(super) struct Format<I: Int> {
     pub(super) block_len: usize,
     /// Vectors of a panel per block.
     pub(super) vectors: usize,
+    /// From this many tokens on packing pays.
+    pub(super) min_packed_tokens: usize,
     /// What the micro-kernels know.
     pub(super) weights: Weights,
     /// The products of panels with many tokens: [`Int::multiply`].
@@ -99,8 +98,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
 
     #[inline(always)]
     fn min_packed_tokens(self) -> usize {
-        // Where two tokens share a pass, packing costs as much as two more of them.
-        if self.format.two.is_some() { MIN_PACKED_TOKENS } else { 2 }
+        self.format.min_packed_tokens
     }
 
     #[inline(always)]
