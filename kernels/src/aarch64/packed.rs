@@ -18,7 +18,8 @@ use crate::packed::{self, Blocking, Panels, Product, RawProduct, scratch_bytes};
 use crate::tiles::TileMut;
 use bytemuck::{Pod, Zeroable};
 
-/// From this many tokens on packing pays.
+/// From this many tokens on packing pays if raw rows are unpacked in registers. To stage blocks costs as much as to pack
+/// them.
 const MIN_PACKED_TOKENS: usize = 4;
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
@@ -129,7 +130,10 @@ impl<P: WithDotprod> Product for OfFormat<'_, P> {
 
     #[inline(always)]
     fn min_packed_tokens(self) -> usize {
-        MIN_PACKED_TOKENS
+        match self.format.raw {
+            RawRows::InRegisters { .. } => MIN_PACKED_TOKENS,
+            RawRows::Staged(_) => 2,
+        }
     }
 
     #[inline(always)]
