@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! few tokens:
-//!     for each two tokens, or one                           raw rows: read once, as they lie in the file
+//!     for each band of rows                                 raw: as they lie in the file
+//!         for each two tokens, or one                       the band stays in the first cache
 //! many tokens:
 //!     for each band of rows
 //!         for each step of columns
@@ -20,8 +21,10 @@ use crate::matrix::Matrix;
 use crate::tiles::TileMut;
 use bytemuck::Pod;
 
-/// From this many tokens on packing pays.
-const MIN_PACKED_TOKENS: usize = 4;
+/// Bytes of raw rows that several passes of tokens share: about a first cache.
+const RAW_BYTES: usize = 24 << 10;
+/// Raw rows are multiplied in multiples of this; a multiple of what an instruction set takes at a time.
+const RAW_ROWS: usize = 16;
 
 /// Where scratch begins: at a cache line.
 const ALIGNMENT: usize = 64;
@@ -61,6 +64,8 @@ pub(crate) struct Panels<'a, P> {
 
 /// Products of one kind of weights with one kind of instructions. A value proves the instructions.
 pub(crate) trait RawProduct: Copy {
+    /// The most tokens that one call of [`RawProduct::multiply_raw`] multiplies.
+    fn most_tokens(self) -> usize;
     /// Multiplies all rows, as they lie in the file, with some tokens from `token` on: how many.
     fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize;
 }
@@ -71,6 +76,9 @@ pub(crate) trait Product: RawProduct {
     type Element: Pod;
     /// Rows of a panel.
     const PANEL_ROWS: usize;
+
+    /// From this many tokens on packing pays.
+    fn min_packed_tokens(self) -> usize;
 
     /// The blocking of rows of `n_cols` weights.
     fn blocking(self, n_cols: usize) -> Blocking;
@@ -98,7 +106,7 @@ pub(crate) fn matmul<P: Product>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    if x.n_rows < MIN_PACKED_TOKENS {
+    if x.n_rows < product.min_packed_tokens() {
         return matmul_raw(product, w, x, out);
     }
     let blocking = product.blocking(w.n_cols());
@@ -124,8 +132,17 @@ pub(crate) fn matmul<P: Product>(
 /// Every row against every token, all from the rows as they lie in the file.
 #[inline(always)]
 pub(crate) fn matmul_raw<P: RawProduct>(product: P, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>) {
-    let mut token = 0;
-    while token < x.n_rows {
-        token += product.multiply_raw(w, x, token, out);
+    let band_rows = if x.n_rows <= product.most_tokens() {
+        w.n_rows()
+    } else {
+        (RAW_BYTES / w.row_bytes() / RAW_ROWS).max(1) * RAW_ROWS
+    };
+    for first_row in (0..w.n_rows()).step_by(band_rows) {
+        let band = w.rows(first_row, band_rows.min(w.n_rows() - first_row));
+        let mut out = out.cols_mut(first_row, band.n_rows());
+        let mut token = 0;
+        while token < x.n_rows {
+            token += product.multiply_raw(&band, x, token, &mut out);
+        }
     }
 }

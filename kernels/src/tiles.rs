@@ -91,6 +91,17 @@ impl<'a, T> TileMut<'a, T> {
         Self { base, stride: n_cols, first_row: 0, first_col: 0, n_rows, n_cols, borrow: PhantomData }
     }
 
+    /// Columns `first .. first + n` of the tile, counted from the tile's own first column.
+    ///
+    /// # Panics
+    /// If there are not that many.
+    pub fn cols_mut(&mut self, first: usize, n: usize) -> TileMut<'_, T> {
+        assert!(first <= self.n_cols && n <= self.n_cols - first, "columns {first}+{n} of {}", self.n_cols);
+        // Within the tile, or at the end of its first row where there are none: nothing wraps.
+        let base = self.base.wrapping_add(first);
+        TileMut { base, first_col: self.first_col + first, n_cols: n, borrow: PhantomData, ..*self }
+    }
+
     /// First row, in the whole matrix's counting.
     pub fn first_row(&self) -> usize {
         self.first_row

@@ -7,7 +7,7 @@ use nanocamelid_kernels::{
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::{assert_same_bits, tables};
 
-const COUNTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33];
+const COUNTS: [usize; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33];
 
 /// Where a block's f16 scales lie.
 fn scales_at(weight_type: WeightType) -> &'static [usize] {
@@ -186,10 +186,26 @@ fn check_format(weight_type: WeightType) {
     }
 }
 
+/// Products of one random matrix with each of these numbers of tokens.
+fn check_large(weight_type: WeightType, n_rows: usize, n_cols: usize, n_tokens: &[usize]) {
+    let mut random = Random(99);
+    let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");
+    let bytes = weights(&mut random, weight_type, n_rows * row_bytes, Fill::Ordinary);
+    let w = Matrix::new(weight_type, &bytes, n_rows, n_cols).expect("a matrix");
+    for &n_tokens in n_tokens {
+        let x = Owned::new(&mut random, weight_type.activation(), n_tokens, n_cols, false);
+        let expected = product(&reference::TABLE, &w, &x.view());
+        for kernels in tables() {
+            assert_same_bits(&product(kernels, &w, &x.view()), &expected, || {
+                format!("{} {}, {n_tokens} tokens", kernels.name(), weight_type.name())
+            });
+        }
+    }
+}
+
 /// More rows, columns and tokens than any table packs together.
 #[test]
 fn products_beyond_what_is_packed_together() {
-    let mut random = Random(99);
     for (weight_type, n_cols) in [
         (WeightType::Q4_0, 2080),
         (WeightType::Q4_1, 1056),
@@ -201,17 +217,18 @@ fn products_beyond_what_is_packed_together() {
         (WeightType::Q2_0, 1088),
         (WeightType::NVFP4, 1088),
     ] {
-        let (n_rows, n_tokens) = (133, 37);
-        let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");
-        let bytes = weights(&mut random, weight_type, n_rows * row_bytes, Fill::Ordinary);
-        let w = Matrix::new(weight_type, &bytes, n_rows, n_cols).expect("a matrix");
-        let x = Owned::new(&mut random, weight_type.activation(), n_tokens, n_cols, false);
-        let expected = product(&reference::TABLE, &w, &x.view());
-        for kernels in tables() {
-            assert_same_bits(&product(kernels, &w, &x.view()), &expected, || {
-                format!("{} {}", kernels.name(), weight_type.name())
-            });
-        }
+        check_large(weight_type, 133, n_cols, &[37]);
+    }
+}
+
+/// More raw rows than stay in a first cache while few tokens pass; rows so long that few are packed together.
+#[test]
+fn products_of_few_tokens_with_many_rows() {
+    for weight_type in WeightType::ALL {
+        check_large(weight_type, 75, 2304, &[2, 3, 4, 5, 6, 7, 8]);
+    }
+    for weight_type in [WeightType::Q8_0, WeightType::Q6_K] {
+        check_large(weight_type, 53, 12800, &[2, 3, 4, 7, 8]);
     }
 }
 

@@ -33,6 +33,19 @@ fn a_panicking_iterator_leaves_the_queue_usable() {
 }
 
 #[test]
+fn columns_of_a_tile_are_a_tile() {
+    let mut out: Vec<f32> = (0..12).map(|i| i as f32).collect();
+    // Columns 2 and 3 of two rows of six.
+    let mut tile = TilesMut::new(&mut out, 2, 6, 2, 2).nth(1).expect("three tiles");
+    let mut cols = tile.cols_mut(1, 1);
+    assert_eq!((cols.first_col(), cols.n_rows(), cols.n_cols()), (3, 2, 1));
+    cols.rows_mut().for_each(|row| row[0] += 100.0);
+    assert_eq!(tile.cols_mut(2, 0).row(1), [0.0; 0]);
+    assert!(catch_unwind(AssertUnwindSafe(|| tile.cols_mut(1, 2).n_cols())).is_err());
+    assert_eq!(out, [0.0, 1.0, 2.0, 103.0, 4.0, 5.0, 6.0, 7.0, 8.0, 109.0, 10.0, 11.0]);
+}
+
+#[test]
 fn tiles_cover_a_matrix_once() {
     for n_rows in [0, 1, 2, 5, 8] {
         for n_cols in [0, 1, 3, 7, 16] {

@@ -18,6 +18,9 @@ use crate::packed::{self, Blocking, Panels, Product, RawProduct, scratch_bytes};
 use crate::tiles::TileMut;
 use bytemuck::{Pod, Zeroable};
 
+/// From this many tokens on packing pays if raw rows are unpacked in registers. To stage blocks costs as much as to pack
+/// them.
+const MIN_PACKED_TOKENS: usize = 4;
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
 /// Columns that are packed together; a multiple of every block length.
@@ -102,16 +105,36 @@ struct OfFormat<'f, P> {
     format: &'f Format<P>,
 }
 
+impl<P: WithDotprod> OfFormat<'_, P> {
+    #[inline(always)]
+    fn raw(&self) -> Raw<'_, Dotprod> {
+        Raw { dot: self.proof.dotprod(), rows: &self.format.raw }
+    }
+}
+
 impl<P: WithDotprod> RawProduct for OfFormat<'_, P> {
     #[inline(always)]
+    fn most_tokens(self) -> usize {
+        self.raw().most_tokens()
+    }
+
+    #[inline(always)]
     fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
-        Raw { dot: self.proof.dotprod(), rows: &self.format.raw }.multiply_raw(w, x, token, out)
+        self.raw().multiply_raw(w, x, token, out)
     }
 }
 
 impl<P: WithDotprod> Product for OfFormat<'_, P> {
     type Element = Line;
     const PANEL_ROWS: usize = PANEL_ROWS;
+
+    #[inline(always)]
+    fn min_packed_tokens(self) -> usize {
+        match self.format.raw {
+            RawRows::InRegisters { .. } => MIN_PACKED_TOKENS,
+            RawRows::Staged(_) => 2,
+        }
+    }
 
     #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {

@@ -89,6 +89,14 @@ pub(super) struct Raw<'f, D> {
 
 impl<D: Dot> RawProduct for Raw<'_, D> {
     #[inline(always)]
+    fn most_tokens(self) -> usize {
+        match self.rows {
+            RawRows::InRegisters { .. } => 2,
+            RawRows::Staged(_) => usize::MAX,
+        }
+    }
+
+    #[inline(always)]
     fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
         match *self.rows {
             RawRows::InRegisters { two, .. } if x.n_rows - token > 1 => matvec(self.dot, two, w, x, token, out),

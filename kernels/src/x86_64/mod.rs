@@ -102,6 +102,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
+                    min_packed_tokens: B::MIN_PACKED_TOKENS,
                     weights: packed::weights32::<M, B>(),
                     multiply: M::multiply,
                     pack: pack32::<B>,
@@ -121,6 +122,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
+                    min_packed_tokens: B::MIN_PACKED_TOKENS,
                     weights: packed::weights256::<M, B>(),
                     multiply: M::multiply,
                     pack: pack256::<B>,
@@ -162,6 +164,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 32 / S::STAGING.parts,
                     vectors: panel::VECTORS_32,
+                    min_packed_tokens: Unpacked32::MIN_PACKED_TOKENS,
                     weights: packed::weights32::<M, Unpacked32>(),
                     multiply: M::multiply,
                     pack: pack_staged::<S>,
@@ -181,6 +184,7 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
+                    min_packed_tokens: Unpacked256::MIN_PACKED_TOKENS,
                     weights: packed::weights256::<M, Unpacked256>(),
                     multiply: M::multiply,
                     pack: pack_staged::<S>,

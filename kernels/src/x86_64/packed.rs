@@ -11,8 +11,8 @@ use crate::matrix::Matrix;
 use crate::packed::{self, Blocking, Panels, Product, RawProduct};
 use crate::tiles::TileMut;
 
-/// Panels are to stay in a level-2 cache, except where rows are so long that a tile's do not.
-const PANEL_BYTES: usize = 640 << 10;
+/// Panels are to stay in a level-2 cache of 512 KB, except where rows are so long that a tile's do not.
+const PANEL_BYTES: usize = 384 << 10;
 /// Rows that are packed together at most; a multiple of every [`Int::ROWS`].
 pub(super) const MAX_ROWS: usize = 64;
 
@@ -28,6 +28,8 @@ pub(super) struct Format<I: Int> {
     pub(super) block_len: usize,
     /// Vectors of a panel per block.
     pub(super) vectors: usize,
+    /// From this many tokens on packing pays.
+    pub(super) min_packed_tokens: usize,
     /// What the micro-kernels know.
     pub(super) weights: Weights,
     /// The products of panels with many tokens: [`Int::multiply`].
@@ -77,6 +79,11 @@ pub(super) struct OfFormat<'f, I: Int> {
 
 impl<I: Int> RawProduct for OfFormat<'_, I> {
     #[inline(always)]
+    fn most_tokens(self) -> usize {
+        if self.format.two.is_some() { 2 } else { 1 }
+    }
+
+    #[inline(always)]
     fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
         match self.format.two {
             Some(two) if x.n_rows - token > 1 => matvec(self.proof, two, w, x, token, out),
@@ -90,10 +97,15 @@ impl<I: Int> Product for OfFormat<'_, I> {
     const PANEL_ROWS: usize = I::ROWS;
 
     #[inline(always)]
+    fn min_packed_tokens(self) -> usize {
+        self.format.min_packed_tokens
+    }
+
+    #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {
         let n_blocks = n_cols / self.format.block_len;
         let each_bytes = n_blocks * self.format.vectors * size_of::<I::Bytes>();
-        let n_panels = (PANEL_BYTES / each_bytes.max(1)).clamp(MIN_PANELS, MAX_ROWS / I::ROWS);
+        let n_panels = (PANEL_BYTES / each_bytes.max(1) / 2 * 2).clamp(MIN_PANELS, MAX_ROWS / I::ROWS);
         Blocking {
             band_rows: n_panels * I::ROWS,
             n_blocks,

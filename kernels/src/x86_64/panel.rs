@@ -11,7 +11,7 @@
 //! | | | 16 | 32-bit integers: the scale of a group each; groups of 32 use eight |
 //! | | | 8 | 16-bit integers: the minima of two groups each; groups of 32 use four, formats without minima none |
 
-use super::rows::Band;
+use super::rows::{Band, lines};
 use super::unpack::{Unpack32, Unpack256};
 use super::vectors::Int;
 
@@ -28,8 +28,10 @@ pub(super) const MINS: usize = 82;
 /// Packs the rows of a band of 32-weight blocks.
 #[inline(always)]
 pub(super) fn pack32<I: Int, B: Unpack32>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
+    let mut following = band.following();
     for (b, panel) in panel.as_chunks_mut::<VECTORS_32>().0.iter_mut().enumerate() {
         let rows = band.blocks(b);
+        following.prefetch(i, const { lines::<B>(I::ROWS, 1) });
         let mut low = [i.zero(); 4];
         let mut high = [i.zero(); 4];
         for q in 0..4 {
@@ -50,11 +52,13 @@ pub(super) fn pack32<I: Int, B: Unpack32>(i: I, band: &Band<'_, B>, panel: &mut 
 /// Packs the rows of a band of super-blocks.
 #[inline(always)]
 pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
+    let mut following = band.following();
     for (b, panel) in panel.as_chunks_mut::<VECTORS_256>().0.iter_mut().enumerate() {
         let rows = band.blocks(b);
         for half in 0..2 {
             let mut quads = [[i.zero(); 4]; 8];
             for q in 0..4 {
+                following.prefetch(i, const { lines::<B>(I::ROWS, 8) });
                 let weights = B::weights(i, band.four(b, q), half);
                 for g in 0..8 {
                     quads[g][q] = weights[g];

@@ -60,7 +60,10 @@ fn unpack<I: Int, P: PlainRows>(staging: Staging<P>, rows: &Rows<'_>, b: usize, 
 #[inline(always)]
 pub(super) fn pack<I: Int, P: PlainRows>(i: I, staging: Staging<P>, rows: &Rows<'_>, panel: &mut [I::Bytes]) {
     let mut stage = [P::Stage::zeroed(); 16];
+    let mut following = rows.following;
+    let lines = following.part(rows.row_bytes() / staging.block_bytes);
     for (b, panel) in panel.chunks_exact_mut(staging.n * P::VECTORS).enumerate() {
+        following.prefetch(i, lines);
         unpack::<I, P>(staging, rows, b, &mut stage);
         let staged = Rows::staged(&stage.each_ref().map(|stage| &stage.as_ref()[..staging.n]));
         P::pack(i, &Band::new(&staged), panel);

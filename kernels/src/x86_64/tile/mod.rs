@@ -57,8 +57,12 @@ pub(super) type Out<'o, I, const R: usize, const T: usize> = [&'o mut [<I as Int
 pub(super) type MicroKernel<I, const R: usize, const T: usize> =
     unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>, Out<'_, I, R, T>);
 
-/// Every panel against every token, `R` panels and `T` tokens at a time. Meanwhile `following` is asked for, which is
-/// packed next.
+/// From this many tokens on, the rows that are packed next are asked for while panels are multiplied. With fewer tokens
+/// the requests would come in bursts that wait for memory; packing asks for rows ahead, too.
+const MANY_TOKENS: usize = 16;
+
+/// Every panel against every token, `R` panels and `T` tokens at a time. Meanwhile `following` is asked for, if
+/// there are [`MANY_TOKENS`].
 #[inline(always)]
 pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
     i: I,
@@ -72,7 +76,9 @@ pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
     let n_panels = panels.elements.len() / panels.each;
     let lines = following.part(x.n_rows.div_ceil(T));
     for first_token in (0..x.n_rows).step_by(T) {
-        following.prefetch(i, lines);
+        if x.n_rows >= MANY_TOKENS {
+            following.prefetch(i, lines);
+        }
         let tokens = Tokens::<T>::new(x, first_token);
         let n_tokens = T.min(x.n_rows - first_token);
         for p in (0..n_panels).step_by(R) {
