@@ -17,10 +17,10 @@ fn print(invocation: &Invocation, key: &str, text: String) -> Result<(), Error> 
     output::answer(&text)
 }
 
-/// What help is wanted on.
+/// The command to print help on.
 static TOPIC: Argument<str> = Argument::value("COMMAND", TEXT, "the command (default: all of them)");
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static HELP: Command = Command {
     name: "help",
     about: "prints help on a command",
@@ -48,7 +48,7 @@ pub(crate) fn help(invocation: &Invocation) -> Result<(), Error> {
     print(invocation, "text", text)
 }
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static VERSION: Command = Command {
     name: "version",
     about: "prints the version",
@@ -67,7 +67,7 @@ pub(crate) fn version(invocation: &Invocation) -> Result<(), Error> {
     }
 }
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static MAN: Command = Command {
     name: "man",
     about: "prints the man page",
@@ -83,10 +83,10 @@ pub(crate) fn man(invocation: &Invocation) -> Result<(), Error> {
     print(invocation, "text", roff::page(COMMANDS))
 }
 
-/// Whose completions.
+/// The shell to complete words for.
 static SHELL: Argument<str> = Argument::value("bash|zsh|fish", choice(shells::SHELLS), "the shell").required();
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMPLETIONS: Command = Command {
     name: "completions",
     about: "prints a completion script for a shell",

@@ -10,7 +10,7 @@ use crate::prompt;
 use crate::sampling::Sampling;
 use nanocamelid_engine::chat::{Message, Role};
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "chat",
     about: "one turn through the model's chat template, streamed",
@@ -22,7 +22,7 @@ pub(crate) static COMMAND: Command = Command {
     run,
 };
 
-/// Runs the command, or the terminal chat if there is no prompt and somebody at the terminal.
+/// Runs the command, or the terminal chat if there is no prompt and standard input is a terminal.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if prompt::is_interactive(invocation) && !invocation.has(&table::DRY_RUN) {
         return super::tui::run(invocation);
@@ -42,13 +42,13 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             },
             params: &|sampling: &Sampling, is_demo| sampling.chat(is_demo),
             is_chat: true,
-            // Until the model ends its answer or the context is full.
+            // The model ends its answer, or the context is full.
             limit: usize::MAX,
         },
     )
 }
 
-/// The system prompt, if there is one: a text without words, as scripts with an empty variable give it, is none.
+/// The system prompt, if there is one. White space alone is none: scripts pass that for an empty variable.
 pub(crate) fn system_prompt(invocation: &Invocation) -> Option<&str> {
     invocation.get(&table::SYSTEM).filter(|text| !text.trim().is_empty())
 }

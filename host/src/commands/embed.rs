@@ -1,4 +1,4 @@
-//! `embed`: texts to vectors.
+//! `embed`: an embedding for each text.
 
 use super::facts;
 use super::opening::Opening;
@@ -25,14 +25,14 @@ use std::io::BufReader;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Contexts are made in steps of this, so that texts of about one length share a session.
+/// The length of a context is a multiple of so many tokens, so that texts of similar length share a session.
 const STEP: usize = 256;
 
 /// The texts to embed.
 static TEXTS: Argument<str> =
     table::PROMPT.called("TEXT", "a text; more may follow (default: --file, or standard input as one text)").repeats();
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "embed",
     about: "embeddings of texts: a vector of length 1 for each",
@@ -68,7 +68,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             return Err(UsageError::Conflict { a, b: "TEXT" }.into());
         }
     }
-    // Keys and values serve one pass: they are kept as they are, unless asked otherwise.
+    // Keys and values serve a single pass, so they stay f32 unless the user asks for another type.
     let default_kv = Some(KvType::F32).filter(|_| invocation.get(&table::KV).is_none());
     let asked = invocation.get(&table::POOLING).and_then(Pooling::from_name);
     let opening = Opening::new(invocation, &|report| {
@@ -128,7 +128,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-/// Hands `take` every text that was given, with what it is called in errors.
+/// Calls `take` with every text, and with the text's name for errors.
 fn each_text(invocation: &Invocation, take: &mut dyn FnMut(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
     let texts = invocation.every(&TEXTS);
     if invocation.has(&table::EMBED_JSONL) {
@@ -151,7 +151,7 @@ fn each_text(invocation: &Invocation, take: &mut dyn FnMut(&str, &str) -> Result
     Ok(())
 }
 
-/// Makes embeddings, in a session that is as long as the longest text so far needs.
+/// Makes embeddings in a session that has room for the longest text so far.
 struct Embedder<'e> {
     model: &'e Model<'e>,
     tokenizer: &'e Tokenizer<'e>,
@@ -161,10 +161,10 @@ struct Embedder<'e> {
     session: Option<OwnedSession<'e>>,
 }
 
-/// One of them.
+/// The embedding of one text.
 struct Embedding {
     n_tokens: usize,
-    /// Of length 1.
+    /// The vector, of length 1.
     values: Vec<f32>,
     time: Duration,
 }
@@ -185,7 +185,7 @@ impl Embedder<'_> {
         let session = match &mut self.session {
             Some(session) if session.n_ctx() >= n_tokens => session,
             session => {
-                // Not both at once.
+                // The old session goes first, so that memory never holds both.
                 *session = None;
                 let plan = self.fitting.exactly(n_tokens.next_multiple_of(STEP).min(limit))?;
                 session.insert(OwnedSession::new(plan)?)

@@ -1,4 +1,4 @@
-//! `evidence`: everything that shows a model running right on a machine, in one JSON object.
+//! `evidence`: the checks and measurements of a model on a machine, in one JSON object.
 
 use super::facts;
 use super::opening::Opening;
@@ -21,12 +21,12 @@ const DEFAULT_CONTEXTS: [usize; 5] = [512, 1024, 2048, 4096, 8192];
 const DEFAULT_BATCHES: [usize; 4] = [1, 16, 32, 64];
 /// Tokens that each smoke test generates at the end of its context.
 const SMOKE_N: usize = 4;
-/// Prompt of the batch sweep, in tokens.
+/// Tokens of the prompt that every batch size computes.
 const SWEEP_TOKENS: usize = 128;
-/// Repeated until a context is full.
+/// The text that is repeated until a context is full.
 const FILLER: &str = "The quick brown fox jumps over the lazy dog, and the small computer reads every word of it. ";
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "evidence",
     about: "audit, ready, smoke at several contexts, prefill batch sweep: one JSON bundle",
@@ -51,7 +51,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     facts::of_parsed(&mut report, &parsed);
     let pool = settings.start_workers()?;
     let n_ctx_train = parsed.model.config.n_ctx_train;
-    // The default goes as far as the model does; at least one context is always tried.
+    // The default contexts that the model was trained for, and at least the first.
     let contexts: Vec<usize> = match contexts {
         Some(list) => list.to_vec(),
         None => DEFAULT_CONTEXTS.into_iter().filter(|&n| n <= n_ctx_train.max(DEFAULT_CONTEXTS[0])).collect(),
@@ -82,7 +82,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-/// Exactly `n` tokens of text.
+/// Exactly `n` tokens of the filler text.
 fn filler(parsed: &Parsed<'_>, n: usize) -> Vec<u32> {
     let one = super::generate::raw_tokens(parsed, FILLER).len().max(1);
     let mut ids = super::generate::raw_tokens(parsed, &FILLER.repeat(n / one + 2));
@@ -90,7 +90,7 @@ fn filler(parsed: &Parsed<'_>, n: usize) -> Vec<u32> {
     ids
 }
 
-/// The smoke test at the end of a full context.
+/// Runs the smoke test at the end of a context of `n_ctx` tokens.
 fn at_context(bench: &Bench<'_>, n_ctx: usize) -> Result<Value, Error> {
     let n = SMOKE_N.min(n_ctx / 2);
     let ids = filler(bench.parsed, n_ctx - n);
@@ -109,7 +109,7 @@ fn at_context(bench: &Bench<'_>, n_ctx: usize) -> Result<Value, Error> {
     }))
 }
 
-/// The same prompt at another batch.
+/// Times the prefill of the same prompt in batches of `n_batch` tokens.
 fn with_batch(file: &ModelFile, settings: &Settings, pool: &Pool, n_batch: usize) -> Result<Value, Error> {
     let settings = Settings { n_batch, ..settings.clone() };
     let parsed = Parsed::new(file, &settings)?;

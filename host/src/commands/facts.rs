@@ -1,4 +1,4 @@
-//! What commands report in the same words, each fact under the keys of its kind.
+//! Facts that several commands report, always under the same keys.
 
 use crate::loading::{Loaded, Parsed};
 use crate::model_file::{self, Audited};
@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use nanocamelid_engine::chat::ChatFormat;
 use nanocamelid_engine::{Gguf, Model};
 
-/// A model's name and source, as far as they are known before it is opened.
+/// The name and the source of a model, and its shape as far as known before the file is opened.
 pub(crate) fn of_source(report: &mut Report, resolved: &Resolved, expect: Option<&'static Profile>) {
     report.set("model", resolved.name());
     report.set("selected_source", resolved.source);
@@ -18,7 +18,7 @@ pub(crate) fn of_source(report: &mut Report, resolved: &Resolved, expect: Option
     }
 }
 
-/// What flags and environment decided.
+/// The settings from flags and environment.
 pub(crate) fn of_settings(report: &mut Report, settings: &Settings) {
     report.set("kernel", settings.kernels.name());
     report.set("threads", settings.workers.options.n_decode);
@@ -28,20 +28,20 @@ pub(crate) fn of_settings(report: &mut Report, settings: &Settings) {
     report.set("context_limit", settings.n_ctx);
 }
 
-/// What a file says about itself.
+/// The architecture and the quantization of a file.
 pub(crate) fn of_model(report: &mut Report, gguf: &Gguf<'_>, model: &Model<'_>) {
     report.set("architecture", model_file::architecture(gguf));
     report.set("quantization", model_file::quantization(gguf, model));
 }
 
-/// How conversations become text.
+/// The chat format of a model.
 pub(crate) fn of_format(report: &mut Report, format: &ChatFormat) {
     report.set("renderer", format.renderer());
     report.set("template_format", format.template_format());
     report.set("template_error", format.template_fault().map(|fault| fault.to_string()));
 }
 
-/// What came of an audit.
+/// The result of an audit.
 pub(crate) fn of_audit(report: &mut Report, audited: Option<&Audited>) {
     if let Some(Audited { profile, mismatches }) = audited {
         report.set("shape", profile.name);
@@ -49,7 +49,7 @@ pub(crate) fn of_audit(report: &mut Report, audited: Option<&Audited>) {
     }
 }
 
-/// All that a parsed file tells.
+/// All facts about a parsed file.
 pub(crate) fn of_parsed(report: &mut Report, parsed: &Parsed<'_>) {
     of_model(report, &parsed.gguf, &parsed.model);
     if let Ok(format) = &parsed.format {
@@ -58,7 +58,7 @@ pub(crate) fn of_parsed(report: &mut Report, parsed: &Parsed<'_>) {
     of_audit(report, parsed.audited.as_ref());
 }
 
-/// How long loading took, and the context there is now.
+/// The time that loading took, and the length of the context.
 pub(crate) fn of_loading(report: &mut Report, loaded: &Loaded<'_>) {
     report.set("context_limit", loaded.runtime.n_ctx());
     report.set("load_sec", rounded(loaded.time.as_secs_f64()));

@@ -7,10 +7,10 @@ use crate::error::Error;
 use crate::loading::Parsed;
 use crate::sampling::Sampling;
 
-/// Tokens of an answer, if nothing is asked: a raw completion rarely ends by itself.
+/// Default limit of an answer's tokens: a raw completion rarely ends by itself.
 const DEFAULT_LIMIT: usize = 128;
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "generate",
     about: "raw completion of a prompt, streamed",
@@ -34,7 +34,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     )
 }
 
-/// A text behind the token that begins one.
+/// The tokens of a text, behind the begin-of-text token where the model wants one.
 pub(crate) fn raw_tokens(parsed: &Parsed<'_>, text: &str) -> Vec<u32> {
     let tokenizer = &parsed.tokenizer;
     let mut ids: Vec<u32> = tokenizer.bos().filter(|_| tokenizer.add_bos()).into_iter().collect();

@@ -1,4 +1,4 @@
-//! `inspect`: what is in a file, and whether it can run here.
+//! `inspect`: the content of a model file, and whether the model can run here.
 
 use super::facts;
 use super::opening::Opening;
@@ -17,10 +17,10 @@ use nanocamelid_engine::gguf::Value as Metadata;
 use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
 use serde_json::{Map, Value, json};
 
-/// Longest metadata string shown, in characters.
+/// Characters of a metadata string that are shown at most.
 const MAX_SHOWN: usize = 80;
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "inspect",
     about: "what is in a model file, and whether it can run here",
@@ -72,7 +72,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     }
 }
 
-/// Everything about a file; the reasons why it cannot run here.
+/// Reports all facts about a file. Returns the reasons why the model cannot run here, none if it can.
 pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Vec<String> {
     report.set("gguf_version", gguf.version());
     report.set("file_bytes", gguf.file_bytes());
@@ -108,7 +108,7 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
                 }
             }
         }
-        // What is no model may do without.
+        // Files that are no language model, for example adapters, need no tokenizer.
         Err(_) if FileKind::of(gguf).is_some() => {}
         Err(error) => reasons.push(format!("tokenizer: {error}")),
     }
@@ -120,7 +120,7 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
     reasons
 }
 
-/// Numbers of a model that can run.
+/// Reports the numbers of a model that this engine can run.
 fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<(), Error> {
     let config = &model.config;
     report.set("config", describe_config(model));
@@ -159,7 +159,7 @@ fn describe_config(model: &Model<'_>) -> Value {
     Value::Object(out)
 }
 
-/// How far positions are stretched, under the names that model configurations use.
+/// The RoPE scaling, under the names that model configurations use.
 fn describe_scaling(rope: &Rope) -> Value {
     let number = output::shortest;
     let mut out = match rope.scaling {
@@ -183,7 +183,7 @@ fn describe_scaling(rope: &Rope) -> Value {
         out["original_context_length"] = json!(rope.n_ctx_original);
         out["attention_factor"] = json!(number(rope.attention_factor));
     }
-    // Divisors per frequency, which the file has as a tensor.
+    // Whether a tensor of the file has a divisor for each frequency.
     out["frequency_factors"] = json!(rope.factors.is_some() || rope.long_short.is_some());
     out
 }
@@ -201,7 +201,7 @@ fn describe_tokenizer(gguf: &Gguf<'_>, tokenizer: &Tokenizer<'_>) -> Value {
     })
 }
 
-/// Tensors and bytes by type.
+/// The number of tensors and their bytes by type.
 fn tensor_types(gguf: &Gguf<'_>) -> Value {
     let mut types: Vec<(&str, u64, u64)> = Vec::new();
     for info in gguf.tensors() {
@@ -220,7 +220,7 @@ fn tensor_types(gguf: &Gguf<'_>) -> Value {
     Value::Object(object.collect())
 }
 
-/// The metadata, one line each, for people.
+/// The metadata as text, one line for each key.
 fn header(gguf: &Gguf<'_>) -> String {
     let lines = gguf.metadata().iter().map(|entry| format!("{} = {}\n", entry.key.escape_debug(), show(entry.value)));
     lines.collect()
@@ -240,7 +240,7 @@ fn show(value: Metadata<'_>) -> String {
         Metadata::F64(v) => v.to_string(),
         Metadata::Bool(v) => v.to_string(),
         Metadata::String(bytes) => {
-            // Escaped: a file must not write control sequences to a terminal.
+            // Escaped, because a file must not send control sequences to a terminal.
             let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MAX_SHOWN)]).into_owned();
             let shown: String = text.chars().take(MAX_SHOWN).collect();
             let more = if shown.len() < bytes.len() { format!("... ({} bytes)", bytes.len()) } else { String::new() };

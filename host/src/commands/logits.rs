@@ -1,4 +1,4 @@
-//! `logits`: the numbers themselves, for comparing machines, kernels and engines.
+//! `logits`: the logits of given tokens, for comparing machines, kernels and engines.
 
 use super::facts;
 use super::opening::Opening;
@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Instant;
 
-/// FNV-1a, 64 bits (Fowler, Noll, Vo).
+/// The hash FNV-1a with 64 bits (Fowler, Noll, Vo).
 pub(crate) struct Digest(u64);
 
 impl Digest {
@@ -37,7 +37,7 @@ impl Digest {
 /// Tokens whose logits are computed with one pass over the output matrix.
 const OUTPUTS: usize = 8;
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "logits",
     about: "logits at every position of a sequence of token ids",
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn fnv_1a_test_vectors() {
-        // From the algorithm's reference code.
+        // Values from the reference code of the algorithm.
         for (text, expected) in
             [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
         {

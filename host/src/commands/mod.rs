@@ -6,7 +6,7 @@ use crate::model_word::names_model;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 
-/// What every report on a model says first.
+/// The keys of a report on a model, on a session of a model, or on one turn, with the command's own keys behind them.
 macro_rules! keys {
     (model $(, $key:literal)* $(,)?) => {
         &["model", "selected_source", "architecture", "quantization", "shape", "shape_ready" $(, $key)*]
@@ -60,15 +60,15 @@ pub(crate) static COMMANDS: Commands = &[
     &about::VERSION,
 ];
 
-/// What a line means that begins with no command's name: help and version as flags, ollama's `run`, and, for a model
-/// file or the flag for one, a chat; and how many words say so.
+/// The command for a line that begins with no command's name, and how many words of the line name the command: `--help`
+/// and `--version`, ollama's `run`, or `chat` where the line begins with a model file or with a flag for a model.
 pub(crate) fn meant(words: &VecDeque<OsString>) -> Option<(&'static Command, usize)> {
     let first = words.front()?;
     let has_prompt = || words.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).count() > 1;
     match &*first.to_string_lossy() {
         "--help" | "-h" => Some((&about::HELP, 1)),
         "--version" | "-V" => Some((&about::VERSION, 1)),
-        // With a prompt behind the model it is answered once, without one it is a conversation.
+        // ollama answers a prompt behind the model once, and starts a conversation without one.
         "run" if has_prompt() => Some((&chat::COMMAND, 1)),
         "run" => Some((&tui::COMMAND, 1)),
         given if names_model(first) || synonyms::begins_chat(given) => Some((&chat::COMMAND, 0)),

@@ -1,4 +1,4 @@
-//! What commands on a model begin with: settings, the model that is meant, the report, and the end of a dry run.
+//! The common start of commands on a model: settings, the model's source, the report, and the end of a dry run.
 
 use super::facts;
 use crate::cli::{Invocation, table};
@@ -11,13 +11,13 @@ use crate::settings::Settings;
 pub(crate) struct Opening {
     pub(crate) settings: Settings,
     pub(crate) resolved: Resolved,
-    /// Has what is known before the model is opened.
+    /// Holds the facts that are known before the model is opened.
     pub(crate) report: Report,
 }
 
 impl Opening {
-    /// Decides on everything that can be decided without the model. `plan` adds what the command itself knows by now.
-    /// `None` after a dry run, which ends here.
+    /// Settles everything that does not need the model. `plan` adds the command's own facts to the report. `None` after
+    /// a dry run, which ends here.
     ///
     /// # Errors
     /// As [`Settings::new`] and [`resolve::resolve`].
@@ -35,7 +35,7 @@ impl Opening {
         Ok(Some(Self { settings, resolved, report }))
     }
 
-    /// With `--verbose`, the plan on stderr.
+    /// Prints the plan on stderr with `--verbose`.
     pub(crate) fn say_plan(&self) {
         if self.settings.verbose {
             output::progress(self.report.lines());

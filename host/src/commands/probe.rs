@@ -1,4 +1,4 @@
-//! `probe`: what this machine is and how it will be used.
+//! `probe`: the facts about this machine, and the choices that follow from them.
 
 use crate::cli::Invocation;
 use crate::cli::table::{self, Command};
@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use nanocamelid_kernels::Kernels;
 use serde_json::json;
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "probe",
     about: "what this machine is and how it will be used",
@@ -75,7 +75,7 @@ fn measure(settings: &Settings) -> serde_json::Value {
     serde_json::Value::Object(measured.collect())
 }
 
-/// Everything but measurements.
+/// All facts but the measured ones.
 pub(crate) fn fill(report: &mut Report, settings: &Settings) {
     let cpu = cpu::cpu();
     let ram = memory::memory();

@@ -1,4 +1,4 @@
-//! `ready`: is this machine, with this model, ready to be used?
+//! `ready`: checks that this machine can run this model.
 
 use super::facts;
 use super::opening::Opening;
@@ -19,14 +19,14 @@ use nanocamelid_engine::chat::{Message, Role};
 use serde_json::Value;
 use std::time::Instant;
 
-/// What is asked of the model.
+/// The prompt of the chat turn.
 const PROMPT: &str = "Say hello in one sentence.";
 /// Tokens that the smoke test generates.
 const SMOKE_N: usize = 4;
-/// Longest answer of the chat turn.
+/// Limit of tokens in the answer of the chat turn.
 const CHAT_LIMIT: usize = 64;
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "ready",
     about: "probe, audit, inspect, smoke, then one chat turn",
@@ -46,7 +46,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-/// Every check in turn, each with its marker; stops at the first that fails.
+/// Runs the checks in order and prints a marker behind each; stops at the first that fails.
 pub(crate) fn perform(
     file: &ModelFile,
     settings: &Settings,
@@ -88,7 +88,7 @@ pub(crate) fn perform(
     Ok(())
 }
 
-/// One greedy turn, streamed to stderr.
+/// Runs one greedy turn of chat and streams the answer to stderr.
 fn chat(file: &ModelFile, settings: &Settings, pool: &Pool, ids: &[u32]) -> Result<Value, Error> {
     let mut report = Report::new(&super::chat::COMMAND);
     facts::of_source(&mut report, &file.resolved, settings.expect);

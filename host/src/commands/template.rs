@@ -23,7 +23,7 @@ static TEMPLATE: ArgumentRow = ArgumentRow {
     ..table::MODEL_FILE
 };
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "template",
     about: "renders messages through a chat template",
@@ -79,17 +79,17 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-/// What a template is given.
+/// The input of a template.
 struct Given<'g> {
     /// The file that the messages came from.
     path: &'g Path,
     messages: Json,
-    /// Names and values, the tools among them.
+    /// Names and values of variables, with `tools` among them.
     variables: Vec<(&'g str, Value)>,
 }
 
 impl Given<'_> {
-    /// Renders. Messages that are at fault are named by their file, anything else as `refused` says.
+    /// Renders the messages. An error in the messages names their file; `refused` makes any other error.
     fn render(
         &self,
         template: &Template,
@@ -110,12 +110,12 @@ impl Given<'_> {
     }
 }
 
-/// A problem with what a file or a flag says.
+/// An error about the content of a file or a flag.
 fn input(place: impl AsRef<Path>) -> impl Fn(String) -> Error {
     move |problem| Error::Input { path: place.as_ref().to_owned(), problem }
 }
 
-/// Through a template in a file of its own.
+/// Renders with a template from a file of Jinja source.
 fn from_source(
     invocation: &Invocation,
     path: &Path,
@@ -128,7 +128,7 @@ fn from_source(
     given.render(&template, request, refused)
 }
 
-/// Through a model's own format. Other tokens than the vocabulary's need the template itself.
+/// Renders with the model's own chat format. Tokens that replace those of the vocabulary need the template itself.
 fn from_model(
     invocation: &Invocation,
     resolved: Resolved,
@@ -190,12 +190,12 @@ fn variables(invocation: &Invocation) -> Result<Vec<(&str, Value)>, Error> {
     Ok(variables)
 }
 
-/// The JSON in a file.
+/// Reads a file of JSON.
 fn read_json(path: &Path) -> Result<Json, Error> {
     serde_json::from_str(&prompt::read_file(path)?).map_err(|error| input(path)(format!("not JSON: {error}")))
 }
 
-/// A JSON list of messages.
+/// Reads a file with a JSON list of messages.
 fn read_messages(path: &Path) -> Result<Json, Error> {
     let list = read_json(path)?;
     messages::check(&list).map_err(input(path))?;

@@ -1,4 +1,4 @@
-//! `tokenize`: ids and pieces.
+//! `tokenize`: the ids and pieces of a text's tokens.
 
 use super::facts;
 use crate::cli::table::{self, Argument, Command};
@@ -15,10 +15,10 @@ use nanocamelid_engine::Tokenizer;
 use serde_json::json;
 use std::path::Path;
 
-/// The text to take apart.
+/// The text to tokenize.
 static TEXT: Argument<str> = table::PROMPT.called("TEXT", "the text (default: standard input)");
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "tokenize",
     about: "token ids and pieces of a text",
@@ -62,7 +62,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         return report.finish(invocation);
     }
     let text = prompt::read(invocation, &TEXT).or_else(|error| match error {
-        // An empty text has no tokens, which is an answer.
+        // An empty text is allowed: the answer is an empty list of tokens.
         Error::EmptyPrompt => Ok(String::new()),
         error => Err(error),
     })?;
@@ -78,14 +78,14 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-/// What a token says; bytes that are no text alone show as U+FFFD.
+/// The text of a token; bytes that are not valid UTF-8 by themselves become U+FFFD.
 fn piece(tokenizer: &Tokenizer<'_>, id: u32) -> String {
     let mut bytes = Vec::new();
     tokenizer.decode_into(id, true, &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// One JSON string a line in, one JSON array a line out (with `--json`, only their count).
+/// Reads one JSON string per line, and writes one JSON array of ids per line (with `--json`, only the count).
 fn lines(invocation: &Invocation, encode: &dyn Fn(&str) -> Vec<u32>) -> Result<usize, Error> {
     let mut n_tokens = 0;
     json_lines::each(streams::stdin(), Path::new(prompt::STANDARD_INPUT), &mut |_, text| {

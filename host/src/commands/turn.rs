@@ -1,4 +1,4 @@
-//! What `chat` and `generate` share: one prompt, one answer, one report.
+//! One turn, which `chat` and `generate` share: one prompt, one answer, one report.
 
 use super::facts;
 use super::opening::Opening;
@@ -19,22 +19,22 @@ use nanocamelid_engine::{Generator, Sampler, SamplerParams};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Prompts that take less are done before progress could be read.
+/// Progress is shown only for prompts that take longer, because nobody could read it in less time.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
-/// How long somebody at a terminal waits for progress, and for Ctrl-C, at most.
+/// The longest time between two updates of progress, and until Ctrl-C takes effect.
 const PACE: Duration = Duration::from_secs(1);
 
 /// Tokens of a prompt's text.
 pub(crate) type MakeTokens<'p> = dyn Fn(&Parsed<'_>, &ModelFile, &str) -> Result<Vec<u32>, Error> + 'p;
 
-/// How a command makes its prompt's tokens and what it samples with.
+/// The differences between the commands of one turn.
 pub(crate) struct Plan<'p> {
     /// Tokens of the prompt.
     pub(crate) tokens: &'p MakeTokens<'p>,
     pub(crate) params: &'p dyn Fn(&Sampling, bool) -> SamplerParams,
-    /// Whether the chat format's own stop string counts.
+    /// Whether the stop string of the chat format ends the answer.
     pub(crate) is_chat: bool,
-    /// Most tokens, if nothing is asked.
+    /// Default limit of the answer's tokens.
     pub(crate) limit: usize,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let tokens = (plan.tokens)(&parsed, &file, &prompt)?;
     let limit = sampling.n_predict.unwrap_or(plan.limit);
     let fitting = Fitting::new(&file, &parsed.model, &settings);
-    // Loading counts as such, tokenizing does not.
+    // The loading time includes parsing, but not tokenizing.
     let started = Instant::now().checked_sub(load).unwrap_or(started);
     let pool = settings.start_workers()?;
     let draft_file = settings.draft.open()?;
@@ -81,7 +81,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
         trace.print();
     }
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
-    // By now whoever writes to a pipe has had the time.
+    // Asked only now, so that a program which writes to the pipe has had time to write.
     prompt::note_unread_input(invocation);
     if let Some(reasons) = before.since() {
         output::note(format_args!("warning: this machine was slowed down during the run: {reasons}"));
@@ -89,7 +89,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     report.finish(invocation)
 }
 
-/// Says so if the context has grown. Behind the answer, which it may have grown for.
+/// Notes that the context has grown. Called behind the answer, because the answer may make the context grow.
 pub(crate) fn say_growth(runtime: &mut Runtime<'_>) {
     if runtime.take_growth() {
         output::note(format_args!("note: the context was made longer and now holds {} tokens", runtime.n_ctx()));
@@ -105,7 +105,7 @@ pub(crate) struct OneTurn {
 }
 
 impl OneTurn {
-    /// Counts and times, under the keys that all commands use.
+    /// Reports counts and times.
     pub(crate) fn describe(&self, report: &mut Report) {
         let Self { prefilled, generated, ttft } = self;
         report.set("prompt_tokens", prefilled.n_prompt);
@@ -133,7 +133,7 @@ pub(crate) fn generator<'p>(
     Ok(Generator::new(&parsed.tokenizer, sampler, stop, limit))
 }
 
-/// Computes a prompt and an answer to it, unless `interrupted`, which stays true once it is.
+/// Computes a prompt and its answer until `interrupted` is true. Once true, `interrupted` must stay true.
 pub(crate) fn one(
     runtime: &mut Runtime<'_>,
     tokens: &[u32],

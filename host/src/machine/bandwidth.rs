@@ -1,23 +1,23 @@
-//! How fast this machine reads memory: the wall that decoding runs into.
+//! How fast this machine reads memory, which bounds the speed of decode.
 
 use crate::pool::Pool;
 use nanocamelid_engine::{Executor, Phase};
 use nanocamelid_kernels::Queue;
 use std::time::Instant;
 
-/// Passes over the bytes; the best one counts.
+/// Passes over the bytes; the fastest one counts.
 const PASSES: usize = 5;
-/// Far larger than any cache of these machines.
+/// Bytes that [`read_bandwidth`] reads at most: far more than a cache of these machines holds.
 const BUFFER_BYTES: u64 = 256 << 20;
-/// More than the caches of the machines this runs on.
+/// Bytes that the caches of these machines may hold: reading so few of them does not measure memory.
 const CACHE_BYTES: usize = 64 << 20;
-/// What a thread reads before it asks for more.
+/// Bytes that a thread draws at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Read bandwidth in GB/s (1e9 bytes) with that many threads.
+/// Read bandwidth in GB/s (1e9 bytes) with `n_threads` threads, over at most a quarter of the `available` bytes.
 pub(crate) fn read_bandwidth(n_threads: usize, available: Option<u64>) -> f64 {
     let n_bytes = available.map_or(BUFFER_BYTES, |free| BUFFER_BYTES.min(free / 4)).max(16 << 20) as usize;
-    // Written, so that every page is its own and not the system's one page of zeros.
+    // Ones, because the system would map every page of zeros that nobody wrote to the same page.
     let buffer = vec![1; n_bytes];
     best_rate(n_bytes, || {
         let chunks = Queue::new(buffer.chunks(CHUNK_BYTES));
@@ -29,7 +29,7 @@ pub(crate) fn read_bandwidth(n_threads: usize, available: Option<u64>) -> f64 {
     })
 }
 
-/// How fast the workers that decode read these bytes, up to a gigabyte of them, in GB/s, if that is all they do.
+/// How fast the workers of decode read these bytes when they do nothing else, in GB/s. At most 1 GiB is read.
 pub(crate) fn read_rate(pool: &Pool, parts: &[&[u8]]) -> f64 {
     let chunks: Vec<&[u8]> = parts.iter().flat_map(|part| part.chunks(CHUNK_BYTES)).take(1024).collect();
     best_rate(chunks.iter().map(|chunk| chunk.len()).sum(), || {
@@ -38,7 +38,7 @@ pub(crate) fn read_rate(pool: &Pool, parts: &[&[u8]]) -> f64 {
     })
 }
 
-/// How fast one thread reads these bytes, in GB/s; `None` if they may come from a cache.
+/// How fast one thread reads these bytes, in GB/s; `None` for so few bytes that they may come from a cache.
 pub(crate) fn read_alone(bytes: &[u8]) -> Option<f64> {
     (bytes.len() > CACHE_BYTES).then(|| best_rate(bytes.len(), || drain(&Queue::new(bytes.chunks(CHUNK_BYTES)))))
 }
@@ -53,11 +53,12 @@ fn best_rate(n_bytes: usize, read: impl Fn()) -> f64 {
     n_bytes as f64 / best / 1e9
 }
 
-/// Reads a byte of every cache line: memory moves whole ones, and so few instructions never are the limit.
+/// Reads one byte of every cache line of 64 bytes. Memory moves whole lines, and with so few instructions memory is the
+/// limit.
 fn drain<'b>(chunks: &Queue<impl Iterator<Item = &'b [u8]>>) {
     let mut folded = 0;
     while let Some(chunk) = chunks.next() {
-        // Written out: this crate is optimized for size, and iterators would be called.
+        // A plain loop: this crate is optimized for size, and an iterator would be a call for each line.
         let mut at = 0;
         while at < chunk.len() {
             folded ^= chunk[at];

@@ -1,12 +1,12 @@
-//! The control groups that this process is in: what a container or a service may use of the machine.
+//! The control groups that hold this process: containers and services limit memory and CPU time with them.
 //!
-//! A group's limit holds for everything below it, so a process is under the limits of all groups from its own up to the
-//! root. Version 1 mounts one tree for each controller, version 2 one tree for all of them; hybrid systems have both,
-//! and a controller is in one of the two.
+//! The limit of a group holds for the groups below too, so a process obeys the limits of all groups from its own up to
+//! the root. Version 1 mounts one tree for each controller, version 2 one tree for all controllers. Hybrid systems have
+//! trees of both versions, and each controller is in one of them.
 
 use std::path::{Path, PathBuf};
 
-/// Which names a group's files have.
+/// The version of control groups, which decides the names of a group's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
     V1,
@@ -32,9 +32,9 @@ impl Group {
     }
 }
 
-/// The groups of `controller` (`memory`, `cpu`) that hold this process: its own first, then up to the mount's root.
-/// Where the process's group is not below the mount, as in a container that shares its host's cgroup namespace, the
-/// root of the mount is the one group that can be seen. `root` is where `/proc` and `/sys` lie.
+/// The groups of `controller` (`memory`, `cpu`) that hold this process: its own group first, then up to the root of the
+/// mount. The process's group may lie outside the mount, as in a container that shares its host's cgroup namespace;
+/// then the root of the mount is the only visible group. `root` is the directory of `/proc` and `/sys`.
 pub(crate) fn groups(root: &Path, controller: &str) -> Vec<Group> {
     let text = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
     let mountinfo = text("proc/self/mountinfo");
@@ -45,10 +45,12 @@ pub(crate) fn groups(root: &Path, controller: &str) -> Vec<Group> {
         .collect()
 }
 
-/// A tree of groups: where it is mounted, and which of its groups is seen there as the root.
+/// A mounted tree of groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mount {
+    /// The group that stands at the mount point.
     root: String,
+    /// The directory of the mount.
     point: String,
 }
 
@@ -62,7 +64,8 @@ fn membership<'l>(line: &'l str, controller: &str) -> Option<(Version, &'l str)>
     }
 }
 
-/// Where `/proc/self/mountinfo` says that the tree is, then where it is by convention: the first one may be hidden.
+/// The mounts of a tree that `/proc/self/mountinfo` names, then the conventional one, because another mount may hide a
+/// named one.
 fn mounts(mountinfo: &str, version: Version, controller: &str) -> Vec<Mount> {
     let listed = mountinfo.lines().filter_map(|line| {
         let (mount, system) = line.split_once(" - ")?;
@@ -83,8 +86,8 @@ fn mounts(mountinfo: &str, version: Version, controller: &str) -> Vec<Mount> {
     listed.chain([Mount { root: "/".into(), point: convention }]).collect()
 }
 
-/// The directories of a group and of those above it, in the first mount that holds it; else the root of the first mount
-/// that is there.
+/// The group at `path` and the groups above, in the first mount that holds the group. If no mount holds it, the root of
+/// the first mount whose directory exists.
 fn tree(root: &Path, version: Version, path: &str, mounts: &[Mount]) -> Vec<Group> {
     let is_below = |steps: &Path| steps.components().all(|step| matches!(step, std::path::Component::Normal(_)));
     let dirs = mounts.iter().find_map(|mount| {
@@ -168,7 +171,7 @@ pub(super) mod tests {
         );
         let expected = ["sys/fs/cgroup/a.slice/b.scope", "sys/fs/cgroup/a.slice", "sys/fs/cgroup"];
         assert_eq!(dirs(&fake, "memory"), expected);
-        // A group that is not below the mount, one outside of the namespace, and one that climbs out by itself.
+        // A group that is not below the mount, a group outside the namespace, and a path with `..` inside.
         for elsewhere in ["/docker/0123", "/../x.scope", "/a.slice/../.."] {
             std::fs::write(fake.0.join("proc/self/cgroup"), format!("0::{elsewhere}\n")).unwrap();
             assert_eq!(dirs(&fake, "memory"), ["sys/fs/cgroup"], "{elsewhere}");

@@ -1,4 +1,4 @@
-//! What the CPU is, from `/proc` and `/sys` where they exist.
+//! Facts about the CPUs, read from `/proc` and `/sys` where they exist.
 
 use super::cgroup::{self, Version};
 use super::cpu_list;
@@ -6,56 +6,59 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Facts about the CPUs. `None` is "the system does not say".
+/// Facts about the CPUs; `None` is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cpu {
     /// The board, from the device tree.
     pub(crate) board: Option<String>,
     /// The CPU's name.
     pub(crate) model: Option<String>,
-    /// CPUs this process may run on.
+    /// How many CPUs this process may run on.
     pub(crate) logical: usize,
-    /// Cores among them; hardware threads of one core count once.
+    /// Cores among those CPUs; the hardware threads of one core count once.
     pub(crate) physical: usize,
-    /// CPUs of the process's affinity mask as it was started; empty is unknown.
+    /// The affinity mask that the process was started with; empty is unknown.
     pub(crate) mask: Vec<usize>,
-    /// Whole CPUs of the smallest quota of its control groups.
+    /// Whole CPUs of the smallest quota of the process's control groups.
     pub(crate) quota: Option<usize>,
-    /// The CPUs of the mask that are not little; empty where all are alike or the kernel does not say.
+    /// The big CPUs of the mask; empty where all are alike or the kernel names no capacities.
     pub(crate) big: Vec<usize>,
-    /// Cores among those.
+    /// Cores among the big CPUs.
     pub(crate) n_big_cores: usize,
-    /// CPUs that are running; empty is unknown.
+    /// CPUs that are online; empty is unknown.
     pub(crate) online: Vec<usize>,
-    /// CPUs kept free of other work by `isolcpus=`.
+    /// CPUs that the kernel parameter `isolcpus=` keeps free of other work.
     pub(crate) isolated: Vec<usize>,
-    /// Highest frequency, in kHz.
+    /// Highest frequency of CPU 0, in kHz.
     pub(crate) max_khz: Option<u64>,
     /// Frequency governor of CPU 0.
     pub(crate) governor: Option<String>,
-    /// Whether it is the board whose memory is fastest with two readers (see [`super::workers`]).
+    /// Whether the chip is a BCM2712, whose memory is fastest with two readers (see [`super::workers`]).
     pub(crate) is_bcm2712: bool,
 }
 
-/// Asks this machine.
+/// The facts about this machine.
 pub(crate) fn cpu() -> Cpu {
     read(Path::new("/"), usable())
 }
 
-/// CPUs that this process may keep busy: those of its affinity mask, or fewer where its control groups have a quota.
+/// How many CPUs this process may keep busy: those of its affinity mask, or fewer where a control group has a quota.
 pub(crate) fn n_usable() -> usize {
     usable().n
 }
 
-/// What the system lets this process use.
+/// The CPUs that the system lets this process use.
 #[derive(Clone, Debug, Default)]
 struct Usable {
+    /// As in [`Cpu`].
     mask: Vec<usize>,
+    /// As in [`Cpu`].
     quota: Option<usize>,
+    /// How many CPUs the process may keep busy.
     n: usize,
 }
 
-/// Asked once: a thread that has been pinned would see one CPU.
+/// Reads the answer once, because a thread that has been pinned would see one CPU.
 fn usable() -> &'static Usable {
     static USABLE: OnceLock<Usable> = OnceLock::new();
     USABLE.get_or_init(|| {
@@ -73,8 +76,9 @@ fn mask(status: &str) -> Vec<usize> {
     list.and_then(|list| cpu_list::parse(list).ok()).unwrap_or_default()
 }
 
-/// Whole CPUs of the smallest quota up the tree of groups; std looks at the process's own path only. A part of a CPU
-/// does not count: a worker that spends the quota early stands still until the period ends, and all others wait for it.
+/// Whole CPUs of the smallest quota up the tree of groups. (`available_parallelism` does not know all the places that
+/// [`cgroup::groups`] finds.) A part of a CPU does not count: a worker that spends the quota early stands still until
+/// the period ends, and all others wait for that worker.
 fn quota(root: &Path) -> Option<usize> {
     let quotas = cgroup::groups(root, "cpu").into_iter().filter_map(|group| match group.version {
         Version::V1 => whole_cpus(&group.text("cpu.cfs_quota_us")?, &group.text("cpu.cfs_period_us")?),
@@ -87,7 +91,8 @@ fn quota(root: &Path) -> Option<usize> {
     quotas.min()
 }
 
-/// Microseconds of CPU time per microseconds of a period; `None` for `max`, -1 and what is no number.
+/// Whole CPUs of a quota: its microseconds of CPU time divided by the microseconds of its period, but at least 1.
+/// `None` for `max`, for -1 and for text that is no number.
 fn whole_cpus(quota: &str, period: &str) -> Option<usize> {
     let (quota, period) = (quota.trim().parse::<u64>().ok()?, period.trim().parse::<u64>().ok()?);
     usize::try_from(quota.checked_div(period)?).ok().map(|n| n.max(1))
@@ -128,7 +133,8 @@ fn read(root: &Path, usable: &Usable) -> Cpu {
     }
 }
 
-/// x86 says `model name`; AArch64 gives numbers, of which the common cores are named here (Arm's MIDR part numbers).
+/// The CPU's name. x86-64 has a line `model name`; AArch64 has numbers (Arm's MIDR part numbers), and the common ones
+/// have a name here.
 fn model_name(cpuinfo: &str) -> Option<String> {
     let field = |name: &str| {
         cpuinfo.lines().find_map(|line| {
@@ -160,7 +166,7 @@ fn model_name(cpuinfo: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Distinct sets of sibling threads among these CPUs.
+/// The number of cores among these CPUs, counted as distinct sets of sibling threads.
 fn physical_cores(root: &Path, cpus: &[usize]) -> Option<usize> {
     let siblings: BTreeSet<String> = cpus
         .iter()
@@ -172,9 +178,9 @@ fn physical_cores(root: &Path, cpus: &[usize]) -> Option<usize> {
     (!siblings.is_empty()).then_some(siblings.len())
 }
 
-/// The CPUs with at least three quarters of the largest capacity; none if those are all. Big cores of one board differ
-/// by a few percent in frequency, middle ones (1024 and 905 of a CIX P1) by little more; little cores start below: 610
-/// of 1024 beside a Cortex-A73 (Amlogic S922X), 400 beside a Cortex-A76 (RK3588).
+/// The CPUs with at least three quarters of the largest capacity; none if all CPUs have that. The big cores of a board
+/// differ by a few percent, the middle cores of a CIX P1 have 905 of 1024. Little cores have less: 610 of 1024 beside a
+/// Cortex-A73 (Amlogic S922X), 400 of 1024 beside a Cortex-A76 (RK3588).
 fn big_cores(capacities: &[(usize, u64)]) -> Vec<usize> {
     let largest = capacities.iter().map(|&(_, capacity)| capacity).max().unwrap_or(0);
     let is_big = |&&(_, capacity): &&(usize, u64)| capacity >= largest - largest / 4;
@@ -182,7 +188,7 @@ fn big_cores(capacities: &[(usize, u64)]) -> Vec<usize> {
     if big.len() == capacities.len() { Vec::new() } else { big }
 }
 
-/// What to do about a governor that is slow to raise the frequency.
+/// A command that replaces a governor which raises the frequency slowly; `None` for other governors.
 pub(crate) fn governor_advice(governor: &str) -> Option<&'static str> {
     matches!(governor, "ondemand" | "powersave" | "conservative")
         .then_some("echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor")
@@ -246,7 +252,7 @@ mod tests {
             (cpu.physical, cpu.big, cpu.n_big_cores)
         };
         assert_eq!(of(&[0, 1, 2, 3]), (4, vec![2, 3], 2));
-        // What counts is what this process may use, and a CPU whose capacity nobody knows tells nothing.
+        // Only CPUs that this process may use count, and one CPU of unknown capacity makes the answer unknown.
         assert_eq!(of(&[0, 1]), (2, vec![], 0));
         assert_eq!(of(&[1, 2]), (2, vec![2], 1));
         assert_eq!(of(&[2, 3, 4]), (2, vec![], 0));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// No machine this runs on has more.
+/// The highest CPU number that a list may name.
 const MAX_CPU: usize = 4095;
 
 /// What is wrong with a CPU list.
@@ -26,7 +26,10 @@ impl fmt::Display for CpuListError {
     }
 }
 
-/// The CPUs of a list in order, each once.
+/// The CPUs of a list such as `1-3,5`, ascending and without repetition.
+///
+/// # Errors
+/// [`CpuListError`] for the first part that is no number or range.
 pub(crate) fn parse(text: &str) -> Result<Vec<usize>, CpuListError> {
     let number = |s: &str| match s.trim().parse::<usize>() {
         Ok(n) if n <= MAX_CPU => Ok(n),
@@ -49,7 +52,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<usize>, CpuListError> {
     Ok(cpus)
 }
 
-/// `1-3,5`.
+/// Ascending CPUs as a list: `1-3,5`.
 pub(crate) fn format(cpus: &[usize]) -> String {
     let mut text = String::new();
     let mut rest = cpus;

@@ -1,12 +1,12 @@
-//! What this CPU can do, asked once, handed to the kernels.
+//! The features of this CPU, detected for the kernels.
 
 use nanocamelid_kernels::Features;
 use nanocamelid_kernels::features::Feature;
 
-/// A feature's name, as the kernel's `/proc/cpuinfo` or the vendor's manual spells it, and whether it is here.
+/// A feature's name as `/proc/cpuinfo` or the vendor's manual spells it, whether this CPU has it, and its [`Feature`].
 pub(crate) type Found = (&'static str, bool, Feature);
 
-/// Every feature that some kernel table looks at. AMX is not among them: no table uses it.
+/// Every feature that some kernel table needs.
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn found() -> Vec<Found> {
     use std::arch::is_aarch64_feature_detected as has;
@@ -17,7 +17,7 @@ pub(crate) fn found() -> Vec<Found> {
     ]
 }
 
-/// Every feature that some kernel table looks at. AMX is not among them: no table uses it.
+/// Every feature that some kernel table needs.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn found() -> Vec<Found> {
     use std::arch::is_x86_feature_detected as has;
@@ -32,17 +32,18 @@ pub(crate) fn found() -> Vec<Found> {
     ]
 }
 
-/// No table but the scalar one exists for this architecture.
+/// This architecture has only the scalar table, which needs no feature.
 #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 pub(crate) fn found() -> Vec<Found> {
     Vec::new()
 }
 
-/// The features as the kernels take them.
+/// The features of this CPU, for [`nanocamelid_kernels::Kernels::select`].
 pub(crate) fn detect() -> Features {
     let present: Vec<Feature> = found().into_iter().filter(|f| f.1).map(|f| f.2).collect();
-    // SAFETY: each was just detected on this machine by the standard library, which also asks whether the operating
-    // system saves the registers. Linux reports only features that all CPUs of the machine have (big.LITTLE included).
+    // SAFETY: the standard library just detected each of these features on this machine, and also asked whether the
+    // operating system saves their registers. Linux reports only features that all CPUs of a machine have, on
+    // big.LITTLE too.
     unsafe { Features::assume(&present) }
 }
 

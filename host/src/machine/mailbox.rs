@@ -1,10 +1,10 @@
-//! Questions to the firmware of a Raspberry Pi, which runs beside Linux.
+//! Commands to the firmware of a Raspberry Pi, which runs on a processor of its own.
 //!
-//! The kernel's device `/dev/vcio` carries messages of 32-bit words to the firmware and back (Raspberry Pi firmware
-//! wiki, "Mailbox property interface"). The tag of general commands takes the commands of the tool `vcgencmd` as text.
-//! The tag for the throttling flags alone would clear the flags that the kernel watches; the command leaves them.
+//! Linux's device `/dev/vcio` carries messages of 32-bit words to the firmware and back (Raspberry Pi firmware wiki,
+//! "Mailbox property interface"). The tag for general commands takes the commands of the tool `vcgencmd` as text. The
+//! tag for the throttling flags alone would clear the flags that Linux watches; the command `get_throttled` keeps them.
 
-/// Bytes of a command or an answer, as `vcgencmd` has them.
+/// Bytes for the text of a command or an answer; `vcgencmd` uses as many.
 const TEXT_BYTES: usize = 1024;
 
 /// A message with one general command.
@@ -15,11 +15,13 @@ struct Message {
     /// 0 in a request; the firmware sets bit 31 in its answer.
     code: u32,
     tag: u32,
-    /// Bytes of the tag's value, and how many of them the answer has filled.
+    /// Bytes of the tag's value.
     n_value_bytes: u32,
+    /// Bytes of the value that the answer has filled.
     n_answer_bytes: u32,
-    /// The command's error, then its text.
+    /// The error of the command, 0 for none.
     error: u32,
+    /// The command, then its answer; a zero byte ends the text.
     text: [u8; TEXT_BYTES],
     /// The tag that ends the list.
     end: u32,
@@ -28,7 +30,7 @@ struct Message {
 impl Message {
     fn new(command: &str) -> Option<Self> {
         let mut text = [0; TEXT_BYTES];
-        // A zero byte ends the text.
+        // The last byte stays zero, so that the text ends.
         text[..TEXT_BYTES - 1].get_mut(..command.len())?.copy_from_slice(command.as_bytes());
         Some(Self {
             n_bytes: size_of::<Self>() as u32,
@@ -42,14 +44,14 @@ impl Message {
         })
     }
 
-    /// What the firmware says, if the answer is one.
+    /// The text of the answer; `None` before there is an answer, and where the command failed.
     fn answer(&self) -> Option<&str> {
         let text = self.text.split(|&byte| byte == 0).next()?;
         (self.code >> 31 == 1 && self.error == 0).then(|| std::str::from_utf8(text).ok()).flatten()
     }
 }
 
-/// The firmware's answer to one of `vcgencmd`'s commands; `None` without such a firmware, or without the right to ask.
+/// The firmware's answer to a command of `vcgencmd`; `None` on other machines, and without the right to ask.
 #[cfg(target_os = "linux")]
 pub(super) fn command(command: &str) -> Option<String> {
     use std::os::fd::AsRawFd;
@@ -59,13 +61,13 @@ pub(super) fn command(command: &str) -> Option<String> {
 
     let mut message = Message::new(command)?;
     let device = std::fs::File::open("/dev/vcio").ok()?;
-    // SAFETY: the driver copies as many bytes from and to the message as its first word says, which are those of the
-    // message; `device` is open.
+    // SAFETY: the driver copies as many bytes from and to the message as the message's first word says, and that word
+    // is the size of `Message`; `message` is exclusively ours during the call, and `device` is open.
     let status = unsafe { libc::ioctl(device.as_raw_fd(), PROPERTY as _, &raw mut message) };
     (status >= 0).then(|| message.answer().map(str::to_owned)).flatten()
 }
 
-/// The device is Linux's.
+/// Only Linux has this device.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn command(_: &str) -> Option<String> {
     None

@@ -1,4 +1,4 @@
-//! How much memory there is, and how much was used.
+//! The memory of the machine, and the memory that this process has used.
 
 use super::cgroup::{self, Group, Version};
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::path::Path;
 /// RAM as the system reports it, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
-    /// All of it.
+    /// All RAM, or the limit of a control group where that is less.
     pub(crate) total: Option<u64>,
-    /// What a new program can have without swapping; file pages that can be dropped included.
+    /// RAM that a new program can have without swapping, including file pages that the kernel can drop.
     pub(crate) available: Option<u64>,
 }
 
-/// Asks the system; the limit of a control group counts like a smaller machine.
+/// The memory of this machine, as far as the limits of its control groups leave it to this process.
 pub(crate) fn memory() -> Memory {
     read(Path::new("/"))
 }
@@ -32,18 +32,18 @@ fn read(root: &Path) -> Memory {
     memory
 }
 
-/// What a group may have, and what is taken of it for good.
+/// The bytes that a group may have, and the bytes in use that the kernel cannot take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Limit {
     bytes: u64,
     used: u64,
 }
 
-/// Version 1 says "no limit" with the largest multiple of the page size.
+/// At least so many bytes mean "no limit": version 1 then shows the largest multiple of the page size.
 const NO_LIMIT: u64 = 1 << 62;
 
-/// The limit of a group, if it has one. Above `memory.high` nothing is killed, but the kernel slows the group down to
-/// a crawl while it looks for pages to take away: that is no memory to plan with.
+/// The limit of a group; `None` for a group without one. `memory.high` counts as a limit. The kernel kills no process
+/// above `memory.high`, but slows the whole group down while it reclaims pages.
 fn limit(group: &Group, is_own: bool) -> Option<Limit> {
     let stat = group.text("memory.stat").unwrap_or_default();
     let (limits, current, droppable) = match group.version {
@@ -51,10 +51,10 @@ fn limit(group: &Group, is_own: bool) -> Option<Limit> {
             let limits = [group.number("memory.max"), group.number("memory.high")];
             (limits, "memory.current", sum_of_fields(&stat, ["inactive_file", "active_file"]))
         }
-        // Without `memory.use_hierarchy`, which new kernels no longer have off, a group does not count those below it.
+        // With `memory.use_hierarchy` 0, which new kernels no longer offer, a group does not count the groups below.
         Version::V1 if !is_own && group.number("memory.use_hierarchy") == Some(0) => return None,
         Version::V1 => {
-            // The second one counts groups above the mount's root, too.
+            // The second limit includes groups above the root of the mount.
             let limits = [group.number("memory.limit_in_bytes"), field(&stat, "hierarchical_memory_limit")];
             (limits, "memory.usage_in_bytes", sum_of_fields(&stat, ["total_inactive_file", "total_active_file"]))
         }
@@ -63,26 +63,27 @@ fn limit(group: &Group, is_own: bool) -> Option<Limit> {
     Some(Limit { bytes, used: group.number(current).unwrap_or(0).saturating_sub(droppable) })
 }
 
-/// The number of a line `NAME N` of a group's `memory.stat`.
+/// The number N of the line `NAME N` in a group's `memory.stat`.
 fn field(stat: &str, name: &str) -> Option<u64> {
     stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
-/// What the kernel can take back when memory is asked for: the pages of files, on both of its lists. Active ones
-/// are only later in the queue, and dirty ones are written first; `MemAvailable` counts both for the machine. The
-/// weights of a model that ran before are among them. Not counted are pages of shared memory and of `tmpfs` (they are
-/// in the field `file`, but on the lists of anonymous memory: without swap they stay), locked pages (`unevictable`) and
-/// the kernel's own objects (`slab_reclaimable`): those in use keep their pages.
+/// The sum of two fields of `memory.stat`: the bytes that the kernel can take back when a process asks for memory.
+///
+/// These are the pages of files, on the active and on the inactive list, for example the weights of a model that ran
+/// before. `MemAvailable` counts both lists for the machine. The sum leaves out pages of shared memory and of `tmpfs`
+/// (the field `file` counts them, but without swap they stay), locked pages (`unevictable`), and the kernel's own
+/// objects (`slab_reclaimable`), because objects in use keep their pages.
 fn sum_of_fields(stat: &str, names: [&str; 2]) -> u64 {
     names.iter().filter_map(|name| field(stat, name)).fold(0, u64::saturating_add)
 }
 
-/// Largest resident set so far, mapped file pages included.
+/// Bytes of the largest resident set of this process so far, including mapped pages of files.
 pub(crate) fn peak_rss_bytes() -> Option<u64> {
     kib_field(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// `Name:   123 kB` in bytes.
+/// The bytes of the line `NAME   123 kB`.
 fn kib_field(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
     rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
@@ -95,7 +96,7 @@ mod tests {
 
     const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal: 8000 kB\nMemAvailable: 6000 kB\n");
 
-    /// Total and available bytes where the process is in the group of that line and these files are there.
+    /// Total and available bytes on a machine with this line in `/proc/self/cgroup` and with these files.
     fn memory_in(name: &str, line: &str, files: &[(&str, &str)]) -> (Option<u64>, Option<u64>) {
         let fake = FakeRoot::new(name, &[&[MEMINFO, ("proc/self/cgroup", line)], files].concat());
         let Memory { total, available } = read(&fake.0);
@@ -115,7 +116,7 @@ mod tests {
             ("sys/fs/cgroup/a.slice/memory.stat", "file 1800000\nactive_file 300000\ninactive_file 500000\n"),
         ];
         assert_eq!(memory_in("memory-slice", "0::/a.slice/b.scope", &slice), (Some(3_000_000), Some(900_000)));
-        // A larger limit can leave less.
+        // The group with the larger limit can have less memory left.
         let full = [&slice[..1], &[("sys/fs/cgroup/a.slice/b.scope/memory.current", "3900000")], &slice[2..]].concat();
         assert_eq!(memory_in("memory-full", "0::/a.slice/b.scope", &full), (Some(3_000_000), Some(100_000)));
     }

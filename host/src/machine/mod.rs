@@ -1,4 +1,4 @@
-//! The machine this runs on: CPU, memory, what slows it down.
+//! The machine that the program runs on: CPU, memory, throttling.
 
 pub(crate) mod bandwidth;
 mod cgroup;

@@ -1,10 +1,10 @@
-//! Heat and undervoltage: what a small board does instead of failing.
+//! Throttling: a board lowers its frequency when it is hot or its supply voltage is low.
 
 use super::mailbox;
 use std::path::Path;
 
-/// The firmware's flags, as `vcgencmd get_throttled` prints them: bits 0-3 are now, bits 16-19 since boot
-/// (Raspberry Pi documentation, `vcgencmd`).
+/// The firmware's flags, as `vcgencmd get_throttled` prints them: bits 0-3 for what is so now, bits 16-19 for what has
+/// been so since boot (Raspberry Pi documentation, `vcgencmd`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Throttled(u32);
 
@@ -16,24 +16,24 @@ impl Throttled {
         REASONS.iter().filter(|(bit, _)| self.0 >> (bit + shift) & 1 == 1).map(|(_, name)| *name).collect()
     }
 
-    /// What holds the board back now.
+    /// The reasons that slow the board down now.
     pub(crate) fn now(self) -> Vec<&'static str> {
         self.names(0)
     }
 
-    /// What has held it back at some time since it was started.
+    /// The reasons that have slowed the board down at some time since boot.
     pub(crate) fn since_boot(self) -> Vec<&'static str> {
         self.names(16)
     }
 
-    /// `0x50000`.
+    /// The flags in hexadecimal: `0x50000`.
     pub(crate) fn hex(self) -> String {
         format!("{:#x}", self.0)
     }
 }
 
-/// The firmware's flags, where there is such a firmware: asked as `vcgencmd` asks, which the group `video` may do. Who
-/// may not can read them from a file, until Linux 6.12.
+/// The firmware's flags; `None` on other machines. The firmware answers processes of the group `video`. Other processes
+/// read the flags from a file that Linux has up to 6.12.
 pub(crate) fn throttled() -> Option<Throttled> {
     mailbox::command("get_throttled").as_deref().and_then(parse).or_else(|| flags_file(Path::new("/")))
 }
@@ -62,7 +62,8 @@ pub(crate) fn temperature() -> Option<f32> {
         .max_by(f32::total_cmp)
 }
 
-/// How often Intel's CPU 0 has throttled, or the firmware's flags: whatever changes when a run is slowed down.
+/// The values that change when the machine slows a run down: the firmware's flags, and how often CPU 0 of an Intel
+/// machine has throttled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     flags: Option<Throttled>,
@@ -70,14 +71,14 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Now.
+    /// Reads the values now.
     pub(crate) fn take() -> Self {
         let count = "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count";
         let events = std::fs::read_to_string(count).ok().and_then(|text| text.trim().parse().ok());
         Self { flags: throttled(), events }
     }
 
-    /// What slowed the machine down between `self` and now, in words.
+    /// The reasons that slowed the machine down between `self` and now, in words; `None` if nothing did.
     pub(crate) fn since(self) -> Option<String> {
         self.difference(Self::take())
     }
@@ -86,7 +87,7 @@ impl Snapshot {
         let mut reasons: Vec<&str> = Vec::new();
         if let Some(flags) = after.flags {
             reasons = flags.now();
-            // A sticky bit that was not set before fell in between.
+            // A bit "since boot" that was not set before was set in between.
             let before = self.flags.map_or(Vec::new(), Throttled::since_boot);
             for reason in flags.since_boot() {
                 if !before.contains(&reason) && !reasons.contains(&reason) {

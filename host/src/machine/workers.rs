@@ -1,14 +1,14 @@
-//! How many threads, and where.
+//! How many workers decode and prefill, and on which CPUs.
 //!
-//! Decoding a token reads every weight once: it is bound by memory, and more readers than the memory can serve only
-//! disturb each other. Prefill is bound by arithmetic and takes every core.
+//! Decode reads every weight once for a token. Memory bounds its speed, and more readers than the memory can serve slow
+//! each other down. Arithmetic bounds the speed of prefill, so prefill uses every core.
 //!
 //! On the BCM2712 of a Raspberry Pi 5, STREAM reads 9.26, 13.23 and 11.59 GB/s with 1, 2 and 4 threads
-//! (ggml-org/llama.cpp#26484), and one Cortex-A76 consumes 4-bit blocks at more than 13 GB/s: two workers decode,
-//! four prefill. Elsewhere both default to the physical cores, decoding to four at most.
+//! (ggml-org/llama.cpp#26484), and one Cortex-A76 multiplies 4-bit blocks at more than 13 GB/s. Two workers decode
+//! there, and four prefill. On other machines the physical cores do both, at most four of them decode.
 //!
-//! Little cores (big.LITTLE) are left alone: work is drawn in bands, and the last one of every matrix would be waited
-//! for several times as long. Workers then stay among the big cores, and the scheduler moves them there.
+//! Little cores (big.LITTLE) stay idle. Workers draw bands of rows, and a little core that drew the last band of a
+//! matrix would keep the others waiting several times as long. The scheduler moves the workers among the big cores.
 
 use super::cpu::Cpu;
 use super::cpu_list;
@@ -17,7 +17,7 @@ use std::fmt;
 
 const MAX_DECODE: usize = 4;
 
-/// What was asked for; `None` is "choose".
+/// The user's wishes; `None` leaves the choice to [`choose`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WorkersAsked {
     /// `--threads`.
@@ -28,21 +28,21 @@ pub(crate) struct WorkersAsked {
     pub(crate) cpus: Option<Vec<usize>>,
 }
 
-/// The choice and its reason.
+/// The workers that were chosen, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Workers {
-    /// Counts and CPUs.
+    /// The number of workers, and their CPUs.
     pub(crate) options: PoolOptions,
-    /// Why, in words.
+    /// The reason, in words.
     pub(crate) why: &'static str,
 }
 
 /// CPUs that workers cannot be pinned to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CoresError {
-    /// There are none of these numbers, or they are switched off.
+    /// The machine has no CPUs with these numbers, or they are offline.
     NotThere { cpus: Vec<usize>, online: Vec<usize> },
-    /// The system does not let this process use them.
+    /// The system does not let this process use these CPUs.
     Refused(Vec<usize>),
 }
 
@@ -59,11 +59,11 @@ impl fmt::Display for CoresError {
     }
 }
 
-/// Whether workers can be pinned to these CPUs. Those outside of the mask that the process was started with are
-/// returned: `taskset` and services only set a default, and isolated CPUs are never in it.
+/// Checks that workers can be pinned to the CPUs `asked`. Returns the CPUs among them that are neither isolated nor in
+/// the affinity mask of the process's start. Such CPUs are allowed, because a process may leave its mask.
 ///
 /// # Errors
-/// [`CoresError`] naming those that cannot be used.
+/// [`CoresError`], which names the CPUs that cannot be used.
 pub(crate) fn check_cores(cpu: &Cpu, asked: &[usize]) -> Result<Vec<usize>, CoresError> {
     let outside = |list: &[usize]| -> Vec<usize> {
         asked.iter().filter(|&cpu| !list.is_empty() && !list.contains(cpu)).copied().collect()
@@ -79,7 +79,7 @@ pub(crate) fn check_cores(cpu: &Cpu, asked: &[usize]) -> Result<Vec<usize>, Core
     Ok(outside(&[&cpu.mask[..], &cpu.isolated].concat()))
 }
 
-/// Chooses what was not asked for.
+/// Chooses the counts and the CPUs that the user left open.
 pub(crate) fn choose(cpu: &Cpu, asked: &WorkersAsked) -> Workers {
     const TWO: &str = "the physical cores; two to decode, because two read this board's memory fastest";
     const TWO_ISOLATED: &str = "the isolated cores; two to decode, because two read this board's memory fastest";
@@ -106,7 +106,7 @@ pub(crate) fn choose(cpu: &Cpu, asked: &WorkersAsked) -> Workers {
     if asked.decode.is_some() {
         why = "the threads that were asked for";
     }
-    // `-t` alone means every phase, as everywhere in the field.
+    // `-t` alone sets the threads of both phases, as in llama.cpp.
     let n_prefill = asked.prefill.or(asked.decode).unwrap_or(n_cores);
     let n_decode = asked.decode.unwrap_or(n_decode);
     let place = place.fitting(n_decode.max(n_prefill));
@@ -156,7 +156,7 @@ mod tests {
         assert!(choose(&rk3588, &nothing).why.contains("big cores"));
         let asked = |decode| WorkersAsked { decode: Some(decode), ..nothing.clone() };
         assert_eq!(counts(&rk3588, &asked(2)), (2, 2, Among(vec![4, 5, 6, 7])));
-        // Whoever asks for more than the big cores wants the little ones, too.
+        // More threads than big cores run on the little cores too.
         assert_eq!(counts(&rk3588, &asked(8)), (8, 8, Anywhere));
         let on_little = WorkersAsked { cpus: Some(vec![0]), ..nothing.clone() };
         assert_eq!(counts(&rk3588, &on_little), (1, 1, Each(vec![0])));
@@ -169,7 +169,7 @@ mod tests {
         let cpu = Cpu { online: vec![0, 1, 2, 3], mask: vec![0], isolated: vec![1], ..Cpu::default() };
         let error = check_cores(&cpu, &[0, 5, 6, 9]).unwrap_err().to_string();
         assert!(error.contains("no such CPU: 5-6,9 (online: 0-3)"), "{error}");
-        // Without a list of CPUs the system itself is asked.
+        // Without a list of online CPUs, only trying tells which CPUs exist.
         let here = crate::machine::cpu::cpu();
         let Some(&first) = here.mask.first() else { return eprintln!("skipped: no affinity mask") };
         let silent = Cpu { mask: here.mask.clone(), ..Cpu::default() };

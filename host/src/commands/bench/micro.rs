@@ -1,4 +1,4 @@
-//! Kernel micro-benchmarks: every table of this CPU on the same numbers, which must give the same bits.
+//! Benchmarks of the kernels: every table of this CPU multiplies the same numbers, and all must return the same bits.
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
@@ -27,15 +27,15 @@ pub(super) const NAMES: &[&str] = &["q8-dot", "q4-layout", "q4-prefill"];
 
 fn shape(name: &str) -> Shape {
     match name {
-        // Rows that stay in the first-level cache: the dot product itself.
+        // Rows that stay in the level-1 cache, so that the time is the dot product's.
         "q8-dot" => Shape { weight_type: WeightType::Q8_0, n_rows: 16, n_cols: 1024, n_tokens: 1 },
-        // A matrix larger than any cache: the file's layout as it is read while decoding.
+        // A matrix larger than any cache, in the file's layout, as decode reads it.
         "q4-layout" => Shape { weight_type: WeightType::Q4_0, n_rows: 32_768, n_cols: 4096, n_tokens: 1 },
         _ => Shape { weight_type: WeightType::Q4_0, n_rows: 1024, n_cols: 2048, n_tokens: 128 },
     }
 }
 
-/// Runs the benchmark of that name.
+/// Runs the benchmark with this name.
 pub(crate) fn run(invocation: &Invocation, name: &str) -> Result<(), Error> {
     let settings = Settings::new(invocation)?;
     let mut report = Report::new(invocation.command);
@@ -122,7 +122,7 @@ impl Data {
         let n_bytes = weight_type.row_bytes(n_cols).expect("whole blocks") * n_rows;
         let mut weights: Vec<u8> = (0..n_bytes).map(|_| random() as u8).collect();
         for block in weights.chunks_exact_mut(weight_type.block_bytes()) {
-            // The block's scale: an ordinary number.
+            // The scale of the block must be a number of ordinary size.
             block[..2].copy_from_slice(&0x2c00u16.to_le_bytes());
         }
         let n = n_tokens * n_cols;
@@ -147,7 +147,7 @@ impl Data {
         let Shape { weight_type, n_rows, n_cols, n_tokens } = *shape;
         let weights = Matrix::new(weight_type, &self.weights, n_rows, n_cols).expect("the length fits the shape");
         let x = QuantizedRows::new(ActivationType::Q8, &self.qs, &self.scales, &self.sums, n_tokens, n_cols);
-        // In bands, as the engine's workers draw them.
+        // The product is split into bands, as for the engine's workers.
         let band = if n_tokens == 1 { 8 * kernels.band_unit(1) } else { kernels.max_band_rows() };
         for (i, tile) in nanocamelid_kernels::TilesMut::new(out, n_tokens, n_rows, n_tokens, band).enumerate() {
             let mut tile: TileMut<'_> = tile;
@@ -156,7 +156,7 @@ impl Data {
         }
     }
 
-    /// FNV-1a 64 over the bits of the whole product.
+    /// The hash FNV-1a (64 bits) of the bits of the whole product.
     fn checksum(&self, shape: &Shape, kernels: &Kernels) -> u64 {
         let mut out = vec![0.0; shape.n_tokens * shape.n_rows];
         let mut scratch = vec![0; kernels.scratch_bytes(shape.n_cols)];
@@ -166,13 +166,13 @@ impl Data {
         digest.value()
     }
 
-    /// Best seconds of one product.
+    /// The least seconds that one product took.
     fn time(&self, shape: &Shape, kernels: &Kernels) -> f64 {
         let mut out = vec![0.0; shape.n_tokens * shape.n_rows];
         let mut scratch = vec![0; kernels.scratch_bytes(shape.n_cols)];
         let mut best = f64::INFINITY;
         let until = Instant::now() + TIME;
-        // Small products are timed several at once, so that the clock's own time does not count.
+        // Small products are timed several together, so that reading the clock takes no noticeable part.
         let per_look = (1 << 20) / (shape.n_rows * shape.n_cols * shape.n_tokens).max(1) + 1;
         while Instant::now() < until || best.is_infinite() {
             let started = Instant::now();

@@ -1,4 +1,4 @@
-//! `bench`: the speed of a model, or of the kernels alone.
+//! `bench`: the speed of a model, or of the kernels without a model.
 
 mod micro;
 mod model;
@@ -7,11 +7,11 @@ use crate::cli::Invocation;
 use crate::cli::table::{self, Argument, Command};
 use crate::error::Error;
 
-/// A benchmark of the kernels alone.
+/// The name of a benchmark of the kernels.
 pub(super) static MICRO: Argument<str> =
     Argument::word("q8-dot|q4-layout|q4-prefill", micro::NAMES, "a kernel benchmark");
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "bench",
     about: "tokens per second of a model, or the speed of the kernels",

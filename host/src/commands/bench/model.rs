@@ -1,4 +1,4 @@
-//! `bench MODEL`: prefill and decode in tokens per second, as the field's own bench tool prints them.
+//! `bench MODEL`: prefill and decode in tokens per second, printed like llama.cpp's `llama-bench` prints them.
 
 use super::mean_and_deviation;
 use crate::cli::{Invocation, UsageError, table};
@@ -17,7 +17,7 @@ use nanocamelid_engine::{Executor, Model, Phase, Session};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// What is asked for.
+/// The tests that the flags ask for.
 struct Asked {
     n_prompt: usize,
     n_gen: usize,
@@ -27,12 +27,12 @@ struct Asked {
     batches: Vec<usize>,
 }
 
-/// One combination's times.
+/// The times of one test.
 struct Measured {
     decode: Vec<f64>,
     prefill: Vec<f64>,
     first: Duration,
-    /// What the decoding workers read of the weights if that is all they do, GB/s.
+    /// How fast the workers of decode read the weights when they do nothing else, in GB/s.
     read: f64,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let before = Snapshot::take();
     let mut results = Vec::new();
     let (bytes_per_token, layer_macs) = (model.bytes_per_token() as f64, model.layer_macs() as f64);
-    // Of the fastest decoding, GB/s: what was reached, and what reading alone reaches.
+    // The GB/s of the fastest decode, and those of reading alone.
     let mut best = (0.0f64, 0.0);
     let mut first = None;
     for &threads in &asked.threads {
@@ -169,7 +169,7 @@ fn measure(
     let tokens = random_tokens(n_ctx, model.config.n_vocab);
     let (filled, rest) = tokens.split_at(depth);
 
-    // Once unmeasured: pages come in, caches and clocks warm up.
+    // The first run is not measured: it reads the file's pages, fills caches and raises the CPU's frequency.
     let started = Instant::now();
     session.prefill(&pool, &rest[..asked.n_prompt.max(1)])?;
     let first = started.elapsed();
@@ -196,14 +196,14 @@ fn measure(
         }
     }
     if asked.n_gen > 0 {
-        // What has been read before, so that the peak of resident memory is the model's own.
+        // Only pages that were read before, so that the peak of resident memory stays that of the model.
         let weights = model.weights_of_every_token().unwrap_or_else(|| file.parts());
         measured.read = read_rate(&pool, &weights);
     }
     Ok(measured)
 }
 
-/// The context with only `filled` in it; a cache that cannot go back is filled again.
+/// Sets the context to the tokens `filled` alone. A cache that cannot be truncated so far is filled again.
 fn back_to(session: &mut Session<'_>, pool: &Pool, filled: &[u32]) -> Result<(), Error> {
     let kept = if filled.is_empty() { 0 } else { session.truncate(filled.len()) };
     if kept < filled.len() {
@@ -214,11 +214,11 @@ fn back_to(session: &mut Session<'_>, pool: &Pool, filled: &[u32]) -> Result<(),
     Ok(())
 }
 
-/// Any ids do: speed does not depend on them (but for experts, which random ids spread evenly).
+/// Random token ids. Speed does not depend on the ids, except that experts serve random ids evenly.
 fn random_tokens(n: usize, n_vocab: usize) -> Vec<u32> {
     let mut state = 1u64;
     let mut next = || {
-        // Knuth's MMIX generator.
+        // Knuth's linear congruential generator for MMIX.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) % n_vocab as u64) as u32
     };

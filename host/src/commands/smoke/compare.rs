@@ -1,4 +1,4 @@
-//! Two kernel tables in lockstep.
+//! Runs the scalar table and the selected table step by step, and compares their logits.
 
 use super::Bench;
 use crate::error::Error;
@@ -9,25 +9,25 @@ use nanocamelid_kernels::{Features, Kernels};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What came of it.
+/// The result of a comparison.
 pub(crate) struct Comparison {
     /// Largest difference of two logits at any step; infinite where one is a number and the other is not.
     pub(crate) max_delta: f32,
     pub(crate) first_difference: Option<Place>,
     /// Greedy tokens after the prompt.
     pub(crate) generated: Vec<u32>,
-    /// Time of the selected kernels for the prompt, in batches.
+    /// Time of the selected kernels for the prompt in batches.
     pub(crate) prefill: Duration,
     /// Time of the selected kernels for the generated tokens.
     pub(crate) generation: Duration,
 }
 
-/// Where two runs differ first.
+/// The first difference of two runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Position of the token in the context.
     position: usize,
-    /// Whether the token went through the layers with others.
+    /// Whether the token was computed in a batch of several.
     batched: bool,
     stage: Stage,
     layer: Option<usize>,
@@ -44,8 +44,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// Runs the prompt through three sessions: scalar one token at a time, selected one token at a time, selected in
-/// batches; then the greedy continuation through all three, which is the scalar reference's.
+/// Runs the prompt through three sessions: with the scalar table one token at a time, with the selected table one token
+/// at a time, and with the selected table in batches. Then all three decode the greedy tokens of the scalar session.
 pub(super) fn compare(bench: &Bench<'_>, ids: &[u32], n: usize) -> Result<Comparison, Error> {
     let scalar = Settings { kernels: Kernels::select(Features::NONE), ..bench.settings.clone() };
     let mut lockstep = Lockstep {
@@ -73,13 +73,13 @@ struct Lockstep<'a> {
     single: Runtime<'a>,
     batched: Runtime<'a>,
     max_delta: f32,
-    /// First position that differs, and whether it is the batched session's.
+    /// First position that differs, and whether the batched session differs there.
     differs: Option<(usize, bool)>,
     generation: Duration,
 }
 
 impl Lockstep<'_> {
-    /// Every position of the prompt; the time of the batched session alone.
+    /// Compares every position of the prompt. Returns the time of the batched session.
     fn prompt(&mut self, ids: &[u32]) -> Result<Duration, Error> {
         let Self { reference, single, batched, max_delta, differs, .. } = self;
         let mut others = Duration::ZERO;
@@ -141,12 +141,12 @@ fn note_difference(
     }
 }
 
-/// The same bits; what a NaN looks like is nobody's.
+/// Whether two values have the same bits; any two NaNs are the same.
 fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Runs both again from the start, in the batches in which they differed, looking at every intermediate result.
+/// Runs both sessions again from the start, in the same batches, and compares every intermediate result.
 fn locate(
     reference: &mut Runtime<'_>,
     other: &mut Runtime<'_>,
@@ -179,6 +179,6 @@ fn locate(
         }
         first += batch.len();
     }
-    // It did not happen again: what is left is the step at which it was seen.
+    // The difference did not appear again, so only the step is known.
     Ok(Place { position, batched, stage: Stage::Logits, layer: None })
 }

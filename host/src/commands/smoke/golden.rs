@@ -1,4 +1,4 @@
-//! Logits that another engine recorded.
+//! Comparison with logits that another engine recorded.
 
 use super::Bench;
 use crate::error::Error;
@@ -13,12 +13,12 @@ pub(super) struct Golden {
     path: PathBuf,
 }
 
-/// How near two engines are.
+/// The distance between two engines.
 pub(super) struct Agreement {
     pub(super) max_abs: f64,
-    /// Mean over positions of the Kullback-Leibler divergence of ours from the recorded distribution.
+    /// Mean over positions of the Kullback-Leibler divergence of this engine's distribution from the recorded one.
     pub(super) mean_kl: f64,
-    /// Share of positions with the same most likely token.
+    /// Share of positions at which both engines find the same token most likely.
     pub(super) top1: f64,
 }
 
@@ -32,7 +32,7 @@ impl Golden {
     /// Reads both files.
     ///
     /// # Errors
-    /// Missing, unreadable, or no list of ids.
+    /// A file is absent or unreadable, or holds no list of ids.
     pub(super) fn read(prefix: &Path) -> Result<Self, Error> {
         let ids_path = with_suffix(prefix, ".ids");
         let text = prompt::read_file(&ids_path)?;
@@ -48,7 +48,7 @@ impl Golden {
         Ok(Self { ids, logits, path })
     }
 
-    /// Runs the ids with the selected kernels.
+    /// Runs the recorded ids with the selected kernels.
     ///
     /// # Errors
     /// If the recording does not fit the model.
@@ -81,7 +81,7 @@ fn top(logits: &[f64]) -> Option<usize> {
     (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
 }
 
-/// Logarithms of the softmax. The engine's library of functions serves here too: the C library's would come on top.
+/// Logarithms of the softmax. `libm` is in the binary already; the functions of the C library would come on top.
 fn log_softmax(logits: &[f64]) -> Vec<f64> {
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let log_sum = logits.iter().map(|x| libm::exp(x - max)).sum::<f64>();

@@ -37,7 +37,7 @@ pub(super) static MODE: Argument<str> = Argument::word(
 pub(super) static PROMPT: Argument<str> = table::PROMPT.called("PROMPT", "the prompt (default: a fixed sentence)");
 static N: Argument<usize> = table::MAX_TOKENS_ARGUMENT.called("N", "tokens to generate (default 8)");
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "smoke",
     about: "the scalar reference against the selected kernels, at every step",
@@ -91,7 +91,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-/// A model on the test bench: its sessions share the workers of one pool.
+/// A model under test; its sessions share the workers of one pool.
 pub(crate) struct Bench<'b> {
     pub(crate) file: &'b ModelFile,
     pub(crate) parsed: &'b Parsed<'b>,
@@ -100,10 +100,10 @@ pub(crate) struct Bench<'b> {
 }
 
 impl<'b> Bench<'b> {
-    /// Compares a prompt and `n` greedy tokens after it, and reports.
+    /// Compares a prompt and `n` greedy tokens behind it, and reports the result.
     ///
     /// # Errors
-    /// [`Error::Failed`] naming the first step, layer and tensor that differ.
+    /// [`Error::Failed`], which names the first step, layer and tensor that differ.
     pub(crate) fn perform(&self, ids: &[u32], n: usize, report: &mut Report) -> Result<(), Error> {
         let Self { parsed, settings, .. } = *self;
         let made_for = parsed.model.config.n_ctx_train;
@@ -144,7 +144,7 @@ impl<'b> Bench<'b> {
         }
     }
 
-    /// Loads nothing new: an empty session over the same model.
+    /// An empty session over the same model, whose weights are not loaded again.
     fn session(&self) -> Result<Runtime<'b>, Error> {
         let fitting = Fitting::new(self.file, &self.parsed.model, self.settings);
         Ok(Loaded::new(self.parsed, fitting, Need::default(), self.pool, Instant::now())?.runtime)

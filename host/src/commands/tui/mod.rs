@@ -68,7 +68,7 @@ enum Next {
     Switch(ModelFile),
 }
 
-/// Its row of the table.
+/// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "tui",
     about: "terminal chat; the model stays loaded",
