@@ -203,6 +203,16 @@ pub(crate) static BENCH_BATCH: Flag<[usize]> =
     short('b', flag("--batch", counts(1, 8192), "LIST", "prefill batches to try (default 512)"));
 pub(crate) static BENCH_DEPTH: Flag<[usize]> =
     short('d', flag("--depth", counts(0, 1 << 24), "LIST", "tokens already in the context (default 0)"));
+pub(crate) static BENCH_SLOTS: Flag<[usize]> = flag(
+    "--slots",
+    counts(1, 256),
+    "LIST",
+    "conversations at the same time, like 1,2,4,8: each with a prompt and an answer of its own",
+);
+pub(crate) static BENCH_DRAFT: Flag<()> =
+    switch("--draft", "decode with drafts: a text that repeats its prompt, and one that does not");
+pub(crate) static BENCH_CACHED: Flag<()> =
+    switch("--cached", "time to the first token of a prompt that was seen before, beside its first time");
 pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1000), "N", "repetitions (default 5)"));
 
 /// Flags of every command.

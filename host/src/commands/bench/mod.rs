@@ -1,5 +1,6 @@
 //! `bench`: the speed of a model, or of the kernels without a model.
 
+mod conversations;
 mod micro;
 mod model;
 
@@ -26,6 +27,9 @@ pub(crate) static COMMAND: Command = Command {
             &table::BENCH_REPS.row,
             &table::BENCH_DEPTH.row,
             &table::BENCH_BATCH.row,
+            &table::BENCH_SLOTS.row,
+            &table::BENCH_DRAFT.row,
+            &table::BENCH_CACHED.row,
         ],
         &[&table::EXPECT.row, &table::KV.row, &table::CORES.row, &table::KERNEL.row],
     ],
@@ -47,6 +51,7 @@ pub(crate) static COMMAND: Command = Command {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     match invocation.argument(&MICRO) {
         Some(name) => micro::run(invocation, name),
+        None if conversations::is_asked(invocation) => conversations::run(invocation),
         None => model::run(invocation),
     }
 }

@@ -166,7 +166,7 @@ fn measure(
     let pool = Pool::new(options).map_err(Error::io("worker threads"))?;
     let mut session = plan.start(arena.bytes())?;
     debug_assert!(pool.n_workers(Phase::Decode) <= settings.n_workers());
-    let tokens = random_tokens(n_ctx, model.config.n_vocab);
+    let tokens = random_tokens(n_ctx, 1, model.config.n_vocab);
     let (filled, rest) = tokens.split_at(depth);
 
     // The first run is not measured: it reads the file's pages, fills caches and raises the CPU's frequency.
@@ -215,8 +215,8 @@ fn back_to(session: &mut Session<'_>, pool: &Pool, filled: &[u32]) -> Result<(),
 }
 
 /// Random token ids. Speed does not depend on the ids, except that experts serve random ids evenly.
-fn random_tokens(n: usize, n_vocab: usize) -> Vec<u32> {
-    let mut state = 1u64;
+pub(super) fn random_tokens(n: usize, seed: u64, n_vocab: usize) -> Vec<u32> {
+    let mut state = seed;
     let mut next = || {
         // Knuth's linear congruential generator for MMIX.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

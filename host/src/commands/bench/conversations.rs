@@ -1,0 +1,242 @@
+//! `bench MODEL --slots`, `--draft`, `--cached`: what several conversations, drafts and known prompts gain.
+
+use super::mean_and_deviation;
+use super::model::random_tokens;
+use crate::cli::{Invocation, table};
+use crate::commands::opening::Opening;
+use crate::draft::MAX_DRAFT;
+use crate::error::Error;
+use crate::machine::memory;
+use crate::map::Arena;
+use crate::model_file::ModelFile;
+use crate::output::{self, rounded};
+use crate::pool::Pool;
+use crate::settings::Settings;
+use nanocamelid_engine::draft::look_up;
+use nanocamelid_engine::session::Part;
+use nanocamelid_engine::{Model, Session, SessionOptions, SessionPlan};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// Tokens of a prompt and of an answer, and repetitions.
+struct Asked {
+    n_prompt: usize,
+    n_gen: usize,
+    reps: usize,
+}
+
+/// A model and the workers that compute it.
+struct Bench<'b> {
+    model: &'b Model<'b>,
+    settings: &'b Settings,
+    pool: &'b Pool,
+    asked: Asked,
+}
+
+/// Whether a command line asks for this instead of plain prefill and decode.
+pub(super) fn is_asked(invocation: &Invocation) -> bool {
+    invocation.get(&table::BENCH_SLOTS).is_some()
+        || [&table::BENCH_DRAFT, &table::BENCH_CACHED].iter().any(|f| invocation.has(f))
+}
+
+/// Runs the command.
+pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let asked = Asked {
+        n_prompt: invocation.get(&table::BENCH_PROMPT).unwrap_or(512).max(1),
+        n_gen: invocation.get(&table::BENCH_GEN).unwrap_or(128).max(1),
+        reps: invocation.get(&table::BENCH_REPS).unwrap_or(5),
+    };
+    let opening = Opening::new(invocation, &|_| {})?;
+    let Some(Opening { mut settings, resolved, mut report }) = opening else { return Ok(()) };
+    if let Some(&[n, ..]) = invocation.get(&table::BENCH_THREADS) {
+        (settings.workers.options.n_decode, settings.workers.options.n_prefill) = (n, n);
+    }
+    let started = Instant::now();
+    let file = ModelFile::open(resolved)?;
+    let gguf = file.parse()?;
+    let model = file.model(&gguf)?;
+    file.accept(file.audit(&gguf, None, settings.expect))?;
+    report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
+    let pool = settings.start_workers()?;
+    let bench = Bench { model: &model, settings: &settings, pool: &pool, asked };
+    let json = invocation.has(&table::JSON);
+    let row = |text: String| if json { Ok(()) } else { output::answer(&text) };
+    let mut results = Vec::new();
+    if let Some(slots) = invocation.get(&table::BENCH_SLOTS) {
+        results.extend(bench.slots(slots, &row)?);
+    }
+    if invocation.has(&table::BENCH_DRAFT) {
+        results.extend(bench.drafts(&row)?);
+    }
+    if invocation.has(&table::BENCH_CACHED) {
+        results.push(bench.cached(&row)?);
+    }
+    report.set("results", results);
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
+    report.finish(invocation)
+}
+
+type Row<'r> = &'r dyn Fn(String) -> Result<(), Error>;
+
+impl Bench<'_> {
+    /// Runs `body` with an empty session.
+    fn with_session<R>(
+        &self,
+        options: SessionOptions,
+        body: impl FnOnce(&mut Session<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let options =
+            SessionOptions { kv_type: self.settings.kv_type, n_workers: self.settings.n_workers(), ..options };
+        let plan = SessionPlan::new(self.model, self.settings.kernels, options)?;
+        let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
+        body(&mut plan.start(arena.bytes())?)
+    }
+
+    /// Prefill and decode of several conversations at once.
+    fn slots(&self, counts: &[usize], row: Row<'_>) -> Result<Vec<Value>, Error> {
+        let Asked { n_prompt, n_gen, reps } = self.asked;
+        row("| slots | pp t/s | tg t/s | tg t/s each | tg beside one slot |\n\
+             | ---: | ---: | ---: | ---: | ---: |\n"
+            .into())?;
+        let mut one = None;
+        let mut results = Vec::new();
+        for &n_slots in counts {
+            let n_ctx = n_prompt + n_gen;
+            let options = SessionOptions { n_ctx, n_slots, n_outputs: n_slots.min(16), ..SessionOptions::default() };
+            let (prefill, decode) = self.with_session(options, |session| {
+                let (mut prefill, mut decode) = (Vec::new(), Vec::new());
+                // Once unmeasured.
+                for rep in 0..=reps {
+                    // Prompts that no slot has seen before.
+                    let tokens = random_tokens(n_slots * n_ctx, rep as u64 + 1, self.model.config.n_vocab);
+                    (0..n_slots).for_each(|slot| session.reset_slot(slot));
+                    let started = Instant::now();
+                    for (slot, text) in tokens.chunks(n_ctx).enumerate() {
+                        for tokens in text[..n_prompt].chunks(session.n_batch()) {
+                            session.step(self.pool, &[Part { slot, tokens, n_logits: 1 }], &mut |_, _, _| {})?;
+                        }
+                    }
+                    let prefilled = Instant::now();
+                    for i in n_prompt..n_ctx {
+                        let part = |(slot, text)| Part { slot, tokens: &<[u32]>::as_ref(text)[i..i + 1], n_logits: 1 };
+                        let parts: Vec<Part<'_>> = tokens.chunks(n_ctx).enumerate().map(part).collect();
+                        session.step(self.pool, &parts, &mut |_, _, _| {})?;
+                    }
+                    if rep > 0 {
+                        let rate = |n: usize, from: Instant, to: Instant| n as f64 / (to - from).as_secs_f64();
+                        prefill.push(rate(n_slots * n_prompt, started, prefilled));
+                        decode.push(rate(n_slots * n_gen, prefilled, Instant::now()));
+                    }
+                }
+                Ok((mean_and_deviation(&prefill), mean_and_deviation(&decode)))
+            })?;
+            let one = *one.get_or_insert(decode.0 / n_slots as f64);
+            let each = decode.0 / n_slots as f64;
+            row(format!(
+                "| {n_slots} | {:.2} ± {:.2} | {:.2} ± {:.2} | {each:.2} | {:.2} |\n",
+                prefill.0,
+                prefill.1,
+                decode.0,
+                decode.1,
+                decode.0 / one
+            ))?;
+            results.push(json!({
+                "slots": n_slots,
+                "n_prompt": n_prompt,
+                "n_gen": n_gen,
+                "pp_tps": rounded(prefill.0),
+                "tg_tps": rounded(decode.0),
+                "tg_beside_one_slot": rounded(decode.0 / one),
+            }));
+        }
+        Ok(results)
+    }
+
+    /// Decode with drafts looked up in the context. The answers are given: one repeats the prompt, one is new.
+    fn drafts(&self, row: Row<'_>) -> Result<Vec<Value>, Error> {
+        let Asked { n_prompt, n_gen, reps } = self.asked;
+        let n_ctx = n_prompt + n_gen + MAX_DRAFT + 1;
+        let options =
+            SessionOptions { n_ctx, n_outputs: 1 + MAX_DRAFT, has_checkpoints: true, ..SessionOptions::default() };
+        row("| text | plain t/s | with drafts t/s | gain |\n| --- | ---: | ---: | ---: |\n".into())?;
+        let new = random_tokens(n_prompt + n_gen, 1, self.model.config.n_vocab);
+        let repeated: Vec<u32> = new[..n_prompt].iter().copied().cycle().take(n_prompt + n_gen).collect();
+        let mut results = Vec::new();
+        for (name, text) in [("repeats its prompt", &repeated), ("new", &new)] {
+            let rates = self.with_session(options, |session| {
+                let mut rates = [Vec::new(), Vec::new()];
+                for rep in 0..=reps {
+                    for (rates, drafts) in rates.iter_mut().zip([false, true]) {
+                        session.reset();
+                        session.prefill(self.pool, &text[..n_prompt])?;
+                        let started = Instant::now();
+                        let mut n = n_prompt;
+                        while n < text.len() {
+                            let drafted = if drafts { look_up(&text[..n + 1], MAX_DRAFT) } else { &[] };
+                            let mut at = n;
+                            let mut choose = |_: &[f32]| {
+                                at += 1;
+                                text.get(at).copied()
+                            };
+                            n += 1 + session.verify(self.pool, 0, (&text[..n + 1], drafted), &mut choose)?;
+                        }
+                        if rep > 0 {
+                            rates.push((n - n_prompt) as f64 / started.elapsed().as_secs_f64());
+                        }
+                    }
+                }
+                Ok(rates.map(|rates| mean_and_deviation(&rates)))
+            })?;
+            let [plain, drafted] = rates;
+            let gain = drafted.0 / plain.0;
+            row(format!(
+                "| {name} | {:.2} ± {:.2} | {:.2} ± {:.2} | {gain:.2} |\n",
+                plain.0, plain.1, drafted.0, drafted.1
+            ))?;
+            results.push(json!({
+                "text": name,
+                "plain_tps": rounded(plain.0),
+                "draft_tps": rounded(drafted.0),
+                "gain": rounded(gain),
+            }));
+        }
+        Ok(results)
+    }
+
+    /// Time to the first token of a prompt, for the first time and then from the pages that another slot left.
+    fn cached(&self, row: Row<'_>) -> Result<Value, Error> {
+        let Asked { n_prompt, reps, .. } = self.asked;
+        let options = SessionOptions { n_ctx: n_prompt + 1, n_slots: 2, n_snapshots: 2, ..SessionOptions::default() };
+        row("| prompt | first ms | seen before ms | share |\n| ---: | ---: | ---: | ---: |\n".into())?;
+        let (first, again, n_reused) = self.with_session(options, |session| {
+            let (mut first, mut again, mut n_reused) = (Vec::new(), Vec::new(), 0);
+            for rep in 0..=reps {
+                let text = random_tokens(n_prompt, rep as u64 + 1, self.model.config.n_vocab);
+                for (slot, times) in [(0, &mut first), (1, &mut again)] {
+                    session.reset_slot(slot);
+                    let started = Instant::now();
+                    let mut done = session.resume(slot, &text);
+                    n_reused = done;
+                    while done < text.len() {
+                        let n = session.batch_of(slot, text.len() - done);
+                        let n_logits = usize::from(done + n == text.len());
+                        let part = Part { slot, tokens: &text[done..done + n], n_logits };
+                        session.step(self.pool, &[part], &mut |_, _, _| {})?;
+                        done += n;
+                    }
+                    if rep > 0 {
+                        times.push(started.elapsed().as_secs_f64() * 1e3);
+                    }
+                }
+            }
+            Ok((mean_and_deviation(&first).0, mean_and_deviation(&again).0, n_reused))
+        })?;
+        row(format!("| {n_prompt} | {first:.1} | {again:.1} | {:.2} % |\n", again / first * 100.0))?;
+        Ok(json!({
+            "n_prompt": n_prompt,
+            "n_reused": n_reused,
+            "first_ms": rounded(first),
+            "cached_ms": rounded(again),
+        }))
+    }
+}
