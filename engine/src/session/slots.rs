@@ -11,7 +11,7 @@ use crate::executor::Executor;
 pub struct Part<'t> {
     /// The slot.
     pub slot: usize,
-    /// The tokens that follow the slot's context.
+    /// The tokens that follow the slot's context; none for a slot that waits.
     pub tokens: &'t [u32],
     /// Number of tokens, the last ones, whose logits are wanted: 0 for a part of a prompt, 1 for the next token, all to
     /// verify a draft.
@@ -76,7 +76,8 @@ impl Session<'_> {
     ) -> Result<(), SessionError> {
         self.check_parts(parts)?;
         if self.plan.model.config.is_encoder() {
-            parts.iter().for_each(|part| self.reset_slot(part.slot));
+            let texts = parts.iter().filter(|part| !part.tokens.is_empty());
+            texts.for_each(|part| self.reset_slot(part.slot));
         }
         let mut segments = core::mem::take(&mut self.segments);
         let segment = |part: &Part<'_>| Segment {
@@ -87,7 +88,7 @@ impl Session<'_> {
             n_outputs: part.n_logits,
         };
         segments.clear();
-        segments.extend(parts.iter().map(segment));
+        segments.extend(parts.iter().filter(|part| !part.tokens.is_empty()).map(segment));
         // The rows that go through all blocks are then nearly all behind the others.
         segments.sort_unstable_by_key(|at| (at.n_outputs > 0, at.n_outputs == at.n, at.slot));
         let tokens = core::mem::take(&mut self.memory.tokens);
@@ -116,7 +117,9 @@ impl Session<'_> {
                 return Err(SessionError::Part { slot: part.slot, n_slots: self.n_slots() });
             }
             self.check_ids(part.tokens)?;
-            self.check_room(self.next_position(part.slot), part.tokens.len())?;
+            if !part.tokens.is_empty() {
+                self.check_room(self.next_position(part.slot), part.tokens.len())?;
+            }
         }
         let n_tokens = parts.iter().map(|part| part.tokens.len()).sum();
         match (n_tokens, self.n_batch()) {
