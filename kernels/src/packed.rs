@@ -137,7 +137,7 @@ pub(crate) fn matmul_raw<P: RawProduct>(product: P, w: &Matrix<'_>, x: &Quantize
     } else {
         (RAW_BYTES / w.row_bytes() / RAW_ROWS).max(1) * RAW_ROWS
     };
-    for first_row in (0..w.n_rows()).step_by(band_rows) {
+    for first_row in (0..w.n_rows()).step_by(band_rows.max(1)) {
         let band = w.rows(first_row, band_rows.min(w.n_rows() - first_row));
         let mut out = out.cols_mut(first_row, band.n_rows());
         let mut token = 0;

@@ -128,8 +128,8 @@ impl<'a, T> TileMut<'a, T> {
     /// If there is no such row.
     pub fn row_mut(&mut self, row: usize) -> &mut [T] {
         assert!(row < self.n_rows, "row {row} of {}", self.n_rows);
-        // SAFETY: row < n_rows, and the constructors placed n_rows rows of n_cols values, `stride` apart, inside the
-        // exclusive borrow; no other tile has these values, and `&mut self` keeps this tile's own views apart.
+        // SAFETY: row < n_rows, and whoever made the tile placed n_rows rows of n_cols values, `stride` apart, inside
+        // the exclusive borrow; no other tile has these values, and `&mut self` keeps this tile's own views apart.
         unsafe { core::slice::from_raw_parts_mut(self.base.add(row * self.stride), self.n_cols) }
     }
 

@@ -287,6 +287,19 @@ fn scratch_for_long_rows_is_enough_for_shorter_ones() {
 }
 
 #[test]
+fn a_matrix_without_rows_has_no_products() {
+    for kernels in tables() {
+        for weight_type in WeightType::ALL {
+            for n_tokens in [1, 2, 5, 9] {
+                let x = Owned::new(&mut Random(1), weight_type.activation(), n_tokens, 256, false);
+                let w = Matrix::new(weight_type, &[], 0, 256).expect("a matrix");
+                assert_eq!(product(kernels, &w, &x.view()), [0.0; 0], "{} {weight_type:?}", kernels.name());
+            }
+        }
+    }
+}
+
+#[test]
 fn sums_of_nothing_are_zero() {
     for kernels in tables() {
         for weight_type in WeightType::ALL {

@@ -18,8 +18,7 @@ use crate::packed::{self, Blocking, Panels, Product, RawProduct, scratch_bytes};
 use crate::tiles::TileMut;
 use bytemuck::{Pod, Zeroable};
 
-/// From this many tokens on packing pays if raw rows are unpacked in registers. To stage blocks costs as much as to pack
-/// them.
+/// From this many tokens on packing pays if raw rows are unpacked in registers.
 const MIN_PACKED_TOKENS: usize = 4;
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
@@ -132,6 +131,7 @@ impl<P: WithDotprod> Product for OfFormat<'_, P> {
     fn min_packed_tokens(self) -> usize {
         match self.format.raw {
             RawRows::InRegisters { .. } => MIN_PACKED_TOKENS,
+            // Staging blocks costs as much as packing them.
             RawRows::Staged(_) => 2,
         }
     }

@@ -105,6 +105,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
     fn blocking(self, n_cols: usize) -> Blocking {
         let n_blocks = n_cols / self.format.block_len;
         let each_bytes = n_blocks * self.format.vectors * size_of::<I::Bytes>();
+        // A tile of 256-bit vectors takes two panels: an odd one would be multiplied with an empty place beside it.
         let n_panels = (PANEL_BYTES / each_bytes.max(1) / 2 * 2).clamp(MIN_PANELS, MAX_ROWS / I::ROWS);
         Blocking {
             band_rows: n_panels * I::ROWS,

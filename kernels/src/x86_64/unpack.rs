@@ -20,7 +20,7 @@ pub(super) trait Unpack32: Block32 {
     /// Whether two tokens share a pass over the rows: output matrices, which read two layers of one token, come in this
     /// format. It costs a kilobyte or two.
     const IN_PAIRS: bool = false;
-    /// From this many tokens on, packing rows costs less than unpacking them for each token or two (measured with AVX2).
+    /// From this many tokens on, packing rows costs less than unpacking them for each token or two. Measured with AVX2.
     const MIN_PACKED_TOKENS: usize = 2;
     /// Weights 0..16 and 16..32.
     fn weights<I: Int>(i: I, rows: Four<'_, Self>) -> [I::I; 2];
