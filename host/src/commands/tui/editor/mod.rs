@@ -29,7 +29,7 @@ const ESCAPE_TIME: Duration = Duration::from_millis(50);
 /// Line editing with history, on the terminal of standard input.
 #[derive(Debug)]
 pub(super) struct Editor {
-    /// Also read while an answer borrows everything else.
+    /// A field of its own, because keys are read while an answer borrows everything else.
     source: RefCell<Source>,
     history: History,
     kept: Kept,
@@ -115,7 +115,7 @@ impl Editor {
         Ok(Self { source: RefCell::new(source), history, kept: Kept::default() })
     }
 
-    /// From now on keys are this editor's, until it is dropped.
+    /// Takes over the keys of the terminal until the editor is dropped.
     ///
     /// # Errors
     /// If the terminal cannot be set.
