@@ -29,7 +29,7 @@ const ESCAPE_TIME: Duration = Duration::from_millis(50);
 /// Line editing with history, on the terminal of standard input.
 #[derive(Debug)]
 pub(super) struct Editor {
-    /// A field of its own, because keys are read while an answer borrows everything else.
+    /// In a `RefCell`, because keys are also read while an answer borrows the editor.
     source: RefCell<Source>,
     history: History,
     kept: Kept,
