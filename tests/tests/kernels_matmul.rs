@@ -1,4 +1,4 @@
-//! Every table's matrix products and dequantized rows have the reference's bits, for every format.
+//! The matrix products and dequantized rows of every table have the reference's bits, for every format.
 
 use nanocamelid_kernels::{
     ActivationType, Activations, F32Rows, Kernels, Matrix, QuantizedRows, QuantizedRowsMut, TileMut, WeightType,
@@ -186,7 +186,7 @@ fn check_format(weight_type: WeightType) {
     }
 }
 
-/// More rows, columns and tokens than any table packs together.
+/// Products with more rows, columns and tokens than any table packs together.
 #[test]
 fn products_beyond_what_is_packed_together() {
     let mut random = Random(99);

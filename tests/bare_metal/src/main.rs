@@ -1,7 +1,7 @@
 //! A language model on a machine without an operating system: QEMU's `virt` board.
 //!
-//! The order of things: boot.rs brings a core to `main`; everything that allocates happens (parsing, tokenizer, prompt,
-//! session); the heap is sealed; the answer is computed and printed token by token. docs/BARE_METAL.md tells the story.
+//! boot.rs brings a core to `main`. Everything that allocates comes first (parsing, tokenizer, prompt, session). Then
+//! the heap is sealed, and the answer is computed and printed token by token. docs/BARE_METAL.md explains the image.
 #![no_std]
 #![no_main]
 
@@ -33,13 +33,13 @@ static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("MODEL")));
 #[repr(C, align(64))]
 struct Aligned<B: ?Sized>(B);
 
-/// What is asked when the line typed is empty.
+/// The prompt for an empty line.
 const PROMPT: &str = "Hello! Who are you?";
 const N_CTX: usize = 256;
 const N_BATCH: usize = 16;
 const N_PREDICT: usize = 48;
 
-/// Where boot.rs hands over, on the first core.
+/// The entry from boot.rs, on the first core.
 extern "C" fn main() -> ! {
     stack::paint(0);
     console::start();
@@ -54,7 +54,7 @@ extern "C" fn main() -> ! {
     semihosting::exit(0)
 }
 
-/// Loads the model, answers the prompt, prints what was asked, answered and used.
+/// Loads the model, answers the prompt, and prints prompt, answer and the memory used.
 fn answer(cores: &cores::Cores, prompt: &str) {
     let kernels = Kernels::select(features::detect());
     let gguf = Gguf::parse(&MODEL.0).unwrap_or_else(|error| panic!("the model in this image: {error}"));
