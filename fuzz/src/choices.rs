@@ -1,6 +1,6 @@
 //! Decisions drawn from a fuzzer's bytes.
 
-/// The bytes still to be spent; an exhausted source decides zero.
+/// The bytes that are not used yet. When no bytes are left, every decision is zero.
 #[derive(Clone, Debug)]
 pub struct Choices<'d> {
     data: &'d [u8],
@@ -12,7 +12,7 @@ impl<'d> Choices<'d> {
         Self { data }
     }
 
-    /// Whether all is spent.
+    /// Whether no bytes are left.
     pub fn is_spent(&self) -> bool {
         self.data.is_empty()
     }
@@ -66,7 +66,7 @@ impl<'d> Choices<'d> {
         }
     }
 
-    /// Everything left.
+    /// All bytes that are left.
     pub fn rest(self) -> &'d [u8] {
         self.data
     }

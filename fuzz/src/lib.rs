@@ -1,8 +1,8 @@
-//! The fuzz targets, as functions: each takes bytes, and whatever they are it returns.
+//! The fuzz targets, as functions: each takes bytes and must return for every input.
 //!
-//! `cargo +nightly fuzz run NAME` feeds them for as long as one likes; `cargo test --no-default-features` feeds them
-//! the seeds and a fixed stream on any compiler. `gguf_parse`, `model_build` and `forward_step` take model files, so
-//! that `nanocamelid inspect` reads what a run leaves behind; the others take decisions ([`choices::Choices`]).
+//! `cargo +nightly fuzz run NAME` runs a target for any time; `cargo test --no-default-features` runs all targets over
+//! the seeds and a fixed stream, on any compiler. `gguf_parse`, `model_build` and `forward_step` take model files, so
+//! that `nanocamelid inspect` can read the input of a finding; the others take decisions ([`choices::Choices`]).
 
 pub mod choices;
 pub mod mutator;
@@ -28,13 +28,13 @@ use nanocamelid_tests::tables::{assert_same_bits, tables};
 pub struct Target {
     /// Its name.
     pub name: &'static str,
-    /// The target itself; whether the input got past everything that refuses.
+    /// Runs the target; true if no check refused the input.
     pub run: fn(&[u8]) -> bool,
-    /// How its inputs are changed, if they are model files.
+    /// The mutator of the inputs, if they are model files.
     pub mutate: Option<Mutate>,
 }
 
-/// A file with a few changes, which the number decides; `None` where bytes may change as bytes.
+/// A file with a few changes, which the number decides; `None` where libFuzzer should change plain bytes.
 pub type Mutate = fn(&[u8], u32) -> Option<Vec<u8>>;
 
 /// Every target.
@@ -50,7 +50,7 @@ pub const TARGETS: [Target; 6] = [
 /// Sessions larger than this are planned, not run.
 const MAX_ARENA_BYTES: usize = 4 << 20;
 
-/// The headers of a model's files, which lie one behind the other.
+/// Parses the headers of a model's files, which stand one behind the other in the input.
 pub fn gguf_parse(bytes: &[u8]) -> bool {
     let parts = mutator::parts(bytes);
     match Gguf::parse_parts(&parts) {
@@ -66,7 +66,7 @@ pub fn gguf_parse(bytes: &[u8]) -> bool {
     }
 }
 
-/// Configuration, shapes, and the plan of a session.
+/// Reads configuration and shapes, and plans a session.
 pub fn model_build(bytes: &[u8]) -> bool {
     let Ok(gguf) = Gguf::parse(bytes) else { return false };
     match Model::new(&gguf) {
@@ -85,7 +85,7 @@ pub fn model_build(bytes: &[u8]) -> bool {
     }
 }
 
-/// Loading a bent model's vocabulary, encoding and decoding.
+/// Loads the vocabulary of a mutated model, encodes and decodes.
 pub fn tokenizer(data: &[u8]) -> bool {
     let mut choices = Choices::new(data);
     let bytes = mutator::bent_model(&mut choices);
@@ -105,7 +105,7 @@ pub fn tokenizer(data: &[u8]) -> bool {
     true
 }
 
-/// A template as a file might carry it, and the chat format of a bent model.
+/// Renders a template as a file may have it, and with the chat format of a mutated model.
 pub fn chat_template(data: &[u8]) -> bool {
     let mut choices = Choices::new(data);
     let messages = [
@@ -132,7 +132,7 @@ pub fn chat_template(data: &[u8]) -> bool {
     template.render(&context).is_ok()
 }
 
-/// A few tokens through a model, with every table of this machine; all must return the same bits.
+/// Runs a few tokens through a model with every table of this machine; all must return the same bits.
 pub fn forward_step(bytes: &[u8]) -> bool {
     let Ok(gguf) = Gguf::parse(bytes) else { return false };
     let Ok(model) = Model::new(&gguf) else { return false };
@@ -162,9 +162,9 @@ pub fn forward_step(bytes: &[u8]) -> bool {
     true
 }
 
-/// One product of any format with any weights and activations, on every table against the reference.
+/// Computes one product of any format, weights and activations with every table, and compares it with the reference.
 ///
-/// The data decides the shapes, a few values of its own, and the noise that the rest is.
+/// The data decides the shapes and a few values; random noise fills the rest.
 pub fn kernels_differential(data: &[u8]) -> bool {
     let mut choices = Choices::new(data);
     let weight_type = WeightType::ALL[choices.below(WeightType::COUNT)];

@@ -1,5 +1,5 @@
-//! Structure-aware mutation: bytes decide how a well-formed model is bent, so that most of what comes out passes the
-//! header and reaches what lies behind it.
+//! Structure-aware mutation: bytes decide how a well-formed model is changed, so that most results pass the checks of
+//! the header and reach the code behind them.
 
 use crate::choices::Choices;
 use nanocamelid_engine::gguf::Gguf;
@@ -26,8 +26,8 @@ const MORE_KEYS: [&str; 13] = [
     "pooling_type",
 ];
 
-/// A tiny model of some kind after as many changes as the bytes ask for (at most 16), and then, perhaps, with figures
-/// and single bytes of the file overwritten.
+/// A tiny model of some kind after at most 16 changes, with some figures and single bytes of the file overwritten. The
+/// bytes decide all of this.
 pub fn bent_model(choices: &mut Choices<'_>) -> Vec<u8> {
     let mut file = tiny_model(KINDS[choices.below(KINDS.len())]);
     let n_changes = choices.below(17);
@@ -36,10 +36,10 @@ pub fn bent_model(choices: &mut Choices<'_>) -> Vec<u8> {
 
 /// Where the header of another file may begin: magic and version.
 const PART: &[u8] = b"GGUF\x03\0\0\0";
-/// More parts than this are one.
+/// An input with more parts counts as one file.
 const MAX_PARTS: usize = 8;
 
-/// A model's files, of which an input is all, one behind the other.
+/// The files of a model in an input, where they stand one behind the other.
 pub fn parts(bytes: &[u8]) -> Vec<&[u8]> {
     let later = bytes.windows(PART.len()).enumerate().skip(1).filter(|(_, window)| *window == PART);
     let mut starts: Vec<usize> = std::iter::once(0).chain(later.map(|(at, _)| at)).take(MAX_PARTS).collect();
@@ -84,8 +84,8 @@ pub fn mutated_parts(bytes: &[u8], seed: u32) -> Option<Vec<u8>> {
 
 /// A model file with a few changes, as libFuzzer's custom mutators make them: the same `seed` makes the same changes.
 ///
-/// A file that parses is changed as what it is, or becomes a tiny model of another kind; `None` if it does not parse,
-/// and for every second seed: bytes then change as bytes.
+/// A file that parses is changed in its parts, or becomes a tiny model of another kind. `None` if the file does not
+/// parse, and for every second seed; libFuzzer then changes plain bytes.
 pub fn mutated_file(bytes: &[u8], seed: u32) -> Option<Vec<u8>> {
     if seed.is_multiple_of(2) {
         return None;
@@ -124,7 +124,7 @@ fn spoiled(file: &mut GgufWriter, n_changes: usize, choices: &mut Choices<'_>) -
     written.bytes
 }
 
-/// What stands before the dot in the keys of the file's architecture.
+/// The prefix of the keys of the file's architecture.
 fn architecture(file: &GgufWriter) -> String {
     let keys = file.entries.iter().map(|(key, _)| String::from_utf8_lossy(key));
     let count = keys.into_iter().find_map(|key| Some(key.strip_suffix(".block_count")?.to_owned()));

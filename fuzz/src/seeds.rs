@@ -1,5 +1,5 @@
-//! The seeds in `fuzz/seeds`: what the generators of the test suite make, so that a run starts from inputs that get
-//! past every check.
+//! The seeds in `fuzz/seeds`, made by the generators of the test suite, so that a run starts from inputs that pass
+//! every check.
 //!
 //! `cargo run --manifest-path fuzz/Cargo.toml --no-default-features --example write_seeds` writes them.
 
@@ -10,7 +10,7 @@ use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
 use nanocamelid_tests::tiny_model::{KINDS, tiny_model};
 use std::path::{Path, PathBuf};
 
-/// An input to begin with.
+/// A first input of a target.
 #[derive(Debug)]
 pub struct Seed {
     /// The target it is for.
@@ -22,7 +22,7 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// Where it lies.
+    /// The path of the seed's file.
     pub fn path(&self) -> PathBuf {
         folder().join(self.target).join(&self.name)
     }

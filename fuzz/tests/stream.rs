@@ -1,7 +1,7 @@
-//! Every target over its seeds and a stream of inputs, in bounded memory, on any compiler.
+//! Runs every target over its seeds and a stream of inputs, in bounded memory, on any compiler.
 //!
-//! The stream is the same every time. It ends after [`N_INPUTS`], or later, after as many seconds as
-//! `NANOCAMELID_FUZZ_SECONDS` says.
+//! The stream is the same every time. It has [`N_INPUTS`] inputs, or more if `NANOCAMELID_FUZZ_SECONDS` names a longer
+//! time.
 
 use nanocamelid_fuzz::choices::Choices;
 use nanocamelid_fuzz::mutator::bent_model;
@@ -17,10 +17,10 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 /// The bound of every target: 64 MiB and four times the input.
 const MEMORY: i64 = 64 << 20;
 const N_INPUTS: usize = 4000;
-/// What has grown beyond this is not changed further.
+/// Inputs that have grown beyond this are not changed further.
 const MAX_PARENT_BYTES: usize = 1 << 16;
 
-/// Runs a target; whether the input got past everything that refuses.
+/// Runs a target; true if no check refused the input.
 fn run(target: &Target, input: &[u8]) -> bool {
     let (accepted, used) = measure(|| (target.run)(input));
     let bound = MEMORY + 4 * input.len() as i64;
@@ -28,7 +28,7 @@ fn run(target: &Target, input: &[u8]) -> bool {
     accepted
 }
 
-/// An input of the stream: mostly a mutant of one accepted before, else a model bent by random bytes, or random bytes.
+/// An input of the stream: mostly a mutant of an accepted input, else a model changed by random bytes, or random bytes.
 fn next_input(target: &Target, parent: &[u8], random: &mut Random) -> Vec<u8> {
     let longest = if random.below(16) == 0 { 2000 } else { 160 };
     let len = 1 + random.below(longest);

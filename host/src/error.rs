@@ -1,4 +1,4 @@
-//! Everything that can end a run, and the exit code it ends with.
+//! The errors that can end a run, and their exit codes.
 
 use crate::audit::Mismatch;
 use crate::cli::UsageError;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Reasons that one line of message gives.
 const MAX_REASONS: usize = 3;
 
-/// What went wrong. `model` is what the user knows the model by.
+/// An error that ends a run. `model` is the name by which the user knows the model.
 #[derive(Debug)]
 pub(crate) enum Error {
     Usage(UsageError),
@@ -27,7 +27,7 @@ pub(crate) enum Error {
         model: String,
         source: gguf::Error,
     },
-    /// Every reason why the engine cannot run the file.
+    /// The engine cannot run the file, for all these reasons.
     Unsupported {
         model: String,
         reasons: Vec<String>,
@@ -36,7 +36,7 @@ pub(crate) enum Error {
         model: String,
         source: tokenizer::TokenizerError,
     },
-    /// The file differs from the profile it was held against.
+    /// The file differs from the profile that an audit compared it with.
     Audit {
         model: String,
         profile: &'static str,
@@ -73,7 +73,7 @@ pub(crate) enum Error {
     },
     Stop(StopError),
     Chat(ChatError),
-    /// A template, a message file, a golden: something the user gave that does not say what it should.
+    /// A file or a value from the user has the wrong content, for example a template, a file of messages or a golden.
     Input {
         path: PathBuf,
         problem: String,
@@ -82,62 +82,62 @@ pub(crate) enum Error {
     OnlyEmbeds {
         model: String,
     },
-    /// Nothing says what the embedding of a text is made of.
+    /// Neither the file nor a flag names the pooling of an embedding.
     NoPooling {
         model: String,
     },
     /// A text that cannot be embedded.
     Text {
-        /// Which of them.
+        /// The text's name.
         label: String,
         problem: TextProblem,
     },
-    /// The model has no chat format that anybody here knows.
+    /// The model has no chat format that this program knows.
     NoChatFormat {
         model: String,
         source: FormatError,
     },
     Session(SessionError),
     Sample(SampleError),
-    /// A command that did its work and found a no: the report says it all.
+    /// A command did its work, and the answer is no; the report gives the reasons.
     Reported {
         status: &'static str,
         report: Box<Report>,
     },
-    /// What the command was run to find out.
+    /// A check that the command was run for has failed.
     Failed(String),
     Io {
         what: String,
         source: io::Error,
     },
-    /// Whoever read our output has gone.
+    /// The reader of standard output has gone.
     OutputClosed,
 }
 
-/// Why a context is not longer.
+/// The bound of a context's length.
 #[derive(Clone, Debug)]
 pub(crate) enum ContextLimit {
-    /// Its length was asked for.
+    /// The user asked for this length.
     Asked,
-    /// The model was made for no more.
+    /// The model was trained for no more tokens.
     Model,
-    /// Memory; flags with which the prompt fits, if there are any.
+    /// Memory; with the flags that would make the prompt fit, if there are any.
     Memory { fits: String },
 }
 
 /// Why a text has no embedding.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TextProblem {
-    /// No token comes of it.
+    /// The text has no tokens.
     Empty,
-    /// It must fit the context as a whole. With `is_asked` the context was asked for.
+    /// The text is longer than the context, and must fit as a whole. With `is_asked` the user chose the context.
     TooLong { n_tokens: usize, limit: usize, is_asked: bool },
-    /// What the model made of it is no number.
+    /// The model's values for the text are not finite.
     NotNumbers,
 }
 
 impl Error {
-    /// An input or output error, with what was being done.
+    /// An input or output error, with the action that failed.
     pub(crate) fn io(what: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
         let what = what.to_string();
         move |source| Self::Io { what, source }

@@ -1,8 +1,8 @@
-//! Files that people take for a model's, by their first bytes.
+//! Recognizes files that people mistake for a GGUF model, by their first bytes.
 
 use std::borrow::Cow;
 
-/// Magic bytes, where they stand, and what they say.
+/// Magic bytes, their offset, and the kind of file that begins with them.
 const MAGICS: &[(usize, &[u8], &str)] = &[
     (
         0,
@@ -30,7 +30,7 @@ const PYTORCH: &str = "a PyTorch checkpoint; take a GGUF conversion of the model
 /// Characters of a text that are shown.
 const MAX_SHOWN: usize = 60;
 
-/// What a file without GGUF's magic is, with a word on what to do; `None` if its bytes say nothing.
+/// The kind of a file without GGUF's magic, with advice for the user; `None` if the bytes are not known.
 pub(crate) fn of(bytes: &[u8]) -> Option<Cow<'static, str>> {
     let at = |offset: usize| bytes.get(offset..).unwrap_or_default();
     if let Some((.., what)) = MAGICS.iter().find(|(offset, magic, _)| at(*offset).starts_with(magic)) {

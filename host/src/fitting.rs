@@ -1,5 +1,4 @@
-//! How long a context may be: what was asked for, what prompt and answer need, what the model was made for, and what
-//! memory holds.
+//! The length of a context, from the user's wish, the need of prompt and answer, the model's training, and memory.
 
 use crate::error::{ContextLimit, Error};
 use crate::machine::memory;
@@ -9,16 +8,16 @@ use crate::settings::Settings;
 use nanocamelid_engine::{Model, SessionOptions, SessionPlan};
 use nanocamelid_kernels::KvType;
 
-/// Context length when nobody asks for one, nothing needs more and the model allows it.
+/// The default length of a context. A prompt may need more, and a model may allow less.
 pub(crate) const DEFAULT_CTX: usize = 4096;
-/// Contexts are made in steps of this: the cache is kept in chunks of as many positions.
+/// The length of a context is a multiple of so many positions, because the cache consists of chunks of that size.
 const STEP: usize = 128;
 /// Memory for copies of recurrent states; if it holds fewer than two, two.
 const SNAPSHOT_BYTES: usize = 64 << 20;
-/// Room for an answer that may be as long as it likes; what it needs beyond is made as it comes.
+/// Room for an answer without a limit; the context grows when the answer needs more.
 const ANSWER_ROOM: usize = 1024;
 
-/// What a context is to hold, in tokens.
+/// The tokens that a context must hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Need {
     prompt: usize,
@@ -37,14 +36,14 @@ impl Need {
 pub(crate) struct Fitting<'a> {
     model: &'a Model<'a>,
     settings: Settings,
-    /// Bytes of the model's file, but for tables of which a token reads a row at most.
+    /// Bytes of the model's file without the tables of which a token reads one row at most.
     weights: u64,
     /// Copies of states that sessions keep.
     n_snapshots: usize,
 }
 
 impl<'a> Fitting<'a> {
-    /// Of that model, run with these settings.
+    /// For sessions of this model with these settings.
     pub(crate) fn new(file: &ModelFile, model: &'a Model<'a>, settings: &Settings) -> Self {
         Self { model, settings: settings.clone(), weights: weights(file.n_bytes(), model), n_snapshots: 0 }
     }
@@ -62,10 +61,11 @@ impl<'a> Fitting<'a> {
         &self.settings
     }
 
-    /// The context asked for; else as much as is needed, the default at least, as far as model and memory allow.
+    /// A session with the context that the user asked for. Without a wish the context has the length that is needed, at
+    /// least the default, as far as model and memory allow.
     ///
     /// # Errors
-    /// [`Error::Memory`] or [`Error::PromptTooLong`] if what has to fit does not, with what would.
+    /// [`Error::Memory`] or [`Error::PromptTooLong`] if the need does not fit; the error names what would fit.
     pub(crate) fn plan(&self, need: Need) -> Result<SessionPlan<'a>, Error> {
         let available = memory::memory().available;
         if let Some(available) = available.filter(|&available| available <= self.weights) {
@@ -78,26 +78,26 @@ impl<'a> Fitting<'a> {
         self.plan_within(self.budget(available), need)
     }
 
-    /// A context of that length and no other.
+    /// A session with a context of exactly this length.
     ///
     /// # Errors
-    /// [`Error::Memory`], with what would fit.
+    /// [`Error::Memory`], which names what would fit.
     pub(crate) fn exactly(&self, n_ctx: usize) -> Result<SessionPlan<'a>, Error> {
         let settings = Settings { n_ctx: Some(n_ctx), ..self.settings.clone() };
         Self { settings, ..self.clone() }.plan(Need::default())
     }
 
-    /// A context of at least `n_tokens` in place of one of `n_ctx`, if one may be made: twice as long where possible.
+    /// A context of at least `n_tokens` in place of one of `n_ctx`, twice as long where possible; `None` if none fits.
     pub(crate) fn larger(&self, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan<'a>> {
         self.larger_within(self.budget(memory::memory().available), n_ctx, n_tokens)
     }
 
-    /// Why a prompt does not fit a context of `n_ctx`, which was made as large as may be.
+    /// The error for a prompt that does not fit `n_ctx` tokens, the largest context that may be made.
     pub(crate) fn too_long(&self, n_tokens: usize, n_ctx: usize) -> Error {
         self.too_long_within(self.budget(memory::memory().available), n_tokens, n_ctx)
     }
 
-    /// Bytes that a session may take. The weights are file pages: what is in memory of them counts as available.
+    /// Bytes that a session may take. Weights are pages of a file, and such pages count as available memory.
     fn budget(&self, available: Option<u64>) -> u64 {
         match available {
             None => u64::MAX,
@@ -166,7 +166,7 @@ impl<'a> Fitting<'a> {
         Error::PromptTooLong { n_tokens, n_ctx, limit }
     }
 
-    /// What fits of `n_ctx` tokens, for every type of cache that then holds more than `n_tokens`, as flags.
+    /// The flags for every type of cache with which a context of `n_ctx` at most fits and holds more than `n_tokens`.
     fn choices(&self, budget: u64, n_ctx: usize, n_tokens: usize) -> String {
         let fitting = KvType::ALL.into_iter().map(|kv_type| (kv_type, self.largest(budget, kv_type, n_ctx)));
         let choices = fitting.filter(|&(_, n_ctx)| n_ctx > n_tokens);
@@ -180,7 +180,7 @@ impl<'a> Fitting<'a> {
         SessionPlan::new(self.model, self.settings.kernels, options)
     }
 
-    /// The largest context in whole steps that fits, of `n_ctx` at most, by bisection.
+    /// The largest context in whole steps, of at most `n_ctx` tokens, that fits; found by bisection.
     fn largest(&self, budget: u64, kv_type: KvType, n_ctx: usize) -> usize {
         let (mut low, mut high) = (0, n_ctx.div_ceil(STEP));
         while low < high {
@@ -190,7 +190,7 @@ impl<'a> Fitting<'a> {
                 _ => high = middle - 1,
             }
         }
-        // The last step may reach past what was asked for.
+        // The last step may reach beyond `n_ctx`.
         (low * STEP).min(n_ctx)
     }
 }

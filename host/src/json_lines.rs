@@ -1,15 +1,15 @@
-//! Texts that come as one JSON string a line.
+//! Reads texts from a stream with one JSON string per line.
 
 use crate::error::Error;
 use crate::prompt;
 use std::io::{BufRead, Read};
 use std::path::Path;
 
-/// Hands `each` the texts of a stream, one after the other as they come, with the numbers of their lines, from 1 on.
-/// Lines of nothing but white space are no texts.
+/// Calls `each` with every text of a stream as it comes, and with the number of its line, counted from 1. Lines of
+/// white space are skipped.
 ///
 /// # Errors
-/// A line that is no UTF-8, no JSON string or too long; what `each` says.
+/// A line that is not UTF-8, not a JSON string, or too long; an error of `each`.
 pub(crate) fn each(
     mut source: impl BufRead,
     path: &Path,

@@ -1,4 +1,4 @@
-//! Everything between a file's name and a model that answers.
+//! The steps from an open file to a model that answers.
 
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
@@ -13,13 +13,13 @@ use nanocamelid_engine::template::Date;
 use nanocamelid_engine::{Gguf, Model, Tokenizer};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What a file holds, parsed.
+/// The parsed content of a file.
 pub(crate) struct Parsed<'a> {
     pub(crate) gguf: Gguf<'a>,
     pub(crate) model: Model<'a>,
     pub(crate) tokenizer: Tokenizer<'a>,
     pub(crate) format: Result<ChatFormat, FormatError>,
-    /// What an audit accepted, if there was one.
+    /// The result of the audit, if there was one.
     pub(crate) audited: Option<Audited>,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Parsed<'a> {
     /// Parses, checks and audits a file.
     ///
     /// # Errors
-    /// Whatever keeps it from running.
+    /// The reason why the file cannot run.
     pub(crate) fn new(file: &'a ModelFile, settings: &Settings) -> Result<Self, Error> {
         let gguf = file.parse()?;
         let model = file.model(&gguf)?;
@@ -69,7 +69,7 @@ pub(crate) fn no_chat_format(file: &ModelFile) -> impl FnOnce(&FormatError) -> E
     move |source| Error::NoChatFormat { model: file.resolved.name(), source: source.clone() }
 }
 
-/// What somebody with a system prompt should know about a format.
+/// A note for a user with a system prompt, where the chat format does not take one as such.
 pub(crate) fn system_note(format: &ChatFormat) -> Option<&'static str> {
     match format.system_support() {
         SystemSupport::Shown => None,
@@ -100,7 +100,7 @@ pub(crate) struct Loaded<'p> {
 }
 
 impl<'p> Loaded<'p> {
-    /// A session that holds what is needed. Loading began at `started`.
+    /// A session that holds `need`. Loading began at `started`.
     ///
     /// # Errors
     /// As [`Fitting::plan`].
@@ -126,14 +126,14 @@ impl<'p> Loaded<'p> {
     }
 }
 
-/// Says so if the file's own template is not used.
+/// Notes that the file's own template is not used, where that is so.
 pub(crate) fn note_fault(format: &ChatFormat) {
     if let Some(fault) = format.template_fault() {
         output::note(format_args!("note: {fault}; rendering as {} instead", format.renderer()));
     }
 }
 
-/// Today, in Universal Time.
+/// Today's date in Universal Time.
 pub(crate) fn today() -> Date {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Date::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))

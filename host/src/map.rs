@@ -57,12 +57,12 @@ impl fmt::Display for MapError {
 impl std::error::Error for MapError {}
 
 impl MapError {
-    /// Whether it is the name that is wrong, and not the machine that failed.
+    /// Whether the name is wrong, and not the machine at fault.
     pub(crate) fn is_callers_mistake(&self) -> bool {
         !matches!(self.kind, MapErrorKind::Io(_))
     }
 
-    /// The same, for a file that nobody named: it goes with another.
+    /// The same error for a further part of a model, which the user did not name.
     pub(crate) fn of_part(self, no: u32, count: u32) -> Self {
         Self { part: Some((no, count)), ..self }
     }
@@ -89,7 +89,7 @@ impl MappedFile {
             io::ErrorKind::IsADirectory => fail(MapErrorKind::Directory),
             _ => fail(MapErrorKind::Io(source)),
         };
-        // Asked before opening: opening a FIFO would wait for somebody to write.
+        // Asked before opening, because opening a FIFO would wait for a writer.
         let metadata = std::fs::metadata(path).map_err(io_fail)?;
         if metadata.is_dir() {
             return Err(fail(MapErrorKind::Directory));
@@ -103,10 +103,10 @@ impl MappedFile {
             _ => {}
         }
         let file = File::open(path).map_err(io_fail)?;
-        // SAFETY: the map is private and read-only. What remains is that somebody changes the file meanwhile. If it is
-        // cut short, touching the lost pages raises SIGBUS, which `signals::guard_map` turns into a message and an
-        // exit. If bytes change, the parser has copied every number that bounds an access, and weights are plain
-        // numbers of which every bit pattern is valid; the result is wrong, never out of bounds.
+        // SAFETY: the map is private and read-only, but another process may change the file. If the file is cut short,
+        // touching the lost pages raises SIGBUS, and `signals::guard_map` turns SIGBUS into a message and an exit. If
+        // bytes change, every number that bounds an access was copied by the parser before, and every bit pattern of a
+        // weight is a valid number: results are wrong, but no access is out of bounds.
         let map = unsafe { Mmap::map(&file) }.map_err(|source| fail(MapErrorKind::Io(source)))?;
         crate::signals::guard_map(&map, path);
         Ok(Self { path: path.to_owned(), map })
@@ -129,7 +129,7 @@ impl Drop for MappedFile {
     }
 }
 
-/// Whether two paths lead to one file, be it by a symbolic or by another hard link. Not to a file that is not there.
+/// Whether two paths lead to the same file, also by symbolic or hard links. False if there is no such file.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     match (std::fs::metadata(one), std::fs::metadata(other)) {
         #[cfg(unix)]
@@ -152,12 +152,12 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// `n_bytes` of it, page-aligned.
+    /// `n_bytes` of zeroed memory, page-aligned.
     ///
     /// # Errors
-    /// If the address space has no such room.
+    /// If the address space has not enough room.
     pub(crate) fn new(n_bytes: usize) -> io::Result<Self> {
-        // Without a swap reservation: a context that is never filled costs nothing even where overcommit is strict.
+        // No swap is reserved, so that a context that is never filled costs nothing, even where overcommit is strict.
         let map = MmapOptions::new().len(n_bytes.max(1)).no_reserve_swap().map_anon()?;
         Ok(Self { map })
     }

@@ -1,12 +1,12 @@
-//! Messages as files of JSON say them, checked before a template sees them: a template would find a wrong type late,
-//! or write what nobody meant.
+//! Messages from files of JSON. They are checked before a template sees them, because a template would notice a wrong
+//! type late or render the value in a form that the user did not mean.
 
 use crate::template_value::value;
 use nanocamelid_engine::chat::{Message, Role};
 use nanocamelid_engine::template::Value;
 use serde_json::Value as Json;
 
-/// What a key of a message may hold.
+/// The type of a message key's value.
 #[derive(Clone, Copy)]
 enum Shape {
     /// A string.
@@ -19,7 +19,7 @@ enum Shape {
     Calls,
 }
 
-/// The keys that templates read, and what each holds. Templates may know others, so those are free.
+/// The keys that templates read, and the type of each. Other keys are not checked, because a template may know them.
 const KEYS: [(&str, Shape); 7] = [
     ("role", Shape::Text),
     ("content", Shape::Content),
@@ -33,7 +33,7 @@ const KEYS: [(&str, Shape); 7] = [
 /// Checks a conversation.
 ///
 /// # Errors
-/// Which key of which message holds what it should not, and what was expected.
+/// Names the message and the key with a wrong value, and the type that was expected.
 pub(crate) fn check(messages: &Json) -> Result<(), String> {
     let list = messages.as_array().ok_or("not a JSON list of messages")?;
     for (i, message) in list.iter().enumerate() {
@@ -116,7 +116,7 @@ fn expect(json: &Json, place: &str, expected: &str, holds: fn(&Json) -> bool) ->
     if holds(json) { Ok(()) } else { Err(wrong(place, expected, json)) }
 }
 
-/// What stands under a key that must be there.
+/// The value of a required key.
 fn required<'j>(
     object: &'j Json,
     place: &str,

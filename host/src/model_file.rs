@@ -52,7 +52,7 @@ impl ModelFile {
         }
     }
 
-    /// Refuses to write a file that is the model's own, or one of its own.
+    /// Refuses to overwrite a file of the model.
     ///
     /// # Errors
     /// [`Error::Input`].
@@ -70,7 +70,7 @@ impl ModelFile {
         }
     }
 
-    /// Whether it is the model in the binary.
+    /// Whether this is the demonstration model in the binary.
     pub(crate) fn is_demo(&self) -> bool {
         matches!(self.bytes, Bytes::BuiltIn(_))
     }
@@ -78,12 +78,12 @@ impl ModelFile {
     /// Parses the headers.
     ///
     /// # Errors
-    /// [`Error::Gguf`], with the name of the file that is wrong; [`Error::Input`] for one file of several.
+    /// [`Error::Gguf`], which names the malformed file; [`Error::Input`] for a single file of a model in several.
     pub(crate) fn parse(&self) -> Result<Gguf<'_>, Error> {
         Gguf::parse_parts(&self.parts()).map_err(|source| self.refusal(source))
     }
 
-    /// What a user can do about it, where that is something.
+    /// Advice for the user, where there is any.
     fn refusal(&self, source: gguf::Error) -> Error {
         let Bytes::Mapped(files) = &self.bytes else {
             return Error::Gguf { model: self.resolved.name(), source };
@@ -116,7 +116,7 @@ impl ModelFile {
         if model.config.is_encoder() { Err(Error::OnlyEmbeds { model: self.resolved.name() }) } else { Ok(model) }
     }
 
-    /// The model over the file's bytes, which may be one that makes embeddings alone.
+    /// The model over the file's bytes, which may make embeddings only.
     ///
     /// # Errors
     /// [`Error::Unsupported`] with every reason.
@@ -130,8 +130,8 @@ impl ModelFile {
         Error::Unsupported { model: self.resolved.name(), reasons }
     }
 
-    /// Holds the file against the profile that its alias or `--expect` names, and says on stderr what came of it;
-    /// `None` where neither names one.
+    /// Compares the file with the profile that its alias or `--expect` names, and prints the result on stderr. `None`
+    /// where neither names a profile.
     pub(crate) fn audit(
         &self,
         gguf: &Gguf<'_>,
@@ -147,7 +147,7 @@ impl ModelFile {
         Some(Audited { profile, mismatches })
     }
 
-    /// Refuses a file that is not what its profile says.
+    /// Refuses a file that differs from its profile.
     ///
     /// # Errors
     /// [`Error::Audit`].
@@ -161,7 +161,7 @@ impl ModelFile {
     }
 }
 
-/// A file held against a profile.
+/// The comparison of a file with a profile.
 #[derive(Debug)]
 pub(crate) struct Audited {
     pub(crate) profile: &'static Profile,
@@ -173,7 +173,7 @@ pub(crate) struct Audited {
 fn open_parts(path: &Path) -> Result<Vec<MappedFile>, Error> {
     let mut files = vec![MappedFile::open(path)?];
     let Some(name) = PartName::of(path).filter(|name| name.no == 1 && name.count > 1) else { return Ok(files) };
-    // Names can lie; what the file says about itself counts.
+    // A name can be wrong; the metadata of the file decides.
     let count = match Gguf::parse(files[0].bytes()).map_err(|error| error.kind) {
         Err(ErrorKind::PartCount { expected, .. }) if name.count == u32::from(expected) => name.count,
         _ => 1,
@@ -190,8 +190,8 @@ pub(crate) fn architecture(gguf: &Gguf<'_>) -> String {
     String::from_utf8_lossy(architecture).into_owned()
 }
 
-/// What the file calls its quantization; what most of its layers are in if it does not say, or says of blocks that they
-/// are floats, as files do whose converter knew no number for them.
+/// The name of the file's quantization. The format of most layers counts if the file gives no name, or calls quantized
+/// blocks floats, as files do whose converter knew no number for the format.
 pub(crate) fn quantization(gguf: &Gguf<'_>, model: &Model<'_>) -> Option<&'static str> {
     let commonest = model.quantization();
     let is_possible =

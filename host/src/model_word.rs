@@ -13,7 +13,7 @@ const MAX_LISTED: usize = 8;
 
 /// How GGUF files begin.
 const MAGIC: &[u8] = b"GGUF";
-/// As much of a file as tells what it is.
+/// Bytes from the start of a file that are read to recognize its kind.
 const HEAD_BYTES: u64 = 4096;
 
 /// Endings of model files that are not GGUF, and what they are.
@@ -104,8 +104,8 @@ pub(crate) fn names_model(word: &OsStr) -> bool {
         || has_magic(Path::new(word))
 }
 
-/// What a word is that can be nothing but a mistaken model, even where a prompt may stand: a text in which somebody
-/// only mentions an address or a file is not among them.
+/// Recognizes a word that can only be a mistaken model, even where a prompt may stand. A longer text that mentions an
+/// address or a file is a prompt.
 pub(crate) fn certainly_not_a_model(word: &OsStr) -> Option<NotAModel> {
     let found = not_a_model(word)?;
     let text = found.given.to_lowercase();
@@ -120,7 +120,7 @@ pub(crate) fn certainly_not_a_model(word: &OsStr) -> Option<NotAModel> {
     is_certain.then_some(found)
 }
 
-/// What a word is where a model must be meant.
+/// Recognizes a word that stands where only a model may stand.
 pub(crate) fn not_a_model(word: &OsStr) -> Option<NotAModel> {
     let given = word.to_string_lossy().into_owned();
     let path = Path::new(word);
@@ -203,7 +203,7 @@ fn ends_in(word: &OsStr, ending: &str) -> bool {
 }
 
 pub(crate) fn has_magic(path: &Path) -> bool {
-    // Asked first: opening a FIFO would wait for somebody to write.
+    // Asked first, because opening a FIFO would wait for a writer.
     path.is_file() && head(path).starts_with(MAGIC)
 }
 

@@ -1,4 +1,4 @@
-//! Where everything this program says leaves it: answers on stdout, the rest on stderr, reports as JSON.
+//! The output of the program: answers on stdout, notes and progress on stderr, reports as JSON.
 
 use crate::cli::{Invocation, table};
 use crate::commands::COMMANDS;
@@ -21,7 +21,7 @@ pub(crate) fn answer(text: &str) -> Result<(), Error> {
     })
 }
 
-/// A model's text without the control sequences that it may have made up: they are not for a terminal.
+/// A model's text without control sequences, which the model may have made up and which must not reach a terminal.
 pub(crate) fn without_controls(text: &str) -> Cow<'_, str> {
     let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     match text.contains(is_odd) {
@@ -30,7 +30,7 @@ pub(crate) fn without_controls(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Writes a part of a model's answer; to a file as it is.
+/// Writes a part of a model's answer, to a terminal without control sequences, to a file unchanged.
 ///
 /// # Errors
 /// As [`answer`].
@@ -41,7 +41,7 @@ pub(crate) fn model_text(text: &str) -> Result<(), Error> {
     }
 }
 
-/// A line on stderr. A closed stderr is nobody's loss.
+/// Writes a line on stderr. An error is ignored, because nobody reads a closed stderr.
 pub(crate) fn note(line: impl fmt::Display) {
     let _ = writeln!(streams::stderr(), "{line}");
 }
@@ -52,7 +52,7 @@ pub(crate) fn progress(text: impl fmt::Display) {
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }
 
-/// Whether stderr is a terminal: progress that overwrites itself is for eyes only.
+/// Whether stderr is a terminal; only there progress may overwrite itself.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
@@ -62,24 +62,24 @@ pub(crate) fn mib(n_bytes: u64) -> String {
     format!("{:.1} MiB", n_bytes as f64 / (1 << 20) as f64)
 }
 
-/// A number of seconds or a rate, rounded to what was measured.
+/// A number of seconds or a rate, rounded to the digits that a measurement gives.
 pub(crate) fn rounded(x: f64) -> Value {
     if x.is_finite() { json!((x * 1e4).round() / 1e4) } else { Value::Null }
 }
 
-/// An f32 as it would be written, not as the f64 nearest to it.
+/// An f32 with the shortest digits that name it, instead of the digits of the same f64.
 pub(crate) fn shortest(x: f32) -> Value {
     json!(x.to_string().parse::<f64>().ok())
 }
 
-/// What a command has to report: its table row's keys, in order, each null until it is set.
+/// The report of a command: the keys of its row of the table, in order, each null until it is set.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     values: Map<String, Value>,
 }
 
 impl Report {
-    /// Nothing known yet.
+    /// A report in which every key is null.
     pub(crate) fn new(command: &table::Command) -> Self {
         let mut values = Map::new();
         values.insert("command".into(), json!(command.name));
@@ -90,7 +90,7 @@ impl Report {
         Self { values }
     }
 
-    /// Sets one of the command's keys; a key that only other commands report is left to them.
+    /// Sets a key of the command. A key that only other commands have is ignored.
     pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
         self.set_value(key, value.into());
     }
@@ -108,12 +108,12 @@ impl Report {
         self.values.get(key).unwrap_or(&Value::Null)
     }
 
-    /// As one JSON object.
+    /// The report as one JSON object.
     pub(crate) fn to_json(&self) -> Value {
         Value::Object(self.values.clone())
     }
 
-    /// `key: value` lines of what is known, but for the first two keys.
+    /// A line `key: value` for every key that is set, without the first two.
     pub(crate) fn lines(&self) -> String {
         let known = self.values.iter().skip(2).filter(|(_, value)| !value.is_null());
         known.map(|(key, value)| format!("{key}: {}\n", plain(value))).collect()
@@ -132,7 +132,7 @@ impl Report {
         Ok(())
     }
 
-    /// Ends a dry run: the plan and what success would say. Keys that only a run can know are null.
+    /// Ends a dry run: prints the plan and the marker of success. Keys that only a run can know are null.
     ///
     /// # Errors
     /// If stdout cannot be written.
@@ -160,10 +160,10 @@ fn is_declared(key: &str) -> bool {
     COMMANDS.iter().any(|command| command.keys.contains(&key))
 }
 
-/// A value for people: text without quotes, lists with commas.
+/// A value as plain text: strings without quotes, lists with commas.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
-        // Texts may come from a file: no control sequences for the terminal.
+        // A text may come from a file, and must not send control sequences to the terminal.
         Value::String(text) if text.chars().any(char::is_control) => text.escape_debug().to_string(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
@@ -173,8 +173,8 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// Ends a command that failed: a line on stderr, and the one object that `--json` promises. Words that are no command
-/// end without a marker.
+/// Ends a command that failed: prints a line on stderr, and with `--json` one object on stdout. Without a known command
+/// there is no marker.
 pub(crate) fn fail(command: Option<&table::Command>, wants_json: bool, error: &Error) {
     let status = match error {
         Error::OutputClosed => return,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What a file's name says about its place among the files of a model.
+/// The place of a file among the files of a model, from its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartName {
     path: PathBuf,
@@ -13,7 +13,7 @@ pub(crate) struct PartName {
 }
 
 impl PartName {
-    /// Reads the name; `None` if it is none of a part.
+    /// Reads the name; `None` if the name is not that of a part.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.strip_suffix(".gguf")?;
         let (rest, count) = name.rsplit_once("-of-")?;
@@ -26,12 +26,12 @@ impl PartName {
         (1..=count).contains(&no).then(|| Self { path: path.to_owned(), stem: stem.to_owned(), no, count })
     }
 
-    /// Where another part lies.
+    /// The path of another part.
     pub(crate) fn part(&self, no: u32) -> PathBuf {
         self.path.with_file_name(format!("{}-{no:05}-of-{:05}.gguf", self.stem, self.count))
     }
 
-    /// Whether a file is a part that goes with its model's first: lists show a model once.
+    /// Whether a file is a part behind the first. Lists leave such files out, so that they show a model once.
     pub(crate) fn is_later(path: &Path) -> bool {
         Self::of(path).is_some_and(|name| name.no > 1)
     }

@@ -1,4 +1,4 @@
-//! What the aliases promise about the files behind them.
+//! Profiles of published models: the facts that an audit expects of a file.
 
 /// A published model, as its file must describe it.
 #[derive(Debug)]

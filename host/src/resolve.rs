@@ -1,4 +1,4 @@
-//! Which model is meant.
+//! Finds the model of a command: from its argument, the environment, the workspace, or the binary.
 
 use crate::cli::UsageError;
 use crate::cli::environment::{self, MODEL_GGUF, SMOKE_GGUF, WORKSPACE};
@@ -23,7 +23,7 @@ pub(crate) struct Resolved {
     pub(crate) place: Place,
     /// As reported under `selected_source`.
     pub(crate) source: &'static str,
-    /// What an alias promises about the file.
+    /// The profile that the alias names.
     pub(crate) profile: Option<&'static Profile>,
 }
 
@@ -33,7 +33,7 @@ impl Resolved {
         Self { place: Place::File(path.into()), source, profile: None }
     }
 
-    /// What the user knows the model by.
+    /// The name by which the user knows the model.
     pub(crate) fn name(&self) -> String {
         match &self.place {
             Place::File(path) => path.display().to_string(),
@@ -52,7 +52,7 @@ pub(crate) fn alias(word: &str) -> Option<&'static Profile> {
 /// # Errors
 /// [`Error::NoModel`]; [`UsageError::NotAModel`] for an argument that is something else.
 pub(crate) fn resolve(model: Option<&OsStr>) -> Result<Resolved, Error> {
-    // An alias wins; what a file holds is told when it is opened.
+    // An alias wins over a file of that name; the content of a file is checked when it is opened.
     let may_be_other = |word: &&OsStr| word.to_str().and_then(alias).is_none() && !Path::new(word).is_file();
     if let Some(found) = model.filter(may_be_other).and_then(model_word::not_a_model) {
         return Err(UsageError::NotAModel(found).into());

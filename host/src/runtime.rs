@@ -20,8 +20,8 @@ pub(crate) struct Runtime<'a> {
     session: OwnedSession<'a>,
     fitting: Fitting<'a>,
     pool: &'a Pool,
-    /// The tokens of the context. Behind a rejected draft, a model with recurrent states may have to compute the last of
-    /// them again.
+    /// The tokens of the context. Behind a rejected draft, a model with recurrent states may have to compute the last
+    /// of them again.
     context: Vec<u32>,
     drafter: Option<Drafter<'a>>,
     trace: Option<Trace>,

@@ -8,11 +8,11 @@ use nanocamelid_engine::{SamplerParams, Tokenizer};
 /// Temperature of a chat with a model that varies its answers well.
 const CHAT_TEMPERATURE: f32 = 0.7;
 
-/// What was asked for.
+/// The user's settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampling {
     temperature: Option<f32>,
-    /// Most tokens of an answer.
+    /// Limit of the answer's tokens.
     pub(crate) n_predict: Option<usize>,
     params: SamplerParams,
     stops: Vec<String>,
@@ -48,7 +48,7 @@ impl Sampling {
         })
     }
 
-    /// The stop strings that were asked for, and the one a chat format may have.
+    /// The stop strings of the user, and the chat format's stop string if there is one.
     ///
     /// # Errors
     /// [`Error::Stop`].

@@ -3,10 +3,11 @@
 use nanocamelid_engine::template::Value;
 use serde_json::Value as Json;
 
-/// JSON as a template's value: every text, and every key, is a message's. Rendering makes the roles the template's.
+/// JSON as a template's value. Every text and every key counts as the text of a message, so no control token comes of
+/// them; rendering then makes the roles text of the template.
 ///
 /// # Errors
-/// What is nested too deeply for a template, and a number that no integer or float of a template is.
+/// A value that is nested too deeply for a template, or a number that fits no integer and no float of a template.
 pub(crate) fn value(json: &Json) -> Result<Value, String> {
     // The one thing that can be wrong with a container.
     let too_deep = |_| "nested too deeply for a template".to_owned();
@@ -14,7 +15,7 @@ pub(crate) fn value(json: &Json) -> Result<Value, String> {
         Json::Null => Value::None,
         Json::Bool(b) => Value::Bool(*b),
         Json::Number(number) => {
-            // With every digit that the file has.
+            // The number keeps every digit that the file has.
             let text = number.to_string();
             Value::number(&text).ok_or_else(|| format!("the number {} is too large", shortened(&text)))?
         }
@@ -27,7 +28,7 @@ pub(crate) fn value(json: &Json) -> Result<Value, String> {
     })
 }
 
-/// A number's text, or as much of it as a message has room for.
+/// The text of a number, cut to the length that an error message has room for.
 fn shortened(number: &str) -> String {
     const MAX_SHOWN: usize = 40;
     if number.len() <= MAX_SHOWN { number.to_owned() } else { format!("{}...", &number[..MAX_SHOWN]) }

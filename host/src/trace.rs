@@ -1,4 +1,4 @@
-//! `--trace`: where the time of a forward pass goes.
+//! `--trace`: the time of each stage of a forward pass.
 
 use crate::output;
 use nanocamelid_engine::Phase;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const STAGES: [Stage; 5] = [Stage::Embedding, Stage::Mixed, Stage::MixerOut, Stage::FfnOut, Stage::Logits];
 
-/// Time per phase and stage. A stage's time runs from the result before it to its own.
+/// Time by phase and stage. The time of a stage runs from the previous stage's result to its own result.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     now: Option<(Phase, Instant)>,
@@ -22,13 +22,13 @@ struct Times {
 }
 
 impl Trace {
-    /// A forward pass begins.
+    /// Marks the start of a forward pass.
     pub(crate) fn start(&mut self, phase: Phase, n_tokens: usize) {
         self.times(phase).n_tokens += n_tokens;
         self.now = Some((phase, Instant::now()));
     }
 
-    /// A stage's result is there.
+    /// Marks the result of a stage.
     pub(crate) fn mark(&mut self, stage: Stage) {
         let Some((phase, since)) = self.now else { return };
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What is said when a file's own chat template is empty, broken, or does not take what it is given.
+//! The messages about a file's own chat template that is empty or broken, or that refuses the conversation.
 
 mod support;
 
@@ -104,7 +104,7 @@ fn an_empty_system_prompt_is_none() {
     }
 }
 
-/// In the terminal chat: at the start, and whenever the prompt is set.
+/// The terminal chat prints the note at its start, and whenever the system prompt is set.
 #[test]
 fn the_terminal_chat_says_where_a_system_prompt_goes() {
     let leaves_out = TURNS.replace("in messages", "in messages if m.role != 'system'");

@@ -1,4 +1,4 @@
-//! Every command's success: exit code, streams, markers, and the same keys planned as reported.
+//! Successful runs of every command: exit code, streams, markers, and the same keys in a dry run as in the report.
 
 mod support;
 
@@ -310,7 +310,7 @@ fn ready_and_evidence_bundle_the_others() {
     assert_eq!(report["ready"]["status"], "ok");
 }
 
-/// A dry run opens nothing: it works on a file that is not there.
+/// A dry run opens no file: the model file of this test does not exist.
 #[test]
 fn dry_runs_open_nothing() {
     for words in [

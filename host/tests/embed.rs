@@ -1,4 +1,4 @@
-//! `embed`: vectors in every form, where texts come from, and what is refused.
+//! `embed`: the forms of output, the sources of texts, and the refusals.
 
 mod support;
 
@@ -73,7 +73,7 @@ fn texts_come_from_files_and_standard_input() {
     run_with(&["embed", &model, "--jsonl"], &[], b"hi\n").assert_fails(2, &["line 1: not a JSON string"]);
 }
 
-/// Lines are answered one by one: those before a bad one are there.
+/// Lines are answered one by one: the answers to the lines before a bad line are printed.
 #[test]
 fn a_bad_line_is_named_behind_the_good_ones() {
     let model = model("gemma-embedding");
@@ -153,7 +153,7 @@ fn a_model_that_embeds_writes_no_text() {
     assert_eq!((&report["config"]["encoder"], report["config"]["pooling"].as_str()), (&true.into(), Some("mean")));
 }
 
-/// A decoder embeds where somebody says what of.
+/// A decoder makes embeddings where the file or a flag names the pooling.
 #[test]
 fn a_decoder_needs_a_pooling() {
     let model = arch("qwen3");

@@ -1,4 +1,4 @@
-//! Files that people take for a model's are called what they are, in one line.
+//! Files that people mistake for a model: the message names the kind of file, in one line.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn gguf(strings: &[(&str, &str)], tensor: Option<&str>) -> Vec<u8> {
     bytes
 }
 
-/// Every command says so, and says it in one line.
+/// Every command prints the message in one line.
 fn assert_called(path: &str, words: &[&str]) {
     for command in [&["chat", path, "hi"][..], &["generate", path, "hi"], &["tokenize", path, "hi"], &["ready", path]] {
         let run = run(command);

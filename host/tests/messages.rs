@@ -1,11 +1,11 @@
-//! Files of messages, tools and variables for `template`: what they may hold, and what is said of those that do not.
+//! Files of messages, tools and variables for `template`: their allowed content, and the errors about other content.
 
 mod support;
 
 use serde_json::json;
 use support::TempDir;
 
-/// What of a conversation this template shows: everything.
+/// A template that shows every value of a conversation.
 const ALL: &[u8] =
     b"{{ messages|tojson }}{% if tools %}{{ tools|tojson }}{% endif %}{% if x is defined %}{{ x|tojson }}\
 {% endif %}";

@@ -1,4 +1,4 @@
-//! Which model is used, and every way in which a file can be wrong.
+//! The choice of a model, and the ways in which a file can be wrong.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! What reports call things: the file's own name for its quantization, and values where there are values.
+//! Names and values in reports, for example the file's own name for its quantization.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! A model in several files: every command takes the first, and what is wrong with the others is said by name.
+//! A model in several files: every command takes the first file, and an error names the file at fault.
 
 mod support;
 

@@ -106,7 +106,7 @@ fn an_output_that_cannot_be_made() {
         .assert_fails(1, &["/nonexistent/x.f32"]);
 }
 
-/// Static binaries trap where others panic; here the trap comes from outside.
+/// A panic of a static binary is a trap; this test sends the signal of a trap.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_trap_says_where_it_is() {
@@ -209,7 +209,7 @@ fn saving_at_home() {
     assert!(chat.stderr.contains(&format!("{home}/none.gguf: no such file; still using")), "{chat:?}");
 }
 
-/// What is kept of earlier turns changes nothing: a trimmed conversation answers as a new one with the same words.
+/// Reused keys and values change no answer: a trimmed conversation answers like a new one with the same words.
 #[test]
 fn prefix_reuse_and_trimming_keep_the_answers() {
     let model = arch("qwen2");
@@ -245,7 +245,7 @@ fn changing_the_model() {
     assert_eq!(chat.stderr_json()["model"], second);
 }
 
-/// A command is one known word; everything else that begins with a slash is said to the model.
+/// A command is one known word; everything else that begins with a slash is a message to the model.
 #[test]
 fn messages_that_begin_with_a_slash() {
     let script = b"/usr/bin/env is a path\n/* a comment */\n // hm\n /exit\n/hlep\n/modle x.gguf\n/exit\n";
@@ -304,7 +304,7 @@ fn saving_replaces_only_what_this_chat_has_saved() {
     assert!(chat.stderr.contains(&format!("{talk}: is there already")), "{chat:?}");
 }
 
-/// A line that is no UTF-8 is mended and said so, a byte order mark is dropped, and the chat goes on.
+/// A line that is not UTF-8 is repaired with a note, a byte order mark is dropped, and the chat goes on.
 #[test]
 fn lines_of_other_encodings() {
     let chat = |script: &[u8]| {

@@ -126,7 +126,7 @@ fn ctrl_c_at_any_moment_stops_its_answer_and_never_the_program() {
     assert_eq!(shown.matches("tokens/s").count(), 60, "{shown}");
 }
 
-/// A long prompt shows how far it is, and need not be waited for.
+/// The prefill of a long prompt shows its progress and can be stopped.
 #[test]
 fn a_long_prompt_shows_progress_and_can_be_stopped() {
     let model = support::arch("gemma3");
@@ -142,7 +142,7 @@ fn a_long_prompt_shows_progress_and_can_be_stopped() {
     assert!(shown.contains("tokens\r\x1b[K\r\n") && shown.contains(" 0 out |"), "progress is wiped: {shown}");
 }
 
-/// A model of random weights says anything, backspaces too: a file gets them, a terminal does not.
+/// A model of random weights prints control characters: a file gets them, a terminal does not.
 #[test]
 fn what_a_model_says_controls_no_terminal() {
     let model = support::arch("qwen2");
@@ -194,7 +194,7 @@ fn editing_across_rows_and_sizes() {
     assert_eq!(terminal.end().0, Some(0));
 }
 
-/// What looks like a mistyped command is not said to the model, and not lost.
+/// A word that looks like a mistyped command is not sent to the model, and the user can get it back.
 #[test]
 fn a_mistyped_command_can_be_called_back() {
     let mut terminal = Terminal::start(&["tui"], &[]);

@@ -1,4 +1,4 @@
-//! However the terminal chat ends, the terminal is as it was; and a terminal that goes ends the chat.
+//! The terminal has its old mode again however the chat ends, and the chat ends when the terminal is closed.
 #![cfg(all(target_os = "linux", feature = "demo"))]
 
 mod support;
@@ -47,7 +47,7 @@ fn the_end_gives_the_terminal_back_while_an_answer_streams() {
     assert!(terminal.is_whole(), "{:?}", terminal.shown());
 }
 
-/// Several workers find the lost pages, one says so.
+/// Several workers touch the lost pages, and one of them prints the message.
 #[test]
 fn a_file_cut_short_gives_the_terminal_back_and_is_said_once() {
     let dir = TempDir::new("tui-cut");
@@ -65,7 +65,7 @@ fn a_file_cut_short_gives_the_terminal_back_and_is_said_once() {
     assert!(shown.contains("\nerror: "), "on a line of its own: {shown:?}");
 }
 
-/// Marks and modes belong to the terminal, wherever stderr goes.
+/// Escape sequences go to the terminal even where stderr is redirected, and never to stderr's file.
 #[test]
 fn the_terminal_comes_back_when_stderr_is_a_file() {
     let dir = TempDir::new("tui-stderr");
@@ -78,7 +78,7 @@ fn the_terminal_comes_back_when_stderr_is_a_file() {
     assert!(!std::fs::read_to_string(log).unwrap().contains('\x1b'));
 }
 
-/// The binary, for which a hangup is no signal: only what the terminal says tells that it has gone.
+/// The binary with SIGHUP ignored, which notices a closed terminal only by reading.
 fn without_hangup(args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_nanocamelid")]).args(args);

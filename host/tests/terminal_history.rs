@@ -1,4 +1,4 @@
-//! What was said before, found again: searching while it is typed, and the file that keeps it.
+//! The history of the terminal chat: incremental search, and the history file.
 #![cfg(all(target_os = "linux", feature = "demo"))]
 
 mod support;

@@ -158,7 +158,7 @@ fn mistakes_on_the_command_line() {
     }
 }
 
-/// `--json` promises one object, whatever happens.
+/// `--json` prints one object, whatever happens.
 #[test]
 fn mistakes_as_json() {
     for (words, expected) in [
@@ -177,7 +177,7 @@ fn mistakes_as_json() {
     run(&["inspect", "--", "a", "--json"]).assert_fails(2, &["unexpected argument '--json'"]);
 }
 
-/// Numbers are refused before the model is looked at.
+/// Numbers are checked before the model is opened.
 #[test]
 fn numbers_come_first() {
     let run = run(&["chat", "/nonexistent/model.gguf", "hi", "--threads", "0"]);
@@ -223,7 +223,7 @@ fn variables_are_flags_twins() {
     assert!(misspelled.stderr.contains("did you mean NANOCAMELID_THREADS?"), "{misspelled:?}");
 }
 
-/// docs/CLI.md shows the help texts, so it tells every command, flag and variable.
+/// docs/CLI.md contains the help texts, and so every command, flag and variable.
 #[test]
 fn the_documentation_shows_the_help_texts() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/CLI.md");
@@ -235,7 +235,7 @@ fn the_documentation_shows_the_help_texts() {
     }
 }
 
-/// CPUs that are not there are named; nobody runs unpinned who was asked to be pinned.
+/// An error names CPUs that do not exist; workers that should be pinned never run unpinned.
 #[test]
 #[cfg(target_os = "linux")]
 fn cores_that_are_not_there() {

@@ -52,7 +52,7 @@ fn a_word_that_is_no_model_is_called_what_it_is() {
     }
 }
 
-/// What a person may ask stays a question, whatever lies next to it.
+/// A question stays a prompt, whatever files are in the directory.
 #[test]
 fn prompts_that_look_like_other_things_are_answered() {
     for prompt in ["and/or", "10:30", "what is https://example.com", "models", "2.5"] {

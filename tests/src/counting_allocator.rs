@@ -1,4 +1,4 @@
-//! A global allocator that counts, for tests that bound memory or prove that none is asked for.
+//! A global allocator that counts, for tests that bound memory or prove that nothing is allocated.
 //!
 //! Counts are kept per thread, so that tests running side by side in one binary do not see each other.
 
@@ -9,7 +9,7 @@ use std::cell::Cell;
 #[derive(Debug)]
 pub struct CountingAllocator;
 
-/// What one thread asked for while it was watched.
+/// The allocations of one thread during a measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allocations {
     /// Calls of `alloc` and `realloc`.
@@ -34,7 +34,7 @@ fn count(calls: u64, bytes: i64) {
     });
 }
 
-/// Runs `work` and says what this thread allocated meanwhile.
+/// Runs `work` and returns the allocations of this thread during that time.
 pub fn measure<R>(work: impl FnOnce() -> R) -> (R, Allocations) {
     COUNTS.set(Allocations::default());
     let result = work();

@@ -1,4 +1,4 @@
-//! What this machine's CPU can do.
+//! The features of this machine's CPU.
 
 use nanocamelid_kernels::features::{Feature, Features};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// One model and what the independent engine says of it.
+/// A model with the results of the independent engine.
 #[derive(Debug)]
 pub struct Fixture {
     /// File stem.

@@ -1,4 +1,4 @@
-//! A parsed file back into a writer, so that a test can change something about a real model.
+//! Turns a parsed file into a writer, so that a test can change a real model.
 
 use crate::gguf_writer::{GgufWriter, Tensor, Value, value_type};
 use nanocamelid_engine::gguf::{self, Gguf, ValueType};
@@ -51,7 +51,7 @@ impl GgufWriter {
     /// Removes a tensor and returns it.
     ///
     /// # Panics
-    /// If it is not there.
+    /// If there is no such tensor.
     pub fn take_tensor(&mut self, name: &str) -> Tensor {
         let at = self.tensors.iter().position(|tensor| tensor.name == name.as_bytes());
         self.tensors.remove(at.unwrap_or_else(|| panic!("no {name}")))

@@ -1,11 +1,11 @@
-//! What must hold for every file the parser accepts, however it came about.
+//! The invariants of every file that the parser accepts.
 
 use nanocamelid_engine::gguf::{Gguf, Value};
 
-/// Walks everything a parsed file offers and checks that the parts agree with each other and with the bytes.
+/// Checks that all parts of a parsed file agree with each other and with the bytes.
 ///
 /// # Panics
-/// If they do not.
+/// If two parts disagree.
 pub fn check(gguf: &Gguf<'_>, parts: &[&[u8]]) {
     assert!(matches!(gguf.version(), 2 | 3));
     assert!(gguf.alignment().is_power_of_two());

@@ -2,7 +2,7 @@
 
 use crate::gguf_writer::{GgufWriter, Value, value_type};
 
-/// A small file with something of everything.
+/// A small file with every kind of value and several tensors.
 pub fn sample() -> GgufWriter {
     let nested = {
         let inner = |v: u8| Value::array(value_type::U8, 2, &[v, v + 1]).payload;

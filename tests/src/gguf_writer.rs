@@ -1,7 +1,7 @@
 //! A GGUF writer for tests: well-formed unless told otherwise.
 //!
-//! Every figure of the header can be made to lie, and [`GgufWriter::finish`] says where each one lies in the bytes, so
-//! that a table of hostile values can be tried on all of them.
+//! Every figure of the header can be wrong, and [`GgufWriter::finish`] returns the offset of each, so that a test can
+//! write hostile values to all of them.
 
 /// A metadata value as it lies in the file: the number of its type, and its bytes.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub struct Value {
     pub value_type: u32,
     /// The bytes after the type.
     pub payload: Vec<u8>,
-    /// Figures within the payload: offset, width in bytes, what it is.
+    /// Figures within the payload: offset, width in bytes, meaning.
     figures: Vec<(usize, usize, FigureKind)>,
 }
 
@@ -70,7 +70,7 @@ impl Value {
         value
     }
 
-    /// An array of `len` elements of a type from their bytes; the length may be a lie.
+    /// An array of `len` elements of a type from their bytes; the length may be wrong.
     pub fn array(element_type: u32, len: u64, elements: &[u8]) -> Self {
         let mut value = Self::raw(value_type::ARRAY, element_type.to_le_bytes());
         value.figures.push((0, 4, FigureKind::ValueType));
@@ -128,7 +128,7 @@ pub struct Tensor {
     pub data: Vec<u8>,
 }
 
-/// What a figure of the header says.
+/// The meaning of a figure in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it
 pub enum FigureKind {
@@ -146,10 +146,10 @@ pub enum FigureKind {
     TensorOffset,
 }
 
-/// Where a figure lies.
+/// The place of a figure.
 #[derive(Clone, Copy, Debug)]
 pub struct Figure {
-    /// What it says.
+    /// The meaning of the figure.
     pub kind: FigureKind,
     /// Bytes from the start of the file.
     pub offset: usize,
@@ -176,9 +176,9 @@ impl Figure {
 pub struct Written {
     /// The file.
     pub bytes: Vec<u8>,
-    /// Its figures, in file order.
+    /// The figures of the header, in file order.
     pub figures: Vec<Figure>,
-    /// Where the header ends.
+    /// The offset of the header's end.
     pub header_bytes: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Shared pieces of the test suite: where the fixtures lie and how they are read, which tables this machine can run,
-//! files with deliberate defects, digests, and an allocator that counts.
+//! Shared parts of the test suite: fixtures, the tables that this machine can run, files with deliberate defects,
+//! digests, and an allocator that counts.
 
 pub mod counting_allocator;
 pub mod features;
@@ -22,8 +22,8 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// A folder of data that is other people's and so is no part of the repository: it lies in `shared/fixtures` next to
-/// the checkout, or where `NANOCAMELID_FIXTURES` says. `None`, and a line of output, if it does not.
+/// A folder of other people's data, which is not part of the repository: in `shared/fixtures` next to the checkout, or
+/// in the folder that `NANOCAMELID_FIXTURES` names. `None`, with a line of output, if there is no such folder.
 pub fn shared_fixtures(name: &str) -> Option<PathBuf> {
     let folder = match std::env::var_os("NANOCAMELID_FIXTURES") {
         Some(folder) => PathBuf::from(folder),
@@ -61,7 +61,7 @@ pub fn argmax(logits: &[f32]) -> u32 {
     best.expect("a vocabulary has tokens") as u32
 }
 
-/// The bits of f32 values, which tell -0.0 from 0.0 and find a NaN equal to itself.
+/// The bits of f32 values, which distinguish -0.0 from 0.0, and in which a NaN equals itself.
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
@@ -72,7 +72,7 @@ pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
-/// Whether the tests run under an emulator, where minutes stand for seconds. `.ci/run` says so.
+/// Whether the tests run under an emulator, where seconds become minutes; `.ci/run` sets a variable then.
 pub fn is_emulated() -> bool {
     std::env::var_os("NANOCAMELID_EMULATOR").is_some()
 }

@@ -22,8 +22,8 @@ pub fn best() -> &'static Kernels {
     Kernels::select(features::detect())
 }
 
-/// The tables for what is repeated with each of them: every one, or where an emulator takes minutes, the best of the
-/// emulated CPU. Every CPU of `.ci/run` has another one.
+/// The tables for tests that repeat their work with each table: every table, but under an emulator only the best of the
+/// emulated CPU. The CPUs of `.ci/run` have different best tables.
 pub fn tables_to_repeat() -> Vec<&'static Kernels> {
     if crate::is_emulated() { vec![best()] } else { Kernels::all(features::detect()).collect() }
 }

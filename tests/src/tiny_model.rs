@@ -1,4 +1,4 @@
-//! The smallest models that exercise every architecture: a few kilobytes each, made from nothing.
+//! Small random models of every architecture, a few kilobytes each.
 
 mod tensors;
 
@@ -63,23 +63,23 @@ const N_LAYERS: u64 = 2;
 const INPUT_WIDTH: u64 = 32;
 /// The epsilon of most architectures.
 const EPSILON: &str = "attention.layer_norm_rms_epsilon";
-/// Positions that there are.
+/// Length of the context.
 const N_CTX: u64 = 64;
 const TEMPLATE_KEY: &str = "tokenizer.chat_template";
 const TEMPLATE: &str = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}";
-/// Between the two layers behind a pooling.
+/// Width between the two layers behind a pooling.
 const DENSE_WIDTH: u64 = 64;
-/// Of recurrences: width, heads, groups, state of each head's row, taps of the convolution.
+/// Sizes of recurrences: width, heads, groups, state of each head's row, taps of the convolution.
 const SSM: [(&str, u64); 5] =
     [("inner_size", 32), ("time_step_rank", 4), ("group_count", 2), ("state_size", 8), ("conv_kernel", 3)];
 
-/// What a test may want otherwise.
+/// The sizes that a test may change.
 pub struct Sizes {
     /// Query heads, of 16 components each.
     pub n_heads: u64,
     /// Width of the feed-forward networks.
     pub n_ff: u64,
-    /// Of all matrices; `None` is a mixture of F32, F16, Q4_0 and Q8_0.
+    /// The format of all matrices; `None` is a mixture of F32, F16, Q4_0 and Q8_0.
     pub weight_type: Option<WeightType>,
 }
 
@@ -97,10 +97,10 @@ pub fn tiny_model(kind: &str) -> GgufWriter {
     tiny_model_of(kind, &Sizes::default())
 }
 
-/// As [`tiny_model`], of these sizes.
+/// A model like that of [`tiny_model`], with these sizes.
 ///
 /// # Panics
-/// As there, and if the format has no made weights here.
+/// If the kind is none of [`KINDS`], or this module cannot make weights of the format.
 pub fn tiny_model_of(kind: &str, sizes: &Sizes) -> GgufWriter {
     assert!(KINDS.contains(&kind), "{kind}");
     let arch = architecture(kind);

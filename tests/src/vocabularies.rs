@@ -111,10 +111,10 @@ pub fn with<R>(writer: &GgufWriter, work: impl FnOnce(&Tokenizer<'_>) -> R) -> R
     work(&Tokenizer::new(&Gguf::parse(&bytes).unwrap()).unwrap())
 }
 
-/// What the tokenizer of a defective file is refused for.
+/// The error with which the tokenizer of a defective file is refused.
 ///
 /// # Panics
-/// If it is not refused.
+/// If the tokenizer is accepted.
 pub fn error(writer: &GgufWriter) -> TokenizerError {
     let bytes = writer.finish().bytes;
     Tokenizer::new(&Gguf::parse(&bytes).unwrap()).expect_err("a defect that was put there on purpose is found")

@@ -1,5 +1,5 @@
-//! Every architecture against logits recorded from an independent engine, and against itself: batch splits, threads
-//! and kernel tables must not move a bit.
+//! Compares every architecture with logits that an independent engine recorded, and with itself: batch splits, threads
+//! and kernel tables must not change a bit.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType, WeightType};
@@ -7,7 +7,8 @@ use nanocamelid_tests::features::detect;
 use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
 use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures, is_emulated};
 
-/// How far a logit may be from the recorded one. Gemma 4's noise is that of GELU through f16, in two networks a layer.
+/// Largest difference from a recorded logit. Gemma 4 differs more, because llama.cpp computes GELU through f16 in two
+/// networks of each layer.
 fn bound(name: &str) -> f32 {
     if name.starts_with("gemma4") { 3e-3 } else { 2e-3 }
 }
@@ -39,7 +40,7 @@ fn logits_of(
     all
 }
 
-/// Asserts that every table gives the scalar table's bits, in several batches and on several threads.
+/// Asserts that every table returns the scalar table's bits, in several batches and on several threads.
 fn assert_no_bit_moves(name: &str, gguf: &[u8], ids: &[u32]) {
     let scalar = Kernels::by_name(detect(), "scalar").unwrap();
     let splits = [(1, 2), (7, 3), (512, 4), (1, 1), (7, 1), (512, 1)];
@@ -108,7 +109,7 @@ fn batches_threads_and_tables_do_not_move_a_bit() {
     }
 }
 
-/// Networks and biases that no band of rows divides, and experts whose inputs are quantized.
+/// Networks and biases whose rows no band size divides, and experts whose inputs are quantized.
 #[test]
 fn odd_widths_do_not_move_a_bit() {
     let ids: Vec<u32> = (0..33).map(|i| 3 + i * 5 % 30).collect();

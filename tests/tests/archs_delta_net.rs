@@ -1,5 +1,4 @@
-//! Gated delta nets: what converters write in more than one way, what is refused by name, and sections of rotated
-//! pairs.
+//! Gated delta nets: the different forms that converters write, files that are refused, and sections of rotated pairs.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
@@ -34,7 +33,7 @@ fn furthest(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-/// Why a file is refused.
+/// The message with which a file is refused.
 fn refusals(file: &GgufWriter) -> String {
     let bytes = file.finish().bytes;
     Model::new(&Gguf::parse(&bytes).unwrap()).map(|_| ()).expect_err("a defect").to_string()
@@ -59,7 +58,7 @@ fn take(file: &mut GgufWriter, name: &str) -> (Vec<u8>, usize) {
     (tensor.data, 4 * tensor.dims[0] as usize)
 }
 
-/// Rows of one matrix that come from others: for every key head, so many of each in turn.
+/// Interleaves the rows of several matrices into one: for every key head, so many rows of each matrix in turn.
 fn weave(parts: &[(&[u8], usize)], row_bytes: usize, n_heads: usize) -> Vec<u8> {
     let mut woven = Vec::new();
     for head in 0..n_heads {

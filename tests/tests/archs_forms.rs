@@ -1,4 +1,5 @@
-//! What converters write in more than one way: files of another form give the same bits, or logits as near.
+//! Converters write the same model in different forms. A file in another form gives the same bits, or logits as near to
+//! the recorded ones.
 
 use nanocamelid_engine::refusal::Reason;
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
@@ -14,13 +15,13 @@ fn file(name: &str) -> GgufWriter {
     copy(&Gguf::parse(&bytes).unwrap())
 }
 
-/// Why a file is refused.
+/// The message with which a file is refused.
 fn refusals(file: &GgufWriter) -> String {
     let bytes = file.finish().bytes;
     Model::new(&Gguf::parse(&bytes).unwrap()).map(|_| ()).expect_err("a defect").to_string()
 }
 
-/// Logits at all of some positions.
+/// The logits of each of these positions.
 fn logits(file: &GgufWriter) -> Vec<f32> {
     let bytes = file.finish().bytes;
     let gguf = Gguf::parse(&bytes).unwrap();

@@ -1,4 +1,5 @@
-//! Named renderers against the published templates, and what of a conversation becomes a control token.
+//! Compares the named renderers with the published templates, and checks which parts of a conversation become control
+//! tokens.
 
 use nanocamelid_engine::chat::{
     ChatFormat, Message, Piece, RENDERERS, RenderError, RenderOptions, RenderRequest, Renderer, Role, encode_pieces,
@@ -109,7 +110,7 @@ fn order_of_roles_is_checked_where_the_format_needs_it() {
     }
 }
 
-/// A later turn begins with everything computed before it, so that its keys and values are still good.
+/// The tokens of a later turn begin with those of the earlier turns, so that their keys and values can be reused.
 #[test]
 fn later_turns_extend_earlier_ones() {
     let turns = [

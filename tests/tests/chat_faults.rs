@@ -1,4 +1,4 @@
-//! Templates in a file that cannot be used, leave something out or refuse, and what becomes of the conversation.
+//! Templates of a file that cannot be used, leave a message out, or refuse; and how the conversation is rendered then.
 
 use nanocamelid_engine::chat::{
     ChatError, ChatFormat, FormatError, Message, RenderRequest, Role, SystemSupport, TemplateFault,
@@ -12,7 +12,7 @@ const SYSTEM: Message<'_> = Message { role: Role::System, content: "Be kind." };
 const USER: Message<'_> = Message { role: Role::User, content: "Where is my question?" };
 const TURNS: &str = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}";
 
-/// The format of a file with this value as its template, of an architecture that tells nothing.
+/// The chat format of a file with this value as its template, whose architecture implies no format.
 fn format_of(template: Value, tokens: &[&str]) -> Result<ChatFormat, FormatError> {
     let others: Vec<(&str, i32)> = tokens.iter().map(|&token| (token, CONTROL)).collect();
     let file = bpe("qwen2", &[], &others)
@@ -67,7 +67,7 @@ fn a_template_that_leaves_the_message_out_is_not_used() {
     );
 }
 
-/// What is shown in other words or only in part is shown.
+/// A message that a template shows in other words, or only in part, counts as shown.
 #[test]
 fn a_template_may_change_what_it_shows() {
     for (template, expected) in [
@@ -186,7 +186,7 @@ fn a_system_message_that_has_a_place_stays_there() {
     assert_eq!(format("").unwrap().system_support(), SystemSupport::Shown);
 }
 
-/// A refusal is shown on one line, without what a terminal would obey, and not at any length.
+/// A template's refusal is shown on one line, without control characters, and cut to a bounded length.
 #[test]
 fn words_of_a_template_are_shown_without_controls() {
     let refusal = |source: &str| rendered(source, &[USER]).unwrap_err().to_string();

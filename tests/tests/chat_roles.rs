@@ -1,4 +1,5 @@
-//! Roles inside control tokens: `'<|' + message.role + '|>'` writes one, and nothing else of a message does.
+//! Roles inside control tokens: `'<|' + message.role + '|>'` writes a control token, and no other part of a message
+//! does.
 
 use nanocamelid_engine::Tokenizer;
 use nanocamelid_engine::chat::{Message, Role, encode_text};
@@ -82,7 +83,7 @@ fn a_role_makes_a_control_token_and_contents_make_none() {
     }
 }
 
-/// Contents that end or begin where a role's token would: only the template joins those.
+/// Contents that end or begin with a part of a role's token, which only the template would join.
 #[test]
 fn contents_beside_a_role_stay_text() {
     with(&bpe("qwen2", &[], &TOKENS.map(|token| (token, CONTROL))), |tokenizer| {
@@ -99,7 +100,7 @@ fn contents_beside_a_role_stay_text() {
     });
 }
 
-/// Names, arguments and whatever else a message carries is not the template's, roles inside of them included.
+/// Names, arguments and all other values of a message are not text of the template, not even a role inside of them.
 #[test]
 fn only_the_role_of_a_message_is_trusted() {
     let text = |string: &str| Value::message_text(string);

@@ -8,7 +8,7 @@ use nanocamelid_tests::vocabularies::{CONTROL, USER_DEFINED, bpe, encode, with};
 const TOKENS: [(&str, i32); 4] =
     [("<|im_start|>", CONTROL), ("<|im_end|>", CONTROL), ("<|x|>", CONTROL), ("<tag>", USER_DEFINED)];
 
-/// What of an answer is shown, and whether it was stopped. The answer's control tokens are tokens.
+/// The text that an answer shows, and whether a stop string ended the answer. Control tokens in it are parsed.
 fn answer(tokenizer: &Tokenizer<'_>, stops: &[&str], text: &str) -> (String, bool) {
     let mut matcher = StopMatcher::new(stops.iter().copied()).unwrap().with_control_tokens(tokenizer);
     let mut decoder = StreamDecoder::continuing(false);
@@ -53,7 +53,7 @@ fn a_stop_string_that_spells_a_control_token_stops_at_it() {
     });
 }
 
-/// Spelled in characters it stops as before.
+/// A stop string that the answer spells in characters ends the answer as well.
 #[test]
 fn the_same_text_in_characters_stops_too() {
     with(&bpe("llama-bpe", &[], &TOKENS), |tokenizer| {

@@ -1,5 +1,5 @@
-//! Embeddings of texts against vectors recorded from an independent engine, and against themselves: batches, threads
-//! and kernel tables must not move a bit.
+//! Compares embeddings of texts with vectors that an independent engine recorded, and with themselves: batches, threads
+//! and kernel tables must not change a bit.
 
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::session::normalize;
@@ -12,13 +12,13 @@ use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
 use nanocamelid_tests::{ScopedThreads, bits, fixture, fixtures, fnv1a, read_f32};
 use std::fs;
 
-/// How far a value may be from the recorded one. `exact` ones are of f64 arithmetic with GELU as BERT was trained with;
-/// the others are llama.cpp's, which takes the values of its tanh form, rounded to f16, from a table.
+/// Largest difference from a recorded value. The `exact` values come from f64 arithmetic with the GELU that BERT was
+/// trained with. The others come from llama.cpp, which reads GELU's tanh form, rounded to f16, from a table.
 fn bound(name: &str) -> f32 {
     if name.ends_with(".exact") { 2e-5 } else { 2e-3 }
 }
 
-/// How alike vectors must be.
+/// Least cosine of two vectors.
 const COSINE: f64 = 0.9999;
 
 /// One model, a text, and its vector: pooled, not brought to length 1.
@@ -119,7 +119,7 @@ fn vectors_have_the_recorded_digests_on_every_machine() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// Networks that no band of rows divides, weights and embeddings in blocks.
+/// Networks whose rows no band size divides, with weights and embeddings in blocks.
 #[test]
 fn odd_widths_and_formats_do_not_move_a_bit() {
     let ids: Vec<u32> = (0..33).map(|i| 3 + i * 5 % 30).collect();
@@ -154,7 +154,7 @@ fn threads_and_tables_do_not_move_a_bit() {
     }
 }
 
-/// A decoder takes a text in batches; what it makes of each token and their sum do not depend on them.
+/// A decoder computes a text in batches; neither the hidden states nor their sum depend on the batch size.
 #[test]
 fn batches_do_not_move_a_bit() {
     for fixture in fixtures("archs").into_iter().filter(|f| ["qwen3", "gemma3", "qwen35", "lfm2"].contains(&&*f.name)) {
@@ -168,7 +168,7 @@ fn batches_do_not_move_a_bit() {
     }
 }
 
-/// The mean is that of what one token at a time, as the last of a text, is made of.
+/// The mean pooling equals the mean of the vectors of last pooling over each prefix of the text.
 #[test]
 fn a_mean_of_a_decoder_is_that_of_its_last_tokens() {
     let bytes = tiny_model("qwen3").finish().bytes;
@@ -196,7 +196,7 @@ fn only_encoders_look_ahead() {
     assert_ne!(near(4), near(5));
 }
 
-/// What BERT adds to a token's embedding counts: where the token stands, and that the text is of the first type.
+/// BERT adds the embeddings of the position and of the first token type to a token's embedding.
 #[test]
 fn positions_and_types_count() {
     let of = |file: &GgufWriter| bits(&embed(&file.finish().bytes, &[3, 3, 3], None, best(), 512, &SingleThread));
@@ -226,7 +226,7 @@ fn positions_without_an_embedding_are_refused() {
     assert_eq!(refused, SessionError::Positions { n_ctx: 65, n_positions: 64 });
 }
 
-/// Nothing of an earlier text is left.
+/// An earlier text does not change the embedding of a later one.
 #[test]
 fn every_text_is_a_new_one() {
     for kind in ["gemma-embedding", "bert", "nomic-bert", "qwen3"] {
@@ -278,7 +278,7 @@ fn a_part_of_a_model_embeds_nothing() {
     }
 }
 
-/// What the file says of pooling, or why it is refused.
+/// The pooling that the file names, or the message with which the file is refused.
 fn pooling_of(file: &GgufWriter) -> Result<Option<Pooling>, String> {
     let bytes = file.finish().bytes;
     let gguf = Gguf::parse(&bytes).unwrap();

@@ -1,4 +1,4 @@
-//! `Generator` without a model: logits that leave no choice, and what it makes of them.
+//! `Generator` without a model: the test makes logits that leave no choice, and checks the text and the end.
 
 use nanocamelid_engine::chat::StopMatcher;
 use nanocamelid_engine::{Finish, Generator, Gguf, SampleError, Sampler, SamplerParams, Step, Tokenizer};
@@ -31,7 +31,7 @@ fn ids(tokenizer: &Tokenizer<'_>, text: &str) -> Vec<u32> {
     ids
 }
 
-/// Offers `tokens` and then the end of generation: what is computed, the text after every step, the end.
+/// Offers `tokens` and then the end of generation. Returns the tokens to compute, the text after every step, the end.
 fn run(tokenizer: &Tokenizer<'_>, mut generator: Generator<'_>, tokens: &[u32]) -> (Vec<u32>, Vec<String>, Finish) {
     let end = (0..tokenizer.n_vocab() as u32).find(|&id| tokenizer.is_end_of_generation(id)).unwrap();
     let (mut computed, mut texts, mut text) = (Vec::new(), Vec::new(), String::new());

@@ -1,4 +1,4 @@
-//! Files that lie: every one gets a typed error or a consistent parse, in memory bounded by the file's length.
+//! Malformed files: each gives a typed error or a consistent parse, in memory bounded by the file's length.
 
 use nanocamelid_engine::gguf::{Error, ErrorKind, Gguf};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
@@ -9,7 +9,7 @@ use nanocamelid_tests::gguf_writer::{FigureKind, GgufWriter, Tensor, Value, Writ
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// The values at which sizes overflow something, somewhere.
+/// Values at which the computation of some size overflows.
 const EDGES: [u64; 22] = [
     0,
     1,

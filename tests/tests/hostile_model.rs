@@ -1,5 +1,5 @@
-//! Well-formed files that describe impossible models, broken tokenizers or weights that are no numbers: each is refused
-//! by name or runs to the end, in bounded memory.
+//! Well-formed files with impossible models, broken tokenizers or weights that are no numbers: each is refused with the
+//! key or tensor at fault, or runs to the end, in bounded memory.
 
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::gguf::Gguf;
@@ -19,14 +19,14 @@ const LOADING_BYTES: i64 = 4 << 20;
 /// Sessions larger than this are planned but not run here.
 const ARENA_BYTES: usize = 16 << 20;
 
-/// What came of a file.
+/// The result for a file.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Refused(String),
     Ran { finite: bool },
 }
 
-/// Loads a file and, if it is accepted, computes a few tokens; every refusal must say something.
+/// Loads a file and, if the file is accepted, computes a few tokens; every refusal must have a message.
 fn run(file: &GgufWriter) -> Outcome {
     let bytes = file.finish().bytes;
     let bound = LOADING_BYTES + 4 * bytes.len() as i64;

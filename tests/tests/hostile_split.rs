@@ -13,7 +13,7 @@ use nanocamelid_tests::tiny_model::tiny_model;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Parses under the memory bound; what is accepted must be consistent, what is refused must point into a file.
+/// Parses under the memory bound. An accepted model must be consistent, and an error must point into a file.
 fn parse<'a>(files: &'a [Vec<u8>]) -> Result<Gguf<'a>, Error> {
     let parts: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
     let (result, allocations) = measure(|| Gguf::parse_parts(&parts));

@@ -1,4 +1,4 @@
-//! Vocabularies with defects: each is named, or harmless.
+//! Vocabularies with defects: each defect is refused by name, or is harmless.
 
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::tokenizer::{StreamDecoder, Tokenizer, TokenizerError};
@@ -81,7 +81,7 @@ fn defects_are_named() {
     );
 }
 
-/// Texts that are hard on something.
+/// Texts that are hard on some part of the tokenizer.
 fn hard_texts(n: usize) -> Vec<String> {
     ["a", "ab", " ", "\n", " a", "1", "!?", "中", "é", "A", "ÀA", "\0", "<s>", "a\u{301}", " \n", "12 "]
         .into_iter()

@@ -1,5 +1,5 @@
-//! The house rules that a compiler does not hold: layering, where `unsafe` may stand, which packages come in, and which
-//! tables of the documentation repeat the code.
+//! The house rules that a compiler does not check: the layers, the files with `unsafe`, the packages, and the tables of
+//! the documentation that repeat the code.
 
 use nanocamelid_kernels::{Kernels, WeightType};
 use nanocamelid_tests::rust_source::{SourceFile, code_only, files_under, has_word, workspace_root};
@@ -73,7 +73,7 @@ fn dependencies_point_down() {
     assert_eq!(ours("host/Cargo.toml"), set(["nanocamelid-engine", "nanocamelid-kernels"]));
 }
 
-/// What a model's way through the engine passes, each using only what stands before it.
+/// The modules of the engine from the file to the session; each may use only itself and those before it.
 const MODULES: [&str; 9] =
     ["gguf", "executor", "refusal", "config", "compute", "tensors", "blocks", "model", "session"];
 
@@ -97,7 +97,7 @@ fn modules_of_the_engine_point_down() {
     assert_none(offences, "a module of the engine uses one above it");
 }
 
-/// The kinds of blocks are known to the folder that holds them and to nobody else.
+/// Only the folder with the blocks knows the kinds of blocks.
 #[test]
 fn blocks_own_themselves() {
     let list = read("engine/src/blocks/mod.rs");
@@ -118,7 +118,7 @@ fn blocks_own_themselves() {
     assert_none(offences, "a kind of block is named outside engine/src/blocks");
 }
 
-/// The command line is made from a table that the commands hand in; which commands there are is theirs to say.
+/// The command line is made from a table of the commands; its code names no command.
 #[test]
 fn the_command_line_knows_no_command() {
     let files = sources(&["host/src/cli"]);
@@ -307,7 +307,7 @@ fn the_host_silences_no_lint_on_parameters() {
     assert_none(offences.map(|file| file.path).collect(), "too many parameters");
 }
 
-/// Every package that any crate of the workspace brings in is named, with its reason, in docs/DEPENDENCIES.md.
+/// docs/DEPENDENCIES.md names every package that a crate of the workspace depends on, with the reason.
 #[test]
 fn every_direct_dependency_has_a_reason() {
     let reasons = read("docs/DEPENDENCIES.md");
@@ -320,7 +320,7 @@ fn every_direct_dependency_has_a_reason() {
     assert_none(offences, "dependencies without a line in docs/DEPENDENCIES.md");
 }
 
-/// The lower crates stay small: what they may bring in is written here and nowhere else.
+/// The lower crates stay small: this is the list of the packages they may depend on.
 #[test]
 fn the_lower_crates_bring_in_little() {
     for manifest in ["kernels/Cargo.toml", "engine/Cargo.toml"] {
@@ -330,8 +330,8 @@ fn the_lower_crates_bring_in_little() {
     }
 }
 
-/// Every package that Cargo.lock brings in for the binary, for any system, is named in the last table of
-/// docs/DEPENDENCIES.md, and no other.
+/// The last table of docs/DEPENDENCIES.md names exactly the packages of Cargo.lock that the binary may need, on any
+/// system.
 #[test]
 fn the_whole_tree_of_the_binary_is_listed() {
     let lock = read("Cargo.lock");
@@ -362,8 +362,8 @@ fn the_whole_tree_of_the_binary_is_listed() {
     assert_eq!(found, listed, "left: Cargo.lock; right: docs/DEPENDENCIES.md");
 }
 
-/// The instruction sets mirror each other: whoever knows one folder finds its way in the next. At least four fifths of
-/// the modules of the folder with fewer have their like in the other.
+/// The folders of the instruction sets mirror each other, so that a reader of one knows the other. At least four fifths
+/// of the modules in the smaller folder have a module of the same name in the other.
 #[test]
 fn instruction_sets_have_the_same_roles() {
     let modules = |isa: &str| -> BTreeSet<String> {
@@ -378,7 +378,7 @@ fn instruction_sets_have_the_same_roles() {
     assert!(fewer > 0 && 5 * shared >= 4 * fewer, "{shared} of {fewer} are shared:\n{aarch64:?}\n{x86_64:?}");
 }
 
-/// Every table that exists is made in one place and stands in docs/KERNELS.md, and so does every format.
+/// Every kernel table is made in one place, and docs/KERNELS.md names every table and every format.
 #[test]
 fn every_table_and_format_is_documented() {
     let tables = read("docs/KERNELS.md");

@@ -1,4 +1,4 @@
-//! Every table's vector operations have the reference's bits.
+//! The vector operations of every table return the reference's bits.
 
 use nanocamelid_kernels::{
     ActivationType, Attend, AttentionState, CHUNK, DeltaStep, Kernels, KvType, QuantizedRowsMut, RopeStyle, reference,
@@ -199,7 +199,7 @@ fn delta_steps() {
     }
 }
 
-/// A matrix that is told a value for each of some orthogonal keys finds them again, faded.
+/// A delta net's matrix that has stored a value for each of several orthogonal keys returns the decayed values.
 #[test]
 fn a_delta_step_corrects_what_the_matrix_says_of_a_key() {
     let mut band = vec![0.0; 4 * 16];

@@ -1,4 +1,4 @@
-//! The elementary functions of the one arithmetic against exact or better ones.
+//! Compares the elementary functions of the one arithmetic with exact or more precise ones.
 
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{Kernels, StateStep};

@@ -1,4 +1,4 @@
-//! Every table's matrix products and dequantized rows have the reference's bits, for every format.
+//! The matrix products and dequantized rows of every table have the reference's bits, for every format.
 
 use nanocamelid_kernels::{
     ActivationType, Activations, F32Rows, Kernels, Matrix, QuantizedRows, QuantizedRowsMut, TileMut, WeightType,
@@ -203,7 +203,7 @@ fn check_large(weight_type: WeightType, n_rows: usize, n_cols: usize, n_tokens: 
     }
 }
 
-/// More rows, columns and tokens than any table packs together.
+/// Products with more rows, columns and tokens than any table packs together.
 #[test]
 fn products_beyond_what_is_packed_together() {
     for (weight_type, n_cols) in [

@@ -1,4 +1,4 @@
-//! The two pieces that split an output among workers: every item goes to exactly one, every value to exactly one tile.
+//! `Queue` gives every item to exactly one worker, and `TilesMut` puts every value into exactly one tile.
 
 use nanocamelid_kernels::{Queue, TileMut, TilesMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,4 @@
-//! Nothing is allocated between tokens: prefill, decode, truncate and sample run in the arena and in buffers made once.
+//! Prefill, decode, truncate and sample allocate nothing: they use the arena and buffers that were made before.
 
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::sampler::{Sampler, SamplerParams};

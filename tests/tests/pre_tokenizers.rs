@@ -1,9 +1,9 @@
-//! Every pre-tokenizer against llama.cpp, through a vocabulary that shows where words end.
+//! Compares every pre-tokenizer with llama.cpp, through a vocabulary that shows where words end.
 //!
-//! The vocabulary merges every pair of 64 common bytes, in random order, so that a cut anywhere else changes the tokens
-//! around it. Recorded is a digest of llama.cpp's ids for [`texts`] under each name; to record again, run
-//! `PRE_TOKENIZER_CORPUS=folder cargo test --test pre_tokenizers -- --ignored` and give llama.cpp the vocabularies and
-//! the texts (each after its length as a little-endian u32) in that folder.
+//! The vocabulary merges every pair of 64 common bytes, in random order, so that a wrong cut changes the tokens around
+//! it. The recorded values are digests of llama.cpp's ids for [`texts`] under each name. To record them again, run
+//! `PRE_TOKENIZER_CORPUS=FOLDER cargo test -p nanocamelid-tests --test pre_tokenizers write_corpus` with an absolute
+//! path, and give llama.cpp the vocabularies and the texts (each after its length as a little-endian u32) in FOLDER.
 
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::tokenizer::{StreamDecoder, Tokenizer};
@@ -110,7 +110,7 @@ fn byte_chars() -> Vec<String> {
     (0..=255).map(|byte| if visible(byte) { char::from(byte) } else { moved.next().unwrap() }.to_string()).collect()
 }
 
-/// A GGUF with the vocabulary and nothing else.
+/// A GGUF file with only the vocabulary.
 fn vocabulary(pre: &str) -> Vec<u8> {
     let chars = byte_chars();
     let common =
@@ -153,7 +153,7 @@ fn vocabulary(pre: &str) -> Vec<u8> {
     writer.finish().bytes
 }
 
-/// Texts of every script and class, with the combinations that expressions care about more often than chance has it.
+/// Texts of every script and class, with frequent combinations that the expressions of pre-tokenizers distinguish.
 fn texts() -> Vec<String> {
     let sets: Vec<Vec<char>> = [
         "abcdehilmorstuvwxyz",

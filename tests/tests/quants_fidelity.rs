@@ -1,5 +1,5 @@
-//! Every weight format and mix against exact arithmetic: mean KL divergence from the logits that f64 arithmetic on the
-//! dequantized weights gives, held to what an independent engine reaches on the same file.
+//! Compares every weight format and mix with exact arithmetic: the mean KL divergence from the logits of f64 arithmetic
+//! on the dequantized weights must not exceed that of an independent engine on the same file.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};

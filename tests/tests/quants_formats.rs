@@ -1,4 +1,4 @@
-//! The weight formats themselves: sizes, what rounding to them loses, what matrices refuse.
+//! The weight formats: their sizes, the error of rounding to them, and the errors of matrices.
 
 use nanocamelid_kernels::formats;
 use nanocamelid_kernels::formats::float::{Bf16, F16, F32};
@@ -91,11 +91,11 @@ fn type_numbers_name_one_format_each() {
         assert_eq!(formats::ggml_block(number), Some((weight_type.block_len(), weight_type.block_bytes())));
         assert_eq!(formats::ggml_name(number), weight_type.name());
     }
-    // Known by size only: tensors of such types are measured and then refused.
+    // Types of which only the size is known: the parser measures their tensors, and the model refuses them.
     assert_eq!(WeightType::from_ggml(9), None);
     assert_eq!((formats::ggml_name(9), formats::ggml_block(9)), ("Q8_1", Some((32, 36))));
     assert_eq!((formats::ggml_name(28), formats::ggml_block(28)), ("F64", Some((1, 8))));
-    // Nobody's.
+    // A number that no type has.
     assert_eq!((formats::ggml_name(4), formats::ggml_block(4)), ("unknown", None));
 }
 

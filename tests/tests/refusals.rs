@@ -1,4 +1,4 @@
-//! A file this engine cannot run is refused by name, with every reason at once.
+//! A file that the engine cannot run is refused with every reason at once.
 
 use nanocamelid_engine::{Gguf, Model};
 use nanocamelid_tests::fixtures;
@@ -81,7 +81,7 @@ fn missing_and_misshapen_tensors_are_all_named() {
     );
 }
 
-/// What is wrong with a fused matrix is all that is wrong: the tensors behind it still find their place.
+/// A wrong fused matrix is the only reason in the message; the tensors behind that matrix are still read.
 #[test]
 fn a_misshapen_fused_tensor_is_named_alone() {
     let message = refusal("phi3", |file| {

@@ -1,4 +1,4 @@
-//! The sampler against a plain one that sorts everything, and what no sampler may do.
+//! Compares the sampler with a plain one that sorts everything, and checks the rules for every sampler.
 
 use nanocamelid_engine::sampler::{ParamError, Rng, SampleError, Sampler, SamplerParams};
 use nanocamelid_kernels::reference::math::exp;

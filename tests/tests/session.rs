@@ -1,5 +1,5 @@
-//! What a session promises beyond right logits: continuing after truncation, split models, windows that wrap, exact
-//! arenas, and errors that leave everything as it was.
+//! The promises of a session beyond right logits: continuing after truncation, models split between layers, windows
+//! that wrap, exact arenas, and errors that change nothing.
 
 use nanocamelid_engine::refusal::Reason;
 use nanocamelid_engine::session::{Input, Probe, Stage};

@@ -1,4 +1,4 @@
-//! A conversation that moves into a larger session goes on as if it had always been there.
+//! A conversation that moves to a larger session continues with the same bits as if it had begun there.
 
 use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
@@ -45,7 +45,7 @@ fn a_grown_session_gives_the_bits_of_a_fresh_one() {
                 large.prefill(&SingleThread, middle).unwrap();
                 large.prefill(&SingleThread, rest).unwrap();
                 assert_eq!(bits(large.logits()), expected, "{} moved at {n_small}", fixture.name);
-                // Going back works as in a session that grew up here, or is refused as there.
+                // Truncation has the same result as in a session that began with this context.
                 let kept = large.truncate(n_small - 1);
                 assert!(kept == n_small - 1 || kept == 0, "{}", fixture.name);
                 large.prefill(&SingleThread, &ids[kept..]).unwrap();
@@ -92,7 +92,7 @@ fn sessions_that_compute_differently_are_refused() {
     });
 }
 
-/// With long and short factors of RoPE a longer context turns by other angles: what was computed is of no use.
+/// With long and short factors of RoPE a longer context has other angles, so the old keys cannot be used.
 #[test]
 fn other_angles_are_refused() {
     let fixture = fixtures("archs").into_iter().find(|f| f.name == "phi3").unwrap();

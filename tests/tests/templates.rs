@@ -1,4 +1,4 @@
-//! Chat templates of published models, rendered as Hugging Face renders them, and templates that mean harm.
+//! Chat templates of published models, rendered as Hugging Face renders them, and hostile templates.
 
 use nanocamelid_engine::chat::{Message, Piece, Role};
 use nanocamelid_engine::template::{Context, Date, Error, ErrorKind, Template, Text, Value};
@@ -130,7 +130,7 @@ fn language_equals_jinja() {
     assert!(n_rows > 2400);
 }
 
-/// What of a rendering came from messages.
+/// The parts of a rendered text that came from messages.
 fn marked(source: &str, content: &str) -> String {
     let text = render(source, &user(content)).unwrap_or_else(|error| panic!("{error}: {source}"));
     let parts = text.pieces().map(|piece| match piece {
@@ -234,7 +234,7 @@ fn refusals_name_their_line_and_reason() {
     }
 }
 
-/// Runs a template that means harm: it must end soon, in bounded memory, with the given kind of error.
+/// Runs a hostile template, which must end soon, in bounded memory, with the given kind of error.
 fn attack(what: &str, source: &str, expected: impl Fn(&ErrorKind) -> bool) {
     let started = Instant::now();
     let (result, allocations) = measure(|| render(source, &user("Hi")));
@@ -351,7 +351,7 @@ fn hostile_templates_are_stopped() {
     attack("long name", &format!("{{{{ {} }}}}", "n".repeat(9999)), |kind| *kind == ErrorKind::NameTooLong);
 }
 
-/// Messages nested as deeply as any may be, given to what recurses: text or an error, never the end of the stack.
+/// Messages nested as deeply as allowed, for every recursive function: text or an error, never a stack overflow.
 #[test]
 fn deep_messages_are_walked_or_refused() {
     let nested = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
@@ -377,7 +377,7 @@ fn deep_messages_are_walked_or_refused() {
     }
 }
 
-/// Long but honest: flat chains of operators, filters and branches, and a long conversation.
+/// Long but harmless templates: flat chains of operators, filters and branches, and a long conversation.
 #[test]
 fn long_templates_and_conversations_render() {
     for source in [

@@ -1,5 +1,5 @@
-//! Whatever a conversation, its tools and variables say stays text: no control token takes a byte of theirs, however a
-//! template writes them.
+//! The text of a conversation, its tools and variables stays text: no control token contains a byte of that text,
+//! however a template writes it.
 
 use nanocamelid_engine::chat::{Piece, encode_text};
 use nanocamelid_engine::template::{Context, Date, Template, Text, Value};
@@ -34,7 +34,7 @@ fn value(json: &Json) -> Value {
     template_value::value(json).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-/// Every text of `json` changed, but for those under keys that tell what a thing is.
+/// Changes every text of `json`, except those under keys that name the type of a value.
 fn changed(json: &Json, change: &dyn Fn(&str) -> String) -> Json {
     match json {
         Json::String(text) => Json::String(change(text)),
@@ -50,7 +50,7 @@ fn changed(json: &Json, change: &dyn Fn(&str) -> String) -> Json {
     }
 }
 
-/// A conversation with `text` in every place where somebody else than the template speaks.
+/// A conversation with `text` in every place that the template does not write itself.
 fn conversation(text: &str) -> Json {
     let call = json!({"id": text, "type": "function", "function": {"name": text, "arguments": {text: text, "list": [[text]]}}});
     let written = json!({"function": {"name": "f", "arguments": json!({"x": text}).to_string()}});

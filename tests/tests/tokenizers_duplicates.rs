@@ -1,4 +1,4 @@
-//! Vocabularies in which one piece is several tokens: the first is what text becomes, each prints the piece.
+//! Vocabularies in which several tokens have the same piece: text becomes the first of them, and each prints the piece.
 
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
 use nanocamelid_tests::vocabularies::{BYTE, CONTROL, NORMAL, USER_DEFINED, bpe, bytes_of, encode, spm, with};

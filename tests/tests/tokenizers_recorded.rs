@@ -1,6 +1,6 @@
-//! Every pre-tokenizer against the ids that llama.cpp gives 858 awkward texts, with a vocabulary that shows more than
-//! where words end: some words are pieces that no merge reaches, so that merges that should have been ignored change
-//! ids. And published vocabularies, and such as Gemma 4 has them, where those are at hand.
+//! Compares every pre-tokenizer with the ids that llama.cpp gives 858 awkward texts. The vocabulary shows more than
+//! where words end: some words are pieces that no merge makes, so a merge that should have been ignored changes ids.
+//! Published vocabularies, and one like Gemma 4's, are compared where they are present.
 
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};

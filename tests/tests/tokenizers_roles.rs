@@ -1,4 +1,4 @@
-//! Which tokens begin a text and end an answer.
+//! The tokens that begin a text, and those that end an answer.
 
 use nanocamelid_engine::tokenizer::TokenKind;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};

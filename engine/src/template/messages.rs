@@ -1,5 +1,5 @@
 //! Messages as templates expect them: prepared as Hugging Face transformers prepares them, with roles that are the
-//! template's own text ([`roles`](super::roles)).
+//! template's own text (`roles`).
 
 use super::budget::Budget;
 use super::error::{ErrorKind, Outcome};

@@ -7,7 +7,7 @@ use core::ops::Range;
 
 /// A string and which of its bytes came from a message rather than from the template.
 ///
-/// Every operation of the template language is built from [`Text::push_slice`] alone, so a byte cannot lose its origin
+/// Every operation of the template language is built from `Text::push_slice` alone, so a byte cannot lose its origin
 /// on the way from a message to the output, whatever the template does to it.
 #[derive(Clone, Debug, Default)]
 pub struct Text {

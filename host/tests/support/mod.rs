@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -32,7 +32,7 @@ impl Run {
         serde_json::from_str(line.unwrap_or_else(|| panic!("no json line: {self:?}"))).unwrap()
     }
 
-    /// The run failed with that code, a message on stderr that holds all of `words`, and nothing on stdout.
+    /// Asserts that the run failed with this code, a message on stderr with all `words`, and nothing on stdout.
     pub fn assert_fails(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert_eq!(self.stdout, "", "{self:?}");
@@ -42,7 +42,7 @@ impl Run {
         assert!(self.stderr.lines().any(|line| line.starts_with("error: ")), "{self:?}");
     }
 
-    /// The run succeeded and says so.
+    /// Asserts that the run succeeded and printed its marker.
     pub fn assert_ok(&self, command: &str) {
         assert_eq!(self.code, Some(0), "{self:?}");
         assert!(self.stderr.contains(&format!("{command}_status: ok\n")), "{self:?}");

@@ -91,7 +91,7 @@ impl Terminal {
         Self { child, keys: Some(master), screen, leaves, reader: Some(thread) }
     }
 
-    /// The terminal goes, as when its window is closed.
+    /// Closes the terminal, as closing its window does.
     pub fn vanish(&mut self) {
         self.leaves.store(true, Ordering::Release);
         self.reader.take().expect("it is there").join().expect("the reader");

@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// What this image sets aside. A session that needs more is refused; how much it needs is printed.
+/// Bytes of the arena in this image. A session that needs more is refused; the image prints the need.
 pub const ARENA_BYTES: usize = 16 << 20;
 
 #[repr(C, align(64))]
@@ -12,7 +12,7 @@ struct Arena {
     lent: AtomicBool,
 }
 
-// SAFETY: `take` lends `bytes` out at most once.
+// SAFETY: `take` lends `bytes` out at most once, so at most one borrow exists.
 unsafe impl Sync for Arena {}
 
 static ARENA: Arena = Arena { bytes: UnsafeCell::new([0; ARENA_BYTES]), lent: AtomicBool::new(false) };

@@ -87,7 +87,7 @@ enable:
     isb
     ret
 
-// Sixteen entries of 128 bytes; none is expected, and each goes the same way.
+// Sixteen entries of 128 bytes. No exception is expected, and every entry calls the same handler.
 .balign 2048
 vectors:
 .rept 16
@@ -105,7 +105,7 @@ vectors:
     exception = sym exception,
 );
 
-/// An exception nobody asked for: says what and where, and ends the run.
+/// Handles an unexpected exception: prints its kind and place, and ends the run.
 extern "C" fn exception(syndrome: u64, address: u64, fault_address: u64) -> ! {
     crate::console::line(format_args!(
         "exception: syndrome {syndrome:#x} at {address:#x}, fault address {fault_address:#x}"

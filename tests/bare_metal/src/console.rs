@@ -27,7 +27,7 @@ fn send(byte: u8) {
 
 /// Waits for a byte.
 fn receive() -> u8 {
-    // SAFETY: as in `send`.
+    // SAFETY: the PL011's flag and data registers, mapped as device memory; any core may use them.
     unsafe {
         while ptr::read_volatile(FLAGS) & RECEIVE_EMPTY != 0 {}
         ptr::read_volatile(DATA) as u8

@@ -74,7 +74,7 @@ impl Executor for Cores {
     }
 }
 
-/// What every core but the first does, for ever.
+/// The loop of every core but the first: waits for a job and runs it.
 pub extern "C" fn secondary_main() -> ! {
     let mut seen = BOARD.number.load(Ordering::Acquire);
     BOARD.n_up.fetch_add(1, Ordering::Release);
@@ -127,12 +127,12 @@ fn psci_cpu_on(core: u64, stack_top: u64) -> i64 {
 
 /// Sleeps until an event.
 fn wait() {
-    // SAFETY: no memory, no registers.
+    // SAFETY: `wfe` changes neither memory nor registers.
     unsafe { asm!("wfe", options(nomem, nostack, preserves_flags)) };
 }
 
 /// Makes the stores before it visible, then wakes the cores in [`wait`].
 fn wake() {
-    // SAFETY: a barrier and an event.
+    // SAFETY: a barrier and an event change neither memory nor registers.
     unsafe { asm!("dsb ish", "sev", options(nostack, preserves_flags)) };
 }

@@ -4,7 +4,7 @@
 pub struct Digest(u64);
 
 impl Digest {
-    /// Of nothing.
+    /// The digest of no bytes.
     pub fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }

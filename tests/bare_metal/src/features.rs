@@ -1,4 +1,4 @@
-//! What this core can do, from its identification registers (Arm ARM, D19.2).
+//! The features of this core, from its identification registers (Arm ARM, D19.2).
 
 use core::arch::asm;
 use nanocamelid_kernels::features::{Feature, Features};

@@ -7,7 +7,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Bytes for loading; what is freed meanwhile is not used again, except at the very top.
+/// Bytes for loading. Freed memory is used again only at the top of the heap.
 pub const HEAP_BYTES: usize = 8 << 20;
 
 #[repr(align(64))]
@@ -39,7 +39,7 @@ pub fn peak() -> usize {
     HEAP.peak.load(Ordering::Relaxed)
 }
 
-/// From now on nobody may allocate.
+/// Ends the run at every later allocation.
 pub fn seal() {
     HEAP.sealed.store(true, Ordering::Release);
 }

@@ -35,7 +35,7 @@ static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("MODEL")));
 #[repr(C, align(64))]
 struct Aligned<B: ?Sized>(B);
 
-/// What is asked when the line typed is empty.
+/// The prompt for an empty line.
 const PROMPT: &str = "Hello! Who are you?";
 /// What is asked in the second conversation.
 const SECOND_PROMPT: &str = "What is your name?";
@@ -43,7 +43,7 @@ const N_CTX: usize = 256;
 const N_BATCH: usize = 16;
 const N_PREDICT: usize = 48;
 
-/// Where boot.rs hands over, on the first core.
+/// The entry from boot.rs, on the first core.
 extern "C" fn main() -> ! {
     stack::paint(0);
     console::start();

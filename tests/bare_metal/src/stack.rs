@@ -22,7 +22,7 @@ unsafe impl Sync for Stack {}
 pub static STACKS: [Stack; crate::cores::N_CORES] =
     [const { Stack(UnsafeCell::new(MaybeUninit::uninit())) }; crate::cores::N_CORES];
 
-/// Where core `core`'s stack begins to be used: its highest address.
+/// The top of the stack of core `core`, which is its highest address.
 pub fn top(core: usize) -> u64 {
     STACKS[core].0.get() as u64 + STACK_BYTES as u64
 }
@@ -47,7 +47,7 @@ pub fn paint(core: usize) {
 
 /// The most bytes that were in use at once since [`paint`].
 ///
-/// Of another core to be asked only while it waits for a job.
+/// For another core, call this only while that core waits for a job.
 pub fn used(core: usize) -> usize {
     // SAFETY: `i` is below the number of words. A waiting core writes nothing, and any bits are a u64.
     let is_painted = |&i: &usize| unsafe { ptr::read_volatile(words(core).add(i)) } == PAINT;

@@ -1,5 +1,5 @@
-//! Quantizers by plain rounding: valid blocks of every format that has one, made from values. Models come quantized, so
-//! the program has none.
+//! Quantizers by plain rounding, which make valid blocks from values. The program has no quantizer, because model files
+//! are already quantized.
 
 mod blocks256;
 mod blocks32;
@@ -11,7 +11,7 @@ use nanocamelid_kernels::formats::float::{Bf16, F16, F32};
 
 /// A block that can be made from the values of its `N` weights.
 pub trait Quantize<const N: usize>: Pod {
-    /// Which format this is.
+    /// The format of the block.
     const TYPE: WeightType;
     /// The block whose weights are near `values`.
     fn quantize(values: &[f32; N]) -> Self;

@@ -12,29 +12,29 @@ use std::io::{BufRead, IsTerminal, Read};
 const PROMPT: &str = "> ";
 const STANDARD_INPUT: &str = "standard input";
 const BYTE_ORDER_MARK: &[u8] = prompt::BYTE_ORDER_MARK.as_bytes();
-/// No context holds a message of more.
+/// Most bytes of a message; no context holds more.
 const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// What was entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Text(String),
-    /// Ctrl-C: the line is thrown away.
+    /// Ctrl-C, which discards the line.
     Interrupted,
     /// Ctrl-D on an empty line, or the end of the pipe.
     End,
 }
 
-/// Lines, and whether somebody wants what they asked for to stop.
+/// Reads lines, and notices when the user wants to stop an answer.
 pub(super) struct Input {
     source: Source,
-    /// Lines asked for so far.
+    /// Number of lines that were asked for so far.
     n_lines: usize,
-    /// The answer to the last line is no longer wanted.
+    /// Whether the user has stopped the answer to the last line.
     stopped: Cell<bool>,
 }
 
-/// Where lines come from.
+/// The source of lines.
 enum Source {
     /// Line editing, history, pasted lines as one; all on the terminal itself.
     #[cfg(unix)]
@@ -69,8 +69,8 @@ impl Input {
         Ok(())
     }
 
-    /// Whether the answer to the last line is no longer wanted. It stays so until the next line: a prompt's last batch
-    /// and the answer behind it both ask, and one Ctrl-C stops one answer.
+    /// Whether the user has stopped the answer to the last line. The result stays true until the next line, because
+    /// prefill and decode both ask, and one Ctrl-C must stop both.
     pub(super) fn interrupted(&self) -> bool {
         if !self.stopped.get() {
             self.stopped.set(signals::take_interrupt() || self.source.interrupted());
@@ -78,7 +78,7 @@ impl Input {
         self.stopped.get()
     }
 
-    /// Whether somebody was at a terminal that has gone since: no failure to write to it matters any more.
+    /// Whether the input was a terminal that has gone. Errors of writing to that terminal no longer matter.
     pub(super) fn has_gone(&self) -> bool {
         self.source.has_gone()
     }

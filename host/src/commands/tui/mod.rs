@@ -36,7 +36,7 @@ use slash::Slash;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// What stays when the model changes.
+/// The parts of the chat that stay when the model changes.
 struct Talk<'i> {
     invocation: &'i Invocation,
     settings: Settings,
@@ -62,7 +62,7 @@ struct Totals {
     n_accepted: usize,
 }
 
-/// Why a model is let go.
+/// The reason why the chat leaves a model.
 enum Next {
     Leave,
     Switch(ModelFile),
@@ -124,7 +124,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             Next::Leave => break,
             Next::Switch(new) => {
                 file = new;
-                // Another file, another source; its profile, if any, was for the first one.
+                // The profile of the first model, if any, says nothing about another file.
                 facts::of_source(&mut report, &file.resolved, None);
             }
         }
@@ -208,7 +208,7 @@ impl Talk<'_> {
         Ok(file)
     }
 
-    /// One question and its answer. What concerns only this turn is said and survived.
+    /// One question and its answer. An error that concerns only this turn is printed, and the chat goes on.
     fn turn(
         &mut self,
         file: &ModelFile,
@@ -239,7 +239,7 @@ impl Talk<'_> {
                 self.screen.hint(format_args!("{error}{advice}"));
                 Ok(())
             }
-            // Ends with the next line.
+            // Stays set until the next line is read.
             Err(_) if self.input.has_gone() => Ok(()),
             Err(error) => Err(error),
         }

@@ -3,8 +3,8 @@
 use crate::cli::environment;
 use std::path::PathBuf;
 
-/// The path that a command's argument names: a file that is called exactly so, or what a shell would make of quotes and
-/// backslashes; spaces need none. `~/` is the home directory.
+/// The path that a command's argument names. If no file has exactly that name, quotes and backslashes mean what they
+/// mean in a shell. Spaces need no quotes. `~/` is the home directory.
 pub(super) fn read(argument: &str) -> PathBuf {
     let literal = environment::expand_home(argument.into());
     match unquoted(argument) {

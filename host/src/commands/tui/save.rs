@@ -1,4 +1,4 @@
-//! `/save`: a conversation becomes a file, whole or not at all, and replaces nothing but what this chat has saved.
+//! `/save`: writes a conversation to a file, whole or not at all. Replaces only files that this chat has written.
 
 use crate::model_word::has_magic;
 use std::fmt;
@@ -13,7 +13,7 @@ pub(super) struct Saved {
     files: Vec<Written>,
 }
 
-/// A file as it was left. One that has changed since is somebody else's.
+/// A file as this chat left it. If the file has changed since, its content is somebody else's.
 #[derive(Debug, PartialEq, Eq)]
 struct Written {
     path: PathBuf,
@@ -103,13 +103,13 @@ impl Saved {
     }
 }
 
-/// Gives a file a name that nothing has.
+/// Gives a file a new name that no other file has.
 fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
-    // A second name fails where there is a file by now; renaming would replace it.
+    // A hard link fails if a file of that name exists by now; renaming would replace that file.
     match fs::hard_link(from, to) {
         Ok(()) => fs::remove_file(from),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // A file system without second names.
+        // The file system has no hard links.
         Err(_) => fs::rename(from, to),
     }
 }

@@ -1,4 +1,4 @@
-//! What the terminal chat says besides the answers: all on stderr, coloured only for eyes that want it.
+//! The messages of the terminal chat besides the answers: all on stderr, with colours only where they are wanted.
 
 use super::Totals;
 use super::turn::OneTurn;
@@ -12,13 +12,13 @@ use crate::settings::Settings;
 use nanocamelid_engine::Finish;
 use std::fmt;
 
-/// How to speak.
+/// The form of the messages.
 pub(super) struct Screen {
     colours: bool,
 }
 
 impl Screen {
-    /// Colours on a terminal, unless they are not wanted.
+    /// Uses colours on a terminal, unless the user has turned them off.
     pub(super) fn new() -> Self {
         Self { colours: output::stderr_is_terminal() && !environment::no_color() }
     }
@@ -30,12 +30,12 @@ impl Screen {
         }
     }
 
-    /// Something that was asked for.
+    /// Prints an answer to a slash command.
     pub(super) fn say(&self, text: impl fmt::Display) {
         output::note(text);
     }
 
-    /// Something that went wrong, or advice.
+    /// Prints an error or advice.
     pub(super) fn hint(&self, text: impl fmt::Display) {
         self.styled("33", text);
     }
@@ -44,7 +44,7 @@ impl Screen {
         self.styled("2", text);
     }
 
-    /// The first lines: what runs, on what, and what holds it back.
+    /// The first lines: the model, the machine, and what slows the machine down.
     pub(super) fn banner(&self, file: &ModelFile, parsed: &Parsed<'_>, loaded: &Loaded<'_>, settings: &Settings) {
         let runtime = &loaded.runtime;
         let quantization = model_file::quantization(&parsed.gguf, &parsed.model).unwrap_or("null");

@@ -5,7 +5,7 @@ use crate::cli::nearest;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What a line that starts with a slash asks for.
+/// A command of a line that starts with a slash.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Slash {
     Model(Option<PathBuf>),
@@ -40,7 +40,7 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/quit", "", "leave"),
 ];
 
-/// What is wrong with a slash command.
+/// An error in a slash command.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum SlashError {
     Unknown { given: String, nearest: Option<&'static str> },
@@ -63,8 +63,8 @@ impl fmt::Display for SlashError {
     }
 }
 
-/// The command that a line is, if it is one: a slash and a known word. Paths, comments and pasted text that begin with
-/// a slash are messages; a word that may be a mistyped command is none before somebody says so.
+/// The command of a line: a slash and a known word. Paths, comments and pasted text that begin with a slash are
+/// messages. A word that may be a mistyped command is an error, so that the user can say what was meant.
 pub(super) fn parse(line: &str) -> Option<Result<Slash, SlashError>> {
     if !line.starts_with('/') {
         return None;

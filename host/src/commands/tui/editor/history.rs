@@ -73,7 +73,7 @@ impl History {
 #[derive(Debug)]
 enum HistoryError {
     NotAFile,
-    /// It begins as none of ours does: it is not to be changed.
+    /// The file does not begin like a history file, and must not be changed.
     Foreign,
     InUse,
     Io(io::Error),
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(load(&path).entries(), entries);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
         assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 1);
-        // Others have no business in it, whoever made it.
+        // Other users must not read the file, whoever made it.
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         load(&path).push("more");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);

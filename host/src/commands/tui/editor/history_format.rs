@@ -3,17 +3,17 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// What the file begins with; other files are not touched.
+/// The heading of the file; a file without the heading is not changed.
 pub(super) const HEADING: &str = "# history of nanocamelid's terminal chat, 1\n";
 
-/// What a file holds.
+/// The content of a file.
 pub(super) struct Contents {
     pub(super) entries: Vec<String>,
     /// Lines that are no entries.
     pub(super) n_unreadable: usize,
 }
 
-/// Whether it is one of ours.
+/// Whether a file is a history file.
 pub(super) fn begins_as_history(file: &mut (impl Read + Seek)) -> io::Result<bool> {
     let mut heading = Vec::new();
     file.seek(SeekFrom::Start(0))?;
@@ -21,7 +21,7 @@ pub(super) fn begins_as_history(file: &mut (impl Read + Seek)) -> io::Result<boo
     Ok(heading == HEADING.as_bytes())
 }
 
-/// The entries in the last `max_bytes` of a file; `None` if it is not one of ours.
+/// The entries in the last `max_bytes` of a file; `None` if the file is no history file.
 pub(super) fn read(file: &mut (impl Read + Seek), max_bytes: u64) -> io::Result<Option<Contents>> {
     let mut contents = Contents { entries: Vec::new(), n_unreadable: 0 };
     let n_bytes = file.seek(SeekFrom::End(0))?;

@@ -29,7 +29,7 @@ const ESCAPE_TIME: Duration = Duration::from_millis(50);
 /// Line editing with history, on the terminal of standard input.
 #[derive(Debug)]
 pub(super) struct Editor {
-    /// Also read while an answer borrows everything else.
+    /// In a `RefCell`, because keys are also read while an answer borrows the editor.
     source: RefCell<Source>,
     history: History,
     kept: Kept,
@@ -115,7 +115,7 @@ impl Editor {
         Ok(Self { source: RefCell::new(source), history, kept: Kept::default() })
     }
 
-    /// From now on keys are this editor's, until it is dropped.
+    /// Takes over the keys of the terminal until the editor is dropped.
     ///
     /// # Errors
     /// If the terminal cannot be set.
