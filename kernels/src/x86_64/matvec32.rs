@@ -27,10 +27,11 @@ pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(
         let mut quad = [[i.zero(); 4]; T];
         following.prefetch(i, const { lines::<B>(I::ROWS, 1) });
         for q in 0..4 {
-            let w = B::weights(i, band.four(b, q));
+            let [w_low, w_high] = B::weights(i, band.four(b, q));
             for t in 0..T {
                 let [low, high]: &[[u8; 16]; 2] = bytemuck::cast_ref(qs[t]);
-                quad[t][q] = i.dot_pair(B::BITS, w, [i.repeat(low), i.repeat(high)]);
+                quad[t][q] = i.dot(B::BITS, quad[t][q], w_low, i.repeat(low));
+                quad[t][q] = i.dot(B::BITS, quad[t][q], w_high, i.repeat(high));
             }
         }
         let (d, m) = (B::scales(i, &rows), B::mins(i, &rows));

@@ -142,11 +142,6 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
     }
 
     #[inline(always)]
-    fn dot_pair(self, bits: u32, w: [__m256i; 2], x: [__m256i; 2]) -> __m256i {
-        self.dot_scaled_pair(bits, self.zero(), w, x, self.splat32(0x0001_0001))
-    }
-
-    #[inline(always)]
     fn dot_scaled(self, bits: u32, acc: __m256i, w: __m256i, x: __m256i, scales: __m256i) -> __m256i {
         self.dot16(acc, self.pairs(bits == 8, w, x), scales)
     }

@@ -77,11 +77,6 @@ pub(super) trait Int: Copy {
     /// Adds to each 32-bit lane the sum of four products of unsigned bytes of `w`, at most `2^bits - 1`, and signed
     /// bytes of `x`, at least -127. Exact. With 8 bits the bytes of `w` count less `128 - OFFSET8`.
     fn dot(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I) -> Self::I;
-    /// As [`Int::dot`] for two vectors of weights, from 0 on; `bits` is 8 or at most 6.
-    #[inline(always)]
-    fn dot_pair(self, bits: u32, w: [Self::I; 2], x: [Self::I; 2]) -> Self::I {
-        self.dot(bits, self.dot(bits, self.zero(), w[0], x[0]), w[1], x[1])
-    }
     /// As [`Int::dot`], the sum multiplied by a scale that `scales` holds in both 16-bit halves of the lane.
     fn dot_scaled(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I, scales: Self::I) -> Self::I;
     /// As [`Int::dot_scaled`], for two vectors of weights that share their scales; `bits` is 8 or at most 6.
