@@ -9,9 +9,11 @@
 //!     acc[r][t] = fma(f32(dots[r][t]), d[r] * scale[t][block], acc[r][t])
 //! ```
 //!
-//! The `2 R T` accumulators stay in registers. Beside 8 products per vector, token and block there are a conversion, a
-//! multiplication and a fused multiply-add: at least 8 of 10 operations on the multipliers are products. A broadcast
-//! load is as dear as a product on some cores (Zen 4), so `R` is larger than `T`.
+//! With `vpdpbusd` the `2 R T` accumulators stay in registers. Beside 8 products per vector, token and block there are
+//! a conversion, a multiplication and a fused multiply-add: at least 8 of 10 operations on the multipliers are
+//! products. A broadcast load is as dear as a product on some cores (Zen 4), so `R` is larger than `T`. Without that
+//! instruction products are summed in 16 bits for as many steps as the weights' bits allow, and only these sums stay in
+//! registers.
 
 mod multiply;
 
@@ -133,6 +135,43 @@ fn write<I: Int, const R: usize, const T: usize>(i: I, tile: [[I::F; T]; R], out
     }
 }
 
+/// Adds the products of rows and tokens to `dots`: `N` steps of four weights.
+#[inline(always)]
+fn add_dots<I: Int, const R: usize, const T: usize, const N: usize>(
+    i: I,
+    bits: u32,
+    dots: &mut [[I::I; T]; R],
+    w: [&[I::Bytes; N]; R],
+    x: [&[[i8; 4]; N]; T],
+) {
+    let at_once = I::steps(bits);
+    for run in 0..N / at_once {
+        let mut partial = *dots;
+        for r in 0..R {
+            for t in 0..T {
+                partial[r][t] = i.begin(dots[r][t]);
+            }
+        }
+        for k in run * at_once..(run + 1) * at_once {
+            let mut rows = [i.zero(); R];
+            for r in 0..R {
+                rows[r] = i.load(&w[r][k]);
+            }
+            for t in 0..T {
+                let x = i.splat32(i32::from_ne_bytes(bytemuck::cast(x[t][k])));
+                for r in 0..R {
+                    partial[r][t] = i.dot(bits, partial[r][t], rows[r], x);
+                }
+            }
+        }
+        for r in 0..R {
+            for t in 0..T {
+                dots[r][t] = i.end(dots[r][t], partial[r][t]);
+            }
+        }
+    }
+}
+
 /// 32-weight blocks.
 #[inline(always)]
 pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
@@ -159,18 +198,7 @@ pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
                 }
             }
         }
-        for k in 0..8 {
-            let mut w = [i.zero(); R];
-            for r in 0..R {
-                w[r] = i.load(&panels[r][k]);
-            }
-            for t in 0..T {
-                let x = i.splat32(i32::from_ne_bytes(bytemuck::cast(qs[t][k])));
-                for r in 0..R {
-                    dots[r][t] = i.dot(format.bits, dots[r][t], w[r], x);
-                }
-            }
-        }
+        add_dots(i, format.bits, &mut dots, panels.map(|panel| &panel.as_chunks::<8>().0[0]), qs);
         for t in 0..T {
             let scale = i.splat(scales[t]);
             for r in 0..R {
@@ -189,7 +217,7 @@ pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
 
 /// Super-blocks, with a scale for every `16 * PIECES` weights.
 #[inline(always)]
-pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usize>(
+pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usize, const STEPS: usize>(
     i: I,
     format: Weights,
     panels: [&[I::Bytes]; R],
@@ -216,18 +244,8 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
                     }
                 }
             }
-            for k in g * 4 * PIECES..(g + 1) * 4 * PIECES {
-                let mut w = [i.zero(); R];
-                for r in 0..R {
-                    w[r] = i.load(&panels[r][k]);
-                }
-                for t in 0..T {
-                    let x = i.splat32(i32::from_ne_bytes(bytemuck::cast(qs[t][k])));
-                    for r in 0..R {
-                        dots[r][t] = i.dot(format.bits, dots[r][t], w[r], x);
-                    }
-                }
-            }
+            let w = panels.map(|panel| &panel.as_chunks::<STEPS>().0[g]);
+            add_dots(i, format.bits, &mut dots, w, qs.map(|qs| &qs.as_chunks::<STEPS>().0[g]));
             for r in 0..R {
                 let scale = i.load(&panels[r][SCALES + g]);
                 for t in 0..T {

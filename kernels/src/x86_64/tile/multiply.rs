@@ -31,7 +31,7 @@ macro_rules! multiply {
             out: Out<'_, I, $r, $t>,
         ) {
             let weights = Weights { blocks: Blocks::Of256By16, bits: BITS, offset, has_min: HAS_MIN };
-            tile::tile256::<_, $r, $t, 1>(i, weights, panels, x, out);
+            tile::tile256::<_, $r, $t, 1, 4>(i, weights, panels, x, out);
         }
         #[target_feature(enable = $features)]
         fn tile2x16<I: Int, const BITS: u32, const HAS_MIN: bool>(
@@ -42,7 +42,7 @@ macro_rules! multiply {
             out: Out<'_, I, $r, $t>,
         ) {
             let weights = Weights { blocks: Blocks::Of256By32, bits: BITS, offset, has_min: HAS_MIN };
-            tile::tile256::<_, $r, $t, 2>(i, weights, panels, x, out);
+            tile::tile256::<_, $r, $t, 2, 8>(i, weights, panels, x, out);
         }
         #[inline(never)]
         #[target_feature(enable = $features)]
@@ -59,15 +59,18 @@ macro_rules! multiply {
         }
 
         let weights = $weights;
-        let kernel: MicroKernel<Self, $r, $t> = match (weights.blocks, weights.bits == 8, weights.has_min) {
-            (Blocks::Of32, false, false) => tile32::<Self, 6, false>,
-            (Blocks::Of32, false, true) => tile32::<Self, 6, true>,
-            (Blocks::Of32, true, false) => tile32::<Self, 8, false>,
-            (Blocks::Of256By16, false, false) => tile16::<Self, 6, false>,
-            (Blocks::Of256By16, false, true) => tile16::<Self, 6, true>,
-            (Blocks::Of256By16, true, false) => tile16::<Self, 8, false>,
-            (Blocks::Of256By32, false, true) => tile2x16::<Self, 6, true>,
-            (Blocks::Of256By32, true, false) => tile2x16::<Self, 8, false>,
+        let kernel: MicroKernel<Self, $r, $t> = match (weights.blocks, weights.bits, weights.has_min) {
+            (Blocks::Of32, ..=4, false) => tile32::<Self, 4, false>,
+            (Blocks::Of32, 5, false) => tile32::<Self, 5, false>,
+            (Blocks::Of32, ..=4, true) => tile32::<Self, 4, true>,
+            (Blocks::Of32, 5, true) => tile32::<Self, 5, true>,
+            (Blocks::Of32, 8, false) => tile32::<Self, 8, false>,
+            (Blocks::Of256By16, ..=6, false) => tile16::<Self, 6, false>,
+            (Blocks::Of256By16, ..=6, true) => tile16::<Self, 6, true>,
+            (Blocks::Of256By16, 8, false) => tile16::<Self, 8, false>,
+            (Blocks::Of256By32, ..=4, true) => tile2x16::<Self, 4, true>,
+            (Blocks::Of256By32, 5, true) => tile2x16::<Self, 5, true>,
+            (Blocks::Of256By32, 8, false) => tile2x16::<Self, 8, false>,
             _ => unreachable!("no format has such weights"),
         };
         // SAFETY: whoever calls `multiply` vouches for the features, which are those that `tiles` is compiled for.

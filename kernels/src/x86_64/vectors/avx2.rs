@@ -132,13 +132,34 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
     }
 
     #[inline(always)]
-    fn dot(self, bits: u32, acc: __m256i, w: __m256i, x: __m256i) -> __m256i {
+    fn steps(bits: u32) -> usize {
+        match bits {
+            // A step adds two products, at most `2 * 127 * (2^bits - 1)`.
+            ..=4 if !VNNI => 8,
+            5 if !VNNI => 4,
+            6 if !VNNI => 2,
+            _ => 1,
+        }
+    }
+
+    #[inline(always)]
+    fn begin(self, acc: __m256i) -> __m256i {
+        if VNNI { acc } else { self.zero() }
+    }
+
+    #[inline(always)]
+    fn dot(self, bits: u32, partial: __m256i, w: __m256i, x: __m256i) -> __m256i {
         if VNNI {
             // SAFETY: with `VNNI`, `self` proves AVX-VNNI.
-            unsafe { dpbusd(acc, w, x) }
+            unsafe { dpbusd(partial, w, x) }
         } else {
-            self.dot16(acc, self.pairs(bits == 8, w, x), self.splat32(0x0001_0001))
+            self.add16(partial, self.pairs(bits == 8, w, x))
         }
+    }
+
+    #[inline(always)]
+    fn end(self, acc: __m256i, partial: __m256i) -> __m256i {
+        if VNNI { partial } else { self.dot16(acc, partial, self.splat32(0x0001_0001)) }
     }
 
     #[inline(always)]
@@ -168,7 +189,7 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
         if VNNI {
             multiply!(2 panels, 3 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
         } else {
-            multiply!(2 panels, 2 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
+            multiply!(2 panels, 4 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
         }
     }
 }

@@ -114,9 +114,24 @@ impl Int for Avx512 {
     }
 
     #[inline(always)]
-    fn dot(self, _: u32, acc: __m512i, w: __m512i, x: __m512i) -> __m512i {
+    fn steps(_: u32) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn begin(self, acc: __m512i) -> __m512i {
+        acc
+    }
+
+    #[inline(always)]
+    fn dot(self, _: u32, partial: __m512i, w: __m512i, x: __m512i) -> __m512i {
         // SAFETY: `self` proves AVX-512 VNNI and BW.
-        unsafe { _mm512_dpbusd_epi32(acc, w, x) }
+        unsafe { _mm512_dpbusd_epi32(partial, w, x) }
+    }
+
+    #[inline(always)]
+    fn end(self, _: __m512i, partial: __m512i) -> __m512i {
+        partial
     }
 
     #[inline(always)]

@@ -74,10 +74,17 @@ pub(super) trait Int: Copy {
     /// The low and high eight signed bytes of each piece as 16-bit lanes.
     fn widen(self, v: Self::I) -> (Self::I, Self::I);
 
-    /// Adds to each 32-bit lane the sum of four products of unsigned bytes of `w`, at most `2^bits - 1`, and signed
-    /// bytes of `x`, at least -127. Exact. With 8 bits the bytes of `w` count less `128 - OFFSET8`.
-    fn dot(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I) -> Self::I;
-    /// As [`Int::dot`], the sum multiplied by a scale that `scales` holds in both 16-bit halves of the lane.
+    /// How often [`Int::dot`] may add to partial sums of 16 bits, a power of two; 1 where partial sums have 32 bits.
+    fn steps(bits: u32) -> usize;
+    /// Begins partial sums, which [`Int::end`] adds to `acc`.
+    fn begin(self, acc: Self::I) -> Self::I;
+    /// Adds to the partial sum of each 32-bit lane four products of unsigned bytes of `w`, at most `2^bits - 1`, and
+    /// signed bytes of `x`, at least -127. Exact. With 8 bits the bytes of `w` count less `128 - OFFSET8`.
+    fn dot(self, bits: u32, partial: Self::I, w: Self::I, x: Self::I) -> Self::I;
+    /// Adds partial sums to the 32-bit sums that they began with.
+    fn end(self, acc: Self::I, partial: Self::I) -> Self::I;
+    /// The four products of [`Int::dot`], added and multiplied by a scale that `scales` holds in both 16-bit halves of
+    /// the lane.
     fn dot_scaled(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I, scales: Self::I) -> Self::I;
     /// As [`Int::dot_scaled`], for two vectors of weights that share their scales; `bits` is 8 or at most 6.
     fn dot_scaled_pair(self, bits: u32, acc: Self::I, w: [Self::I; 2], x: [Self::I; 2], scales: Self::I) -> Self::I;
