@@ -10,6 +10,8 @@
 
 mod affinity;
 mod handshake;
+#[cfg(all(target_os = "linux", any(test, target_env = "musl")))]
+mod thread_name;
 
 pub(crate) use affinity::{Placement, may_use};
 use crossbeam_utils::Backoff;
