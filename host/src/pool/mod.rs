@@ -10,7 +10,7 @@
 
 mod affinity;
 mod handshake;
-#[cfg(all(target_os = "linux", target_env = "musl"))]
+#[cfg(all(target_os = "linux", any(test, target_env = "musl")))]
 mod thread_name;
 
 pub(crate) use affinity::{Placement, may_use};
