@@ -1,8 +1,8 @@
 //! The name of a thread in a static binary.
 //!
 //! std names each new thread from within, with `pthread_setname_np`. musl's function of that name can also name other
-//! threads: it writes to a file whose path it prints with `snprintf`, which brings in all of `printf`, 12 KB that nothing
-//! else needs. The linker takes the function of the program instead.
+//! threads: it writes to a file whose path it prints with `snprintf`, which brings in all of `printf`, 12 KB that
+//! nothing else needs. The linker takes the function of the program instead.
 
 use std::ffi::{c_char, c_int};
 
