@@ -12,9 +12,10 @@ use choices::Choices;
 use nanocamelid_engine::chat::{ChatFormat, Message, RenderRequest, Role};
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::gguf::Gguf;
+use nanocamelid_engine::session::Part;
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use nanocamelid_engine::tokenizer::StreamDecoder;
-use nanocamelid_engine::{Model, SessionOptions, SessionPlan, SingleThread, Tokenizer};
+use nanocamelid_engine::{Model, Session, SessionOptions, SessionPlan, SingleThread, Tokenizer};
 use nanocamelid_kernels::{
     ActivationType, Activations, F32Rows, Features, Kernels, KvType, Matrix, QuantizedRows, QuantizedRowsMut, TileMut,
     WeightType,
@@ -138,7 +139,14 @@ pub fn forward_step(bytes: &[u8]) -> bool {
     let Ok(model) = Model::new(&gguf) else { return false };
     let mut expected: Option<Vec<f32>> = None;
     for kernels in tables() {
-        let options = SessionOptions { n_ctx: 16, n_batch: 4, n_outputs: 5, n_workers: 1 , ..Default::default() };
+        let options = SessionOptions {
+            n_ctx: 16,
+            n_batch: 4,
+            n_slots: 2,
+            n_outputs: 5,
+            has_checkpoints: true,
+            ..Default::default()
+        };
         let Ok(plan) = SessionPlan::new(&model, kernels, options) else { return false };
         if plan.required_bytes() > MAX_ARENA_BYTES {
             return false;
@@ -153,6 +161,7 @@ pub fn forward_step(bytes: &[u8]) -> bool {
             session.reset();
             session.prefill(&SingleThread, &tokens).expect("tokens of the vocabulary, and room");
             found.extend_from_slice(session.decode(&SingleThread, last).expect("room"));
+            found.extend(logits_in_company(&mut session, &tokens, last));
         }
         match &expected {
             Some(expected) => assert_same_bits(&found, expected, || kernels.name().into()),
@@ -160,6 +169,25 @@ pub fn forward_step(bytes: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// The logits behind `last` in the second slot, from a draft that is rejected beside a token of the first slot. They must
+/// be those that the first slot has computed alone.
+fn logits_in_company(session: &mut Session<'_>, tokens: &[u32], last: u32) -> Vec<f32> {
+    let alone = session.logits().to_vec();
+    let mut found = Vec::new();
+    let context: Vec<u32> = tokens.iter().copied().chain([last]).collect();
+    let parts = [(0, &context[..1], 1), (1, &context[..3], 0)];
+    let parts = parts.map(|(slot, tokens, n_logits)| Part { slot, tokens, n_logits });
+    session.step(&SingleThread, &parts, &mut |_, _, _| {}).expect("room in both slots");
+    let mut choose = |logits: &[f32]| {
+        found.extend_from_slice(logits);
+        None
+    };
+    session.verify(&SingleThread, 1, (&context, &[0, 0]), &mut choose).expect("room for the draft");
+    assert_same_bits(&found, &alone, || "beside other rows".into());
+    session.truncate_slot(1, 1);
+    found
 }
 
 /// Computes one product of any format, weights and activations with every table, and compares it with the reference.
