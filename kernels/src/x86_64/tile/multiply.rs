@@ -62,8 +62,7 @@ macro_rules! multiply {
         let kernel: MicroKernel<Self, $r, $t> = match (weights.blocks, weights.bits, weights.has_min) {
             (Blocks::Of32, ..=4, false) => tile32::<Self, 4, false>,
             (Blocks::Of32, 5, false) => tile32::<Self, 5, false>,
-            (Blocks::Of32, ..=4, true) => tile32::<Self, 4, true>,
-            (Blocks::Of32, 5, true) => tile32::<Self, 5, true>,
+            (Blocks::Of32, ..=5, true) => tile32::<Self, 5, true>,
             (Blocks::Of32, 8, false) => tile32::<Self, 8, false>,
             (Blocks::Of256By16, ..=6, false) => tile16::<Self, 6, false>,
             (Blocks::Of256By16, ..=6, true) => tile16::<Self, 6, true>,
