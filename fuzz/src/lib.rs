@@ -171,8 +171,8 @@ pub fn forward_step(bytes: &[u8]) -> bool {
     true
 }
 
-/// The logits behind `last` in the second slot, from a draft that is rejected beside a token of the first slot. They must
-/// be those that the first slot has computed alone.
+/// The logits behind `last` in the second slot, from a draft that is rejected beside a token of the first slot. They
+/// must be those that the first slot has computed alone.
 fn logits_in_company(session: &mut Session<'_>, tokens: &[u32], last: u32) -> Vec<f32> {
     let alone = session.logits().to_vec();
     let mut found = Vec::new();

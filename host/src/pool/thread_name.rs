@@ -14,6 +14,7 @@ use std::ffi::{c_char, c_int};
 ///
 /// # Safety
 /// `name` ends with a zero byte.
+// SAFETY: the function keeps the contract of musl's function of this name.
 #[cfg_attr(target_env = "musl", unsafe(no_mangle))]
 unsafe extern "C" fn pthread_setname_np(thread: libc::pthread_t, name: *const c_char) -> c_int {
     // SAFETY: both functions take plain values.
