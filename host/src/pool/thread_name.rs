@@ -42,7 +42,7 @@ mod tests {
                 // SAFETY: a C string ends with a zero byte.
                 assert_eq!(unsafe { pthread_setname_np(libc::pthread_self(), c"worker-7".as_ptr()) }, 0);
                 assert_eq!(comm(), "worker-7\n");
-                // SAFETY: as above.
+                // SAFETY: a C string ends with a zero byte; the thread is only compared.
                 assert_eq!(unsafe { pthread_setname_np(starter, c"worker-8".as_ptr()) }, libc::ENOSYS);
             });
         });
