@@ -14,7 +14,7 @@ use nanocamelid_engine::chat::{ChatFormat, FormatError};
 use nanocamelid_engine::config::{Rope, RopeScaling};
 use nanocamelid_engine::gguf::FileKind;
 use nanocamelid_engine::gguf::Value as Metadata;
-use nanocamelid_engine::{Gguf, Model, SessionPlan, Tokenizer};
+use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, Tokenizer};
 use serde_json::{Map, Value, json};
 
 /// Characters of a metadata string that are shown at most.
@@ -47,6 +47,8 @@ pub(crate) static COMMAND: Command = Command {
         "kv_bytes_per_token",
         "state_bytes",
         "looked_up_bytes",
+        "page_bytes",
+        "slot_bytes",
         "arena_bytes",
         "bytes_per_token",
         "readiness",
@@ -131,9 +133,14 @@ fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<
     report.set("looked_up_bytes", model.looked_up_bytes());
     report.set("bytes_per_token", model.bytes_per_token());
     let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(fitting::DEFAULT_CTX));
-    let plan = SessionPlan::new(model, settings.kernels, settings.session_options(n_ctx))?;
+    let options = settings.session_options(n_ctx);
+    let bytes = |options| SessionPlan::new(model, settings.kernels, options).map(|plan| plan.required_bytes());
+    let one = bytes(options)?;
     report.set("context_limit", n_ctx);
-    report.set("arena_bytes", plan.required_bytes());
+    report.set("arena_bytes", one);
+    // What a spare page and a second conversation would cost.
+    report.set("page_bytes", bytes(SessionOptions { n_spare_pages: 1, ..options })? - one);
+    report.set("slot_bytes", bytes(SessionOptions { n_slots: 2, ..options })? - one);
     Ok(())
 }
 
