@@ -5,7 +5,7 @@ use nanocamelid_kernels::features::{Feature, Features};
 /// The features of the CPU the tests run on.
 pub fn detect() -> Features {
     let mut found: Vec<Feature> = probe().into_iter().filter_map(|(feature, there)| there.then_some(feature)).collect();
-    if std::env::var("NANOCAMELID_TRAPPED").is_ok_and(|name| name == "avxvnni") {
+    if is_trapped() {
         found.push(Feature::AvxVnni);
     }
     // SAFETY: the standard library asked this CPU and its operating system for each of them, and a process does not
@@ -35,4 +35,9 @@ fn probe() -> [(Feature, bool); 3] {
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn probe() -> [(Feature, bool); 0] {
     []
+}
+
+/// Whether a handler carries out AVX-VNNI, thousands of times slower than a CPU that has it (`.ci/avx-vnni.c`).
+pub fn is_trapped() -> bool {
+    std::env::var("NANOCAMELID_TRAPPED").is_ok_and(|name| name == "avxvnni")
 }

@@ -46,11 +46,12 @@ fn assert_no_bit_moves(name: &str, gguf: &[u8], ids: &[u32]) {
     let splits = [(1, 2), (7, 3), (512, 4), (1, 1), (7, 1), (512, 1)];
     // An emulator takes minutes for what the scalar table has shown natively already.
     let emulated = is_emulated();
-    let splits = if emulated { &splits[..3] } else { &splits[..] };
     let expected = logits_of(name, gguf, ids, scalar, 512, 1);
     assert!(expected.iter().all(|logit| logit.is_finite()), "{name}");
     for kernels in Kernels::all(detect()).filter(|kernels| !emulated || kernels.name() != "scalar") {
-        for &(n_batch, threads) in splits {
+        // How work is split does not depend on the table; the slow one does every batch once.
+        let n_splits = if emulated || kernels.name() == "scalar" { 3 } else { splits.len() };
+        for &(n_batch, threads) in &splits[..n_splits] {
             let ours = logits_of(name, gguf, ids, kernels, n_batch, threads);
             let same = ours.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "{name}: {} batch {n_batch} threads {threads}", kernels.name());

@@ -3,6 +3,7 @@
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::Kernels;
+use nanocamelid_tests::features::is_trapped;
 use nanocamelid_tests::tables::tables_to_repeat;
 use nanocamelid_tests::{Fixture, fixtures, fnv1a};
 
@@ -99,7 +100,8 @@ fn digest(fixture: &Fixture, kernels: &'static Kernels) -> String {
 fn logits_have_the_recorded_digests_on_every_machine() {
     let mut wrong = Vec::new();
     for folder in ["archs", "quants"] {
-        for fixture in fixtures(folder) {
+        // Of a trapped table every fourth model: its kernels are compared one by one as well.
+        for fixture in fixtures(folder).into_iter().step_by(if is_trapped() { 4 } else { 1 }) {
             let name = format!("{folder}/{}", fixture.name);
             let recorded = RECORDED.iter().find(|(n, _)| *n == name).map_or("nothing", |(_, digest)| digest);
             for kernels in tables_to_repeat() {

@@ -113,10 +113,10 @@ fn shared_prefixes_and_snapshots_do_not_move_a_bit() {
         // Little memory: pages and snapshots are taken from old texts again and again.
         for (n_spare_pages, n_snapshots) in [(0, 0), (3, 2)] {
             let options = SessionOptions { n_spare_pages, n_snapshots, ..options(400, 200) };
-            let texts = texts(&fixture, &mut random, 6, 395);
+            let texts = texts(&fixture, &mut random, 4, 395);
             let expected: Vec<_> = texts.iter().map(|text| alone(&fixture.gguf, kernels, options, text)).collect();
             with_session(&fixture.gguf, kernels, options, |session| {
-                for _ in 0..if is_emulated() { 6 } else { 24 } {
+                for _ in 0..if is_emulated() { 6 } else { 14 } {
                     let (slot, text) = (random.below(N_SLOTS), random.below(texts.len()));
                     let (n, text, expected) = (1 + random.below(395), &texts[text], &expected[text]);
                     let kept = match random.below(3) {
