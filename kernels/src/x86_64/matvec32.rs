@@ -30,13 +30,11 @@ pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(
             let [w_low, w_high] = B::weights(i, band.four(b, q));
             for t in 0..T {
                 let [low, high]: &[[u8; 16]; 2] = bytemuck::cast_ref(qs[t]);
-                let (low, high) = (i.repeat(low), i.repeat(high));
-                let mut partial = i.dot(B::BITS, i.begin(i.zero()), w_low, low);
-                if I::steps(B::BITS) == 1 {
-                    quad[t][q] = i.end(i.zero(), partial);
-                    partial = i.begin(quad[t][q]);
-                }
-                quad[t][q] = i.end(quad[t][q], i.dot(B::BITS, partial, w_high, high));
+                // Each half is widened by itself, which takes less time with few sums than adding the halves first.
+                let low = i.dot(B::BITS, i.begin(quad[t][q]), w_low, i.repeat(low));
+                quad[t][q] = i.end(quad[t][q], low);
+                let high = i.dot(B::BITS, i.begin(quad[t][q]), w_high, i.repeat(high));
+                quad[t][q] = i.end(quad[t][q], high);
             }
         }
         let (d, m) = (B::scales(i, &rows), B::mins(i, &rows));
