@@ -111,8 +111,8 @@ fn shared_prefixes_and_snapshots_do_not_move_a_bit() {
     let kernels = best();
     for fixture in subjects(kernels) {
         // Little memory: pages and snapshots are taken from old texts again and again.
-        for (n_spare_pages, n_snapshots) in [(0, 0), (3, 2)] {
-            let options = SessionOptions { n_spare_pages, n_snapshots, ..options(400, 200) };
+        for (n_spare_pages, n_snapshots, n_batch) in [(0, 0, 30), (3, 2, 200)] {
+            let options = SessionOptions { n_spare_pages, n_snapshots, ..options(400, n_batch) };
             let texts = texts(&fixture, &mut random, 4, 395);
             let expected: Vec<_> = texts.iter().map(|text| alone(&fixture.gguf, kernels, options, text)).collect();
             with_session(&fixture.gguf, kernels, options, |session| {

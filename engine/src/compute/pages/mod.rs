@@ -286,6 +286,10 @@ impl<'a> Pages<'a> {
             while table.len() > seen.end {
                 store.release(group, table.pop().unwrap_or(NONE));
             }
+            // What lies in front of the window is given back now: other slots count on it.
+            for page in table.iter_mut().take(seen.start) {
+                store.release(group, core::mem::replace(page, NONE));
+            }
             for chunk in table.len()..seen.end {
                 table.push(NONE);
                 debug_assert!(chunk < path.len());
