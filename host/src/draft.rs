@@ -69,6 +69,8 @@ pub(crate) fn parse<'f>(file: Option<&'f ModelFile>, settings: &Settings) -> Res
 /// Drafts the tokens of one conversation's answers.
 pub(crate) struct Drafter<'a> {
     source: Source<'a>,
+    /// Number of tokens that both vocabularies have.
+    n_vocab: usize,
     /// Tokens of the next draft.
     n: usize,
     /// Whether drafts pay; `None` where nobody asked.
@@ -94,18 +96,20 @@ impl<'a> Drafter<'a> {
         model: Option<(&ModelFile, &'a Parsed<'_>)>,
         pool: &'a Pool,
     ) -> Result<Option<Self>, Error> {
+        let mut n_vocab = tokenizer.n_vocab();
         let (source, n, judge) = match (&settings.draft, model) {
             (Draft::LookUp, _) => (Source::LookUp, MAX_DRAFT, None),
             (Draft::Auto, _) => (Source::LookUp, FIRST_DRAFT, Some(Judge::default())),
             (Draft::Model(_), Some((file, parsed))) => {
                 same_vocabulary(tokenizer, &parsed.tokenizer)?;
+                n_vocab = n_vocab.min(parsed.model.config.n_vocab);
                 let settings = Settings { draft: Draft::Off, trace: false, ..settings.clone() };
                 let fitting = Fitting::new(file, &parsed.model, &settings);
                 (Source::Model(Box::new(Runtime::new(fitting, Need::default(), pool)?)), FIRST_DRAFT, None)
             }
             _ => return Ok(None),
         };
-        Ok(Some(Self { source, n, judge, n_drafted: 0, n_accepted: 0 }))
+        Ok(Some(Self { source, n_vocab, n, judge, n_drafted: 0, n_accepted: 0 }))
     }
 
     /// At most `room` tokens that may follow the context.
@@ -119,7 +123,14 @@ impl<'a> Drafter<'a> {
         }
         match &mut self.source {
             Source::LookUp => Ok(look_up(context, n).to_vec()),
-            Source::Model(runtime) => draft_with(runtime, context, n),
+            // A larger vocabulary has entries that the other model does not know.
+            Source::Model(_) if context.iter().any(|&token| token as usize >= self.n_vocab) => Ok(Vec::new()),
+            Source::Model(runtime) => {
+                let mut drafted = draft_with(runtime, context, n)?;
+                let known = drafted.iter().take_while(|&&token| (token as usize) < self.n_vocab).count();
+                drafted.truncate(known);
+                Ok(drafted)
+            }
         }
     }
 
