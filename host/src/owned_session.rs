@@ -3,6 +3,8 @@
 use crate::error::Error;
 use crate::map::Arena;
 use nanocamelid_engine::config::Pooling;
+#[cfg(feature = "serve")]
+use nanocamelid_engine::session::Part;
 use nanocamelid_engine::session::{Observer, SessionError};
 use nanocamelid_engine::{Executor, Session, SessionPlan};
 use std::ops::Deref;
@@ -47,9 +49,20 @@ impl<'a> OwnedSession<'a> {
         self.session.reset();
     }
 
-    /// As [`Session::resume`], for the first slot.
-    pub(crate) fn resume(&mut self, tokens: &[u32]) -> usize {
-        self.session.resume(0, tokens)
+    /// As [`Session::resume`].
+    pub(crate) fn resume(&mut self, slot: usize, tokens: &[u32]) -> usize {
+        self.session.resume(slot, tokens)
+    }
+
+    /// As [`Session::step`].
+    #[cfg(feature = "serve")]
+    pub(crate) fn step(
+        &mut self,
+        executor: &dyn Executor,
+        parts: &[Part<'_>],
+        each: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<(), SessionError> {
+        self.session.step(executor, parts, each)
     }
 
     /// As [`Session::verify`], for the first slot.

@@ -163,7 +163,7 @@ impl<'a> Runtime<'a> {
             return Err(self.fitting.too_long(tokens.len(), self.n_ctx()));
         }
         let started = Instant::now();
-        let n_reused = self.session.resume(tokens);
+        let n_reused = self.session.resume(0, tokens);
         self.context.clear();
         self.context.extend_from_slice(&tokens[..n_reused]);
         let most = self.session.n_batch();

@@ -2,7 +2,7 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
-use nanocamelid_engine::chat::StopMatcher;
+use nanocamelid_engine::chat::{StopError, StopMatcher};
 use nanocamelid_engine::{SamplerParams, Tokenizer};
 
 /// Temperature of a chat with a model that varies its answers well.
@@ -53,7 +53,20 @@ impl Sampling {
     /// # Errors
     /// [`Error::Stop`].
     pub(crate) fn stop(&self, tokenizer: &Tokenizer<'_>, of_format: Option<&str>) -> Result<StopMatcher, Error> {
-        let stops = self.stops.iter().map(String::as_str).chain(of_format);
+        Ok(self.stop_with(tokenizer, [], of_format)?)
+    }
+
+    /// The same, with further stop strings.
+    ///
+    /// # Errors
+    /// [`StopError`].
+    pub(crate) fn stop_with<'s>(
+        &'s self,
+        tokenizer: &Tokenizer<'_>,
+        further: impl IntoIterator<Item = &'s str>,
+        of_format: Option<&'s str>,
+    ) -> Result<StopMatcher, StopError> {
+        let stops = self.stops.iter().map(String::as_str).chain(further).chain(of_format);
         Ok(StopMatcher::new(stops)?.with_control_tokens(tokenizer))
     }
 
@@ -97,7 +110,11 @@ fn unescaped(typed: &str) -> String {
     text
 }
 
-fn random_seed() -> Result<u64, Error> {
+/// A seed from the system.
+///
+/// # Errors
+/// [`Error::Io`] if the system has no random numbers.
+pub(crate) fn random_seed() -> Result<u64, Error> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|source| Error::Io { what: "random seed".into(), source: source.into() })?;
     Ok(u64::from_le_bytes(bytes))

@@ -61,6 +61,8 @@ pub(crate) static VARIABLES: &[Variable] = &[
         "on: --kv f16, off: --kv f32",
     ),
     variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE.row), "as --trace"),
+    #[cfg(feature = "serve")]
+    variable("NANOCAMELID_API_KEY", Twin::Flag(&table::API_KEY.row), "as --api-key"),
     variable(HISTORY, Twin::Personal, "a file that keeps the terminal chat's history (default: none)"),
     variable(HOME, Twin::Convention, "what ~/ means in /model, /save and NANOCAMELID_HISTORY"),
     variable(NO_COLOR, Twin::Convention, "set to anything: no colours (https://no-color.org)"),

@@ -1,0 +1,102 @@
+//! The endpoints: one row each.
+
+use super::dialect::Dialect;
+use super::http::Response;
+use super::openai;
+use super::refusal::Refusal;
+use super::served::Prepared;
+use super::server::Server;
+use super::{about, page};
+use hyper::{HeaderMap, Method};
+use serde_json::Value as Json;
+
+/// Answers from what the server knows. Receives what the path has in place of the row's `*`.
+pub(super) type Get = fn(&Server, &str, &HeaderMap) -> Result<Response, Refusal>;
+/// Reads a request's body.
+pub(super) type Read = fn(&Server, &[u8]) -> Result<Action, Refusal>;
+
+/// How an endpoint answers.
+#[derive(Clone, Copy)]
+pub(super) enum Handler {
+    Get(Get),
+    Post(Read),
+}
+
+/// What a request comes to.
+pub(super) enum Action {
+    /// This value.
+    Reply(Json),
+    /// An answer of the model.
+    Answer { prepared: Box<Prepared>, dialect: Box<dyn Dialect>, is_streamed: bool },
+}
+
+/// One endpoint.
+pub(super) struct Endpoint {
+    /// A path; a `*` at its end stands for anything.
+    path: &'static str,
+    /// Whether no key is asked for.
+    pub(super) is_open: bool,
+    pub(super) handler: Handler,
+}
+
+/// An API, as far as all its endpoints agree.
+pub(super) struct Api {
+    /// The paths of the API begin so.
+    prefix: &'static str,
+    /// Writes an error.
+    pub(super) error: fn(&Refusal) -> Json,
+}
+
+const fn get(path: &'static str, get: Get) -> Endpoint {
+    Endpoint { path, is_open: false, handler: Handler::Get(get) }
+}
+
+const fn open(path: &'static str, get: Get) -> Endpoint {
+    Endpoint { path, is_open: true, handler: Handler::Get(get) }
+}
+
+const fn post(path: &'static str, read: Read) -> Endpoint {
+    Endpoint { path, is_open: false, handler: Handler::Post(read) }
+}
+
+static ENDPOINTS: &[Endpoint] = &[
+    open("/", page::root),
+    open("/health", about::health),
+    get("/metrics", about::metrics),
+    get("/v1/models", openai::models::list),
+    get("/v1/models/*", openai::models::one),
+    post("/v1/chat/completions", openai::chat::read),
+    post("/v1/completions", openai::completions::read),
+];
+
+/// The APIs; the first whose prefix fits.
+static APIS: &[Api] = &[Api { prefix: "", error: openai::error }];
+
+/// The API that a path belongs to.
+pub(super) fn api(path: &str) -> &'static Api {
+    APIS.iter().find(|api| path.starts_with(api.prefix)).unwrap_or(&APIS[APIS.len() - 1])
+}
+
+/// The endpoint for a method and a path, with what the path has in place of a `*`.
+///
+/// # Errors
+/// The methods that the path takes, none for a path that is not here.
+pub(super) fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Endpoint, &'p str), String> {
+    let mut allowed = Vec::new();
+    for endpoint in ENDPOINTS {
+        let rest = match endpoint.path.strip_suffix('*') {
+            Some(beginning) => path.strip_prefix(beginning).filter(|rest| !rest.is_empty()),
+            None => (path == endpoint.path).then_some(""),
+        };
+        let Some(rest) = rest else { continue };
+        let is_meant = match endpoint.handler {
+            Handler::Get(_) => matches!(*method, Method::GET | Method::HEAD),
+            Handler::Post(_) => *method == Method::POST,
+        };
+        if is_meant {
+            return Ok((endpoint, rest));
+        }
+        allowed.push(if matches!(endpoint.handler, Handler::Get(_)) { "GET, HEAD" } else { "POST" });
+    }
+    Err(allowed.join(", "))
+}

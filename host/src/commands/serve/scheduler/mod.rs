@@ -1,0 +1,265 @@
+//! One thread computes for all clients: it owns the session, gives each conversation a slot, and runs one batch after
+//! another. A batch holds a token of every running answer and a piece of one prompt, so one pass over the weights
+//! serves all.
+//!
+//! The server's other side only sends [`Job`]s and receives [`Event`]s. A client that goes away drops the receiver of
+//! its events, and its slot is free before the next batch.
+
+mod conversation;
+mod pace;
+
+use super::metrics::Metrics;
+use crate::error::Error;
+use crate::owned_session::OwnedSession;
+use crate::pool::Pool;
+use conversation::Conversation;
+use nanocamelid_engine::session::Part;
+use nanocamelid_engine::{Finish, Generator};
+use pace::Pace;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// An answer to compute.
+pub(super) struct Job {
+    /// The prompt; shorter than the context.
+    pub(super) tokens: Vec<u32>,
+    pub(super) generator: Generator<'static>,
+    pub(super) events: UnboundedSender<Event>,
+    /// When the request came.
+    pub(super) received: Instant,
+}
+
+/// What becomes of a job.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The prompt has a slot; so many of its tokens are known already.
+    Start { n_cached: usize },
+    /// A token of the answer, and the text that became certain with it.
+    Token(String),
+    /// The answer is complete, with the last of its text.
+    End { text: String, finish: Finish, counts: Counts },
+    /// The answer cannot go on.
+    Failed(String),
+}
+
+/// The numbers of an answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) n_prompt: usize,
+    /// Tokens of the prompt that were known already.
+    pub(super) n_cached: usize,
+    /// Tokens sampled, with the one that ended the answer.
+    pub(super) n_generated: usize,
+    /// From the request to the first token.
+    pub(super) first_token: Duration,
+    /// From the slot to the first token.
+    pub(super) prompt_time: Duration,
+    /// From the first token to the last.
+    pub(super) answer_time: Duration,
+}
+
+/// The server's end of the scheduler.
+#[derive(Clone)]
+pub(super) struct Jobs {
+    sender: Sender<Job>,
+    shared: Arc<Shared>,
+}
+
+/// What both sides see.
+struct Shared {
+    /// Jobs without a slot, and the most of them.
+    n_waiting: AtomicUsize,
+    max_waiting: usize,
+    /// Set when running answers are to be cut off.
+    is_cut: AtomicBool,
+}
+
+impl Jobs {
+    /// Hands over a job; false if too many wait already.
+    pub(super) fn submit(&self, job: Job) -> bool {
+        let (waiting, most) = (&self.shared.n_waiting, self.shared.max_waiting);
+        let more = |n| (n < most).then_some(n + 1);
+        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() && self.sender.send(job).is_ok()
+    }
+
+    /// Cuts off all answers.
+    pub(super) fn cut(&self) {
+        self.shared.is_cut.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The computing side.
+pub(super) struct Scheduler<'a> {
+    session: OwnedSession<'a>,
+    pool: &'a Pool,
+    jobs: Receiver<Job>,
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+    waiting: VecDeque<Job>,
+    /// By slot.
+    running: Vec<Option<Conversation>>,
+    /// When each slot was last given away; a counter.
+    used: Vec<u64>,
+    n_given: u64,
+    /// The slot whose prompt was read last: prompts take turns.
+    last_read: usize,
+    pace: Pace,
+}
+
+impl<'a> Scheduler<'a> {
+    /// A scheduler over a session's slots. At most `max_waiting` jobs wait for a slot.
+    pub(super) fn new(
+        session: OwnedSession<'a>,
+        pool: &'a Pool,
+        metrics: Arc<Metrics>,
+        max_waiting: usize,
+    ) -> (Self, Jobs) {
+        let (sender, jobs) = channel();
+        // A job is counted as waiting until it has a slot, so those that find one at once count too.
+        let max_waiting = max_waiting + session.n_slots();
+        let shared = Arc::new(Shared { n_waiting: AtomicUsize::new(0), max_waiting, is_cut: AtomicBool::new(false) });
+        let n_slots = session.n_slots();
+        let scheduler = Self {
+            pace: Pace::new(session.n_batch()),
+            session,
+            pool,
+            jobs,
+            shared: Arc::clone(&shared),
+            metrics,
+            waiting: VecDeque::new(),
+            running: (0..n_slots).map(|_| None).collect(),
+            used: vec![0; n_slots],
+            n_given: 0,
+            last_read: 0,
+        };
+        (scheduler, Jobs { sender, shared })
+    }
+
+    /// Computes until the server's end is dropped and every answer has ended.
+    ///
+    /// # Errors
+    /// A batch that the session refuses, which nothing sent here can cause.
+    pub(super) fn run(mut self) -> Result<(), Error> {
+        while self.receive() {
+            self.drop_abandoned();
+            self.give_slots();
+            self.metrics.slots(self.running.iter().flatten().count(), self.waiting.len());
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Takes new jobs; waits for one if there is nothing to compute. False when no more will come.
+    fn receive(&mut self) -> bool {
+        let is_idle = self.waiting.is_empty() && self.running.iter().all(Option::is_none);
+        if is_idle {
+            self.metrics.slots(0, 0);
+            match self.jobs.recv() {
+                Ok(job) => self.waiting.push_back(job),
+                Err(_) => return false,
+            }
+        }
+        loop {
+            match self.jobs.try_recv() {
+                Ok(job) => self.waiting.push_back(job),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => {
+                    return !self.waiting.is_empty() || self.running.iter().any(Option::is_some);
+                }
+            }
+        }
+    }
+
+    /// Ends what nobody waits for any more.
+    fn drop_abandoned(&mut self) {
+        let is_cut = self.shared.is_cut.load(Ordering::Relaxed);
+        let before = self.waiting.len();
+        self.waiting.retain(|job| !is_cut && !job.events.is_closed());
+        self.shared.n_waiting.fetch_sub(before - self.waiting.len(), Ordering::Relaxed);
+        for place in &mut self.running {
+            if place.as_ref().is_some_and(|conversation| is_cut || conversation.is_abandoned()) {
+                if let Some(conversation) = place.take() {
+                    self.metrics.cancelled();
+                    conversation.fail("the server is shutting down");
+                }
+            }
+        }
+    }
+
+    /// Gives free slots to jobs, first come, first served.
+    fn give_slots(&mut self) {
+        while let Some(slot) = self.best_slot() {
+            let Some(job) = self.waiting.pop_front() else { return };
+            self.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
+            let n_cached = self.session.resume(slot, &job.tokens);
+            self.metrics.prompt(job.tokens.len(), n_cached);
+            self.n_given += 1;
+            self.used[slot] = self.n_given;
+            self.running[slot] = Conversation::begin(job, n_cached);
+        }
+    }
+
+    /// The free slot that shares the longest beginning with the next job, of several the one unused for longest.
+    fn best_slot(&self) -> Option<usize> {
+        let job = self.waiting.front()?;
+        let shared = |slot: &usize| {
+            self.session.tokens_of(*slot).iter().zip(&job.tokens).take_while(|(known, wanted)| known == wanted).count()
+        };
+        let free = (0..self.running.len()).filter(|&slot| self.running[slot].is_none());
+        free.max_by_key(|slot| (shared(slot), std::cmp::Reverse(self.used[*slot])))
+    }
+
+    /// One batch: a token of every answer, and a piece of one prompt.
+    fn step(&mut self) -> Result<(), Error> {
+        let mut batch: Vec<(usize, Vec<u32>, usize)> = Vec::with_capacity(self.running.len());
+        for (slot, conversation) in self.running.iter().enumerate() {
+            batch.extend(conversation.as_ref().and_then(Conversation::next_token).map(|token| (slot, vec![token], 1)));
+        }
+        let n_answers = batch.len();
+        let mut n_read = 0;
+        if let Some(slot) = self.next_prompt() {
+            let rest = self.running[slot].as_ref().map(Conversation::rest).unwrap_or_default();
+            let room = self.pace.tokens(n_answers > 0).min(self.session.n_batch() - n_answers);
+            n_read = self.session.batch_of(slot, rest.len().min(room)).min(rest.len());
+            batch.push((slot, rest[..n_read].to_vec(), usize::from(n_read == rest.len())));
+            self.last_read = slot;
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let parts = batch.iter().map(|(slot, tokens, n_logits)| Part { slot: *slot, tokens, n_logits: *n_logits });
+        let parts: Vec<Part<'_>> = parts.collect();
+        let begun = Instant::now();
+        let running = &mut self.running;
+        self.session.step(self.pool, &parts, &mut |slot, _, logits| {
+            if let Some(conversation) = &mut running[slot] {
+                conversation.sample(logits);
+            }
+        })?;
+        self.pace.learn(n_read, n_answers, begun.elapsed());
+        for (slot, tokens, _) in &batch {
+            let is_full = self.session.position_of(*slot) == self.session.n_ctx();
+            if let Some(conversation) = &mut self.running[*slot] {
+                conversation.computed(tokens.len(), is_full);
+            }
+        }
+        for place in &mut self.running {
+            if let Some(counts) = place.as_ref().and_then(Conversation::ended) {
+                self.metrics.answered(&counts);
+                *place = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// The slot whose prompt is read next: the one behind the slot whose prompt was read last.
+    fn next_prompt(&self) -> Option<usize> {
+        let n = self.running.len();
+        let reads = |slot: &usize| self.running[*slot].as_ref().is_some_and(|at| !at.rest().is_empty());
+        (1..=n).map(|i| (self.last_read + i) % n).find(reads)
+    }
+}

@@ -1,0 +1,211 @@
+//! The model that is served: from an [`Ask`] to the tokens of its prompt and the generator of its answer.
+
+use super::ask::{Ask, Prompt};
+use super::refusal::Refusal;
+use crate::error::Error;
+use crate::loading::{Parsed, today};
+use crate::messages;
+use crate::model_file::ModelFile;
+use crate::resolve::Place;
+use crate::sampling::{self, Sampling};
+use crate::template_value::value;
+use nanocamelid_engine::chat::{ChatFormat, RenderRequest, SystemSupport, encode_text};
+use nanocamelid_engine::template::{Context, RESERVED, Text};
+use nanocamelid_engine::{Generator, Sampler, SamplerParams};
+use serde_json::{Value as Json, json};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The name of a model that a server gives the rest of `name:latest`.
+const LATEST: &str = ":latest";
+
+/// A model that lives as long as the process.
+pub(super) struct Served {
+    /// The model's name in the APIs.
+    pub(super) alias: String,
+    pub(super) file: &'static ModelFile,
+    pub(super) parsed: &'static Parsed<'static>,
+    /// Tokens of a conversation.
+    pub(super) n_ctx: usize,
+    /// When the server started, in seconds since 1970.
+    pub(super) created: u64,
+    sampling: Sampling,
+    has_seed: bool,
+}
+
+/// An answer that is ready to be computed.
+pub(super) struct Prepared {
+    pub(super) tokens: Vec<u32>,
+    pub(super) generator: Generator<'static>,
+}
+
+impl Served {
+    /// The model of this file.
+    pub(super) fn new(
+        file: &'static ModelFile,
+        parsed: &'static Parsed<'static>,
+        alias: Option<String>,
+        n_ctx: usize,
+        (sampling, has_seed): (Sampling, bool),
+    ) -> Self {
+        let alias = alias.unwrap_or_else(|| default_alias(file));
+        Self { alias, file, parsed, n_ctx, created: unix_seconds(), sampling, has_seed }
+    }
+
+    /// Refuses another model.
+    ///
+    /// # Errors
+    /// 404.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), Refusal> {
+        match name.strip_suffix(LATEST).unwrap_or(name) == self.alias || name == self.alias {
+            true => Ok(()),
+            false => Err(Refusal::model(name, &self.alias)),
+        }
+    }
+
+    /// The tokens of the prompt, and what makes the answer of logits.
+    ///
+    /// # Errors
+    /// 400 for messages that the template refuses, a prompt that is too long, and settings out of range.
+    pub(super) fn prepare(&self, ask: &Ask) -> Result<Prepared, Refusal> {
+        let tokens = self.tokens(ask)?;
+        if tokens.len() >= self.n_ctx {
+            return Err(Refusal::context(tokens.len(), self.n_ctx));
+        }
+        let generator = self.generator(ask, &tokens)?;
+        Ok(Prepared { tokens, generator })
+    }
+
+    /// The tokens of the prompt.
+    ///
+    /// # Errors
+    /// 400 for messages that the template refuses, for unknown token ids, and for a prompt without tokens.
+    pub(super) fn tokens(&self, ask: &Ask) -> Result<Vec<u32>, Refusal> {
+        let tokenizer = &self.parsed.tokenizer;
+        let mut tokens = Vec::new();
+        match &ask.prompt {
+            Prompt::Messages(list) => encode_text(tokenizer, &self.render(list, ask)?, &mut tokens),
+            Prompt::Text(text) => tokens = crate::commands::generate::raw_tokens(self.parsed, text),
+            Prompt::Ids(ids) => tokens.clone_from(ids),
+        }
+        let n_vocab = self.parsed.model.config.n_vocab;
+        if let Some(id) = tokens.iter().find(|&&id| id as usize >= n_vocab) {
+            return Err(Refusal::field("prompt", format_args!("token {id} is not below {n_vocab}")));
+        }
+        if tokens.is_empty() {
+            return Err(Refusal::bad("the prompt is empty"));
+        }
+        Ok(tokens)
+    }
+
+    fn format(&self) -> Result<&'static ChatFormat, Refusal> {
+        self.parsed.chat_format(self.file).map_err(|error| Refusal::field("messages", error))
+    }
+
+    fn render(&self, list: &[Json], ask: &Ask) -> Result<Text, Refusal> {
+        let format = self.format()?;
+        let refused = |problem: String| Refusal::field("messages", problem);
+        let mut list = list.to_vec();
+        if format.system_support() != SystemSupport::Shown {
+            fold_system(&mut list);
+        }
+        let list = Json::Array(list);
+        messages::check(&list).map_err(refused)?;
+        let Some(template) = format.template() else {
+            let plain = messages::plain(&list).map_err(refused)?;
+            let request = RenderRequest { add_generation_prompt: true, date: Some(today()) };
+            return format.render(&plain, request).map_err(|error| refused(error.to_string()));
+        };
+        let mut variables = Vec::new();
+        if !ask.tools.is_empty() {
+            let tools = value(&Json::Array(ask.tools.clone()));
+            variables.push(("tools", tools.map_err(|problem| Refusal::field("tools", problem))?));
+        }
+        for (name, json) in &ask.variables {
+            let refused = |problem: &str| Refusal::field(format_args!("chat_template_kwargs.{name}"), problem);
+            if RESERVED.contains(&name.as_str()) || variables.iter().any(|(given, _)| given == name) {
+                return Err(refused("the template gets this from the request already"));
+            }
+            variables.push((name, value(json).map_err(|problem| refused(&problem))?));
+        }
+        if let Some(thinks) = ask.thinking.filter(|_| !ask.variables.contains_key("enable_thinking")) {
+            variables.push(("enable_thinking", nanocamelid_engine::template::Value::Bool(thinks)));
+        }
+        let messages = messages::values(&list).map_err(refused)?;
+        let context = Context { messages, add_generation_prompt: true, date: Some(today()), variables: &variables };
+        template.render(&context).map_err(|error| refused(format!("the chat template refuses them: {error}")))
+    }
+
+    fn generator(&self, ask: &Ask, tokens: &[u32]) -> Result<Generator<'static>, Refusal> {
+        let stop = {
+            let of_format = self.parsed.stop_string().filter(|_| matches!(ask.prompt, Prompt::Messages(_)));
+            let stops = ask.stops.iter().map(String::as_str);
+            self.sampling.stop_with(&self.parsed.tokenizer, stops, of_format)
+        };
+        let stop = stop.map_err(|error| Refusal::field("stop", error))?;
+        let sampler = Sampler::new(self.params(ask), self.parsed.model.config.n_vocab).map_err(Refusal::bad)?;
+        let limit = ask.max_tokens.or(self.sampling.n_predict).unwrap_or(usize::MAX);
+        let mut generator = Generator::new(&self.parsed.tokenizer, sampler, stop, limit);
+        generator.accept_prompt(tokens);
+        Ok(generator)
+    }
+
+    /// The request's settings over those of the command line.
+    fn params(&self, ask: &Ask) -> SamplerParams {
+        let asked = &ask.sampling;
+        let default = self.sampling.chat(self.file.is_demo());
+        let random = || if self.has_seed { default.seed } else { sampling::random_seed().unwrap_or(default.seed) };
+        SamplerParams {
+            temperature: asked.temperature.unwrap_or(default.temperature),
+            top_k: asked.top_k.unwrap_or(default.top_k),
+            top_p: asked.top_p.unwrap_or(default.top_p),
+            min_p: asked.min_p.unwrap_or(default.min_p),
+            repeat_penalty: asked.repeat_penalty.unwrap_or(default.repeat_penalty),
+            repeat_last_n: asked.repeat_last_n.unwrap_or(default.repeat_last_n),
+            seed: asked.seed.unwrap_or_else(random),
+        }
+    }
+}
+
+/// A system message that the template has no place for goes in front of the user's first message.
+fn fold_system(list: &mut Vec<Json>) {
+    let role = |message: &Json| message.get("role").and_then(Json::as_str).unwrap_or_default().to_owned();
+    if list.first().map(role).as_deref() != Some("system") {
+        return;
+    }
+    let system = list.remove(0)["content"].as_str().unwrap_or_default().to_owned();
+    let user = list.iter_mut().find(|message| role(message) == "user");
+    match user.and_then(|message| message.get_mut("content")) {
+        Some(content) if !system.trim().is_empty() => {
+            *content = json!(format!("{system}\n\n{}", content.as_str().unwrap_or_default()));
+        }
+        Some(_) => {}
+        None => list.insert(0, json!({"role": "user", "content": system})),
+    }
+}
+
+/// The name of the file without its ending.
+fn default_alias(file: &ModelFile) -> String {
+    match &file.resolved.place {
+        Place::Demo => "nanocamelid-demo".into(),
+        Place::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+    }
+}
+
+/// Now, in seconds since 1970.
+pub(super) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Opens and parses a model for the rest of the process.
+///
+/// # Errors
+/// Whatever keeps the model from running.
+pub(super) fn open(
+    resolved: crate::resolve::Resolved,
+    settings: &crate::settings::Settings,
+) -> Result<(&'static ModelFile, &'static Parsed<'static>), Error> {
+    // Requests on other threads borrow the model for as long as they like.
+    let file: &'static ModelFile = Box::leak(Box::new(ModelFile::open(resolved)?));
+    let parsed: &'static Parsed<'static> = Box::leak(Box::new(Parsed::new(file, settings)?));
+    Ok((file, parsed))
+}
