@@ -114,6 +114,13 @@ pub(crate) fn workspace(given: Option<OsString>) -> PathBuf {
     given.map_or_else(|| DEFAULT_WORKSPACE.into(), PathBuf::from)
 }
 
+/// Whether systemd started this process with an open socket (`sd_listen_fds(3)`).
+#[cfg(feature = "serve")]
+pub(crate) fn has_socket() -> bool {
+    let number = |name: &str| read(name)?.to_str()?.parse::<u32>().ok();
+    number("LISTEN_PID") == Some(std::process::id()) && number("LISTEN_FDS").is_some_and(|n| n > 0)
+}
+
 /// Whether the terminal knows no escape sequences.
 pub(crate) fn is_dumb_terminal() -> bool {
     read("TERM").as_deref() == Some(OsStr::new("dumb"))

@@ -2,6 +2,7 @@
 
 use super::http::connection::Listener;
 use super::options::Options;
+use crate::cli::environment;
 use crate::error::Error;
 use std::net::ToSocketAddrs;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -17,7 +18,7 @@ const FIRST_HANDED_OVER: i32 = 3;
 /// # Errors
 /// [`Error::Io`] with the address that cannot be used.
 pub(super) fn listen(options: &Options) -> Result<(Listener, String), Error> {
-    if is_handed_over() {
+    if environment::has_socket() {
         return handed_over();
     }
     match &options.unix {
@@ -52,17 +53,11 @@ fn on_file(path: &Path) -> Result<Listener, Error> {
     Ok(Listener::Unix(listener))
 }
 
-/// Whether systemd started this process with a socket (`sd_listen_fds(3)`).
-pub(super) fn is_handed_over() -> bool {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
-    number("LISTEN_PID") == Some(std::process::id()) && number("LISTEN_FDS").is_some_and(|n| n > 0)
-}
-
 /// The first of the sockets that systemd has opened.
 fn handed_over() -> Result<(Listener, String), Error> {
     let failed = || Error::io("the socket from systemd");
-    // SAFETY: sd_listen_fds(3) defines that descriptor 3 is open and this process's own where the two variables say so,
-    // which `listen` has checked; `listen` is called once, and nothing else in this program takes descriptor 3.
+    // SAFETY: sd_listen_fds(3) defines that descriptor 3 is open and this process's own where its two variables say so,
+    // which `listen` has checked; `listen` is called once, and nothing else in this program takes that descriptor.
     let socket = unsafe { OwnedFd::from_raw_fd(FIRST_HANDED_OVER) };
     let socket = std::net::TcpListener::from(socket);
     if let Ok(bound) = socket.local_addr() {

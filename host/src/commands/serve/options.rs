@@ -1,8 +1,7 @@
 //! What the command line says of the server itself.
 
 use super::http::guard::Guard;
-use super::listen;
-use crate::cli::{Invocation, UsageError, table};
+use crate::cli::{Invocation, UsageError, environment, table};
 use crate::error::Error;
 use crate::prompt;
 use std::net::IpAddr;
@@ -48,7 +47,7 @@ impl Options {
         let key = key.filter(|key| !key.is_empty());
         let is_local = unix.is_some();
         let is_loopback = host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback());
-        if !is_loopback && !is_local && !listen::is_handed_over() && key.is_none() && !invocation.has(&table::NO_KEY) {
+        if !is_loopback && !is_local && !environment::has_socket() && key.is_none() && !invocation.has(&table::NO_KEY) {
             return Err(
                 UsageError::Requires { flag: "--host beyond this machine", needs: "--api-key, or --no-key" }.into()
             );

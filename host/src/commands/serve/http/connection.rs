@@ -22,7 +22,7 @@ const MAX_CONNECTIONS: u32 = 512;
 /// The longest time for the head of a request, and between two requests.
 const HEAD: Duration = Duration::from_secs(30);
 /// Most bytes of a request's head.
-const MAX_HEAD: usize = 64 << 10;
+const MAX_HEAD: usize = 32 << 10;
 /// Most header lines.
 const MAX_HEADERS: usize = 100;
 /// Wait after a failed accept, which means that the process has no file or memory left.
