@@ -2,6 +2,9 @@
 //!
 //! [`cli`] turns words into a checked invocation, [`commands`] plan and run it, [`output`] says what came of it.
 
+#[cfg(feature = "serve")]
+#[allow(dead_code, unused_imports)]
+mod answer;
 mod audit;
 mod cli;
 mod commands;

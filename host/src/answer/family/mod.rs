@@ -1,0 +1,97 @@
+//! How the models of a chat template write reasoning and calls.
+//!
+//! A family is found by the markers in the template's text, never by a model's name: a template shows earlier calls to
+//! the model, so the model writes new ones in the same way. Families are data; `calls` knows the four syntaxes.
+
+mod table;
+
+use super::calls::{Entry, Syntax};
+
+/// The text around a model's reasoning.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reasoning {
+    /// In front of it.
+    pub(super) open: &'static str,
+    /// Behind it.
+    pub(super) close: &'static str,
+    /// Whether the markers are control tokens. Words that a person could write, too, count only where an answer, or the
+    /// part of an answer behind a call, begins.
+    pub(super) is_token: bool,
+}
+
+/// A text that opens a section of calls.
+#[derive(Debug)]
+pub(super) struct Opener {
+    /// The text.
+    pub(super) text: &'static str,
+    /// What follows.
+    pub(super) syntax: Syntax,
+    /// Which part of the section follows.
+    pub(super) entry: Entry,
+    /// Where the text opens a section.
+    pub(super) place: Place,
+    /// Whether the text is the section's first, too.
+    pub(super) is_part: bool,
+}
+
+/// Where an opener counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Anywhere, in reasoning as well: the opener is a control token.
+    Anywhere,
+    /// In the answer's text.
+    Content,
+    /// Where the answer's text begins, also behind a silent marker.
+    Beginning,
+}
+
+/// What all models do that write calls in one way.
+#[derive(Debug)]
+struct Row {
+    name: &'static str,
+    /// Words of a template, one of which shows the family.
+    signs: &'static [&'static str],
+    openers: &'static [Opener],
+    /// Markers that say nothing to a reader.
+    silent: &'static [&'static str],
+}
+
+/// How a template's models write reasoning and calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family {
+    row: &'static Row,
+    reasoning: &'static Reasoning,
+}
+
+impl Family {
+    /// The family of a template. Models of a template that shows no calls can be told to write them as
+    /// `super::plain` says, which is how most models have seen them.
+    pub(crate) fn of(template: &str) -> Self {
+        let shows = |sign: &&str| template.contains(*sign);
+        let row = table::ROWS.iter().find(|row| row.signs.iter().any(shows)).unwrap_or(&table::PLAIN);
+        let reasoning = table::REASONING.iter().find(|reasoning| shows(&reasoning.open) || shows(&reasoning.close));
+        Self { row, reasoning: reasoning.unwrap_or(&table::THINK) }
+    }
+
+    /// A word for the family: `hermes`, `mistral` and the like; `plain` for templates that show no calls.
+    pub(crate) fn name(&self) -> &'static str {
+        self.row.name
+    }
+
+    /// Whether the prompt leaves the model inside its reasoning, as templates do that open it themselves.
+    pub(crate) fn opens_reasoning(&self, prompt: &str) -> bool {
+        prompt.trim_end().ends_with(self.reasoning.open)
+    }
+
+    pub(super) fn reasoning(&self) -> &'static Reasoning {
+        self.reasoning
+    }
+
+    pub(super) fn openers(&self) -> &'static [Opener] {
+        self.row.openers
+    }
+
+    pub(super) fn silent(&self) -> &'static [&'static str] {
+        self.row.silent
+    }
+}

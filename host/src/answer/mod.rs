@@ -1,0 +1,22 @@
+//! What a model's text says: reasoning, answer, calls of tools. The server's side of a chat template.
+//!
+//! A template turns a conversation into text; this module turns the model's text back into the parts of a message.
+//!
+//! ```text
+//! template --Family::of--> how its models write
+//! prompt   --Family::opens_reasoning--> whether the model starts inside its reasoning
+//! text     --Reader::push--> Event: Reasoning, Content, CallBegin, CallArguments, CallEnd
+//! ```
+
+mod calls;
+mod event;
+mod family;
+mod markers;
+mod reader;
+mod tool;
+mod value;
+
+pub(crate) use event::Event;
+pub(crate) use family::Family;
+pub(crate) use reader::Reader;
+pub(crate) use tool::Tool;
