@@ -2,7 +2,7 @@
 
 use crate::cli::{Invocation, table};
 use crate::error::Error;
-use nanocamelid_engine::chat::{StopError, StopMatcher};
+use nanocamelid_engine::chat::StopMatcher;
 use nanocamelid_engine::{SamplerParams, Tokenizer};
 
 /// Temperature of a chat with a model that varies its answers well.
@@ -53,21 +53,14 @@ impl Sampling {
     /// # Errors
     /// [`Error::Stop`].
     pub(crate) fn stop(&self, tokenizer: &Tokenizer<'_>, of_format: Option<&str>) -> Result<StopMatcher, Error> {
-        Ok(self.stop_with(tokenizer, [], of_format)?)
+        let stops = self.stops.iter().map(String::as_str).chain(of_format);
+        Ok(StopMatcher::new(stops)?.with_control_tokens(tokenizer))
     }
 
-    /// The same, with further stop strings.
-    ///
-    /// # Errors
-    /// [`StopError`].
-    pub(crate) fn stop_with<'s>(
-        &'s self,
-        tokenizer: &Tokenizer<'_>,
-        further: impl IntoIterator<Item = &'s str>,
-        of_format: Option<&'s str>,
-    ) -> Result<StopMatcher, StopError> {
-        let stops = self.stops.iter().map(String::as_str).chain(further).chain(of_format);
-        Ok(StopMatcher::new(stops)?.with_control_tokens(tokenizer))
+    /// The stop strings of the user.
+    #[cfg(feature = "serve")]
+    pub(crate) fn stops(&self) -> &[String] {
+        &self.stops
     }
 
     /// Settings for a chat. The built-in demo is too small to vary its answers and is greedy unless asked otherwise.

@@ -2,6 +2,8 @@
 
 use super::ask::{Ask, Prompt};
 use super::refusal::Refusal;
+use super::reply::Reading;
+use crate::answer::{Family, Reader, Tool};
 use crate::error::Error;
 use crate::loading::{Parsed, today};
 use crate::messages;
@@ -9,7 +11,7 @@ use crate::model_file::ModelFile;
 use crate::resolve::Place;
 use crate::sampling::{self, Sampling};
 use crate::template_value::value;
-use nanocamelid_engine::chat::{ChatFormat, RenderRequest, SystemSupport, encode_text};
+use nanocamelid_engine::chat::{ChatFormat, RenderRequest, StopMatcher, SystemSupport, encode_text};
 use nanocamelid_engine::template::{Context, RESERVED, Text};
 use nanocamelid_engine::{Generator, Sampler, SamplerParams};
 use serde_json::{Value as Json, json};
@@ -30,12 +32,15 @@ pub(super) struct Served {
     pub(super) created: u64,
     sampling: Sampling,
     has_seed: bool,
+    /// How the model writes reasoning and calls.
+    family: Family,
 }
 
 /// An answer that is ready to be computed.
 pub(super) struct Prepared {
     pub(super) tokens: Vec<u32>,
     pub(super) generator: Generator<'static>,
+    pub(super) reading: Reading,
 }
 
 impl Served {
@@ -48,7 +53,10 @@ impl Served {
         (sampling, has_seed): (Sampling, bool),
     ) -> Self {
         let alias = alias.unwrap_or_else(|| default_alias(file));
-        Self { alias, file, parsed, n_ctx, created: unix_seconds(), sampling, has_seed }
+        let source = parsed.gguf.value("tokenizer.chat_template").and_then(|value| value.as_str());
+        let is_used = parsed.format.as_ref().is_ok_and(|format| format.template().is_some());
+        let family = Family::of(source.filter(|_| is_used).unwrap_or_default());
+        Self { alias, file, parsed, n_ctx, created: unix_seconds(), sampling, has_seed, family }
     }
 
     /// Refuses another model.
@@ -67,23 +75,47 @@ impl Served {
     /// # Errors
     /// 400 for messages that the template refuses, a prompt that is too long, and settings out of range.
     pub(super) fn prepare(&self, ask: &Ask) -> Result<Prepared, Refusal> {
-        let tokens = self.tokens(ask)?;
-        if tokens.len() >= self.n_ctx {
-            return Err(Refusal::context(tokens.len(), self.n_ctx));
+        let prompt = self.prompt(ask)?;
+        let n_tokens = prompt.tokens.len();
+        if n_tokens >= self.n_ctx {
+            return Err(Refusal::context(n_tokens, self.n_ctx));
         }
-        let generator = self.generator(ask, &tokens)?;
-        Ok(Prepared { tokens, generator })
+        let of_format = self.parsed.stop_string().filter(|_| prompt.is_chat);
+        let own = self.sampling.stops().iter();
+        let stops: Vec<String> = own.chain(&ask.stops).cloned().chain(of_format.map(str::to_owned)).collect();
+        let generator = self.generator(ask, &prompt, &stops)?;
+        let reader = match prompt.is_chat {
+            true => Some(Reader::new(self.family, self.tools(ask)?, prompt.opens_reasoning)),
+            false => None,
+        };
+        // The end of the model's own turn is no stop string of the client's.
+        let n_stops = stops.len() - usize::from(of_format.is_some());
+        let stops = stops.into_iter().take(n_stops).collect();
+        let reading = Reading { reader, stops, tokenizer: &self.parsed.tokenizer };
+        Ok(Prepared { tokens: prompt.tokens, generator, reading })
+    }
+
+    /// The tools that the answer may call.
+    fn tools(&self, ask: &Ask) -> Result<Vec<Tool>, Refusal> {
+        let tools = ask.tools.iter().enumerate().map(|(i, tool)| {
+            Tool::parse(tool).map_err(|problem| Refusal::field(format_args!("tools[{i}]"), problem))
+        });
+        tools.collect()
     }
 
     /// The tokens of the prompt.
     ///
     /// # Errors
     /// 400 for messages that the template refuses, for unknown token ids, and for a prompt without tokens.
-    pub(super) fn tokens(&self, ask: &Ask) -> Result<Vec<u32>, Refusal> {
+    pub(super) fn prompt(&self, ask: &Ask) -> Result<Read, Refusal> {
         let tokenizer = &self.parsed.tokenizer;
-        let mut tokens = Vec::new();
+        let (mut tokens, mut is_chat, mut opens_reasoning) = (Vec::new(), false, false);
         match &ask.prompt {
-            Prompt::Messages(list) => encode_text(tokenizer, &self.render(list, ask)?, &mut tokens),
+            Prompt::Messages(list) => {
+                let text = self.render(list, ask)?;
+                encode_text(tokenizer, &text, &mut tokens);
+                (is_chat, opens_reasoning) = (true, self.family.opens_reasoning(text.as_str()));
+            }
             Prompt::Text(text) => tokens = crate::commands::generate::raw_tokens(self.parsed, text),
             Prompt::Ids(ids) => tokens.clone_from(ids),
         }
@@ -94,7 +126,7 @@ impl Served {
         if tokens.is_empty() {
             return Err(Refusal::bad("the prompt is empty"));
         }
-        Ok(tokens)
+        Ok(Read { tokens, is_chat, opens_reasoning })
     }
 
     fn format(&self) -> Result<&'static ChatFormat, Refusal> {
@@ -135,17 +167,21 @@ impl Served {
         template.render(&context).map_err(|error| refused(format!("the chat template refuses them: {error}")))
     }
 
-    fn generator(&self, ask: &Ask, tokens: &[u32]) -> Result<Generator<'static>, Refusal> {
-        let stop = {
-            let of_format = self.parsed.stop_string().filter(|_| matches!(ask.prompt, Prompt::Messages(_)));
-            let stops = ask.stops.iter().map(String::as_str);
-            self.sampling.stop_with(&self.parsed.tokenizer, stops, of_format)
-        };
-        let stop = stop.map_err(|error| Refusal::field("stop", error))?;
+    fn generator(&self, ask: &Ask, prompt: &Read, stops: &[String]) -> Result<Generator<'static>, Refusal> {
+        let stop = StopMatcher::new(stops.iter().map(String::as_str)).map_err(|error| Refusal::field("stop", error))?;
+        let stop = stop.with_control_tokens(&self.parsed.tokenizer);
         let sampler = Sampler::new(self.params(ask), self.parsed.model.config.n_vocab).map_err(Refusal::bad)?;
+        let sampler = sampler.with_logit_bias(ask.sampling.logit_bias.clone());
+        let sampler = sampler.map_err(|error| Refusal::field("logit_bias", error))?;
         let limit = ask.max_tokens.or(self.sampling.n_predict).unwrap_or(usize::MAX);
         let mut generator = Generator::new(&self.parsed.tokenizer, sampler, stop, limit);
-        generator.accept_prompt(tokens);
+        generator.accept_prompt(&prompt.tokens);
+        if prompt.is_chat {
+            generator = generator.with_control_tokens();
+        }
+        if let Some(n_top) = ask.logprobs {
+            generator = generator.with_log_probs(n_top);
+        }
         Ok(generator)
     }
 
@@ -160,10 +196,20 @@ impl Served {
             top_p: asked.top_p.unwrap_or(default.top_p),
             min_p: asked.min_p.unwrap_or(default.min_p),
             repeat_penalty: asked.repeat_penalty.unwrap_or(default.repeat_penalty),
+            frequency_penalty: asked.frequency_penalty.unwrap_or(default.frequency_penalty),
+            presence_penalty: asked.presence_penalty.unwrap_or(default.presence_penalty),
             repeat_last_n: asked.repeat_last_n.unwrap_or(default.repeat_last_n),
             seed: asked.seed.unwrap_or_else(random),
         }
     }
+}
+
+/// A prompt as tokens.
+pub(super) struct Read {
+    pub(super) tokens: Vec<u32>,
+    is_chat: bool,
+    /// Whether the template leaves the model inside its reasoning.
+    opens_reasoning: bool,
 }
 
 /// A system message that the template has no place for goes in front of the user's first message.

@@ -125,7 +125,7 @@ impl Server {
     /// Computes an answer, and sends it when it is complete or while it comes.
     async fn answer(
         &self,
-        Prepared { tokens, generator }: Prepared,
+        Prepared { tokens, generator, reading }: Prepared,
         mut dialect: Box<dyn Dialect>,
         is_streamed: bool,
         received: Instant,
@@ -136,7 +136,7 @@ impl Server {
             let busy = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many requests wait for an answer");
             return Err(busy.retry_after(2));
         }
-        let mut reply = Reply::new(receiver);
+        let mut reply = Reply::new(receiver, reading);
         if is_streamed {
             let media_type = dialect.stream_type();
             return Ok(streamed(Streamed::new(reply, dialect, n_prompt), media_type));

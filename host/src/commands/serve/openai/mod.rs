@@ -2,6 +2,7 @@
 
 pub(super) mod chat;
 pub(super) mod completions;
+mod log_probs;
 mod messages;
 pub(super) mod models;
 mod stream;

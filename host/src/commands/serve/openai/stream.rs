@@ -2,9 +2,9 @@
 
 use super::super::dialect::{COMMENT, Dialect, EVENT_STREAM, event, id};
 use super::super::refusal::Refusal;
-use super::super::reply::{Ending, Piece, Whole};
+use super::super::reply::{Ending, Piece, TokenProbs, Whole};
 use super::super::served::unix_seconds;
-use super::{error, finish_reason, usage};
+use super::{error, finish_reason, log_probs, usage};
 use serde_json::{Value as Json, json};
 
 /// The answer of a request.
@@ -14,6 +14,8 @@ pub(super) struct Completion {
     created: u64,
     is_chat: bool,
     wants_usage: bool,
+    /// Tokens whose text has not come yet.
+    tokens: Vec<TokenProbs>,
 }
 
 impl Completion {
@@ -24,7 +26,7 @@ impl Completion {
 
     /// Of a text.
     pub(super) fn text(model: &str, wants_usage: bool) -> Self {
-        Self { id: id("cmpl-"), model: model.into(), created: unix_seconds(), is_chat: false, wants_usage }
+        Self { id: id("cmpl-"), model: model.into(), created: unix_seconds(), is_chat: false, wants_usage, tokens: Vec::new() }
     }
 
     /// An object with what every chunk and every answer has.
@@ -40,8 +42,14 @@ impl Completion {
         event(None, &self.object(self.chunk_kind(), &json!([choice])), out);
     }
 
-    fn delta(&self, delta: &Json, out: &mut String) {
-        self.chunk(&json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}), out);
+    fn delta(&mut self, delta: &Json, out: &mut String) {
+        let log_probs = self.log_probs();
+        self.chunk(&json!({"index": 0, "delta": delta, "logprobs": log_probs, "finish_reason": null}), out);
+    }
+
+    /// The probabilities of the tokens since the last chunk.
+    fn log_probs(&mut self) -> Json {
+        log_probs::of(&std::mem::take(&mut self.tokens), self.is_chat)
     }
 }
 
@@ -58,8 +66,10 @@ impl Dialect for Completion {
 
     fn piece(&mut self, piece: &Piece, out: &mut String) {
         match piece {
+            Piece::Token(token) => self.tokens.push(token.clone()),
             Piece::Text(text) if !self.is_chat => {
-                self.chunk(&json!({"index": 0, "text": text, "logprobs": null, "finish_reason": null}), out);
+                let log_probs = self.log_probs();
+                self.chunk(&json!({"index": 0, "text": text, "logprobs": log_probs, "finish_reason": null}), out);
             }
             Piece::Text(text) => self.delta(&json!({"content": text}), out),
             Piece::Reasoning(text) => self.delta(&json!({"reasoning_content": text}), out),
@@ -77,11 +87,12 @@ impl Dialect for Completion {
     }
 
     fn end(&mut self, ending: &Ending, out: &mut String) {
-        let reason = finish_reason(ending);
-        match self.is_chat {
-            true => self.chunk(&json!({"index": 0, "delta": {}, "logprobs": null, "finish_reason": reason}), out),
-            false => self.chunk(&json!({"index": 0, "text": "", "logprobs": null, "finish_reason": reason}), out),
+        let (reason, log_probs) = (finish_reason(ending), self.log_probs());
+        let mut choice = json!({"index": 0, "delta": {}, "logprobs": log_probs, "finish_reason": reason});
+        if !self.is_chat {
+            choice = json!({"index": 0, "text": "", "logprobs": log_probs, "finish_reason": reason});
         }
+        self.chunk(&choice, out);
         if self.wants_usage {
             let mut last = self.object(self.chunk_kind(), &json!([]));
             last["usage"] = usage(ending);
@@ -99,12 +110,13 @@ impl Dialect for Completion {
     }
 
     fn whole(&mut self, whole: &Whole, ending: &Ending) -> Json {
-        let reason = finish_reason(ending);
+        let (reason, log_probs) = (finish_reason(ending), log_probs::of(&whole.tokens, self.is_chat));
         let (kind, choice) = if self.is_chat {
-            let choice = json!({"index": 0, "message": message(whole), "logprobs": null, "finish_reason": reason});
+            let choice =
+                json!({"index": 0, "message": message(whole), "logprobs": log_probs, "finish_reason": reason});
             ("chat.completion", choice)
         } else {
-            let choice = json!({"index": 0, "text": whole.text, "logprobs": null, "finish_reason": reason});
+            let choice = json!({"index": 0, "text": whole.text, "logprobs": log_probs, "finish_reason": reason});
             ("text_completion", choice)
         };
         let mut object = self.object(kind, &json!([choice]));

@@ -67,10 +67,16 @@ impl Conversation {
                 match (step, self.job.generator.finish()) {
                     (Step::Token(token), None) => {
                         self.next = Some(token);
-                        self.send(Event::Token(text));
+                        let log_probs = self.job.generator.log_probs().cloned();
+                        self.send(Event::Token { text, log_probs });
                     }
                     // The last token need not be computed: whoever continues the conversation sends it again.
-                    (Step::Token(_), Some(finish)) | (Step::End(finish), _) => self.end(finish, text),
+                    (Step::Token(_), Some(finish)) => {
+                        let log_probs = self.job.generator.log_probs().cloned();
+                        self.send(Event::Token { text, log_probs });
+                        self.end(finish, String::new());
+                    }
+                    (Step::End(finish), _) => self.end(finish, text),
                 }
             }
         }
@@ -96,7 +102,8 @@ impl Conversation {
         self.is_over = true;
         self.counts.answer_time = self.first_token.unwrap_or(self.begun).elapsed();
         self.job.generator.end(finish, &mut text);
-        self.send(Event::End { text, finish, counts: self.counts });
+        let stop = self.job.generator.stop_string();
+        self.send(Event::End { text, finish, stop, counts: self.counts });
     }
 
     /// A client that has gone is noticed before the next batch.

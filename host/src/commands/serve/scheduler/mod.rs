@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::owned_session::OwnedSession;
 use crate::pool::Pool;
 use conversation::Conversation;
+use nanocamelid_engine::sampler::LogProbs;
 use nanocamelid_engine::session::Part;
 use nanocamelid_engine::{Finish, Generator};
 use pace::Pace;
@@ -39,9 +40,9 @@ pub(super) enum Event {
     /// The prompt has a slot; so many of its tokens are known already.
     Start { n_cached: usize },
     /// A token of the answer, and the text that became certain with it.
-    Token(String),
-    /// The answer is complete, with the last of its text.
-    End { text: String, finish: Finish, counts: Counts },
+    Token { text: String, log_probs: Option<LogProbs> },
+    /// The answer is complete, with the last of its text, and the number of the stop string that ended it.
+    End { text: String, finish: Finish, stop: Option<usize>, counts: Counts },
     /// The answer cannot go on.
     Failed(String),
 }
