@@ -47,10 +47,14 @@ pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
 /// A new name for an answer or a call: a prefix and 24 random letters and digits.
 pub(super) fn id(prefix: &str) -> String {
+    format!("{prefix}{}", random())
+}
+
+/// 24 random letters and digits.
+pub(super) fn random() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bytes = [0; 24];
-    // Without random numbers, names repeat, and nothing else goes wrong.
+    // A system without random numbers would not have given the sampler its seed.
     let _ = getrandom::fill(&mut bytes);
-    let letters = bytes.iter().map(|&byte| char::from(ALPHABET[usize::from(byte % 32)]));
-    prefix.chars().chain(letters).collect()
+    bytes.iter().map(|&byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }

@@ -97,9 +97,10 @@ impl Served {
 
     /// The tools that the answer may call.
     fn tools(&self, ask: &Ask) -> Result<Vec<Tool>, Refusal> {
-        let tools = ask.tools.iter().enumerate().map(|(i, tool)| {
-            Tool::parse(tool).map_err(|problem| Refusal::field(format_args!("tools[{i}]"), problem))
-        });
+        let tools =
+            ask.tools.iter().enumerate().map(|(i, tool)| {
+                Tool::parse(tool).map_err(|problem| Refusal::field(format_args!("tools[{i}]"), problem))
+            });
         tools.collect()
     }
 

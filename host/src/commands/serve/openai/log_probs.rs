@@ -18,9 +18,7 @@ fn text(token: &TokenProb) -> String {
 }
 
 fn entry(token: &TokenProbs) -> Json {
-    let one = |token: &TokenProb| {
-        json!({"token": text(token), "logprob": log_prob(token), "bytes": token.bytes})
-    };
+    let one = |token: &TokenProb| json!({"token": text(token), "logprob": log_prob(token), "bytes": token.bytes});
     let mut entry = one(&token.chosen);
     entry["top_logprobs"] = token.top.iter().map(one).collect();
     entry

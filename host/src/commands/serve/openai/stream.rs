@@ -26,7 +26,14 @@ impl Completion {
 
     /// Of a text.
     pub(super) fn text(model: &str, wants_usage: bool) -> Self {
-        Self { id: id("cmpl-"), model: model.into(), created: unix_seconds(), is_chat: false, wants_usage, tokens: Vec::new() }
+        Self {
+            id: id("cmpl-"),
+            model: model.into(),
+            created: unix_seconds(),
+            is_chat: false,
+            wants_usage,
+            tokens: Vec::new(),
+        }
     }
 
     /// An object with what every chunk and every answer has.
@@ -112,8 +119,7 @@ impl Dialect for Completion {
     fn whole(&mut self, whole: &Whole, ending: &Ending) -> Json {
         let (reason, log_probs) = (finish_reason(ending), log_probs::of(&whole.tokens, self.is_chat));
         let (kind, choice) = if self.is_chat {
-            let choice =
-                json!({"index": 0, "message": message(whole), "logprobs": log_probs, "finish_reason": reason});
+            let choice = json!({"index": 0, "message": message(whole), "logprobs": log_probs, "finish_reason": reason});
             ("chat.completion", choice)
         } else {
             let choice = json!({"index": 0, "text": whole.text, "logprobs": log_probs, "finish_reason": reason});
