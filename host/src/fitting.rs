@@ -90,6 +90,10 @@ impl<'a> Fitting<'a> {
         &self.settings
     }
 
+    pub(crate) fn model(&self) -> &'a Model<'a> {
+        self.model
+    }
+
     /// A session with the context that the user asked for. Without a wish the context has the length that is needed, at
     /// least the default, as far as model and memory allow.
     ///

@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod demo;
 mod draft;
+mod embedder;
 mod error;
 mod file_kind;
 mod fitting;

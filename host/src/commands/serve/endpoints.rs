@@ -22,10 +22,13 @@ pub(super) enum Handler {
     Post(Read),
 }
 
+/// Writes the embeddings of a request's texts, with the number of their tokens.
+pub(super) type WriteEmbeddings = dyn FnOnce(&[Vec<f32>], usize) -> Json + Send;
+
 /// What a request comes to.
 pub(super) enum Action {
-    /// This value.
-    Reply(Json),
+    /// Embeddings of texts, and how they are written with the number of tokens.
+    Embed { texts: Vec<Vec<u32>>, write: Box<WriteEmbeddings> },
     /// An answer of the model.
     Answer { prepared: Box<Prepared>, dialect: Box<dyn Dialect>, is_streamed: bool },
 }
@@ -67,6 +70,7 @@ static ENDPOINTS: &[Endpoint] = &[
     get("/v1/models/*", openai::models::one),
     post("/v1/chat/completions", openai::chat::read),
     post("/v1/completions", openai::completions::read),
+    post("/v1/embeddings", openai::embeddings::read),
 ];
 
 /// The APIs; the first whose prefix fits.

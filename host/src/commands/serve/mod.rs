@@ -26,14 +26,18 @@ use super::facts;
 use super::opening::Opening;
 use crate::cli::Invocation;
 use crate::cli::table::{self, Command};
+use crate::embedder::Embedder;
 use crate::error::Error;
 use crate::fitting::Fitting;
 use crate::output;
 use crate::owned_session::OwnedSession;
 use crate::sampling::Sampling;
+use crate::settings::Settings;
 use http::connection;
 use http::request_body::Bodies;
 use metrics::Metrics;
+use nanocamelid_engine::config::Pooling;
+use nanocamelid_kernels::KvType;
 use options::Options;
 use scheduler::Scheduler;
 use served::Served;
@@ -68,6 +72,7 @@ pub(crate) static COMMAND: Command = Command {
             &table::CORS.row,
             &table::SLOTS.row,
             &table::ALIAS.row,
+            &table::POOLING.row,
             &table::MAX_BODY.row,
             &table::MAX_QUEUE.row,
             &table::NO_WEB.row,
@@ -84,6 +89,7 @@ pub(crate) static COMMAND: Command = Command {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let sampling = Sampling::new(invocation)?;
     let has_seed = invocation.has(&table::SEED);
+    let pooling = invocation.get(&table::POOLING).and_then(Pooling::from_name);
     let options = Options::new(invocation)?;
     let Some(opening) = Opening::new(invocation, &|_| {})? else { return Ok(()) };
     opening.say_plan();
@@ -93,7 +99,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let fitting = Fitting::new(file, &parsed.model, &settings).keeping_snapshots();
     let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?)?;
     let (n_ctx, n_slots, session_bytes) = (session.n_ctx(), session.n_slots(), session.n_bytes());
-    let served = Served::new(file, parsed, options.alias.clone(), n_ctx, (sampling, has_seed));
+    let served = Served::new(file, parsed, (options.alias.clone(), pooling), n_ctx, (sampling, has_seed));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_READERS)
@@ -114,7 +120,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 
     let metrics = Arc::new(Metrics::default());
     let pool = settings.start_workers()?;
-    let (scheduler, jobs) = Scheduler::new(session, &pool, Arc::clone(&metrics), options.max_queue);
+    // Keys and values of a text that is embedded serve a single pass.
+    let for_texts = Settings { kv_type: KvType::F32, n_ctx: None, ..settings.clone() };
+    let fitting = Fitting::new(file, &parsed.model, &for_texts);
+    let embedder = served.pooling.map(|pooling| Embedder::new(&parsed.tokenizer, fitting, &pool, pooling));
+    let (scheduler, jobs) = Scheduler::new(session, embedder, &pool, (Arc::clone(&metrics), options.max_queue));
     let cut = jobs.clone();
     let server = Server {
         served,

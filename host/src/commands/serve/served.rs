@@ -1,6 +1,7 @@
 //! The model that is served: from an [`Ask`] to the tokens of its prompt and the generator of its answer.
 
 use super::ask::{Ask, Prompt};
+use super::openai::embeddings::Input;
 use super::refusal::Refusal;
 use super::reply::Reading;
 use crate::answer::{Family, Reader, Tool};
@@ -12,6 +13,7 @@ use crate::resolve::Place;
 use crate::sampling::{self, Sampling};
 use crate::template_value::value;
 use nanocamelid_engine::chat::{ChatFormat, RenderRequest, StopMatcher, SystemSupport, encode_text};
+use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::template::{Context, RESERVED, Text};
 use nanocamelid_engine::{Generator, Sampler, SamplerParams};
 use serde_json::{Value as Json, json};
@@ -34,6 +36,8 @@ pub(super) struct Served {
     has_seed: bool,
     /// How the model writes reasoning and calls.
     family: Family,
+    /// How embeddings are made, if the model makes any.
+    pub(super) pooling: Option<Pooling>,
 }
 
 /// An answer that is ready to be computed.
@@ -48,15 +52,16 @@ impl Served {
     pub(super) fn new(
         file: &'static ModelFile,
         parsed: &'static Parsed<'static>,
-        alias: Option<String>,
+        (alias, pooling): (Option<String>, Option<Pooling>),
         n_ctx: usize,
         (sampling, has_seed): (Sampling, bool),
     ) -> Self {
+        let pooling = pooling.or(parsed.model.config.pooling);
         let alias = alias.unwrap_or_else(|| default_alias(file));
         let source = parsed.gguf.value("tokenizer.chat_template").and_then(|value| value.as_str());
         let is_used = parsed.format.as_ref().is_ok_and(|format| format.template().is_some());
         let family = Family::of(source.filter(|_| is_used).unwrap_or_default());
-        Self { alias, file, parsed, n_ctx, created: unix_seconds(), sampling, has_seed, family }
+        Self { alias, file, parsed, n_ctx, created: unix_seconds(), sampling, has_seed, family, pooling }
     }
 
     /// Refuses another model.
@@ -75,6 +80,7 @@ impl Served {
     /// # Errors
     /// 400 for messages that the template refuses, a prompt that is too long, and settings out of range.
     pub(super) fn prepare(&self, ask: &Ask) -> Result<Prepared, Refusal> {
+        self.file.check_writes_text(&self.parsed.model).map_err(|error| Refusal::field("model", error))?;
         let prompt = self.prompt(ask)?;
         let n_tokens = prompt.tokens.len();
         if n_tokens >= self.n_ctx {
@@ -102,6 +108,35 @@ impl Served {
                 Tool::parse(tool).map_err(|problem| Refusal::field(format_args!("tools[{i}]"), problem))
             });
         tools.collect()
+    }
+
+    /// The tokens of texts to embed.
+    ///
+    /// # Errors
+    /// 400 for a text without tokens, unknown token ids, and a model that makes no embeddings.
+    pub(super) fn embedding_texts(&self, inputs: &[Input]) -> Result<Vec<Vec<u32>>, Refusal> {
+        if self.pooling.is_none() {
+            let problem = "this model makes no embeddings, unless the server is started with --pooling";
+            return Err(Refusal::field("model", problem));
+        }
+        let n_vocab = self.parsed.model.config.n_vocab;
+        let tokens = inputs.iter().enumerate().map(|(i, input)| {
+            let refused = |problem: String| Refusal::field(format_args!("input[{i}]"), problem);
+            match input {
+                Input::Ids(ids) => match ids.iter().find(|&&id| id as usize >= n_vocab) {
+                    Some(id) => Err(refused(format!("token {id} is not below {n_vocab}"))),
+                    None => Ok(ids.clone()),
+                },
+                Input::Text(text) => {
+                    let mut tokens = Vec::new();
+                    match self.parsed.tokenizer.encode_whole(text, &mut tokens) {
+                        0 => Err(refused("no tokens come of this text".into())),
+                        _ => Ok(tokens),
+                    }
+                }
+            }
+        });
+        tokens.collect()
     }
 
     /// The tokens of the prompt.
@@ -253,6 +288,6 @@ pub(super) fn open(
 ) -> Result<(&'static ModelFile, &'static Parsed<'static>), Error> {
     // Requests on other threads borrow the model for as long as they like.
     let file: &'static ModelFile = Box::leak(Box::new(ModelFile::open(resolved)?));
-    let parsed: &'static Parsed<'static> = Box::leak(Box::new(Parsed::new(file, settings)?));
+    let parsed: &'static Parsed<'static> = Box::leak(Box::new(Parsed::of_any(file, settings)?));
     Ok((file, parsed))
 }

@@ -9,7 +9,7 @@ use super::http::{Body, Response, Streamed, connection, json, refused};
 use super::metrics::Metrics;
 use super::refusal::Refusal;
 use super::reply::{Reply, Update, Whole};
-use super::scheduler::{Job, Jobs};
+use super::scheduler::{Job, Jobs, Question, Texts};
 use super::served::{Prepared, Served};
 use hyper::body::Incoming;
 use hyper::header::{
@@ -98,7 +98,11 @@ impl Server {
                 self.metrics.requested();
                 let result = self.post(&head.headers, body, read).await;
                 match result {
-                    Ok(Action::Reply(value)) => json(StatusCode::OK, &value),
+                    Ok(Action::Embed { texts, write }) => {
+                        let n_tokens = texts.iter().map(Vec::len).sum();
+                        let vectors = self.embed(texts).await;
+                        vectors.map_or_else(refuse, |vectors| json(StatusCode::OK, &write(&vectors, n_tokens)))
+                    }
                     Ok(Action::Answer { prepared, dialect, is_streamed }) => {
                         self.answer(*prepared, dialect, is_streamed, received).await.unwrap_or_else(refuse)
                     }
@@ -122,6 +126,16 @@ impl Server {
         action.unwrap_or_else(|error| Err(Refusal::failed(error)))
     }
 
+    /// Computes embeddings.
+    async fn embed(&self, texts: Vec<Vec<u32>>) -> Result<Vec<Vec<f32>>, Refusal> {
+        let (result, vectors) = tokio::sync::oneshot::channel();
+        if !self.jobs.submit(Job::Embed(Texts { texts, result })) {
+            return Err(busy());
+        }
+        let vectors = vectors.await.map_err(|_| Refusal::failed("the server is shutting down"))?;
+        vectors.map_err(Refusal::bad)
+    }
+
     /// Computes an answer, and sends it when it is complete or while it comes.
     async fn answer(
         &self,
@@ -132,9 +146,8 @@ impl Server {
     ) -> Result<Response, Refusal> {
         let (events, receiver) = tokio::sync::mpsc::unbounded_channel();
         let n_prompt = tokens.len();
-        if !self.jobs.submit(Job { tokens, generator, events, received }) {
-            let busy = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many requests wait for an answer");
-            return Err(busy.retry_after(2));
+        if !self.jobs.submit(Job::Answer(Question { tokens, generator, events, received })) {
+            return Err(busy());
         }
         let mut reply = Reply::new(receiver, reading);
         if is_streamed {
@@ -155,6 +168,11 @@ impl Server {
         }
         Err(Refusal::failed("the answer was cut off"))
     }
+}
+
+/// The refusal of a request for which there is no place in the queue.
+fn busy() -> Refusal {
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many requests wait for an answer").retry_after(2)
 }
 
 /// What a browser asks before a page of another origin may send a request.

@@ -1,12 +1,12 @@
-//! A job that has a slot.
+//! A question that has a slot.
 
-use super::{Counts, Event, Job};
+use super::{Counts, Event, Question};
 use nanocamelid_engine::{Finish, Step};
 use std::time::Instant;
 
 /// A prompt being read, or an answer being written.
 pub(super) struct Conversation {
-    job: Job,
+    question: Question,
     /// Tokens of the prompt that are computed.
     n_read: usize,
     /// The token to compute next, once the prompt is read.
@@ -20,21 +20,21 @@ pub(super) struct Conversation {
 
 impl Conversation {
     /// Tells the client that its prompt is being read; `None` if the client has gone.
-    pub(super) fn begin(job: Job, n_cached: usize) -> Option<Self> {
-        job.events.send(Event::Start { n_cached }).ok()?;
-        let counts = Counts { n_prompt: job.tokens.len(), n_cached, ..Counts::default() };
+    pub(super) fn begin(question: Question, n_cached: usize) -> Option<Self> {
+        question.events.send(Event::Start { n_cached }).ok()?;
+        let counts = Counts { n_prompt: question.tokens.len(), n_cached, ..Counts::default() };
         let begun = Instant::now();
-        Some(Self { job, n_read: n_cached, next: None, is_over: false, counts, begun, first_token: None })
+        Some(Self { question, n_read: n_cached, next: None, is_over: false, counts, begun, first_token: None })
     }
 
     /// Whether the client has gone.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.job.events.is_closed()
+        self.question.events.is_closed()
     }
 
     /// The tokens of the prompt that are not computed yet.
     pub(super) fn rest(&self) -> &[u32] {
-        &self.job.tokens[self.n_read..]
+        &self.question.tokens[self.n_read..]
     }
 
     /// The token to compute next, while the answer goes on.
@@ -53,26 +53,26 @@ impl Conversation {
         if self.first_token.is_none() {
             self.first_token = Some(now);
             self.counts.prompt_time = now - self.begun;
-            self.counts.first_token = now - self.job.received;
+            self.counts.first_token = now - self.question.received;
         }
         let mut text = String::new();
         self.next = None;
-        match self.job.generator.next(logits, &mut text) {
+        match self.question.generator.next(logits, &mut text) {
             Err(error) => {
                 self.is_over = true;
                 self.send(Event::Failed(error.to_string()));
             }
             Ok(step) => {
                 self.counts.n_generated += 1;
-                match (step, self.job.generator.finish()) {
+                match (step, self.question.generator.finish()) {
                     (Step::Token(token), None) => {
                         self.next = Some(token);
-                        let log_probs = self.job.generator.log_probs().cloned();
+                        let log_probs = self.question.generator.log_probs().cloned();
                         self.send(Event::Token { text, log_probs });
                     }
                     // The last token need not be computed: whoever continues the conversation sends it again.
                     (Step::Token(_), Some(finish)) => {
-                        let log_probs = self.job.generator.log_probs().cloned();
+                        let log_probs = self.question.generator.log_probs().cloned();
                         self.send(Event::Token { text, log_probs });
                         self.end(finish, String::new());
                     }
@@ -101,13 +101,13 @@ impl Conversation {
     fn end(&mut self, finish: Finish, mut text: String) {
         self.is_over = true;
         self.counts.answer_time = self.first_token.unwrap_or(self.begun).elapsed();
-        self.job.generator.end(finish, &mut text);
-        let stop = self.job.generator.stop_string();
+        self.question.generator.end(finish, &mut text);
+        let stop = self.question.generator.stop_string();
         self.send(Event::End { text, finish, stop, counts: self.counts });
     }
 
     /// A client that has gone is noticed before the next batch.
     fn send(&self, event: Event) {
-        let _ = self.job.events.send(event);
+        let _ = self.question.events.send(event);
     }
 }

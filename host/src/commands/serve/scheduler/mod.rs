@@ -9,6 +9,7 @@ mod conversation;
 mod pace;
 
 use super::metrics::Metrics;
+use crate::embedder::Embedder;
 use crate::error::Error;
 use crate::owned_session::OwnedSession;
 use crate::pool::Pool;
@@ -23,9 +24,24 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+/// What is to be computed.
+pub(super) enum Job {
+    Answer(Question),
+    Embed(Texts),
+}
+
+/// Texts to embed.
+pub(super) struct Texts {
+    /// Their tokens.
+    pub(super) texts: Vec<Vec<u32>>,
+    /// Receives a vector of length 1 for each, or what is wrong with one of them.
+    pub(super) result: oneshot::Sender<Result<Vec<Vec<f32>>, String>>,
+}
 
 /// An answer to compute.
-pub(super) struct Job {
+pub(super) struct Question {
     /// The prompt; shorter than the context.
     pub(super) tokens: Vec<u32>,
     pub(super) generator: Generator<'static>,
@@ -100,7 +116,10 @@ pub(super) struct Scheduler<'a> {
     jobs: Receiver<Job>,
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
-    waiting: VecDeque<Job>,
+    /// Makes embeddings, where the model can.
+    embedder: Option<Embedder<'a>>,
+    texts: VecDeque<Texts>,
+    waiting: VecDeque<Question>,
     /// By slot.
     running: Vec<Option<Conversation>>,
     /// When each slot was last given away; a counter.
@@ -115,9 +134,9 @@ impl<'a> Scheduler<'a> {
     /// A scheduler over a session's slots. At most `max_waiting` jobs wait for a slot.
     pub(super) fn new(
         session: OwnedSession<'a>,
+        embedder: Option<Embedder<'a>>,
         pool: &'a Pool,
-        metrics: Arc<Metrics>,
-        max_waiting: usize,
+        (metrics, max_waiting): (Arc<Metrics>, usize),
     ) -> (Self, Jobs) {
         let (sender, jobs) = channel();
         // A job is counted as waiting until it has a slot, so those that find one at once count too.
@@ -131,6 +150,8 @@ impl<'a> Scheduler<'a> {
             jobs,
             shared: Arc::clone(&shared),
             metrics,
+            embedder,
+            texts: VecDeque::new(),
             waiting: VecDeque::new(),
             running: (0..n_slots).map(|_| None).collect(),
             used: vec![0; n_slots],
@@ -150,29 +171,53 @@ impl<'a> Scheduler<'a> {
             self.give_slots();
             self.metrics.slots(self.running.iter().flatten().count(), self.waiting.len());
             self.step()?;
+            self.embed();
         }
         Ok(())
     }
 
     /// Takes new jobs; waits for one if there is nothing to compute. False when no more will come.
     fn receive(&mut self) -> bool {
-        let is_idle = self.waiting.is_empty() && self.running.iter().all(Option::is_none);
-        if is_idle {
+        if self.is_idle() {
             self.metrics.slots(0, 0);
             match self.jobs.recv() {
-                Ok(job) => self.waiting.push_back(job),
+                Ok(job) => self.take(job),
                 Err(_) => return false,
             }
         }
         loop {
             match self.jobs.try_recv() {
-                Ok(job) => self.waiting.push_back(job),
+                Ok(job) => self.take(job),
                 Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => {
-                    return !self.waiting.is_empty() || self.running.iter().any(Option::is_some);
-                }
+                Err(TryRecvError::Disconnected) => return !self.is_idle(),
             }
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.texts.is_empty() && self.running.iter().all(Option::is_none)
+    }
+
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Answer(question) => self.waiting.push_back(question),
+            Job::Embed(texts) => self.texts.push_back(texts),
+        }
+    }
+
+    /// Embeds the texts of one request between two batches.
+    fn embed(&mut self) {
+        let Some(Texts { texts, result }) = self.texts.pop_front() else { return };
+        self.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
+        let Some(embedder) = &mut self.embedder else { return };
+        let is_wanted = || !result.is_closed();
+        let vectors = texts.iter().take_while(|_| is_wanted()).enumerate().map(|(i, tokens)| {
+            let embedding = embedder.embed(&format!("input[{i}]"), tokens);
+            embedding.map(|embedding| embedding.values).map_err(|error| error.to_string())
+        });
+        let vectors = vectors.collect();
+        // Who asked may have gone.
+        let _ = result.send(vectors);
     }
 
     /// Ends what nobody waits for any more.
