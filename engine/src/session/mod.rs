@@ -6,15 +6,17 @@ mod embedding;
 mod error;
 mod forward;
 mod growth;
+mod kept;
 mod memory;
 mod plan;
 mod slots;
 mod verify;
 mod walk;
 
-pub use crate::compute::{Observer, Probe, Stage};
+pub use crate::compute::{Kept, Observer, PAGE, Probe, Stage};
 pub use embedding::normalize;
 pub use error::SessionError;
+pub use kept::KEPT_VERSION;
 pub use plan::{SessionOptions, SessionPlan};
 pub use slots::Part;
 
