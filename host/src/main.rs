@@ -3,6 +3,7 @@
 //! [`cli`] turns words into a checked invocation, [`commands`] plan and run it, [`output`] says what came of it.
 
 mod audit;
+mod cache;
 mod cli;
 mod commands;
 mod demo;

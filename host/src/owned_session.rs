@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::map::Arena;
 use nanocamelid_engine::config::Pooling;
-use nanocamelid_engine::session::{Observer, SessionError};
+use nanocamelid_engine::session::{Kept, Observer, SessionError};
 use nanocamelid_engine::{Executor, Session, SessionPlan};
 use std::ops::Deref;
 
@@ -47,9 +47,29 @@ impl<'a> OwnedSession<'a> {
         self.session.reset();
     }
 
-    /// As [`Session::resume`], for the first slot.
-    pub(crate) fn resume(&mut self, tokens: &[u32]) -> usize {
-        self.session.resume(0, tokens)
+    /// As [`Session::resume`].
+    pub(crate) fn resume(&mut self, slot: usize, tokens: &[u32]) -> usize {
+        self.session.resume(slot, tokens)
+    }
+
+    /// As [`Session::describe_kept`].
+    pub(crate) fn describe_kept(&mut self, each: &mut dyn FnMut(&[u8])) {
+        self.session.describe_kept(each);
+    }
+
+    /// As [`Session::kept_bytes`].
+    pub(crate) fn kept_bytes(&mut self, kept: Kept) -> usize {
+        self.session.kept_bytes(kept)
+    }
+
+    /// As [`Session::read_kept`].
+    pub(crate) fn read_kept(&mut self, slot: usize, page: usize, kept: Kept, each: &mut dyn FnMut(&[u8])) -> bool {
+        self.session.read_kept(slot, page, kept, each)
+    }
+
+    /// As [`Session::keep`].
+    pub(crate) fn keep(&mut self, tokens: &[u32], kept: Kept, bytes: &[u8]) -> bool {
+        self.session.keep(tokens, kept, bytes)
     }
 
     /// As [`Session::verify`], for the first slot.

@@ -60,6 +60,8 @@ pub(crate) static VARIABLES: &[Variable] = &[
         Twin::Toggle(&table::KV.row, KvType::F16.name(), KvType::F32.name()),
         "on: --kv f16, off: --kv f32",
     ),
+    variable("NANOCAMELID_CACHE", Twin::Flag(&table::CACHE.row), "as --cache"),
+    variable("NANOCAMELID_CACHE_SIZE", Twin::Flag(&table::CACHE_SIZE.row), "as --cache-size"),
     variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE.row), "as --trace"),
     variable(HISTORY, Twin::Personal, "a file that keeps the terminal chat's history (default: none)"),
     variable(HOME, Twin::Convention, "what ~/ means in /model, /save and NANOCAMELID_HISTORY"),

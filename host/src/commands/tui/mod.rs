@@ -12,6 +12,7 @@ mod slash;
 use super::facts;
 use super::opening::Opening;
 use super::turn::{self, OneTurn};
+use crate::cache::DiskCache;
 use crate::cli::table::{self, Command};
 use crate::cli::{Invocation, environment};
 use crate::draft::{self, Drafter};
@@ -75,8 +76,8 @@ pub(crate) static COMMAND: Command = Command {
     details: "Slash commands: /model [PATH], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
               /trim N, /save PATH, /clear, /help, /exit, /quit. Ctrl-C stops the answer, Ctrl-D leaves.",
     arguments: &[&table::MODEL_FILE],
-    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::DRAFTS, table::SESSION, table::WORKERS],
-    keys: keys!(turn, "drafted_tokens", "accepted_tokens", "turns"),
+    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::DRAFTS, table::CACHED, table::SESSION, table::WORKERS],
+    keys: keys!(turn, "cache", "cached_tokens", "drafted_tokens", "accepted_tokens", "turns"),
     run,
 };
 
@@ -112,10 +113,13 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         talk.screen.banner(&file, &parsed, &loaded, &talk.settings);
         talk.note_system(&parsed);
         let mut runtime = loaded.runtime;
+        let cache = settings.cache.as_ref().map(|cache| DiskCache::open(cache, &file, &parsed.gguf));
+        runtime.cache_with(cache.transpose()?);
         draft::note_mixture(&parsed.model, &settings.draft);
         let draft_model = draft_file.as_ref().zip(draft_model.as_ref());
         runtime.draft_with(Drafter::new(&settings, &parsed.tokenizer, draft_model, &pool)?);
         let next = talk.with(&file, &parsed, &mut runtime)?;
+        runtime.finish_cache();
         report.set("context_limit", runtime.n_ctx());
         report.set("peak_rss_bytes", memory::peak_rss_bytes());
         drop(runtime);
@@ -151,6 +155,7 @@ impl Totals {
         report.set("drafted_tokens", self.n_drafted);
         report.set("accepted_tokens", self.n_accepted);
         report.set("prompt_tokens", self.prompt_tokens);
+        report.set("cached_tokens", self.prompt_tokens - self.n_prefilled);
         report.set("generated_tokens", self.generated_tokens);
         report.set("prefill_sec", rounded(self.prefill_sec));
         report.set("generation_sec", rounded(self.generation_sec));
@@ -264,6 +269,7 @@ impl Talk<'_> {
         let turn = turn::one(runtime, &tokens, generator, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
         turn::say_growth(runtime);
+        runtime.say_cache_failure();
         Ok(turn)
     }
 
