@@ -1,12 +1,14 @@
 //! Pages of conversations on disk (`--cache`): what a session keeps of full pages of tokens, found again after a restart
 //! or by another process.
 //!
-//! [`pages`] is what a file is, [`folder`] where files lie, [`writer`] the thread that writes them. A session that finds
+//! [`pages`] is what a file is, [`folder`] where files lie, [`reader`] and [`writer`] the threads that read
+//! and write them. A session that finds
 //! the beginning of a text on disk continues with the same bits as one that has computed it; a file that is torn,
 //! changed or of another model is never used.
 
 mod folder;
 mod pages;
+mod reader;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -42,8 +44,6 @@ pub(crate) struct DiskCache {
     writer: Writer,
     /// For each slot, how much of its context needs no writing.
     settled: Vec<Settled>,
-    /// A file that is being read.
-    buffer: Vec<u8>,
 }
 
 /// The pages that a context begins with and that are on disk, on the way there, or no longer kept.
@@ -80,7 +80,7 @@ impl DiskCache {
         let model = ModelDigest::new(file, gguf);
         let folder = Arc::new(Folder::open(&settings.folder)?);
         let writer = Writer::new(Arc::clone(&folder), settings.n_bytes)?;
-        Ok(Self { folder, n_bytes: settings.n_bytes, model, writer, settled: Vec::new(), buffer: Vec::new() })
+        Ok(Self { folder, n_bytes: settings.n_bytes, model, writer, settled: Vec::new() })
     }
 
     /// Makes the longest beginning of `tokens` that the session or the disk holds a slot's context, as
@@ -133,28 +133,11 @@ impl DiskCache {
 
     /// Brings into the session what it lacks to continue behind `n_pages` pages. The error is a file that is wrong, and
     /// has been removed, or that the session has no room for.
-    fn load(&mut self, session: &mut OwnedSession<'_>, pages: &Pages<'_>, n_pages: usize) -> Result<(), (usize, Kept)> {
-        for kept in [Kept::Pages, Kept::Windows, Kept::States] {
-            for page in session.needed(kept, n_pages) {
-                let tokens = pages.tokens(page);
-                if session.is_kept(tokens, kept) {
-                    continue;
-                }
-                let name = pages.file_name(page, kept);
-                let is_read = self.folder.read(&name, pages.file_bytes(kept), &mut self.buffer);
-                let header = pages.header(page, kept);
-                match pages::unsealed(&self.buffer, &header).filter(|_| is_read) {
-                    Some(bytes) if session.keep(tokens, kept, bytes) => {}
-                    Some(_) => return Err((page, kept)),
-                    None => {
-                        // Where the file cannot be removed, it stays wrong, and is not used.
-                        let _ = self.folder.remove(&name);
-                        return Err((page, kept));
-                    }
-                }
-            }
-        }
-        Ok(())
+    fn load(&self, session: &mut OwnedSession<'_>, pages: &Pages<'_>, n_pages: usize) -> Result<(), (usize, Kept)> {
+        let needed = Kept::ALL.into_iter().flat_map(|kept| session.needed(kept, n_pages).map(move |page| (page, kept)));
+        let wanted: Vec<_> = needed.filter(|&(page, kept)| !session.is_kept(pages.tokens(page), kept)).collect();
+        let mut take = |(page, kept), bytes: &[u8]| session.keep(pages.tokens(page), kept, bytes);
+        reader::read(&self.folder, pages, &wanted, &mut take)
     }
 
     /// Hands the full pages of a slot's context that are not on disk yet to the thread that writes them. Of states,

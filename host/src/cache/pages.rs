@@ -173,9 +173,9 @@ pub(super) fn seal(bytes: &mut Vec<u8>) {
     bytes.extend(xxh64(bytes, 0).to_le_bytes());
 }
 
-/// What a file keeps, if the file is whole and begins with this header.
-pub(super) fn unsealed<'b>(bytes: &'b [u8], header: &[u8]) -> Option<&'b [u8]> {
-    let (content, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
-    let kept = content.strip_prefix(header)?;
-    (xxh64(content, 0).to_le_bytes() == *checksum).then_some(kept)
+/// Whether a file is whole and begins with this header.
+pub(super) fn is_sealed(bytes: &[u8], header: &[u8]) -> bool {
+    bytes
+        .split_last_chunk::<CHECKSUM_BYTES>()
+        .is_some_and(|(content, checksum)| content.starts_with(header) && xxh64(content, 0).to_le_bytes() == *checksum)
 }
