@@ -108,6 +108,12 @@ pub(crate) static DRAFT: Flag<Path> = flag(
     "guess tokens ahead and verify them together, which never changes the text: ngram (what followed these tokens \
      earlier), auto (ngram while it pays), the GGUF file of a smaller model, or off (default)",
 );
+pub(crate) static SESSION_FILE: Flag<Path> = flag(
+    "--session",
+    typed::PATH,
+    "FILE",
+    "continue the conversation in this file, and keep it there behind every turn",
+);
 pub(crate) static CACHE: Flag<Path> = flag(
     "--cache",
     typed::PATH,

@@ -7,7 +7,9 @@ mod input;
 mod path;
 mod save;
 mod screen;
+mod session_file;
 mod slash;
+mod totals;
 
 use super::facts;
 use super::opening::Opening;
@@ -23,7 +25,7 @@ use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
 use crate::model_file::ModelFile;
 use crate::model_word::model_files;
-use crate::output::{self, Report, rounded};
+use crate::output;
 use crate::resolve::{self, Place, Resolved};
 use crate::runtime::Runtime;
 use crate::sampling::Sampling;
@@ -33,9 +35,11 @@ use input::{Input, Line};
 use nanocamelid_engine::Finish;
 use save::Saved;
 use screen::Screen;
+use session_file::{Kept, SessionFile};
 use slash::Slash;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use totals::Totals;
 
 /// The parts of the chat that stay when the model changes.
 struct Talk<'i> {
@@ -46,21 +50,8 @@ struct Talk<'i> {
     input: Input,
     screen: Screen,
     saved: Saved,
+    session_file: Option<SessionFile>,
     totals: Totals,
-}
-
-/// Sums over all turns.
-#[derive(Default)]
-struct Totals {
-    turns: usize,
-    prompt_tokens: usize,
-    generated_tokens: usize,
-    prefill_sec: f64,
-    generation_sec: f64,
-    n_prefilled: usize,
-    n_computed: usize,
-    n_drafted: usize,
-    n_accepted: usize,
 }
 
 /// The reason why the chat leaves a model.
@@ -76,7 +67,14 @@ pub(crate) static COMMAND: Command = Command {
     details: "Slash commands: /model [PATH], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
               /trim N, /save PATH, /clear, /help, /exit, /quit. Ctrl-C stops the answer, Ctrl-D leaves.",
     arguments: &[&table::MODEL_FILE],
-    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::DRAFTS, table::CACHED, table::SESSION, table::WORKERS],
+    flags: &[
+        &[&table::SYSTEM.row, &table::SESSION_FILE.row],
+        table::SAMPLING,
+        table::DRAFTS,
+        table::CACHED,
+        table::SESSION,
+        table::WORKERS,
+    ],
     keys: keys!(turn, "cache", "cached_tokens", "drafted_tokens", "accepted_tokens", "turns"),
     run,
 };
@@ -92,12 +90,20 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         invocation,
         settings,
         sampling,
-        conversation: Conversation::new(super::chat::system_prompt(invocation).map(str::to_owned)),
+        conversation: Conversation::default(),
         input: Input::new()?,
         screen: Screen::new(),
         saved: Saved::default(),
+        session_file: None,
         totals: Totals::default(),
     };
+    if let Some(path) = invocation.get(&table::SESSION_FILE) {
+        file.spare(path)?;
+        talk.open_session(path, &file)?;
+    }
+    if let Some(system) = super::chat::system_prompt(invocation) {
+        talk.conversation.system = Some(system.to_owned());
+    }
     let draft_file = talk.settings.draft.open()?;
     let draft_model = draft::parse(draft_file.as_ref(), &talk.settings)?;
     loop {
@@ -137,33 +143,6 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-impl Totals {
-    fn add(&mut self, turn: &OneTurn) {
-        self.turns += 1;
-        self.prompt_tokens += turn.prefilled.n_prompt;
-        self.n_prefilled += turn.prefilled.n_prompt - turn.prefilled.n_reused;
-        self.generated_tokens += turn.generated.ids.len();
-        self.prefill_sec += turn.prefilled.time.as_secs_f64();
-        self.generation_sec += turn.generated.time.as_secs_f64();
-        self.n_computed += turn.generated.n_computed;
-        self.n_drafted += turn.generated.n_drafted;
-        self.n_accepted += turn.generated.n_accepted;
-    }
-
-    fn describe(&self, report: &mut Report) {
-        report.set("turns", self.turns);
-        report.set("drafted_tokens", self.n_drafted);
-        report.set("accepted_tokens", self.n_accepted);
-        report.set("prompt_tokens", self.prompt_tokens);
-        report.set("cached_tokens", self.prompt_tokens - self.n_prefilled);
-        report.set("generated_tokens", self.generated_tokens);
-        report.set("prefill_sec", rounded(self.prefill_sec));
-        report.set("generation_sec", rounded(self.generation_sec));
-        report.set("prefill_tokens_per_sec", rounded(self.n_prefilled as f64 / self.prefill_sec));
-        report.set("tokens_per_sec", rounded(self.n_computed as f64 / self.generation_sec));
-    }
-}
-
 impl Talk<'_> {
     /// Talks until the user leaves or changes the model.
     fn with(&mut self, file: &ModelFile, parsed: &Parsed<'_>, runtime: &mut Runtime<'_>) -> Result<Next, Error> {
@@ -183,6 +162,7 @@ impl Talk<'_> {
             }
             let Some(command) = command else {
                 self.turn(file, parsed, runtime, text.to_owned())?;
+                self.keep_session(file);
                 continue;
             };
             match command {
@@ -192,8 +172,44 @@ impl Talk<'_> {
                     Ok(new) => return Ok(Next::Switch(new)),
                     Err(error) => self.screen.hint(format_args!("{error}; still using {}", file.resolved.name())),
                 },
-                Ok(command) => self.command(command, file, parsed, runtime),
+                Ok(command) => {
+                    self.command(command, file, parsed, runtime);
+                    self.keep_session(file);
+                }
             }
+        }
+    }
+
+    /// Continues the conversation of a file. What the command line says goes before what the file says.
+    fn open_session(&mut self, path: &Path, file: &ModelFile) -> Result<(), Error> {
+        let (session_file, kept) = SessionFile::open(path)?;
+        if let Some(kept) = kept {
+            self.screen.hint(format_args!("continuing {} with {} turns", path.display(), kept.conversation.n_turns()));
+            let model = file.resolved.name();
+            if !kept.model.is_empty() && kept.model != model {
+                self.screen.hint(format_args!("the last answer was that of {}, and this is {model}", kept.model));
+            }
+            self.conversation = kept.conversation;
+            self.sampling.n_predict = self.sampling.n_predict.or(kept.max_tokens);
+            if let Some(t) = self.sampling.asked_temperature().or(kept.temperature) {
+                self.sampling.set_temperature(t);
+            }
+        }
+        self.session_file = Some(session_file);
+        Ok(())
+    }
+
+    /// Writes the conversation to its file, if it has one. A failure is printed, and the chat goes on.
+    fn keep_session(&mut self, file: &ModelFile) {
+        let Some(session_file) = &mut self.session_file else { return };
+        let kept = Kept {
+            model: file.resolved.name(),
+            temperature: self.sampling.asked_temperature(),
+            max_tokens: self.sampling.n_predict.filter(|&n| n < usize::MAX),
+            conversation: self.conversation.clone(),
+        };
+        if let Err(error) = session_file.write(&kept) {
+            self.screen.hint(format_args!("--session: {error}"));
         }
     }
 
@@ -245,7 +261,10 @@ impl Talk<'_> {
                 Ok(())
             }
             // Stays set until the next line is read.
-            Err(_) if self.input.has_gone() => Ok(()),
+            Err(_) if self.input.has_gone() => {
+                self.conversation.withdraw();
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
