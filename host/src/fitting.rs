@@ -53,6 +53,11 @@ impl<'a> Fitting<'a> {
         Self { model, settings: settings.clone(), weights: weights(file.n_bytes(), model), n_snapshots: 0, n_slots: 1 }
     }
 
+    /// As [`Fitting::keeping_snapshots`] where pages are kept on disk, which are of use only with such copies.
+    pub(crate) fn for_one_turn(self) -> Self {
+        if self.settings.cache.is_some() { self.keeping_snapshots() } else { self }
+    }
+
     /// Sessions keep copies of recurrent states, so that a conversation goes on after its end has changed.
     pub(crate) fn keeping_snapshots(self) -> Self {
         let n_snapshots = match self.model.state_bytes() {

@@ -6,6 +6,7 @@
 #[allow(dead_code, unused_imports)]
 mod answer;
 mod audit;
+mod cache;
 mod cli;
 mod commands;
 mod demo;

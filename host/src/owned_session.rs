@@ -5,7 +5,7 @@ use crate::map::Arena;
 use nanocamelid_engine::config::Pooling;
 #[cfg(feature = "serve")]
 use nanocamelid_engine::session::Part;
-use nanocamelid_engine::session::{Observer, SessionError};
+use nanocamelid_engine::session::{Kept, Observer, SessionError};
 use nanocamelid_engine::{Executor, Session, SessionPlan};
 use std::ops::Deref;
 
@@ -63,6 +63,26 @@ impl<'a> OwnedSession<'a> {
         each: &mut dyn FnMut(usize, usize, &[f32]),
     ) -> Result<(), SessionError> {
         self.session.step(executor, parts, each)
+    }
+
+    /// As [`Session::describe_kept`].
+    pub(crate) fn describe_kept(&mut self, each: &mut dyn FnMut(&[u8])) {
+        self.session.describe_kept(each);
+    }
+
+    /// As [`Session::kept_bytes`].
+    pub(crate) fn kept_bytes(&mut self, kept: Kept) -> usize {
+        self.session.kept_bytes(kept)
+    }
+
+    /// As [`Session::read_kept`].
+    pub(crate) fn read_kept(&mut self, slot: usize, page: usize, kept: Kept, each: &mut dyn FnMut(&[u8])) -> bool {
+        self.session.read_kept(slot, page, kept, each)
+    }
+
+    /// As [`Session::keep`].
+    pub(crate) fn keep(&mut self, tokens: &[u32], kept: Kept, bytes: &[u8]) -> bool {
+        self.session.keep(tokens, kept, bytes)
     }
 
     /// As [`Session::verify`], for the first slot.

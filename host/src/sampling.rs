@@ -73,6 +73,11 @@ impl Sampling {
         self.params(0.0)
     }
 
+    /// The temperature that was asked for.
+    pub(crate) fn asked_temperature(&self) -> Option<f32> {
+        self.temperature
+    }
+
     /// Changes the temperature.
     pub(crate) fn set_temperature(&mut self, temperature: f32) {
         self.temperature = Some(temperature);

@@ -60,6 +60,8 @@ pub(crate) static VARIABLES: &[Variable] = &[
         Twin::Toggle(&table::KV.row, KvType::F16.name(), KvType::F32.name()),
         "on: --kv f16, off: --kv f32",
     ),
+    variable("NANOCAMELID_CACHE", Twin::Flag(&table::CACHE.row), "as --cache"),
+    variable("NANOCAMELID_CACHE_SIZE", Twin::Flag(&table::CACHE_SIZE.row), "as --cache-size"),
     variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE.row), "as --trace"),
     #[cfg(feature = "serve")]
     variable("NANOCAMELID_API_KEY", Twin::Flag(&table::API_KEY.row), "as --api-key"),

@@ -1,6 +1,6 @@
 //! Every flag, and the groups that commands share.
 
-use super::typed::{self, Of, choice, count, counts, limit, number, wide_count};
+use super::typed::{self, Of, bytes, choice, count, counts, limit, number, wide_count};
 use super::value::{Date, Kind};
 use crate::profile::PROFILES;
 use nanocamelid_engine::config::Pooling;
@@ -107,6 +107,24 @@ pub(crate) static DRAFT: Flag<Path> = flag(
     "HOW",
     "guess tokens ahead and verify them together, which never changes the text: ngram (what followed these tokens \
      earlier), auto (ngram while it pays), the GGUF file of a smaller model, or off (default)",
+);
+pub(crate) static SESSION_FILE: Flag<Path> = flag(
+    "--session",
+    typed::PATH,
+    "FILE",
+    "continue the conversation in this file, and keep it there behind every turn",
+);
+pub(crate) static CACHE: Flag<Path> = flag(
+    "--cache",
+    typed::PATH,
+    "DIR",
+    "keep what is computed of prompts and answers in this folder, and find it again after a restart",
+);
+pub(crate) static CACHE_SIZE: Flag<u64> = flag(
+    "--cache-size",
+    bytes(1 << 20),
+    "BYTES",
+    "most bytes of the cache's folder, like 500M (default 4G); what was unused for longest goes first",
 );
 pub(crate) static TRACE: Flag<()> = switch("--trace", "print the time of each stage on stderr");
 
@@ -250,6 +268,7 @@ pub(crate) static NO_WEB: Flag<()> = switch("--no-web", "no chat page");
 pub(crate) static EVERYWHERE: &[&FlagRow] = &[&HELP.row, &JSON.row, &DRY_RUN.row, &VERBOSE.row];
 pub(crate) static WORKERS: &[&FlagRow] = &[&THREADS.row, &THREADS_BATCH.row, &CORES.row, &KERNEL.row];
 pub(crate) static SESSION: &[&FlagRow] = &[&EXPECT.row, &CTX.row, &BATCH.row, &KV.row, &TRACE.row];
+pub(crate) static CACHED: &[&FlagRow] = &[&CACHE.row, &CACHE_SIZE.row];
 pub(crate) static DRAFTS: &[&FlagRow] = &[&DRAFT.row];
 pub(crate) static SAMPLING: &[&FlagRow] =
     &[&N_PREDICT.row, &TEMP.row, &TOP_K.row, &TOP_P.row, &MIN_P.row, &REPEAT_PENALTY.row, &SEED.row, &STOP.row];

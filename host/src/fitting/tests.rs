@@ -25,6 +25,7 @@ fn settings(n_ctx: Option<usize>) -> Settings {
         workers,
         expect: None,
         draft: Default::default(),
+        cache: None,
         trace: false,
         verbose: false,
     }

@@ -147,7 +147,8 @@ impl<'a> Store<'a> {
         self.touch(id);
     }
 
-    fn touch(&mut self, id: u32) {
+    /// Marks a node as used now.
+    pub(super) fn touch(&mut self, id: u32) {
         self.clock += 1;
         self.nodes[id as usize].used = self.clock;
     }
