@@ -226,3 +226,48 @@ fn behind_a_socket_file() {
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn embeddings_are_those_of_the_command() {
+    let model = support::arch("bert");
+    let server = Server::start(&[&model]);
+    let ask = |format: &str| {
+        let body = json!({"model": "bert", "input": ["a camel", "a board", "a camel"], "encoding_format": format});
+        server.post("/v1/embeddings", &body).json()
+    };
+    let answer = ask("float");
+    let vectors: Vec<_> = answer["data"].as_array().unwrap().iter().map(|data| &data["embedding"]).collect();
+    assert_eq!(vectors[0], vectors[2]);
+    assert_ne!(vectors[0], vectors[1]);
+    let run = support::run(&["embed", &model, "a camel", "--json"]);
+    assert_eq!(&run.json()["embeddings"][0]["embedding"], vectors[0]);
+    assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() > 6);
+    assert!(ask("base64")["data"][0]["embedding"].as_str().unwrap().len() > 100);
+    let refused = |body: Value| server.post("/v1/embeddings", &body);
+    refused(json!({"model": "bert"})).assert_refused(400, &["input"]);
+    refused(json!({"model": "bert", "input": []})).assert_refused(400, &["input"]);
+    refused(json!({"model": "bert", "input": [[4_000_000]]})).assert_refused(400, &["input[0]", "4000000"]);
+    refused(json!({"model": "bert", "input": "x", "dimensions": 3})).assert_refused(400, &["dimensions"]);
+    server.post(CHAT, &with(json!({"model": "bert"}))).assert_refused(400, &["embeddings"]);
+    let demo = Server::start(&[]);
+    demo.post("/v1/embeddings", &json!({"model": "nanocamelid-demo", "input": "x"})).assert_refused(400, &["--pooling"]);
+}
+
+#[test]
+fn a_restarted_server_knows_its_prompts() {
+    let folder = support::TempDir::new("serve-cache");
+    let cache = folder.path("cache");
+    let body = with(json!({"messages": [{"role": "user", "content": "Tell me of camels. ".repeat(40)}]}));
+    let ask = || {
+        let mut server = Server::start(&["--cache", &cache]);
+        let answer = server.post(CHAT, &body).json();
+        let pid = server.child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(server.child.wait().unwrap().success());
+        answer
+    };
+    let (first, second) = (ask(), ask());
+    assert_eq!(first["choices"][0]["message"], second["choices"][0]["message"]);
+    assert_eq!(first["usage"]["prompt_tokens_details"]["cached_tokens"], 0);
+    assert!(second["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap() >= 128, "{second}");
+}

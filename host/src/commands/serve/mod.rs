@@ -24,6 +24,7 @@ mod server;
 
 use super::facts;
 use super::opening::Opening;
+use crate::cache::DiskCache;
 use crate::cli::Invocation;
 use crate::cli::table::{self, Command};
 use crate::embedder::Embedder;
@@ -39,7 +40,7 @@ use metrics::Metrics;
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_kernels::KvType;
 use options::Options;
-use scheduler::Scheduler;
+use scheduler::{Engine, Scheduler};
 use served::Served;
 use server::Server;
 use std::sync::Arc;
@@ -77,11 +78,12 @@ pub(crate) static COMMAND: Command = Command {
             &table::MAX_QUEUE.row,
             &table::NO_WEB.row,
         ],
+        table::CACHED,
         table::SAMPLING,
         table::SESSION,
         table::WORKERS,
     ],
-    keys: keys!(session, "renderer", "template_format", "address", "alias", "slots", "arena_bytes"),
+    keys: keys!(session, "cache", "renderer", "template_format", "address", "alias", "slots", "arena_bytes"),
     run,
 };
 
@@ -119,12 +121,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     output::note(format_args!("{} at {address}, {n_slots} conversations of {n_ctx} tokens", served.alias));
 
     let metrics = Arc::new(Metrics::default());
-    let pool = settings.start_workers()?;
-    // Keys and values of a text that is embedded serve a single pass.
-    let for_texts = Settings { kv_type: KvType::F32, n_ctx: None, ..settings.clone() };
-    let fitting = Fitting::new(file, &parsed.model, &for_texts);
-    let embedder = served.pooling.map(|pooling| Embedder::new(&parsed.tokenizer, fitting, &pool, pooling));
-    let (scheduler, jobs) = Scheduler::new(session, embedder, &pool, (Arc::clone(&metrics), options.max_queue));
+    let (jobs, inbox) = scheduler::channel(Arc::clone(&metrics), n_slots, options.max_queue);
+    let cache = settings.cache.as_ref().map(|cache| DiskCache::open(cache, file, &parsed.gguf)).transpose()?;
+    let pooling = served.pooling;
     let cut = jobs.clone();
     let server = Server {
         served,
@@ -136,13 +135,19 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         n_slots,
         session_bytes,
     };
+    // Before this thread becomes a worker, whose CPU the server's thread must not share.
     let server_side = std::thread::Builder::new().name("server".into()).spawn(move || {
         runtime.block_on(serve(listener, Arc::new(server)));
         cut.cut();
         runtime.shutdown_background();
     });
     let server_side = server_side.map_err(Error::io("server thread"))?;
-    scheduler.run()?;
+    let pool = settings.start_workers()?;
+    // Keys and values of a text that is embedded serve a single pass.
+    let for_texts = Settings { kv_type: KvType::F32, n_ctx: None, ..settings.clone() };
+    let fitting = Fitting::new(file, &parsed.model, &for_texts);
+    let embedder = pooling.map(|pooling| Embedder::new(&parsed.tokenizer, fitting, &pool, pooling));
+    Scheduler::new(Engine { session, pool: &pool, embedder, cache }, inbox).run()?;
     if server_side.join().is_err() {
         return Err(Error::Failed("the server's thread failed".into()));
     }

@@ -9,6 +9,7 @@ mod conversation;
 mod pace;
 
 use super::metrics::Metrics;
+use crate::cache::{DiskCache, Patience};
 use crate::embedder::Embedder;
 use crate::error::Error;
 use crate::owned_session::OwnedSession;
@@ -21,7 +22,7 @@ use pace::Pace;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -109,15 +110,36 @@ impl Jobs {
     }
 }
 
-/// The computing side.
-pub(super) struct Scheduler<'a> {
-    session: OwnedSession<'a>,
-    pool: &'a Pool,
+/// The computing side's end.
+pub(super) struct Inbox {
     jobs: Receiver<Job>,
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
+}
+
+/// The two ends between a server and its scheduler. At most `max_waiting` jobs wait for one of `n_slots` slots.
+pub(super) fn channel(metrics: Arc<Metrics>, n_slots: usize, max_waiting: usize) -> (Jobs, Inbox) {
+    let (sender, jobs) = std::sync::mpsc::channel();
+    // A job is counted as waiting until it has a slot, so those that find one at once count too.
+    let max_waiting = max_waiting + n_slots;
+    let shared = Arc::new(Shared { n_waiting: AtomicUsize::new(0), max_waiting, is_cut: AtomicBool::new(false) });
+    (Jobs { sender, shared: Arc::clone(&shared) }, Inbox { jobs, shared, metrics })
+}
+
+/// What computes.
+pub(super) struct Engine<'a> {
+    pub(super) session: OwnedSession<'a>,
+    pub(super) pool: &'a Pool,
     /// Makes embeddings, where the model can.
-    embedder: Option<Embedder<'a>>,
+    pub(super) embedder: Option<Embedder<'a>>,
+    /// Keeps pages on disk, where the user wants that.
+    pub(super) cache: Option<DiskCache>,
+}
+
+/// The computing side.
+pub(super) struct Scheduler<'a> {
+    engine: Engine<'a>,
+    inbox: Inbox,
     texts: VecDeque<Texts>,
     waiting: VecDeque<Question>,
     /// By slot.
@@ -131,34 +153,20 @@ pub(super) struct Scheduler<'a> {
 }
 
 impl<'a> Scheduler<'a> {
-    /// A scheduler over a session's slots. At most `max_waiting` jobs wait for a slot.
-    pub(super) fn new(
-        session: OwnedSession<'a>,
-        embedder: Option<Embedder<'a>>,
-        pool: &'a Pool,
-        (metrics, max_waiting): (Arc<Metrics>, usize),
-    ) -> (Self, Jobs) {
-        let (sender, jobs) = channel();
-        // A job is counted as waiting until it has a slot, so those that find one at once count too.
-        let max_waiting = max_waiting + session.n_slots();
-        let shared = Arc::new(Shared { n_waiting: AtomicUsize::new(0), max_waiting, is_cut: AtomicBool::new(false) });
-        let n_slots = session.n_slots();
-        let scheduler = Self {
-            pace: Pace::new(session.n_batch()),
-            session,
-            pool,
-            jobs,
-            shared: Arc::clone(&shared),
-            metrics,
-            embedder,
+    /// A scheduler over a session's slots, for the jobs that come in here.
+    pub(super) fn new(engine: Engine<'a>, inbox: Inbox) -> Self {
+        let n_slots = engine.session.n_slots();
+        Self {
+            pace: Pace::new(engine.session.n_batch()),
+            engine,
+            inbox,
             texts: VecDeque::new(),
             waiting: VecDeque::new(),
             running: (0..n_slots).map(|_| None).collect(),
             used: vec![0; n_slots],
             n_given: 0,
             last_read: 0,
-        };
-        (scheduler, Jobs { sender, shared })
+        }
     }
 
     /// Computes until the server's end is dropped and every answer has ended.
@@ -169,9 +177,14 @@ impl<'a> Scheduler<'a> {
         while self.receive() {
             self.drop_abandoned();
             self.give_slots();
-            self.metrics.slots(self.running.iter().flatten().count(), self.waiting.len());
+            self.inbox.metrics.slots(self.running.iter().flatten().count(), self.waiting.len());
             self.step()?;
             self.embed();
+        }
+        let Engine { session, cache, .. } = &mut self.engine;
+        if let Some(mut cache) = cache.take() {
+            (0..session.n_slots()).for_each(|slot| cache.save(session, slot, Patience::Unlimited));
+            cache.finish();
         }
         Ok(())
     }
@@ -179,14 +192,14 @@ impl<'a> Scheduler<'a> {
     /// Takes new jobs; waits for one if there is nothing to compute. False when no more will come.
     fn receive(&mut self) -> bool {
         if self.is_idle() {
-            self.metrics.slots(0, 0);
-            match self.jobs.recv() {
+            self.inbox.metrics.slots(0, 0);
+            match self.inbox.jobs.recv() {
                 Ok(job) => self.take(job),
                 Err(_) => return false,
             }
         }
         loop {
-            match self.jobs.try_recv() {
+            match self.inbox.jobs.try_recv() {
                 Ok(job) => self.take(job),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return !self.is_idle(),
@@ -208,8 +221,8 @@ impl<'a> Scheduler<'a> {
     /// Embeds the texts of one request between two batches.
     fn embed(&mut self) {
         let Some(Texts { texts, result }) = self.texts.pop_front() else { return };
-        self.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
-        let Some(embedder) = &mut self.embedder else { return };
+        self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
+        let Some(embedder) = &mut self.engine.embedder else { return };
         let is_wanted = || !result.is_closed();
         let vectors = texts.iter().take_while(|_| is_wanted()).enumerate().map(|(i, tokens)| {
             let embedding = embedder.embed(&format!("input[{i}]"), tokens);
@@ -222,14 +235,14 @@ impl<'a> Scheduler<'a> {
 
     /// Ends what nobody waits for any more.
     fn drop_abandoned(&mut self) {
-        let is_cut = self.shared.is_cut.load(Ordering::Relaxed);
+        let is_cut = self.inbox.shared.is_cut.load(Ordering::Relaxed);
         let before = self.waiting.len();
         self.waiting.retain(|job| !is_cut && !job.events.is_closed());
-        self.shared.n_waiting.fetch_sub(before - self.waiting.len(), Ordering::Relaxed);
+        self.inbox.shared.n_waiting.fetch_sub(before - self.waiting.len(), Ordering::Relaxed);
         for place in &mut self.running {
             if place.as_ref().is_some_and(|conversation| is_cut || conversation.is_abandoned()) {
                 if let Some(conversation) = place.take() {
-                    self.metrics.cancelled();
+                    self.inbox.metrics.cancelled();
                     conversation.fail("the server is shutting down");
                 }
             }
@@ -240,9 +253,13 @@ impl<'a> Scheduler<'a> {
     fn give_slots(&mut self) {
         while let Some(slot) = self.best_slot() {
             let Some(job) = self.waiting.pop_front() else { return };
-            self.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
-            let n_cached = self.session.resume(slot, &job.tokens);
-            self.metrics.prompt(job.tokens.len(), n_cached);
+            self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
+            let Engine { session, cache, .. } = &mut self.engine;
+            let n_cached = match cache {
+                Some(cache) => cache.restore(session, slot, &job.tokens),
+                None => session.resume(slot, &job.tokens),
+            };
+            self.inbox.metrics.prompt(job.tokens.len(), n_cached);
             self.n_given += 1;
             self.used[slot] = self.n_given;
             self.running[slot] = Conversation::begin(job, n_cached);
@@ -253,7 +270,13 @@ impl<'a> Scheduler<'a> {
     fn best_slot(&self) -> Option<usize> {
         let job = self.waiting.front()?;
         let shared = |slot: &usize| {
-            self.session.tokens_of(*slot).iter().zip(&job.tokens).take_while(|(known, wanted)| known == wanted).count()
+            self.engine
+                .session
+                .tokens_of(*slot)
+                .iter()
+                .zip(&job.tokens)
+                .take_while(|(known, wanted)| known == wanted)
+                .count()
         };
         let free = (0..self.running.len()).filter(|&slot| self.running[slot].is_none());
         free.max_by_key(|slot| (shared(slot), std::cmp::Reverse(self.used[*slot])))
@@ -269,8 +292,8 @@ impl<'a> Scheduler<'a> {
         let mut n_read = 0;
         if let Some(slot) = self.next_prompt() {
             let rest = self.running[slot].as_ref().map(Conversation::rest).unwrap_or_default();
-            let room = self.pace.tokens(n_answers > 0).min(self.session.n_batch() - n_answers);
-            n_read = self.session.batch_of(slot, rest.len().min(room)).min(rest.len());
+            let room = self.pace.tokens(n_answers > 0).min(self.engine.session.n_batch() - n_answers);
+            n_read = self.engine.session.batch_of(slot, rest.len().min(room)).min(rest.len());
             batch.push((slot, rest[..n_read].to_vec(), usize::from(n_read == rest.len())));
             self.last_read = slot;
         }
@@ -281,22 +304,27 @@ impl<'a> Scheduler<'a> {
         let parts: Vec<Part<'_>> = parts.collect();
         let begun = Instant::now();
         let running = &mut self.running;
-        self.session.step(self.pool, &parts, &mut |slot, _, logits| {
+        self.engine.session.step(self.engine.pool, &parts, &mut |slot, _, logits| {
             if let Some(conversation) = &mut running[slot] {
                 conversation.sample(logits);
             }
         })?;
         self.pace.learn(n_read, n_answers, begun.elapsed());
         for (slot, tokens, _) in &batch {
-            let is_full = self.session.position_of(*slot) == self.session.n_ctx();
+            let is_full = self.engine.session.position_of(*slot) == self.engine.session.n_ctx();
             if let Some(conversation) = &mut self.running[*slot] {
                 conversation.computed(tokens.len(), is_full);
             }
         }
-        for place in &mut self.running {
+        for (slot, place) in self.running.iter_mut().enumerate() {
             if let Some(counts) = place.as_ref().and_then(Conversation::ended) {
-                self.metrics.answered(&counts);
+                self.inbox.metrics.answered(&counts);
                 *place = None;
+                let Engine { session, cache, .. } = &mut self.engine;
+                if let Some(cache) = cache {
+                    cache.save(session, slot, Patience::None);
+                    cache.say_failure();
+                }
             }
         }
         Ok(())
