@@ -229,10 +229,10 @@ fn behind_a_socket_file() {
 
 #[test]
 fn embeddings_are_those_of_the_command() {
-    let model = support::arch("bert");
-    let server = Server::start(&[&model]);
+    let model = support::arch("../embed/gemma-embedding");
+    let server = Server::start(&[&model, "--alias", "embedder"]);
     let ask = |format: &str| {
-        let body = json!({"model": "bert", "input": ["a camel", "a board", "a camel"], "encoding_format": format});
+        let body = json!({"model": "embedder", "input": ["a camel", "a board", "a camel"], "encoding_format": format});
         server.post("/v1/embeddings", &body).json()
     };
     let answer = ask("float");
@@ -244,11 +244,11 @@ fn embeddings_are_those_of_the_command() {
     assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() > 6);
     assert!(ask("base64")["data"][0]["embedding"].as_str().unwrap().len() > 100);
     let refused = |body: Value| server.post("/v1/embeddings", &body);
-    refused(json!({"model": "bert"})).assert_refused(400, &["input"]);
-    refused(json!({"model": "bert", "input": []})).assert_refused(400, &["input"]);
-    refused(json!({"model": "bert", "input": [[4_000_000]]})).assert_refused(400, &["input[0]", "4000000"]);
-    refused(json!({"model": "bert", "input": "x", "dimensions": 3})).assert_refused(400, &["dimensions"]);
-    server.post(CHAT, &with(json!({"model": "bert"}))).assert_refused(400, &["embeddings"]);
+    refused(json!({"model": "embedder"})).assert_refused(400, &["input"]);
+    refused(json!({"model": "embedder", "input": []})).assert_refused(400, &["input"]);
+    refused(json!({"model": "embedder", "input": [[4_000_000]]})).assert_refused(400, &["input[0]", "4000000"]);
+    refused(json!({"model": "embedder", "input": "x", "dimensions": 3})).assert_refused(400, &["dimensions"]);
+    server.post(CHAT, &with(json!({"model": "embedder"}))).assert_refused(400, &["embeddings"]);
     let demo = Server::start(&[]);
     demo.post("/v1/embeddings", &json!({"model": "nanocamelid-demo", "input": "x"})).assert_refused(400, &["--pooling"]);
 }
