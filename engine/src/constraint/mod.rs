@@ -20,9 +20,12 @@ mod byte_set;
 mod error;
 mod gbnf;
 mod grammar;
+mod json;
 mod loops;
 mod machine;
 mod notation;
+mod regex;
+mod schema;
 mod token_set;
 mod trie;
 

@@ -70,8 +70,19 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// What has been read since an earlier reader of the same text.
+    pub(super) fn since(&self, earlier: &Self) -> &'t str {
+        &self.text[earlier.at..self.at]
+    }
+
     /// A character by its code point in `n_digits` hexadecimal digits.
     pub(super) fn hexadecimal(&mut self, n_digits: usize) -> Result<char, GrammarError> {
+        let code = self.code(n_digits)?;
+        char::from_u32(code).ok_or_else(|| self.error("no character has this code point"))
+    }
+
+    /// A number of `n_digits` hexadecimal digits, at most eight.
+    pub(super) fn code(&mut self, n_digits: usize) -> Result<u32, GrammarError> {
         let mut code = 0;
         for _ in 0..n_digits {
             let Some(digit) = self.peek().and_then(|c| c.to_digit(16)) else {
@@ -80,7 +91,7 @@ impl<'t> Reader<'t> {
             self.advance();
             code = code << 4 | digit;
         }
-        char::from_u32(code).ok_or_else(|| self.error("no character has this code point"))
+        Ok(code)
     }
 
     /// An error here.
