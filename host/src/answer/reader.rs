@@ -46,7 +46,7 @@ pub(crate) struct Reader<'t> {
 enum Part {
     Text(Kind),
     /// A section of calls in text of a kind.
-    Calls(Section, Kind),
+    Calls(Box<Section>, Kind),
 }
 
 /// What a marker in text means.
@@ -145,7 +145,7 @@ impl<'t> Reader<'t> {
                 let opener = &self.family.openers()[index];
                 self.raw = opener.text.into();
                 self.opener_bytes = opener.text.len();
-                self.part = Part::Calls(Section::new(opener.syntax, opener.entry), kind);
+                self.part = Part::Calls(Box::new(Section::new(opener.syntax, opener.entry)), kind);
                 if opener.is_part {
                     self.raw.clear();
                     pending.extend(opener.text.chars().rev());

@@ -69,7 +69,7 @@ impl Family {
     pub(crate) fn of(template: &str) -> Self {
         let shows = |sign: &&str| template.contains(*sign);
         let row = table::ROWS.iter().find(|row| row.signs.iter().any(shows)).unwrap_or(&table::PLAIN);
-        let reasoning = table::REASONING.iter().find(|reasoning| shows(&reasoning.open) || shows(&reasoning.close));
+        let reasoning = table::REASONING.iter().find(|reasoning| shows(&reasoning.open));
         Self { row, reasoning: reasoning.unwrap_or(&table::THINK) }
     }
 
