@@ -1,7 +1,7 @@
 //! Calls through the templates of published models and back: what a template shows of an earlier answer is how its
 //! models write the next one.
 
-use answer::{Event, Family, Reader, Tool};
+use answer::{Arguments, Capabilities, Event, Family, Reader, Tool, history};
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -55,11 +55,15 @@ impl Published {
     }
 
     fn render(&self, messages: &[Json], tools: &Json, add_generation_prompt: bool) -> Option<String> {
+        self.rendered(messages, tools, add_generation_prompt).ok()
+    }
+
+    fn rendered(&self, messages: &[Json], tools: &Json, add_generation_prompt: bool) -> Result<String, String> {
         let messages = value(&json!(messages));
         let variables = [("tools", value(tools)), ("enable_thinking", Value::Bool(true))];
         let date = Date::parse("2026-07-26").ok();
         let context = Context { messages, add_generation_prompt, date, variables: &variables };
-        self.template.render(&context).ok().map(|text| text.as_str().to_owned())
+        self.template.render(&context).map(|text| text.as_str().to_owned()).map_err(|e| e.to_string())
     }
 
     /// The text of the last message's answer, and whether the prompt opens the reasoning.
@@ -122,7 +126,10 @@ fn calls_come_back_from_published_templates() {
     let weather = json!({"city": "São Paulo", "unit": "celsius"});
     let notes = json!({"query": "a \"b\" <c> & d\n\\e {[", "limit": 3, "tags": ["x", "ü"],
         "range": {"from": 0.5, "to": null}, "exact": true});
-    let call = |id: &str, name: &str, arguments: &Json| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+    let call = |id: &str, name: &str, arguments: &Json| {
+        let function = json!({"name": name, "arguments": arguments});
+        json!({"id": id, "type": "function", "function": function})
+    };
     let (one, two) = (call("aBc123xYz", "get_weather", &weather), call("q0W1e2R3t", "find_notes", &notes));
     let none = call("q0W1e2R3t", "get_weather", &json!({}));
     let answers = [
@@ -177,4 +184,93 @@ fn calls_come_back_from_published_templates() {
         println!("{name}: {}", kinds.join(", "));
     }
     assert!(read_back.len() >= 18, "{read_back:?}");
+}
+
+/// What each template can do, and cannot do where that is the exception.
+const CAPABILITIES: [(&str, &str); 23] = [
+    ("Apertus-8B-Instruct", "objects reasons switch"),
+    ("GLM-4.6", "objects reasons switch"),
+    ("HuggingFaceTB-SmolLM3-3B", "reasons switch"),
+    ("Kimi-K2-Thinking", "reasons"),
+    ("LFM2.5-8B-A1B", "objects reasons"),
+    ("NVIDIA-Nemotron-3-Nano", "objects reasons switch"),
+    ("NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "objects"),
+    ("Qwen-Qwen2.5-7B-Instruct", "objects"),
+    ("Qwen-Qwen3-0.6B", "objects needs-content reasons switch"),
+    ("Qwen3.8", "objects reasons switch effort"),
+    ("baidu-ERNIE-4.5-0.3B", ""),
+    ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "reasons switch"),
+    ("deepseek-ai-DeepSeek-V3.1", "reasons switch"),
+    ("google-gemma-2-2b-it", "no-system"),
+    ("google-gemma-4-E2B-it", "objects reasons switch"),
+    ("ibm-granite-granite-4.0", "objects"),
+    ("meta-llama-Llama-3.2-3B-Instruct", "objects one-call"),
+    ("microsoft-Phi-4-mini-instruct", ""),
+    ("mistralai-Ministral-3-14B-Reasoning-2512", "objects reasons"),
+    ("mistralai-Mistral-Nemo-Instruct-2407", "objects short-ids"),
+    ("openai-gpt-oss-120b", "objects one-call text-or-reasoning reasons effort"),
+    ("openbmb-MiniCPM5-1B", "objects reasons switch"),
+    ("upstage-Solar-Open-100B", "objects reasons effort"),
+];
+
+fn words(capabilities: Capabilities) -> String {
+    let words = [
+        (capabilities.calls == Some(Arguments::Object), "objects"),
+        (capabilities.calls == Some(Arguments::Text), "texts"),
+        (!capabilities.has_parallel_calls, "one-call"),
+        (capabilities.has_short_ids, "short-ids"),
+        (capabilities.calls.is_some() && capabilities.needs_content, "needs-content"),
+        (!capabilities.has_text_and_reasoning, "text-or-reasoning"),
+        (!capabilities.shows_system, "no-system"),
+        (capabilities.reasons, "reasons"),
+        (capabilities.can_switch_reasoning, "switch"),
+        (capabilities.has_effort, "effort"),
+    ];
+    words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn capabilities_are_found_by_rendering() {
+    let Some(folder) = nanocamelid_tests::shared_fixtures("templates") else { return };
+    let abilities = |published: &Published| words(Capabilities::of(&published.source, &published.template));
+    let found: Vec<(String, String)> = Published::all(&folder).iter().map(|p| (p.name.clone(), abilities(p))).collect();
+    let found: Vec<(&str, &str)> = found.iter().map(|(name, words)| (name.as_str(), words.as_str())).collect();
+    assert_eq!(found, CAPABILITIES);
+}
+
+/// A conversation as clients of OpenAI's API send it back.
+#[test]
+fn every_template_shows_calls_and_results() {
+    let Some(folder) = nanocamelid_tests::shared_fixtures("templates") else { return };
+    let parsed = ["first", "second"].map(|name| {
+        let function = json!({"name": name, "parameters": {"type": "object", "properties": {}}});
+        Tool::parse(&json!({"type": "function", "function": function})).unwrap()
+    });
+    let tools = Json::Array(parsed.iter().map(Tool::json).collect());
+    let call = |id: &str, name: &str, arguments: &str| {
+        let function = json!({"name": name, "arguments": arguments});
+        json!({"id": id, "type": "function", "function": function})
+    };
+    let messages = [
+        json!({"role": "user", "content": "question"}),
+        json!({"role": "assistant", "content": null, "tool_calls": [
+            call("call_1", "first", "{\"key\": \"value-one\"}"),
+            call("call_2", "second", "{\"key\": \"value-two\"}"),
+        ]}),
+        json!({"role": "tool", "tool_call_id": "call_2", "content": "result-two"}),
+        json!({"role": "tool", "tool_call_id": "call_1", "content": "result-one"}),
+        json!({"role": "assistant", "content": "answer"}),
+        json!({"role": "user", "content": "thanks"}),
+    ];
+    for published in Published::all(&folder) {
+        let capabilities = Capabilities::of(&published.source, &published.template);
+        let prepared = history::messages(&messages, &parsed, &capabilities).unwrap();
+        let tools = if capabilities.calls.is_some() { &tools } else { &Json::Null };
+        let text = published.rendered(&prepared, tools, true).unwrap_or_else(|e| panic!("{}: {e}", published.name));
+        for word in
+            ["question", "first", "second", "value-one", "value-two", "result-one", "result-two", "answer", "thanks"]
+        {
+            assert!(text.contains(word), "{}: no {word}: {text}", published.name);
+        }
+    }
 }

@@ -9,10 +9,10 @@
 
 use super::calls::{Section, Step};
 use super::event::{Calls, Event, Kind, Output};
-use super::family::{Family, Place};
+use super::family::{Family, Opener, Place};
+use super::json_text::is_white;
 use super::markers::Held;
 use super::tool::Tool;
-use super::value::is_white;
 
 /// Most text that is held back, in bytes; more than that is no call.
 const MAX_HELD_BYTES: usize = 256 << 10;
@@ -54,8 +54,7 @@ enum Part {
 enum Sign {
     OpenReasoning,
     CloseReasoning,
-    /// The family's opener with this index.
-    Calls(usize),
+    Calls(&'static Opener),
     Silent,
 }
 
@@ -141,8 +140,7 @@ impl<'t> Reader<'t> {
             Sign::OpenReasoning => self.enter(Kind::Reasoning),
             Sign::CloseReasoning => self.enter(Kind::Content),
             Sign::Silent => self.enter(kind),
-            Sign::Calls(index) => {
-                let opener = &self.family.openers()[index];
+            Sign::Calls(opener) => {
                 self.raw = opener.text.into();
                 self.opener_bytes = opener.text.len();
                 self.part = Part::Calls(Box::new(Section::new(opener.syntax, opener.entry)), kind);
@@ -173,14 +171,14 @@ impl<'t> Reader<'t> {
             self.family.silent().iter().for_each(|marker| add(marker, Sign::Silent));
         }
         if !self.tools.is_empty() {
-            for (index, opener) in self.family.openers().iter().enumerate() {
+            for opener in self.family.openers() {
                 let counts = match opener.place {
                     Place::Anywhere => true,
                     Place::Content => !is_reasoning,
                     Place::Beginning => !is_reasoning && self.is_beginning,
                 };
                 if counts {
-                    add(opener.text, Sign::Calls(index));
+                    add(opener.text, Sign::Calls(opener));
                 }
             }
         }

@@ -2,9 +2,10 @@
 
 use super::Step;
 use crate::answer::event::Output;
+use crate::answer::json_text::{self, is_white};
 use crate::answer::markers::Held;
 use crate::answer::tool;
-use crate::answer::value::{self, Dialect, Progress, ValueReader, is_white};
+use crate::answer::value::{self, Dialect, Progress, ValueReader};
 
 /// The objects of a family.
 #[derive(Debug)]

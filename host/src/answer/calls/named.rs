@@ -2,9 +2,10 @@
 
 use super::{Entry, Step};
 use crate::answer::event::Output;
+use crate::answer::json_text::is_white;
 use crate::answer::markers::Held;
 use crate::answer::tool;
-use crate::answer::value::{Dialect, Progress, ValueReader, is_white};
+use crate::answer::value::{Dialect, Progress, ValueReader};
 
 /// Longest text between the marker in front of a call and its arguments, in bytes.
 const MAX_HEADER_BYTES: usize = 512;

@@ -5,9 +5,9 @@
 
 use super::{Entry, Step};
 use crate::answer::event::Output;
+use crate::answer::json_text::{self, is_white};
 use crate::answer::markers::Held;
 use crate::answer::tool;
-use crate::answer::value::{self, is_white};
 
 /// Longest value that is no string, in bytes.
 const MAX_VALUE_BYTES: usize = 256 << 10;
@@ -230,7 +230,7 @@ impl Reader {
         out.arguments(if self.has_argument { "," } else { "{" });
         self.has_argument = true;
         let mut json = String::new();
-        value::push_string(self.key.trim(), &mut json);
+        json_text::push_string(self.key.trim(), &mut json);
         json.push_str(if self.is_text { ":\"" } else { ":" });
         out.arguments(&json);
         self.state = State::ValueText { is_cdata: begun.is_ok() };
@@ -268,7 +268,7 @@ impl Reader {
             return self.value.push(c);
         }
         let mut json = String::new();
-        value::push_escaped(c, &mut json);
+        json_text::push_escaped(c, &mut json);
         out.arguments(&json);
     }
 

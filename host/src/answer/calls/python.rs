@@ -2,9 +2,10 @@
 
 use super::Step;
 use crate::answer::event::Output;
+use crate::answer::json_text::{self, is_white};
 use crate::answer::markers::Held;
 use crate::answer::tool;
-use crate::answer::value::{self, Dialect, Progress, ValueReader, is_white};
+use crate::answer::value::{self, Dialect, Progress, ValueReader};
 
 /// The marker of a family.
 #[derive(Debug)]
@@ -109,7 +110,7 @@ impl Reader {
 
     fn begin_value(&mut self, out: &mut Output<'_>) {
         let mut json = String::from(if self.has_argument { "," } else { "{" });
-        value::push_string(&self.word, &mut json);
+        json_text::push_string(&self.word, &mut json);
         json.push(':');
         out.arguments(&json);
         self.word.clear();
