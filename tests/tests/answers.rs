@@ -7,6 +7,9 @@ use serde_json::{Value as Json, json};
 #[allow(dead_code, unused_imports)]
 #[path = "../../host/src/answer/mod.rs"]
 mod answer;
+/// What the command makes of JSON.
+#[path = "../../host/src/template_value.rs"]
+mod template_value;
 
 /// The tools of all conversations here.
 fn tools() -> Vec<Tool> {
@@ -173,7 +176,11 @@ fn hermes() {
     calls(r#"{"arguments": {"city": "Paris"}, "name": "get_weather"}"#, &[PARIS]);
     calls(r#"{"name": "get_weather", "arguments": "{\"city\": \"Paris\"}"}"#, &[PARIS]);
     calls(r#"{"id": [1, {"a": "}"}], "name": "get_weather", "parameters": {"city": "Paris"}, "x": 1.5}"#, &[PARIS]);
-    let nested = r#"{"range": {"from": [1, -2.5e3, {"a": {}}], "to": null}, "exact": true, "query": "{\"}]</tool_call> \\ \n ü\u00fc"}"#;
+    let nested = [
+        r#"{"range": {"from": [1, -2.5e3, {"a": {}}], "to": null}, "exact": true, "#,
+        r#""query": "{\"}]</tool_call> \\ \n ü\u00fc"}"#,
+    ]
+    .concat();
     calls(&format!(r#"{{"name": "find_notes", "arguments": {nested}}}"#), &[&format!("call find_notes {nested}")]);
     calls(r#"{"name": "now", "arguments": {}}{"name": "now", "arguments": {}}"#, &["call now {}", "call now {}"]);
     calls(r#"[{"name": "now", "arguments": {}}, {"name": "now"}]"#, &["call now {}", "call now {}"]);
@@ -346,9 +353,11 @@ fn lfm2() {
     read(
         "[find_notes(query='a \"b\" <c> & d\n\\e', limit=3, tags=['x', \"ü\"], range={\"from\": 0.5, 'to': None}, \
             exact=True, maybe=(1, 2))]",
-        &[
-            r#"call find_notes {"query":"a \"b\" <c> & d\n\\e","limit":3,"tags":["x", "ü"],"range":{"from": 0.5, "to": null},"exact":true,"maybe":[1, 2]}"#,
-        ],
+        &[&[
+            r#"call find_notes {"query":"a \"b\" <c> & d\n\\e","limit":3,"tags":["x", "ü"],"#,
+            r#""range":{"from": 0.5, "to": null},"exact":true,"maybe":[1, 2]}"#,
+        ]
+        .concat()],
     );
     read("[f(a='it's, fine', b='don\\'t', c='x)]')]", &[r#"call f {"a":"it's, fine","b":"don't","c":"x)]"}"#]);
     read("[f(a=celsius)]", &[r#"call f {"a":"celsius"}"#]);
@@ -396,8 +405,12 @@ fn gemma() {
     let text = "<|channel>thought\na\n<channel|>b<|tool_call>call:find_notes{exact:true,limit:3,query:<|\"|>a \"b\" \
         {<c>} & d\n\\e<|\"|>,range:{from:0.5,to:null},tags:[<|\"|>x<|\"|>,<|\"|>ü<|\"|>]}<tool_call|>\
         <|tool_call>call:now{}<tool_call|>";
-    let call = r#"call find_notes {"exact":true,"limit":3,"query":"a \"b\" {<c>} & d\n\\e","range":{"from":0.5,"to":null},"tags":["x","ü"]}"#;
-    check(GEMMA, text, &["reasoning: a", "content: b", call, "call now {}"]);
+    let call = [
+        r#"call find_notes {"exact":true,"limit":3,"query":"a \"b\" {<c>} & d\n\\e","#,
+        r#""range":{"from":0.5,"to":null},"tags":["x","ü"]}"#,
+    ]
+    .concat();
+    check(GEMMA, text, &["reasoning: a", "content: b", &call, "call now {}"]);
     let bare = "<|tool_call>call:get_weather{city:New York}<tool_call|>";
     check(GEMMA, bare, &[r#"call get_weather {"city":"New York"}"#]);
     let function = "<start_function_call>call:get_weather{city:<escape>Paris<escape>}<end_function_call>";

@@ -66,11 +66,16 @@ impl<'o> Output<'o> {
 
     /// Text of a kind.
     pub(super) fn text(&mut self, kind: Kind, text: &str) {
+        self.text_of(kind).push_str(text);
+    }
+
+    /// The text that text of a kind is appended to.
+    fn text_of(&mut self, kind: Kind) -> &mut String {
         if self.kind != kind {
             self.flush();
             self.kind = kind;
         }
-        self.text.push_str(text);
+        &mut self.text
     }
 
     /// A call of the tool begins.
@@ -80,9 +85,9 @@ impl<'o> Output<'o> {
         self.calls = Calls { n: self.calls.n + 1, is_open: true };
     }
 
-    /// The next part of the call's arguments.
-    pub(super) fn arguments(&mut self, json: &str) {
-        self.text(Kind::Arguments, json);
+    /// The text that the next part of the call's arguments is appended to.
+    pub(super) fn arguments(&mut self) -> &mut String {
+        self.text_of(Kind::Arguments)
     }
 
     /// The call ends.
@@ -95,7 +100,7 @@ impl<'o> Output<'o> {
     /// A whole call.
     pub(super) fn call(&mut self, name: &str, arguments: &str) {
         self.begin(name);
-        self.arguments(arguments);
+        self.arguments().push_str(arguments);
         self.end(true);
     }
 

@@ -3,19 +3,26 @@
 //! A template turns a conversation into text; this module turns the model's text back into the parts of a message.
 //!
 //! ```text
+//! template --Capabilities::of--> what the template can show
+//! messages --history::messages--> messages as the template wants them
 //! template --Family::of--> how its models write
 //! prompt   --Family::opens_reasoning--> whether the model starts inside its reasoning
 //! text     --Reader::push--> Event: Reasoning, Content, CallBegin, CallArguments, CallEnd
 //! ```
 
 mod calls;
+mod capabilities;
 mod event;
 mod family;
+pub(crate) mod history;
+mod json_text;
 mod markers;
+mod plain;
 mod reader;
 mod tool;
 mod value;
 
+pub(crate) use capabilities::{Arguments, Capabilities, reasoning_variables};
 pub(crate) use event::Event;
 pub(crate) use family::Family;
 pub(crate) use reader::Reader;

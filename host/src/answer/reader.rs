@@ -9,10 +9,10 @@
 
 use super::calls::{Section, Step};
 use super::event::{Calls, Event, Kind, Output};
-use super::family::{Family, Place};
+use super::family::{Family, Opener, Place};
+use super::json_text::is_white;
 use super::markers::Held;
 use super::tool::Tool;
-use super::value::is_white;
 use std::sync::Arc;
 
 /// Most text that is held back, in bytes; more than that is no call.
@@ -47,7 +47,7 @@ pub(crate) struct Reader {
 enum Part {
     Text(Kind),
     /// A section of calls in text of a kind.
-    Calls(Section, Kind),
+    Calls(Box<Section>, Kind),
 }
 
 /// What a marker in text means.
@@ -55,8 +55,7 @@ enum Part {
 enum Sign {
     OpenReasoning,
     CloseReasoning,
-    /// The family's opener with this index.
-    Calls(usize),
+    Calls(&'static Opener),
     Silent,
 }
 
@@ -144,11 +143,10 @@ impl Reader {
             Sign::OpenReasoning => self.enter(Kind::Reasoning),
             Sign::CloseReasoning => self.enter(Kind::Content),
             Sign::Silent => self.enter(kind),
-            Sign::Calls(index) => {
-                let opener = &self.family.openers()[index];
+            Sign::Calls(opener) => {
                 self.raw = opener.text.into();
                 self.opener_bytes = opener.text.len();
-                self.part = Part::Calls(Section::new(opener.syntax, opener.entry), kind);
+                self.part = Part::Calls(Box::new(Section::new(opener.syntax, opener.entry)), kind);
                 if opener.is_part {
                     self.raw.clear();
                     pending.extend(opener.text.chars().rev());
@@ -176,14 +174,14 @@ impl Reader {
             self.family.silent().iter().for_each(|marker| add(marker, Sign::Silent));
         }
         if !self.tools.is_empty() {
-            for (index, opener) in self.family.openers().iter().enumerate() {
+            for opener in self.family.openers() {
                 let counts = match opener.place {
                     Place::Anywhere => true,
                     Place::Content => !is_reasoning,
                     Place::Beginning => !is_reasoning && self.is_beginning,
                 };
                 if counts {
-                    add(opener.text, Sign::Calls(index));
+                    add(opener.text, Sign::Calls(opener));
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! The tools of a request: their names, and the types of their arguments.
 
+use super::json_text;
 use super::value::{self, Dialect};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// Most references that are followed for one argument.
 const MAX_REFERENCES: usize = 16;
@@ -44,11 +45,18 @@ impl Tool {
             Some(_) => return Err("function.description: expected a string".into()),
         };
         let parameters = match function.get("parameters") {
-            None | Some(Json::Null) => serde_json::json!({"type": "object", "properties": {}}),
+            None | Some(Json::Null) => json!({"type": "object", "properties": {}}),
             Some(schema) if schema.is_object() => schema.clone(),
             Some(_) => return Err("function.parameters: expected an object".into()),
         };
         Ok(Self { name: name.into(), description, parameters })
+    }
+
+    /// The tool as templates read it. They expect a description, so there is one even if it says nothing.
+    pub(crate) fn json(&self) -> Json {
+        let description = self.description.as_deref().unwrap_or_default();
+        let function = json!({"name": self.name, "description": description, "parameters": self.parameters});
+        json!({"type": "function", "function": function})
     }
 
     /// The types that the schema of an argument allows.
@@ -117,7 +125,7 @@ pub(super) fn argument(tool: Option<&Tool>, name: &str, text: &str) -> String {
         }
     }
     let mut json = String::new();
-    value::push_string(text, &mut json);
+    json_text::push_string(text, &mut json);
     json
 }
 

@@ -2,9 +2,10 @@
 
 use super::Step;
 use crate::answer::event::Output;
+use crate::answer::json_text::{self, is_white};
 use crate::answer::markers::Held;
 use crate::answer::tool;
-use crate::answer::value::{self, Dialect, Progress, ValueReader, is_white};
+use crate::answer::value::{self, Dialect, Progress, ValueReader};
 
 /// The objects of a family.
 #[derive(Debug)]
@@ -115,13 +116,7 @@ impl Reader {
             // Llama's way to write several calls.
             (State::Close, ';') if self.shape.is_bare => {}
             (State::Close, '{') if self.held.is_empty() && !self.is_list => self.open_object(),
-            (State::Close, _) => {
-                return match self.held.expect(c, self.shape.close.as_slice()) {
-                    Ok(Some(_)) => Step::End,
-                    Ok(None) => Step::More,
-                    Err(()) => Step::Bad,
-                };
-            }
+            (State::Close, _) => return super::section_end(&mut self.held, c, self.shape.close),
             _ => return Step::Bad,
         }
         Step::More
@@ -216,17 +211,11 @@ impl Reader {
     }
 
     fn arguments(&mut self, c: char, out: &mut Output<'_>) -> Step {
-        self.text.clear();
-        let progress = self.value.push(c, &mut self.text);
-        out.arguments(&self.text);
-        match progress {
-            Progress::More => {}
-            Progress::Done => {
-                out.end(true);
-                self.state = State::AfterMember;
-            }
-            Progress::DoneBefore | Progress::Bad => return Step::Bad,
+        let step = super::argument_object(&mut self.value, c, out);
+        if step != Step::End {
+            return step;
         }
+        self.state = State::AfterMember;
         Step::More
     }
 

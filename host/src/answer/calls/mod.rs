@@ -9,6 +9,8 @@ pub(super) mod params;
 pub(super) mod python;
 
 use super::event::Output;
+use super::markers::Held;
+use super::value::{Progress, ValueReader};
 
 /// What a character did to a section of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,5 +106,26 @@ impl Section {
             Self::Params(reader) => reader.take_held(),
             _ => String::new(),
         }
+    }
+}
+
+/// Takes a character of an open call's arguments, an object: `Step::End` if it is the object's last, which ends the call.
+fn argument_object(value: &mut ValueReader, c: char, out: &mut Output<'_>) -> Step {
+    match value.push(c, out.arguments()) {
+        Progress::More => Step::More,
+        Progress::Done => {
+            out.end(true);
+            Step::End
+        }
+        Progress::DoneBefore | Progress::Bad => Step::Bad,
+    }
+}
+
+/// Takes a character of the marker behind a section.
+fn section_end(held: &mut Held, c: char, marker: Option<&str>) -> Step {
+    match held.expect(c, marker.as_slice()) {
+        Ok(Some(_)) => Step::End,
+        Ok(None) => Step::More,
+        Err(()) => Step::Bad,
     }
 }

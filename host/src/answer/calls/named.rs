@@ -2,9 +2,10 @@
 
 use super::{Entry, Step};
 use crate::answer::event::Output;
+use crate::answer::json_text::is_white;
 use crate::answer::markers::Held;
 use crate::answer::tool;
-use crate::answer::value::{Dialect, Progress, ValueReader, is_white};
+use crate::answer::value::{Dialect, ValueReader};
 
 /// Longest text between the marker in front of a call and its arguments, in bytes.
 const MAX_HEADER_BYTES: usize = 512;
@@ -42,8 +43,8 @@ enum State {
 pub(in crate::answer) struct Reader {
     shape: &'static Shape,
     state: State,
-    /// The header, or the arguments' JSON of the last character.
-    text: String,
+    /// The text between the marker in front of a call and the arguments.
+    header: String,
     value: ValueReader,
     held: Held,
 }
@@ -54,7 +55,7 @@ impl Reader {
             Entry::Section => State::Section,
             Entry::Call => State::Header,
         };
-        Self { shape, state, text: String::new(), value: ValueReader::new(shape.dialect), held: Held::default() }
+        Self { shape, state, header: String::new(), value: ValueReader::new(shape.dialect), held: Held::default() }
     }
 
     pub(in crate::answer) fn push(&mut self, c: char, out: &mut Output<'_>) -> Step {
@@ -82,7 +83,7 @@ impl Reader {
         match self.held.expect(c, &markers) {
             Ok(None) => {}
             Ok(Some(found)) if found < calls.len() => {
-                self.text.clear();
+                self.header.clear();
                 self.state = State::Header;
             }
             Ok(Some(found)) if found < calls.len() + section_ends.len() => return Step::End,
@@ -96,14 +97,14 @@ impl Reader {
     }
 
     fn header(&mut self, c: char, out: &mut Output<'_>) -> Step {
-        if self.shape.may_be_list && matches!(c, '[' | '{') && self.text.trim().is_empty() {
+        if self.shape.may_be_list && matches!(c, '[' | '{') && self.header.trim().is_empty() {
             return Step::Json;
         }
         if c != '{' {
-            self.text.push(c);
-            return if self.text.len() > MAX_HEADER_BYTES { Step::Bad } else { Step::More };
+            self.header.push(c);
+            return if self.header.len() > MAX_HEADER_BYTES { Step::Bad } else { Step::More };
         }
-        let Some(name) = (self.shape.name)(&self.text).filter(|name| tool::is_name(name)) else { return Step::Bad };
+        let Some(name) = (self.shape.name)(&self.header).filter(|name| tool::is_name(name)) else { return Step::Bad };
         out.begin(name);
         self.value = ValueReader::new(self.shape.dialect);
         self.state = State::Arguments;
@@ -111,17 +112,11 @@ impl Reader {
     }
 
     fn arguments(&mut self, c: char, out: &mut Output<'_>) -> Step {
-        self.text.clear();
-        let progress = self.value.push(c, &mut self.text);
-        out.arguments(&self.text);
-        match progress {
-            Progress::More => {}
-            Progress::Done => {
-                out.end(true);
-                self.state = State::Trailer;
-            }
-            Progress::DoneBefore | Progress::Bad => return Step::Bad,
+        let step = super::argument_object(&mut self.value, c, out);
+        if step != Step::End {
+            return step;
         }
+        self.state = State::Trailer;
         Step::More
     }
 }

@@ -5,9 +5,9 @@
 
 use super::{Entry, Step};
 use crate::answer::event::Output;
+use crate::answer::json_text::{self, is_white};
 use crate::answer::markers::Held;
 use crate::answer::tool;
-use crate::answer::value::{self, is_white};
 
 /// Longest value that is no string, in bytes.
 const MAX_VALUE_BYTES: usize = 256 << 10;
@@ -194,7 +194,7 @@ impl Reader {
         match self.held.expect(c, &[key, call_end, section_end.unwrap_or(call_end)]) {
             Ok(Some(0)) => self.enter(State::Key),
             Ok(Some(found)) => {
-                out.arguments(if self.has_argument { "}" } else { "{}" });
+                out.arguments().push_str(if self.has_argument { "}" } else { "{}" });
                 out.end(true);
                 // Models forget the call's end marker where the section's follows.
                 if found == 2 || section_end.is_none() {
@@ -227,12 +227,11 @@ impl Reader {
         }
         let tool = tool::find(out.tools, &self.name);
         self.is_text = tool::is_text(tool, &self.key);
-        out.arguments(if self.has_argument { "," } else { "{" });
-        self.has_argument = true;
-        let mut json = String::new();
-        value::push_string(self.key.trim(), &mut json);
+        let json = out.arguments();
+        json.push(if self.has_argument { ',' } else { '{' });
+        json_text::push_string(self.key.trim(), json);
         json.push_str(if self.is_text { ":\"" } else { ":" });
-        out.arguments(&json);
+        self.has_argument = true;
         self.state = State::ValueText { is_cdata: begun.is_ok() };
         let rest = self.held.take();
         rest.chars().map(|c| self.push(c, out)).find(|&step| step != Step::More).unwrap_or(Step::More)
@@ -252,10 +251,10 @@ impl Reader {
         }
         if is_end {
             match self.is_text {
-                true => out.arguments("\""),
+                true => out.arguments().push('"'),
                 false => {
                     let tool = tool::find(out.tools, &self.name);
-                    out.arguments(&tool::argument(tool, self.key.trim(), &self.value));
+                    out.arguments().push_str(&tool::argument(tool, self.key.trim(), &self.value));
                 }
             }
             self.enter(if is_cdata { State::ValueEnd } else { State::Between });
@@ -264,12 +263,10 @@ impl Reader {
     }
 
     fn value_char(&mut self, c: char, out: &mut Output<'_>) {
-        if !self.is_text {
-            return self.value.push(c);
+        match self.is_text {
+            true => json_text::push_escaped(c, out.arguments()),
+            false => self.value.push(c),
         }
-        let mut json = String::new();
-        value::push_escaped(c, &mut json);
-        out.arguments(&json);
     }
 
     fn after(&mut self, c: char) -> Step {

@@ -2,9 +2,10 @@
 
 use super::Step;
 use crate::answer::event::Output;
+use crate::answer::json_text::{self, is_white};
 use crate::answer::markers::Held;
 use crate::answer::tool;
-use crate::answer::value::{self, Dialect, Progress, ValueReader, is_white};
+use crate::answer::value::{Dialect, Progress, ValueReader};
 
 /// The marker of a family.
 #[derive(Debug)]
@@ -86,11 +87,7 @@ impl Reader {
                 return Step::Taken;
             }
             (State::AfterCall | State::Close, c) => {
-                return match self.held.expect(c, &[self.shape.section_end]) {
-                    Ok(Some(_)) => Step::End,
-                    Ok(None) => Step::More,
-                    Err(()) => Step::Bad,
-                };
+                return super::section_end(&mut self.held, c, Some(self.shape.section_end));
             }
             _ => return Step::Bad,
         }
@@ -108,10 +105,10 @@ impl Reader {
     }
 
     fn begin_value(&mut self, out: &mut Output<'_>) {
-        let mut json = String::from(if self.has_argument { "," } else { "{" });
-        value::push_string(&self.word, &mut json);
+        let json = out.arguments();
+        json.push(if self.has_argument { ',' } else { '{' });
+        json_text::push_string(&self.word, json);
         json.push(':');
-        out.arguments(&json);
         self.word.clear();
         self.has_argument = true;
         self.value = ValueReader::new(Dialect::Python);
@@ -119,10 +116,7 @@ impl Reader {
     }
 
     fn value(&mut self, c: char, out: &mut Output<'_>) -> Step {
-        let mut json = String::new();
-        let progress = self.value.push(c, &mut json);
-        out.arguments(&json);
-        match progress {
+        match self.value.push(c, out.arguments()) {
             Progress::More => Step::More,
             Progress::Done => {
                 self.state = State::AfterValue;
@@ -137,7 +131,7 @@ impl Reader {
     }
 
     fn end_call(&mut self, out: &mut Output<'_>) {
-        out.arguments(if self.has_argument { "}" } else { "{}" });
+        out.arguments().push_str(if self.has_argument { "}" } else { "{}" });
         out.end(true);
         self.state = State::AfterCall;
     }

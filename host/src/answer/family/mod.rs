@@ -61,6 +61,8 @@ struct Row {
 pub(crate) struct Family {
     row: &'static Row,
     reasoning: &'static Reasoning,
+    /// Whether a system text tells the model how to write calls.
+    is_told: bool,
 }
 
 impl Family {
@@ -69,13 +71,24 @@ impl Family {
     pub(crate) fn of(template: &str) -> Self {
         let shows = |sign: &&str| template.contains(*sign);
         let row = table::ROWS.iter().find(|row| row.signs.iter().any(shows)).unwrap_or(&table::PLAIN);
-        let reasoning = table::REASONING.iter().find(|reasoning| shows(&reasoning.open) || shows(&reasoning.close));
-        Self { row, reasoning: reasoning.unwrap_or(&table::THINK) }
+        let reasoning = table::REASONING.iter().find(|reasoning| shows(&reasoning.open));
+        Self { row, reasoning: reasoning.unwrap_or(&table::THINK), is_told: false }
+    }
+
+    /// The family of models that are told by a system text how to write calls (`super::plain`). They may still write
+    /// them in the way that they were trained on.
+    pub(crate) fn told(self) -> Self {
+        Self { is_told: true, ..self }
     }
 
     /// A word for the family: `hermes`, `mistral` and the like; `plain` for templates that show no calls.
     pub(crate) fn name(&self) -> &'static str {
         self.row.name
+    }
+
+    /// Whether a template of the family shows the markers of reasoning.
+    pub(super) fn shows_reasoning(&self, template: &str) -> bool {
+        template.contains(self.reasoning.open) || template.contains(self.reasoning.close)
     }
 
     /// Whether the prompt leaves the model inside its reasoning, as templates do that open it themselves.
@@ -87,8 +100,11 @@ impl Family {
         self.reasoning
     }
 
-    pub(super) fn openers(&self) -> &'static [Opener] {
-        self.row.openers
+    pub(super) fn openers(&self) -> impl Iterator<Item = &'static Opener> {
+        let told: &[Opener] = table::PLAIN.openers;
+        let own = self.row.openers.iter();
+        let is_known = self.row.openers.iter().any(|opener| opener.text == told[0].text);
+        own.chain(told.iter().filter(move |_| self.is_told && !is_known))
     }
 
     pub(super) fn silent(&self) -> &'static [&'static str] {

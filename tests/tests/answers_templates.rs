@@ -1,0 +1,276 @@
+//! Calls through the templates of published models and back: what a template shows of an earlier answer is how its
+//! models write the next one.
+
+use answer::{Arguments, Capabilities, Event, Family, Reader, Tool, history};
+use nanocamelid_engine::template::{Context, Date, Template, Value};
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What the server makes of a model's text.
+#[allow(dead_code, unused_imports)]
+#[path = "../../host/src/answer/mod.rs"]
+mod answer;
+/// What the command makes of JSON.
+#[path = "../../host/src/template_value.rs"]
+mod template_value;
+
+fn value(json: &Json) -> Value {
+    template_value::value(json).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// Texts that end a turn. A generator does not pass them on.
+const ENDS: [&str; 9] = [
+    "<|im_end|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "</s>",
+    "<｜end▁of▁sentence｜>",
+    "<turn|>",
+    "<|tool_response>",
+    "<|user|>",
+    "<|assistant_end|>",
+];
+
+struct Published {
+    name: String,
+    source: String,
+    template: Template,
+}
+
+impl Published {
+    fn all(folder: &Path) -> Vec<Self> {
+        let mut all: Vec<Self> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "jinja"))
+            .map(|path| {
+                let source = std::fs::read_to_string(&path).unwrap();
+                let template = Template::compile(&source, Some("<s>"), Some("</s>")).unwrap();
+                Self { name: path.file_stem().unwrap().to_string_lossy().into_owned(), source, template }
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    fn render(&self, messages: &[Json], tools: &Json, add_generation_prompt: bool) -> Option<String> {
+        self.rendered(messages, tools, add_generation_prompt).ok()
+    }
+
+    fn rendered(&self, messages: &[Json], tools: &Json, add_generation_prompt: bool) -> Result<String, String> {
+        let messages = value(&json!(messages));
+        let variables = [("tools", value(tools)), ("enable_thinking", Value::Bool(true))];
+        let date = Date::parse("2026-07-26").ok();
+        let context = Context { messages, add_generation_prompt, date, variables: &variables };
+        self.template.render(&context).map(|text| text.as_str().to_owned()).map_err(|e| e.to_string())
+    }
+
+    /// The text of the last message's answer, and whether the prompt opens the reasoning.
+    fn answer(&self, messages: &[Json], tools: &Json) -> Option<(String, bool)> {
+        let before = &messages[..messages.len() - 1];
+        let base = self.render(before, tools, false)?;
+        let prompt = self.render(before, tools, true)?;
+        let all = self.render(messages, tools, false)?;
+        let (opening, answer) = (prompt.strip_prefix(&base)?, all.strip_prefix(&base)?);
+        // Of the prompt's last words those that the answer has, too; a marker is not divided.
+        let n_common = opening.bytes().zip(answer.bytes()).take_while(|(a, b)| a == b).count();
+        let common = answer.get(..n_common).unwrap_or_default();
+        let common = match common == opening {
+            true => common,
+            false => &common[..common.rfind(['>', ']', '\n']).map_or(0, |at| at + 1)],
+        };
+        let opened = Family::of(&self.source).opens_reasoning(common);
+        let answer = &answer[common.len()..];
+        let end = ENDS.iter().filter_map(|end| answer.find(end)).min().unwrap_or(answer.len());
+        Some((answer[..end].to_owned(), opened))
+    }
+}
+
+/// Reasoning, content and calls of an answer.
+#[derive(Debug, Default, PartialEq)]
+struct Parts {
+    reasoning: String,
+    content: String,
+    calls: Vec<(String, Json)>,
+}
+
+fn read(family: Family, tools: &[Tool], opened: bool, text: &str) -> Parts {
+    let mut parts = Parts::default();
+    let mut arguments = String::new();
+    let mut take = |event: Event<'_>| match event {
+        Event::Reasoning(text) => parts.reasoning.push_str(text),
+        Event::Content(text) => parts.content.push_str(text),
+        Event::CallBegin { name, .. } => {
+            arguments.clear();
+            parts.calls.push((name.to_owned(), Json::Null));
+        }
+        Event::CallArguments { json, .. } => arguments.push_str(json),
+        Event::CallEnd { is_whole, .. } => {
+            assert!(is_whole, "{text}");
+            parts.calls.last_mut().unwrap().1 = serde_json::from_str(&arguments).unwrap();
+        }
+    };
+    let mut reader = Reader::new(family, tools, opened);
+    reader.push(text, &mut take);
+    reader.finish(&mut take);
+    parts
+}
+
+#[test]
+fn calls_come_back_from_published_templates() {
+    let Some(folder) = nanocamelid_tests::shared_fixtures("templates") else { return };
+    let goldens: Json = serde_json::from_slice(&std::fs::read(folder.join("goldens-tools.json")).unwrap()).unwrap();
+    let tools = &goldens["tools"]["two"];
+    let parsed: Vec<Tool> = tools.as_array().unwrap().iter().map(|tool| Tool::parse(tool).unwrap()).collect();
+    let weather = json!({"city": "São Paulo", "unit": "celsius"});
+    let notes = json!({"query": "a \"b\" <c> & d\n\\e {[", "limit": 3, "tags": ["x", "ü"],
+        "range": {"from": 0.5, "to": null}, "exact": true});
+    let call = |id: &str, name: &str, arguments: &Json| {
+        let function = json!({"name": name, "arguments": arguments});
+        json!({"id": id, "type": "function", "function": function})
+    };
+    let (one, two) = (call("aBc123xYz", "get_weather", &weather), call("q0W1e2R3t", "find_notes", &notes));
+    let none = call("q0W1e2R3t", "get_weather", &json!({}));
+    let answers = [
+        ("one", "", "", vec![one.clone()]),
+        ("other", "", "", vec![two.clone()]),
+        ("none", "", "", vec![none]),
+        ("text", "", "Let me look.", vec![two.clone()]),
+        ("parallel", "", "", vec![one.clone(), two.clone()]),
+        ("reasoning", "I should\n\ncall.", "", vec![one]),
+    ];
+    let mut read_back: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for published in Published::all(&folder) {
+        let family = Family::of(&published.source);
+        for (kind, reasoning, content, calls) in &answers {
+            let mut answer = Map::from_iter([
+                ("role".to_owned(), json!("assistant")),
+                ("content".to_owned(), json!(content)),
+                ("tool_calls".to_owned(), json!(calls)),
+            ]);
+            if !reasoning.is_empty() {
+                for key in ["reasoning_content", "reasoning"] {
+                    answer.insert(key.to_owned(), json!(reasoning));
+                }
+            }
+            let messages = [json!({"role": "user", "content": "Hi"}), Json::Object(answer)];
+            let Some((text, opened)) = published.answer(&messages, tools) else { continue };
+            // Some templates show no calls, or the first one only.
+            if !calls.iter().all(|call| text.contains(call["function"]["name"].as_str().unwrap())) {
+                continue;
+            }
+            let parts = read(family, &parsed, opened, &text);
+            let expected: Vec<(String, Json)> = calls
+                .iter()
+                .map(|call| {
+                    let function = &call["function"];
+                    (function["name"].as_str().unwrap().to_owned(), function["arguments"].clone())
+                })
+                .collect();
+            assert_eq!(parts.calls, expected, "{} {kind}: {text}", published.name);
+            // Not every template shows the text and the reasoning of an answer with calls.
+            let shown = |part: &str| if text.contains(part) { part.to_owned() } else { String::new() };
+            let mut shown = (shown(reasoning), shown(content));
+            if family.name() == "gpt-oss" {
+                // Its template takes the text of an answer with calls for reasoning.
+                shown = (shown.0 + &shown.1, String::new());
+            }
+            assert_eq!((parts.reasoning, parts.content), shown, "{} {kind}: {text}", published.name);
+            read_back.entry(published.name.clone()).or_default().push(kind);
+        }
+    }
+    for (name, kinds) in &read_back {
+        println!("{name}: {}", kinds.join(", "));
+    }
+    assert!(read_back.len() >= 18, "{read_back:?}");
+}
+
+/// What each template can do, and cannot do where that is the exception.
+const CAPABILITIES: [(&str, &str); 23] = [
+    ("Apertus-8B-Instruct", "objects reasons switch"),
+    ("GLM-4.6", "objects reasons switch"),
+    ("HuggingFaceTB-SmolLM3-3B", "reasons switch"),
+    ("Kimi-K2-Thinking", "reasons"),
+    ("LFM2.5-8B-A1B", "objects reasons"),
+    ("NVIDIA-Nemotron-3-Nano", "objects reasons switch"),
+    ("NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "objects"),
+    ("Qwen-Qwen2.5-7B-Instruct", "objects"),
+    ("Qwen-Qwen3-0.6B", "objects needs-content reasons switch"),
+    ("Qwen3.8", "objects reasons switch effort"),
+    ("baidu-ERNIE-4.5-0.3B", ""),
+    ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "reasons switch"),
+    ("deepseek-ai-DeepSeek-V3.1", "reasons switch"),
+    ("google-gemma-2-2b-it", "no-system"),
+    ("google-gemma-4-E2B-it", "objects reasons switch"),
+    ("ibm-granite-granite-4.0", "objects"),
+    ("meta-llama-Llama-3.2-3B-Instruct", "objects one-call"),
+    ("microsoft-Phi-4-mini-instruct", ""),
+    ("mistralai-Ministral-3-14B-Reasoning-2512", "objects reasons"),
+    ("mistralai-Mistral-Nemo-Instruct-2407", "objects short-ids"),
+    ("openai-gpt-oss-120b", "objects one-call text-or-reasoning reasons effort"),
+    ("openbmb-MiniCPM5-1B", "objects reasons switch"),
+    ("upstage-Solar-Open-100B", "objects reasons effort"),
+];
+
+fn words(capabilities: Capabilities) -> String {
+    let words = [
+        (capabilities.calls == Some(Arguments::Object), "objects"),
+        (capabilities.calls == Some(Arguments::Text), "texts"),
+        (!capabilities.has_parallel_calls, "one-call"),
+        (capabilities.has_short_ids, "short-ids"),
+        (capabilities.calls.is_some() && capabilities.needs_content, "needs-content"),
+        (!capabilities.has_text_and_reasoning, "text-or-reasoning"),
+        (!capabilities.shows_system, "no-system"),
+        (capabilities.reasons, "reasons"),
+        (capabilities.can_switch_reasoning, "switch"),
+        (capabilities.has_effort, "effort"),
+    ];
+    words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn capabilities_are_found_by_rendering() {
+    let Some(folder) = nanocamelid_tests::shared_fixtures("templates") else { return };
+    let abilities = |published: &Published| words(Capabilities::of(&published.source, &published.template));
+    let found: Vec<(String, String)> = Published::all(&folder).iter().map(|p| (p.name.clone(), abilities(p))).collect();
+    let found: Vec<(&str, &str)> = found.iter().map(|(name, words)| (name.as_str(), words.as_str())).collect();
+    assert_eq!(found, CAPABILITIES);
+}
+
+/// A conversation as clients of OpenAI's API send it back.
+#[test]
+fn every_template_shows_calls_and_results() {
+    let Some(folder) = nanocamelid_tests::shared_fixtures("templates") else { return };
+    let parsed = ["first", "second"].map(|name| {
+        let function = json!({"name": name, "parameters": {"type": "object", "properties": {}}});
+        Tool::parse(&json!({"type": "function", "function": function})).unwrap()
+    });
+    let tools = Json::Array(parsed.iter().map(Tool::json).collect());
+    let call = |id: &str, name: &str, arguments: &str| {
+        let function = json!({"name": name, "arguments": arguments});
+        json!({"id": id, "type": "function", "function": function})
+    };
+    let messages = [
+        json!({"role": "user", "content": "question"}),
+        json!({"role": "assistant", "content": null, "tool_calls": [
+            call("call_1", "first", "{\"key\": \"value-one\"}"),
+            call("call_2", "second", "{\"key\": \"value-two\"}"),
+        ]}),
+        json!({"role": "tool", "tool_call_id": "call_2", "content": "result-two"}),
+        json!({"role": "tool", "tool_call_id": "call_1", "content": "result-one"}),
+        json!({"role": "assistant", "content": "answer"}),
+        json!({"role": "user", "content": "thanks"}),
+    ];
+    for published in Published::all(&folder) {
+        let capabilities = Capabilities::of(&published.source, &published.template);
+        let prepared = history::messages(&messages, &parsed, &capabilities).unwrap();
+        let tools = if capabilities.calls.is_some() { &tools } else { &Json::Null };
+        let text = published.rendered(&prepared, tools, true).unwrap_or_else(|e| panic!("{}: {e}", published.name));
+        for word in
+            ["question", "first", "second", "value-one", "value-two", "result-one", "result-two", "answer", "thanks"]
+        {
+            assert!(text.contains(word), "{}: no {word}: {text}", published.name);
+        }
+    }
+}
