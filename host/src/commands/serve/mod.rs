@@ -12,7 +12,9 @@ mod endpoints;
 mod fields;
 mod http;
 mod listen;
+mod messages;
 mod metrics;
+mod ollama;
 mod openai;
 mod options;
 mod page;
@@ -21,6 +23,7 @@ mod reply;
 mod scheduler;
 mod served;
 mod server;
+mod tools;
 
 use super::facts;
 use super::opening::Opening;

@@ -48,7 +48,7 @@ pub(super) enum Reason {
 #[derive(Clone, Debug)]
 pub(super) struct Ending {
     pub(super) reason: Reason,
-    /// The stop string that ended it.
+    /// The stop string of the request that ended the answer.
     pub(super) stop: Option<String>,
     pub(super) counts: Counts,
 }

@@ -1,0 +1,28 @@
+//! `POST /api/show`: what there is to know of a model.
+
+use super::super::endpoints::Action;
+use super::super::fields::{self, Fields};
+use super::super::refusal::Refusal;
+use super::super::server::Server;
+use super::{metadata, model, time};
+use serde_json::json;
+
+/// Reads a request.
+pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Refusal> {
+    let json = fields::parse(body)?;
+    model(server, &Fields::of_request(&json)?)?;
+    let served = &server.served;
+    let gguf = &served.parsed.gguf;
+    let mut capabilities = vec!["completion", "tools"];
+    if served.can_think() {
+        capabilities.push("thinking");
+    }
+    Ok(Action::Reply(json!({
+        "parameters": "",
+        "template": gguf.value(metadata::TEMPLATE).and_then(|value| value.as_str()).unwrap_or_default(),
+        "details": metadata::details(served),
+        "model_info": metadata::info(gguf),
+        "capabilities": capabilities,
+        "modified_at": time::rfc3339(metadata::modified(served)),
+    })))
+}
