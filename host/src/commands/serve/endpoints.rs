@@ -1,5 +1,6 @@
 //! The endpoints: one row each.
 
+use super::anthropic;
 use super::dialect::Dialect;
 use super::http::Response;
 use super::ollama;
@@ -74,6 +75,9 @@ const fn absent(path: &'static str, why: &'static str) -> Endpoint {
 /// Why this server neither fetches nor changes models.
 const ONE_MODEL: &str = "this server has the model that it was started with: it fetches, changes and removes none";
 
+/// Why answers cannot be fetched later.
+const NOT_STORED: &str = "this server stores no responses";
+
 static ENDPOINTS: &[Endpoint] = &[
     open("/", page::root),
     open("/health", about::health),
@@ -83,6 +87,10 @@ static ENDPOINTS: &[Endpoint] = &[
     post("/v1/chat/completions", openai::chat::read),
     post("/v1/completions", openai::completions::read),
     post("/v1/embeddings", openai::embeddings::read),
+    post("/v1/responses", openai::responses::read),
+    absent("/v1/responses/*", NOT_STORED),
+    post("/v1/messages", anthropic::messages::read),
+    post("/v1/messages/count_tokens", anthropic::count_tokens::read),
     get("/api/version", ollama::models::version),
     get("/api/tags", ollama::models::tags),
     get("/api/ps", ollama::models::running),
@@ -90,7 +98,7 @@ static ENDPOINTS: &[Endpoint] = &[
     post("/api/chat", ollama::chat::read),
     post("/api/generate", ollama::generate::read),
     post("/api/embed", ollama::embed::read),
-    post("/api/embeddings", ollama::embed::read),
+    post("/api/embeddings", ollama::embed::read_one),
     absent("/api/pull", ONE_MODEL),
     absent("/api/push", ONE_MODEL),
     absent("/api/create", ONE_MODEL),

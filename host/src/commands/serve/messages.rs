@@ -61,6 +61,37 @@ pub(super) fn list<'j>(fields: &Fields<'j>, name: &str) -> Result<&'j [Json], Re
     Ok(list)
 }
 
+/// The role of a message, in the words of a template; `known` has the API's words for each.
+///
+/// # Errors
+/// 400 for another word.
+pub(super) fn role(fields: &Fields<'_>, known: &[(&str, &'static str)]) -> Result<&'static str, Refusal> {
+    let word = fields.required("role", fields.text("role")?)?;
+    known.iter().find(|(name, _)| *name == word).map(|(_, role)| *role).ok_or_else(|| {
+        let known: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        fields.refuse("role", format_args!("unknown role '{word}'; known are {}", known.join(", ")))
+    })
+}
+
+/// The list `tool_calls` of a message: each an object `function` with a name and arguments.
+///
+/// # Errors
+/// 400 with the place of what is wrong.
+pub(super) fn calls(fields: &Fields<'_>) -> Result<Vec<Call>, Refusal> {
+    let place = fields.path("tool_calls");
+    let calls = fields.list("tool_calls")?.unwrap_or_default();
+    let call = |(i, call)| {
+        let fields = Fields::of(call, &format!("{place}[{i}]"))?;
+        let function = fields.required("function", fields.object("function")?)?;
+        Ok(Call {
+            id: fields.text("id")?.filter(|id| !id.is_empty()).map(str::to_owned),
+            name: function.required("name", function.text("name")?)?.to_owned(),
+            arguments: arguments(&function, "arguments")?,
+        })
+    };
+    calls.iter().enumerate().map(call).collect()
+}
+
 /// The text of a content: a string, or parts of text, one behind another. `kinds` has the types of parts that are text,
 /// each with the field that holds it.
 ///

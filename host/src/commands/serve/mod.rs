@@ -6,6 +6,7 @@
 //! dialect. Asynchronous code is only here.
 
 mod about;
+mod anthropic;
 mod ask;
 mod dialect;
 mod endpoints;

@@ -3,13 +3,16 @@
 use super::super::ask::{Ask, Prompt, ToolChoice};
 use super::super::endpoints::Action;
 use super::super::fields::{self, Fields};
-use super::super::messages::{self, Call, Turn};
+use super::super::messages::{self, Turn};
 use super::super::refusal::Refusal;
 use super::super::server::Server;
 use super::super::tools;
 use super::stream::{Answer, Kind};
 use super::{Request, model};
 use serde_json::Value as Json;
+
+/// The API's words for roles.
+const ROLES: [(&str, &str); 4] = [("system", "system"), ("user", "user"), ("assistant", "assistant"), ("tool", "tool")];
 
 /// Reads a request.
 pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Refusal> {
@@ -42,36 +45,15 @@ fn ask(request: &Request<'_, '_>) -> Result<Option<(Ask, bool)>, Refusal> {
 fn turn(message: &Json, place: &str) -> Result<Turn, Refusal> {
     let fields = Fields::of(message, place)?;
     fields.refuse_all(&["images"])?;
-    let role = match fields.required("role", fields.text("role")?)? {
-        "system" => "system",
-        "user" => "user",
-        "assistant" => "assistant",
-        "tool" => "tool",
-        other => {
-            let problem = format!("unknown role '{other}'; system, user, assistant and tool are known");
-            return Err(fields.refuse("role", problem));
-        }
-    };
+    let role = messages::role(&fields, &ROLES)?;
     let text = |name: &str| Ok(fields.text(name)?.map(str::to_owned));
-    let calls = fields.list("tool_calls")?.unwrap_or_default();
-    let calls = calls.iter().enumerate().map(|(i, call)| self::call(call, &format!("{place}.tool_calls[{i}]")));
     Ok(Turn {
         role,
         content: Some(text("content")?.unwrap_or_default()),
         reasoning: text("thinking")?,
         name: text("tool_name")?,
         call_id: text("tool_call_id")?,
-        calls: calls.collect::<Result<_, _>>()?,
-    })
-}
-
-fn call(call: &Json, place: &str) -> Result<Call, Refusal> {
-    let fields = Fields::of(call, place)?;
-    let function = fields.required("function", fields.object("function")?)?;
-    Ok(Call {
-        id: fields.text("id")?.filter(|id| !id.is_empty()).map(str::to_owned),
-        name: function.required("name", function.text("name")?)?.to_owned(),
-        arguments: messages::arguments(&function, "arguments")?,
+        calls: messages::calls(&fields)?,
     })
 }
 

@@ -13,10 +13,14 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
     model(server, &Fields::of_request(&json)?)?;
     let served = &server.served;
     let gguf = &served.parsed.gguf;
-    let mut capabilities = vec!["completion", "tools"];
-    if served.can_think() {
-        capabilities.push("thinking");
-    }
+    let writes = served.file.check_writes_text(&served.parsed.model).is_ok();
+    let capabilities = [
+        ("completion", writes),
+        ("tools", writes),
+        ("thinking", writes && served.can_think()),
+        ("embedding", served.pooling.is_some()),
+    ];
+    let capabilities: Vec<_> = capabilities.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
     Ok(Action::Reply(json!({
         "parameters": "",
         "template": gguf.value(metadata::TEMPLATE).and_then(|value| value.as_str()).unwrap_or_default(),

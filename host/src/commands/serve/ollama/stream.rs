@@ -75,11 +75,9 @@ fn line(object: &Json, out: &mut String) {
     *out += "\n";
 }
 
-/// A call whose arguments are complete. Arguments that were cut off are no object, and half a command must not look like
-/// another one, so such a call is left out.
+/// A call whose arguments are complete.
 fn call(index: usize, call: &Call) -> Option<Json> {
-    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    let arguments: Json = serde_json::from_str(arguments).ok().filter(Json::is_object)?;
+    let arguments = call.object()?;
     Some(json!({"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}))
 }
 
@@ -112,6 +110,7 @@ impl Dialect for Answer {
             Piece::Reasoning(text) => {
                 self.line(&Whole { reasoning: text.clone(), ..Whole::default() }, Vec::new(), out);
             }
+            Piece::Token(_) => {}
             Piece::CallBegin { id, name, .. } => {
                 self.call = Call { id: id.clone(), name: name.clone(), arguments: String::new() };
             }
@@ -244,6 +243,7 @@ mod tests {
             calls: ["{", "", "[]", "{\"a\":1}"]
                 .map(|arguments| Call { id: "c".into(), name: "f".into(), arguments: arguments.into() })
                 .into(),
+            ..Whole::default()
         };
         let chat = Answer::new("m:latest", Kind::Chat).whole(&whole, &ending(Reason::Calls));
         let call = |index: usize, arguments: Json| json!({"id": "c", "function": {"index": index, "name": "f", "arguments": arguments}});

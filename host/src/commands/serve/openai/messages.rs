@@ -1,10 +1,13 @@
 //! Messages of OpenAI's chat API.
 
 use super::super::fields::Fields;
-use super::super::messages::{self, Call, Turn};
+use super::super::messages::{self, Turn};
 use super::super::refusal::Refusal;
 use serde_json::Value as Json;
 
+/// The API's words for roles.
+const ROLES: [(&str, &str); 5] =
+    [("system", "system"), ("developer", "system"), ("user", "user"), ("assistant", "assistant"), ("tool", "tool")];
 /// Types of parts that are text, and the field that holds it.
 const TEXT: [(&str, &str); 2] = [("text", "text"), ("refusal", "refusal")];
 
@@ -20,41 +23,20 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Vec<Json>, Refusal> {
 
 fn one(message: &Json, place: &str) -> Result<Turn, Refusal> {
     let fields = Fields::of(message, place)?;
-    let role = match fields.required("role", fields.text("role")?)? {
-        "developer" | "system" => "system",
-        "user" => "user",
-        "assistant" => "assistant",
-        "tool" => "tool",
-        other => {
-            let problem = format!("unknown role '{other}'; system, developer, user, assistant and tool are known");
-            return Err(fields.refuse("role", problem));
-        }
-    };
+    let role = messages::role(&fields, &ROLES)?;
     let content = match fields.get("content") {
         Some(content) => Some(messages::text(content, &fields.path("content"), &TEXT)?),
         None if role == "assistant" => None,
         None => return Err(fields.refuse("content", "required")),
     };
     let text = |name: &str| Ok(fields.text(name)?.map(str::to_owned));
-    let calls = fields.list("tool_calls")?.unwrap_or_default();
-    let calls = calls.iter().enumerate().map(|(i, call)| self::call(call, &format!("{place}.tool_calls[{i}]")));
     Ok(Turn {
         role,
         content,
         reasoning: text("reasoning_content")?,
         name: text("name")?,
         call_id: text("tool_call_id")?,
-        calls: calls.collect::<Result<_, _>>()?,
-    })
-}
-
-fn call(call: &Json, place: &str) -> Result<Call, Refusal> {
-    let fields = Fields::of(call, place)?;
-    let function = fields.required("function", fields.object("function")?)?;
-    Ok(Call {
-        id: fields.text("id")?.map(str::to_owned),
-        name: function.required("name", function.text("name")?)?.to_owned(),
-        arguments: messages::arguments(&function, "arguments")?,
+        calls: messages::calls(&fields)?,
     })
 }
 
