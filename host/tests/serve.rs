@@ -250,7 +250,8 @@ fn embeddings_are_those_of_the_command() {
     refused(json!({"model": "embedder", "input": "x", "dimensions": 3})).assert_refused(400, &["dimensions"]);
     server.post(CHAT, &with(json!({"model": "embedder"}))).assert_refused(400, &["embeddings"]);
     let demo = Server::start(&[]);
-    demo.post("/v1/embeddings", &json!({"model": "nanocamelid-demo", "input": "x"})).assert_refused(400, &["--pooling"]);
+    demo.post("/v1/embeddings", &json!({"model": "nanocamelid-demo", "input": "x"}))
+        .assert_refused(400, &["--pooling"]);
 }
 
 #[test]

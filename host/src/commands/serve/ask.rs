@@ -69,6 +69,38 @@ pub(super) enum Format {
     Schema { schema: Json, field: &'static str },
 }
 
+impl Format {
+    /// JSON that the schema in a field allows. `path` is the field's place in the request.
+    ///
+    /// # Errors
+    /// 400 without a schema, and for one that is neither an object nor true or false.
+    pub(super) fn schema(fields: &Fields<'_>, name: &str, path: &'static str) -> Result<Self, Refusal> {
+        match fields.required(name, fields.get(name))? {
+            schema @ (Json::Object(_) | Json::Bool(_)) => Ok(Self::Schema { schema: schema.clone(), field: path }),
+            _ => Err(fields.refuse(name, "must be a JSON schema")),
+        }
+    }
+}
+
+impl Ask {
+    /// Reads how much the model is to reason, in the words of OpenAI's APIs.
+    ///
+    /// # Errors
+    /// 400 for another word.
+    pub(super) fn set_effort(&mut self, fields: &Fields<'_>, name: &str) -> Result<(), Refusal> {
+        match fields.text(name)? {
+            None => {}
+            Some("none") => self.thinking = Some(false),
+            Some(effort @ ("minimal" | "low" | "medium" | "high" | "xhigh" | "max")) => {
+                self.thinking = Some(true);
+                self.variables.entry("reasoning_effort").or_insert_with(|| effort.into());
+            }
+            Some(_) => return Err(fields.refuse(name, "must be none, minimal, low, medium, high, xhigh or max")),
+        }
+        Ok(())
+    }
+}
+
 /// Settings of the sampler; what is absent is as the command line says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sampling {
@@ -78,6 +110,7 @@ pub(super) struct Sampling {
     pub(super) min_p: Option<f32>,
     pub(super) seed: Option<u64>,
     pub(super) repeat_penalty: Option<f32>,
+    /// As far as the context reaches.
     pub(super) repeat_last_n: Option<usize>,
     pub(super) frequency_penalty: Option<f32>,
     pub(super) presence_penalty: Option<f32>,
@@ -97,9 +130,13 @@ impl Sampling {
             // Some clients write "no limit" as -1.
             top_k: fields.whole("top_k", -1, 1 << 24)?.map(|k| usize::try_from(k).unwrap_or(0)),
             min_p: fields.number("min_p", 0.0, 1.0)?,
-            seed: fields.whole("seed", i64::MIN, i64::MAX)?.map(i64::cast_unsigned),
+            // -1 is a random one.
+            seed: fields.whole("seed", i64::MIN, i64::MAX)?.filter(|&seed| seed != -1).map(i64::cast_unsigned),
             repeat_penalty: fields.number("repeat_penalty", 0.1, 10.0)?,
-            repeat_last_n: fields.count("repeat_last_n", 0, 1 << 20)?,
+            // -1 is the whole context.
+            repeat_last_n: fields
+                .whole("repeat_last_n", -1, 1 << 20)?
+                .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
             frequency_penalty: fields.number("frequency_penalty", -2.0, 2.0)?,
             presence_penalty: fields.number("presence_penalty", -2.0, 2.0)?,
             logit_bias: Vec::new(),

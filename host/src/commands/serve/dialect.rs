@@ -21,8 +21,8 @@ pub(super) trait Dialect: Send {
     /// Ends a stream that failed.
     fn fail(&mut self, refusal: &Refusal, out: &mut String);
 
-    /// What shows a waiting client that the server is alive; empty where the API knows nothing of the kind.
-    fn keep_alive(&self) -> &'static str;
+    /// Writes what shows a waiting client that the server is alive.
+    fn keep_alive(&self, out: &mut String);
 
     /// A whole answer.
     fn whole(&mut self, whole: &Whole, ending: &Ending) -> Json;

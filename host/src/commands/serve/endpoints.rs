@@ -1,7 +1,9 @@
 //! The endpoints: one row each.
 
+use super::anthropic;
 use super::dialect::Dialect;
 use super::http::Response;
+use super::ollama;
 use super::openai;
 use super::refusal::Refusal;
 use super::served::Prepared;
@@ -20,6 +22,8 @@ pub(super) type Read = fn(&Server, &[u8]) -> Result<Action, Refusal>;
 pub(super) enum Handler {
     Get(Get),
     Post(Read),
+    /// For any method: what the API has here and this server has not, and why.
+    Absent(&'static str),
 }
 
 /// Writes the embeddings of a request's texts, with the number of their tokens.
@@ -27,6 +31,8 @@ pub(super) type WriteEmbeddings = dyn FnOnce(&[Vec<f32>], usize) -> Json + Send;
 
 /// What a request comes to.
 pub(super) enum Action {
+    /// This value.
+    Reply(Json),
     /// Embeddings of texts, and how they are written with the number of tokens.
     Embed { texts: Vec<Vec<u32>>, write: Box<WriteEmbeddings> },
     /// An answer of the model.
@@ -62,6 +68,16 @@ const fn post(path: &'static str, read: Read) -> Endpoint {
     Endpoint { path, is_open: false, handler: Handler::Post(read) }
 }
 
+const fn absent(path: &'static str, why: &'static str) -> Endpoint {
+    Endpoint { path, is_open: false, handler: Handler::Absent(why) }
+}
+
+/// Why this server neither fetches nor changes models.
+const ONE_MODEL: &str = "this server has the model that it was started with: it fetches, changes and removes none";
+
+/// Why answers cannot be fetched later.
+const NOT_STORED: &str = "this server stores no responses";
+
 static ENDPOINTS: &[Endpoint] = &[
     open("/", page::root),
     open("/health", about::health),
@@ -71,10 +87,27 @@ static ENDPOINTS: &[Endpoint] = &[
     post("/v1/chat/completions", openai::chat::read),
     post("/v1/completions", openai::completions::read),
     post("/v1/embeddings", openai::embeddings::read),
+    post("/v1/responses", openai::responses::read),
+    absent("/v1/responses/*", NOT_STORED),
+    post("/v1/messages", anthropic::messages::read),
+    post("/v1/messages/count_tokens", anthropic::count_tokens::read),
+    get("/api/version", ollama::models::version),
+    get("/api/tags", ollama::models::tags),
+    get("/api/ps", ollama::models::running),
+    post("/api/show", ollama::show::read),
+    post("/api/chat", ollama::chat::read),
+    post("/api/generate", ollama::generate::read),
+    post("/api/embed", ollama::embed::read),
+    post("/api/embeddings", ollama::embed::read_one),
+    absent("/api/pull", ONE_MODEL),
+    absent("/api/push", ONE_MODEL),
+    absent("/api/create", ONE_MODEL),
+    absent("/api/copy", ONE_MODEL),
+    absent("/api/delete", ONE_MODEL),
 ];
 
 /// The APIs; the first whose prefix fits.
-static APIS: &[Api] = &[Api { prefix: "", error: openai::error }];
+static APIS: &[Api] = &[Api { prefix: "/api/", error: ollama::error }, Api { prefix: "", error: openai::error }];
 
 /// The API that a path belongs to.
 pub(super) fn api(path: &str) -> &'static Api {
@@ -96,6 +129,7 @@ pub(super) fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Endpo
         let is_meant = match endpoint.handler {
             Handler::Get(_) => matches!(*method, Method::GET | Method::HEAD),
             Handler::Post(_) => *method == Method::POST,
+            Handler::Absent(_) => true,
         };
         if is_meant {
             return Ok((endpoint, rest));

@@ -75,6 +75,11 @@ impl<'j> Fields<'j> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
+    /// The object itself.
+    pub(super) fn to_json(&self) -> Json {
+        Json::Object(self.object.clone())
+    }
+
     /// The names of all fields.
     pub(super) fn names(&self) -> impl Iterator<Item = &'j str> + use<'j> {
         self.object.keys().map(String::as_str)

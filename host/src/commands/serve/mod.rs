@@ -6,13 +6,16 @@
 //! dialect. Asynchronous code is only here.
 
 mod about;
+mod anthropic;
 mod ask;
 mod dialect;
 mod endpoints;
 mod fields;
 mod http;
 mod listen;
+mod messages;
 mod metrics;
+mod ollama;
 mod openai;
 mod options;
 mod page;
@@ -21,6 +24,7 @@ mod reply;
 mod scheduler;
 mod served;
 mod server;
+mod tools;
 
 use super::facts;
 use super::opening::Opening;

@@ -6,6 +6,7 @@ use super::scheduler::{Counts, Event};
 use crate::answer::{self, Reader};
 use nanocamelid_engine::sampler::{LogProb, LogProbs};
 use nanocamelid_engine::{Finish, Tokenizer};
+use serde_json::Value as Json;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// What an answer consists of.
@@ -48,7 +49,7 @@ pub(super) enum Reason {
 #[derive(Clone, Debug)]
 pub(super) struct Ending {
     pub(super) reason: Reason,
-    /// The stop string that ended it.
+    /// The stop string of the request that ended the answer.
     pub(super) stop: Option<String>,
     pub(super) counts: Counts,
 }
@@ -82,6 +83,15 @@ pub(super) struct Call {
     pub(super) name: String,
     /// JSON text.
     pub(super) arguments: String,
+}
+
+impl Call {
+    /// The arguments as an object; `None` where they were cut off. Half a command must not look like another one, so
+    /// APIs whose arguments are objects leave such a call out.
+    pub(super) fn object(&self) -> Option<Json> {
+        let text = if self.arguments.trim().is_empty() { "{}" } else { &self.arguments };
+        serde_json::from_str(text).ok().filter(Json::is_object)
+    }
 }
 
 impl Whole {

@@ -75,6 +75,14 @@ impl Served {
         }
     }
 
+    /// Whether the chat template knows reasoning.
+    pub(super) fn can_think(&self) -> bool {
+        const SIGNS: [&str; 5] = ["enable_thinking", "reasoning_effort", "reasoning_content", "<think>", "[THINK]"];
+        let has_own = self.parsed.format.as_ref().is_ok_and(|format| format.template().is_some());
+        let template = self.parsed.gguf.value("tokenizer.chat_template").and_then(|value| value.as_str());
+        template.is_some_and(|template| has_own && SIGNS.iter().any(|sign| template.contains(sign)))
+    }
+
     /// The tokens of the prompt, and what makes the answer of logits.
     ///
     /// # Errors
@@ -234,7 +242,7 @@ impl Served {
             repeat_penalty: asked.repeat_penalty.unwrap_or(default.repeat_penalty),
             frequency_penalty: asked.frequency_penalty.unwrap_or(default.frequency_penalty),
             presence_penalty: asked.presence_penalty.unwrap_or(default.presence_penalty),
-            repeat_last_n: asked.repeat_last_n.unwrap_or(default.repeat_last_n),
+            repeat_last_n: asked.repeat_last_n.map_or(default.repeat_last_n, |n| n.min(self.n_ctx)),
             seed: asked.seed.unwrap_or_else(random),
         }
     }

@@ -93,11 +93,13 @@ impl Server {
             return refuse(refusal);
         }
         match handler {
+            Handler::Absent(why) => refuse(Refusal::new(StatusCode::NOT_IMPLEMENTED, why).coded("not_supported")),
             Handler::Get(get) => get(self, rest, &head.headers).unwrap_or_else(refuse),
             Handler::Post(read) => {
                 self.metrics.requested();
                 let result = self.post(&head.headers, body, read).await;
                 match result {
+                    Ok(Action::Reply(value)) => json(StatusCode::OK, &value),
                     Ok(Action::Embed { texts, write }) => {
                         let n_tokens = texts.iter().map(Vec::len).sum();
                         let vectors = self.embed(texts).await;

@@ -39,7 +39,7 @@ impl Streamed {
                     if self.silence.as_mut().poll(context).is_pending() {
                         return Poll::Pending;
                     }
-                    out += self.dialect.keep_alive();
+                    self.dialect.keep_alive(&mut out);
                     self.silence.as_mut().reset(Instant::now() + SILENCE);
                 }
             }

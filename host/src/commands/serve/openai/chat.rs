@@ -1,16 +1,15 @@
 //! `POST /v1/chat/completions`.
 
-use super::super::ask::{Ask, Format, Prompt, ToolChoice};
+use super::super::ask::{Ask, Format, Prompt};
 use super::super::endpoints::Action;
 use super::super::fields::{self, Fields};
 use super::super::refusal::Refusal;
 use super::super::server::Server;
+use super::super::tools;
 use super::stream::Completion;
 use super::{messages, shared};
 use serde_json::Value as Json;
 
-/// Most tools of a request.
-const MAX_TOOLS: usize = 512;
 /// Fields that ask for what this server has not.
 const ABSENT: [&str; 5] = ["functions", "function_call", "audio", "prediction", "web_search_options"];
 
@@ -43,48 +42,12 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
 
 /// Reads the tools, and whether they are to be called.
 fn tools(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Refusal> {
-    let tools = fields.list("tools")?.unwrap_or_default();
-    if tools.len() > MAX_TOOLS {
-        return Err(fields.refuse("tools", format_args!("more than {MAX_TOOLS} tools")));
-    }
-    let mut names = Vec::new();
-    for (i, tool) in tools.iter().enumerate() {
-        let tool = Fields::of(tool, &format!("tools[{i}]"))?;
-        if tool.text("type")?.unwrap_or("function") != "function" {
-            return Err(tool.refuse("type", "must be function"));
-        }
-        let function = tool.required("function", tool.object("function")?)?;
-        names.push(function.required("name", function.text("name")?)?);
-        function.object("parameters")?;
-    }
-    ask.tools = tools.to_vec();
+    let choice = tools::choice(fields, |choice| {
+        let function = choice.required("function", choice.object("function")?)?;
+        function.required("name", function.text("name")?)
+    })?;
     ask.parallel_calls = fields.flag("parallel_tool_calls")?.unwrap_or(true);
-    ask.tool_choice = match fields.get("tool_choice") {
-        None => ToolChoice::Auto,
-        Some(Json::String(word)) => match word.as_str() {
-            "auto" => ToolChoice::Auto,
-            "none" => ToolChoice::None,
-            "required" => ToolChoice::Required,
-            _ => return Err(fields.refuse("tool_choice", "must be auto, none, required or a function")),
-        },
-        Some(_) => {
-            let choice = fields.required("tool_choice", fields.object("tool_choice")?)?;
-            let function = choice.required("function", choice.object("function")?)?;
-            let name = function.required("name", function.text("name")?)?;
-            if !names.contains(&name) {
-                return Err(fields.refuse("tool_choice", format_args!("there is no tool '{name}' in tools")));
-            }
-            ToolChoice::Named(name.to_owned())
-        }
-    };
-    match ask.tool_choice {
-        ToolChoice::None => ask.tools.clear(),
-        ToolChoice::Required if names.is_empty() => {
-            return Err(fields.refuse("tool_choice", "required, but there are no tools"));
-        }
-        _ => {}
-    }
-    Ok(())
+    ask.set_tools(fields, tools::read(fields, tools::nested)?, choice)
 }
 
 /// Reads the form of the answer.
@@ -95,8 +58,7 @@ fn format(fields: &Fields<'_>) -> Result<Format, Refusal> {
         "json_object" => Ok(Format::JsonObject),
         "json_schema" => {
             let named = format.required("json_schema", format.object("json_schema")?)?;
-            let schema = named.required("schema", named.get("schema"))?.clone();
-            Ok(Format::Schema { schema, field: "response_format.json_schema.schema" })
+            Format::schema(&named, "schema", "response_format.json_schema.schema")
         }
         _ => Err(format.refuse("type", "must be text, json_object or json_schema")),
     }
@@ -109,14 +71,5 @@ fn thinking(fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Refusal> {
     } else {
         fields.object("chat_template_kwargs")?;
     }
-    match fields.text("reasoning_effort")? {
-        None => {}
-        Some("none") => ask.thinking = Some(false),
-        Some(effort @ ("minimal" | "low" | "medium" | "high" | "xhigh" | "max")) => {
-            ask.thinking = Some(true);
-            ask.variables.entry("reasoning_effort").or_insert_with(|| effort.into());
-        }
-        Some(_) => return Err(fields.refuse("reasoning_effort", "must be none, minimal, low, medium, high or xhigh")),
-    }
-    Ok(())
+    ask.set_effort(fields, "reasoning_effort")
 }

@@ -8,7 +8,7 @@ use crate::output::shortest;
 use serde_json::{Value as Json, json};
 
 /// Most texts of a request.
-const MAX_TEXTS: usize = 2048;
+pub(in super::super) const MAX_TEXTS: usize = 2048;
 
 /// Reads a request.
 pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Refusal> {

@@ -1,92 +1,93 @@
-//! Messages of OpenAI's API, checked and made plain for the template.
+//! Messages of OpenAI's chat API.
 
 use super::super::fields::Fields;
+use super::super::messages::{self, Turn};
 use super::super::refusal::Refusal;
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
-/// Most messages of a conversation.
-const MAX_MESSAGES: usize = 20_000;
+/// The API's words for roles.
+const ROLES: [(&str, &str); 5] =
+    [("system", "system"), ("developer", "system"), ("user", "user"), ("assistant", "assistant"), ("tool", "tool")];
+/// Types of parts that are text, and the field that holds it.
+const TEXT: [(&str, &str); 2] = [("text", "text"), ("refusal", "refusal")];
 
 /// Reads a list of messages: developer is another word for system, and parts of text become one text.
 ///
 /// # Errors
 /// 400 with the place of what is wrong.
 pub(super) fn read(fields: &Fields<'_>) -> Result<Vec<Json>, Refusal> {
-    let list = fields.required("messages", fields.list("messages")?)?;
-    if list.is_empty() {
-        return Err(fields.refuse("messages", "must not be empty"));
-    }
-    if list.len() > MAX_MESSAGES {
-        return Err(fields.refuse("messages", format_args!("more than {MAX_MESSAGES} messages")));
-    }
-    list.iter().enumerate().map(|(i, message)| one(message, &format!("messages[{i}]"))).collect()
+    let list = messages::list(fields, "messages")?;
+    let turns = list.iter().enumerate().map(|(i, message)| one(message, &format!("messages[{i}]")));
+    Ok(messages::finish(turns.collect::<Result<_, _>>()?))
 }
 
-fn one(message: &Json, place: &str) -> Result<Json, Refusal> {
+fn one(message: &Json, place: &str) -> Result<Turn, Refusal> {
     let fields = Fields::of(message, place)?;
-    let role = match fields.required("role", fields.text("role")?)? {
-        "developer" | "system" => "system",
-        role @ ("user" | "assistant" | "tool") => role,
-        other => {
-            let problem = format!("unknown role '{other}'; system, developer, user, assistant and tool are known");
-            return Err(fields.refuse("role", problem));
-        }
-    };
-    let mut out = Map::new();
-    out.insert("role".into(), json!(role));
-    match fields.get("content") {
-        Some(content) => drop(out.insert("content".into(), json!(text(content, &fields.path("content"))?))),
-        None if role == "assistant" => {}
+    let role = messages::role(&fields, &ROLES)?;
+    let content = match fields.get("content") {
+        Some(content) => Some(messages::text(content, &fields.path("content"), &TEXT)?),
+        None if role == "assistant" => None,
         None => return Err(fields.refuse("content", "required")),
-    }
-    for name in ["name", "tool_call_id", "reasoning_content"] {
-        if let Some(value) = fields.text(name)? {
-            out.insert(name.into(), json!(value));
-        }
-    }
-    if let Some(calls) = fields.list("tool_calls")?.filter(|calls| !calls.is_empty()) {
-        let calls = calls.iter().enumerate().map(|(i, call)| self::call(call, &format!("{place}.tool_calls[{i}]")));
-        out.insert("tool_calls".into(), Json::Array(calls.collect::<Result<_, _>>()?));
-    } else if role == "assistant" && !out.contains_key("content") {
-        out.insert("content".into(), json!(""));
-    }
-    Ok(Json::Object(out))
+    };
+    let text = |name: &str| Ok(fields.text(name)?.map(str::to_owned));
+    Ok(Turn {
+        role,
+        content,
+        reasoning: text("reasoning_content")?,
+        name: text("name")?,
+        call_id: text("tool_call_id")?,
+        calls: messages::calls(&fields)?,
+    })
 }
 
-/// A call as templates take it: its arguments are an object.
-fn call(call: &Json, place: &str) -> Result<Json, Refusal> {
-    let fields = Fields::of(call, place)?;
-    let function = fields.required("function", fields.object("function")?)?;
-    let name = function.required("name", function.text("name")?)?;
-    let arguments = match function.get("arguments") {
-        Some(Json::String(text)) if text.trim().is_empty() => json!({}),
-        Some(Json::String(text)) => serde_json::from_str(text)
-            .map_err(|error| function.refuse("arguments", format_args!("not the text of a JSON value: {error}")))?,
-        Some(object) => object.clone(),
-        None => json!({}),
-    };
-    let mut out = json!({"type": "function", "function": {"name": name, "arguments": arguments}});
-    if let Some(id) = fields.text("id")? {
-        out["id"] = json!(id);
-    }
-    Ok(out)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
 
-/// A content: a text, or a list of parts of text.
-fn text(content: &Json, place: &str) -> Result<String, Refusal> {
-    let parts = match content {
-        Json::String(text) => return Ok(text.clone()),
-        Json::Array(parts) => parts,
-        _ => return Err(Refusal::field(place, "must be a string or a list of parts")),
-    };
-    let mut out = String::new();
-    for (i, part) in parts.iter().enumerate() {
-        let part = Fields::of(part, &format!("{place}[{i}]"))?;
-        match part.required("type", part.text("type")?)? {
-            "text" => out += part.required("text", part.text("text")?)?,
-            "refusal" => out += part.required("refusal", part.text("refusal")?)?,
-            other => return Err(part.refuse("type", format_args!("'{other}' is not supported: text only"))),
-        }
+    fn read_list(list: Json) -> Result<Vec<Json>, String> {
+        let json = json!({"messages": list});
+        read(&Fields::of_request(&json).unwrap()).map_err(|refusal| refusal.message)
     }
-    Ok(out)
+
+    #[test]
+    fn messages_become_plain() {
+        let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}});
+        let list = read_list(json!([
+            {"role": "developer", "content": [{"type": "text", "text": "s"}]},
+            {"role": "user", "content": "u", "name": "Ann"},
+            {"role": "assistant", "content": null, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "r"},
+            {"role": "assistant", "content": "a", "reasoning_content": "why"},
+        ]));
+        let call = json!({"type": "function", "function": {"name": "f", "arguments": {"a": 1}}, "id": "c"});
+        let expected = json!([
+            {"role": "system", "content": "s"},
+            {"role": "user", "content": "u", "name": "Ann"},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "content": "r", "name": "f", "tool_call_id": "c"},
+            {"role": "assistant", "content": "a", "reasoning_content": "why"},
+        ]);
+        assert_eq!(Json::Array(list.unwrap()), expected);
+    }
+
+    #[test]
+    fn wrong_messages_are_refused_by_name() {
+        for (message, problem) in [
+            (json!(1), "messages[0]: must be an object"),
+            (json!({"content": "x"}), "messages[0].role: required"),
+            (json!({"role": 1, "content": "x"}), "messages[0].role: must be a string"),
+            (json!({"role": "user"}), "messages[0].content: required"),
+            (json!({"role": "tool", "content": "x", "tool_call_id": 1}), "messages[0].tool_call_id: must be a string"),
+            (json!({"role": "assistant", "tool_calls": {}}), "messages[0].tool_calls: must be a list"),
+            (json!({"role": "assistant", "tool_calls": [{}]}), "messages[0].tool_calls[0].function: required"),
+            (
+                json!({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": 1}}]}),
+                "messages[0].tool_calls[0].function.arguments: must be an object",
+            ),
+        ] {
+            assert_eq!(read_list(json!([message])), Err(problem.into()));
+        }
+        assert!(read_list(json!([{"role": "wizard"}])).unwrap_err().starts_with("messages[0].role: unknown role"));
+    }
 }

@@ -6,6 +6,7 @@ pub(super) mod embeddings;
 mod log_probs;
 mod messages;
 pub(super) mod models;
+pub(super) mod responses;
 mod stream;
 
 use super::ask::Ask;

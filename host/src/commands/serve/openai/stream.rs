@@ -112,8 +112,8 @@ impl Dialect for Completion {
         event(None, &error(refusal), out);
     }
 
-    fn keep_alive(&self) -> &'static str {
-        COMMENT
+    fn keep_alive(&self, out: &mut String) {
+        *out += COMMENT;
     }
 
     fn whole(&mut self, whole: &Whole, ending: &Ending) -> Json {
