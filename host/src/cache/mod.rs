@@ -1,5 +1,5 @@
-//! Pages of conversations on disk (`--cache`): what a session keeps of full pages of tokens, found again after a restart
-//! or by another process.
+//! Pages of conversations on disk (`--cache`): what a session keeps of full pages of tokens, found again after a
+//! restart or by another process.
 //!
 //! [`pages`] is what a file is, [`folder`] where files lie, [`reader`] and [`writer`] the threads that read
 //! and write them. A session that finds

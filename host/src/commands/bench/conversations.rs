@@ -1,4 +1,5 @@
-//! `bench MODEL --slots`, `--draft`, `--cached`, `--restart`: what several conversations, drafts and known prompts gain.
+//! `bench MODEL --slots`, `--draft`, `--cached`, `--restart`: what several conversations, drafts and known prompts
+//! gain.
 
 use super::mean_and_deviation;
 use super::model::random_tokens;
@@ -210,8 +211,8 @@ impl Bench<'_> {
         Ok(results)
     }
 
-    /// Time to the first token of a prompt, for the first time, then from the pages that it has left in memory, and with
-    /// a `folder` from those that it has left there for another session.
+    /// Time to the first token of a prompt, for the first time, then from the pages that it has left in memory, and
+    /// with a `folder` from those that it has left there for another session.
     fn cached(&self, folder: Option<&Path>, row: Row<'_>) -> Result<Value, Error> {
         let Asked { n_prompt, reps, .. } = self.asked;
         let mut disk = folder.map(|folder| Disk::new(folder, self)).transpose()?;
