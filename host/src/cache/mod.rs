@@ -1,5 +1,5 @@
-//! Pages of conversations on disk (`--cache`): what a session keeps of full pages of tokens, found again after a restart
-//! or by another process.
+//! Pages of conversations on disk (`--cache`): what a session keeps of full pages of tokens, found again after a
+//! restart or by another process.
 //!
 //! [`pages`] is what a file is, [`folder`] where files lie, [`reader`] and [`writer`] the threads that read
 //! and write them. A session that finds
@@ -21,6 +21,7 @@ use folder::Folder;
 use nanocamelid_engine::Gguf;
 use nanocamelid_engine::session::{Kept, PAGE};
 use pages::{Digest, ModelDigest, Pages};
+use reader::FileOf;
 use std::path::PathBuf;
 use std::sync::Arc;
 use writer::Writer;
@@ -64,10 +65,12 @@ pub(crate) enum Patience {
 }
 
 /// What became of a page that may have to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Offered {
     Queued,
-    /// It is on disk, or the session no longer keeps it.
-    Settled,
+    OnDisk,
+    /// The session does not keep it, or no longer.
+    NotKept,
     QueueFull,
 }
 
@@ -109,13 +112,7 @@ impl DiskCache {
     }
 
     /// The most pages, more than `n_known`, behind which the session can continue with what it and the disk hold.
-    fn reach(
-        &self,
-        session: &OwnedSession<'_>,
-        pages: &Pages<'_>,
-        n_known: usize,
-        wrong: &[(usize, Kept)],
-    ) -> Option<usize> {
+    fn reach(&self, session: &OwnedSession<'_>, pages: &Pages<'_>, n_known: usize, wrong: &[FileOf]) -> Option<usize> {
         let is_there = |page: usize, kept: Kept| {
             let is_on_disk =
                 !wrong.contains(&(page, kept)) && self.folder.has(&pages.file_name(page, kept), pages.file_bytes(kept));
@@ -133,7 +130,7 @@ impl DiskCache {
 
     /// Brings into the session what it lacks to continue behind `n_pages` pages. The error is a file that is wrong, and
     /// has been removed, or that the session has no room for.
-    fn load(&self, session: &mut OwnedSession<'_>, pages: &Pages<'_>, n_pages: usize) -> Result<(), (usize, Kept)> {
+    fn load(&self, session: &mut OwnedSession<'_>, pages: &Pages<'_>, n_pages: usize) -> Result<(), FileOf> {
         let needed = Kept::ALL.into_iter().flat_map(|kept| session.needed(kept, n_pages).map(move |page| (page, kept)));
         let wanted: Vec<_> = needed.filter(|&(page, kept)| !session.is_kept(pages.tokens(page), kept)).collect();
         let mut take = |(page, kept), bytes: &[u8]| session.keep(pages.tokens(page), kept, bytes);
@@ -155,19 +152,15 @@ impl DiskCache {
             for kept in [Kept::Pages, Kept::Windows] {
                 match self.offer(session, (slot, page), kept, &pages, patience) {
                     Offered::Queued => n_queued += 1,
-                    Offered::Settled => {}
+                    Offered::OnDisk | Offered::NotKept => {}
                     Offered::QueueFull => break 'pages,
                 }
             }
             n_pages = page + 1;
         }
-        for page in (0..n_pages).rev() {
-            if session.is_kept(pages.tokens(page), Kept::States) {
-                let offered = self.offer(session, (slot, page), Kept::States, &pages, patience);
-                n_queued += usize::from(matches!(offered, Offered::Queued));
-                break;
-            }
-        }
+        let mut states =
+            (0..n_pages).rev().map(|page| self.offer(session, (slot, page), Kept::States, &pages, patience));
+        n_queued += usize::from(matches!(states.find(|offered| *offered != Offered::NotKept), Some(Offered::Queued)));
         if n_pages > 0 {
             self.settled[slot] = Settled { n_pages, last: *pages.digest(n_pages - 1) };
         }
@@ -187,8 +180,11 @@ impl DiskCache {
         patience: Patience,
     ) -> Offered {
         let (name, n_bytes) = (pages.file_name(page, kept), pages.file_bytes(kept));
-        if pages.n_kept(kept) == 0 || self.folder.has(&name, n_bytes) {
-            return Offered::Settled;
+        if pages.n_kept(kept) == 0 {
+            return Offered::NotKept;
+        }
+        if self.folder.has(&name, n_bytes) {
+            return Offered::OnDisk;
         }
         if n_bytes as u64 > self.n_bytes {
             self.writer.fail(format!(
@@ -196,7 +192,7 @@ impl DiskCache {
                 mib(n_bytes as u64),
                 mib(self.n_bytes)
             ));
-            return Offered::Settled;
+            return Offered::NotKept;
         }
         if !self.writer.has_room(n_bytes, patience == Patience::Unlimited) {
             return Offered::QueueFull;
@@ -204,7 +200,7 @@ impl DiskCache {
         let mut bytes = Vec::with_capacity(n_bytes);
         bytes.extend(pages.header(page, kept));
         if !session.read_kept(slot, page, kept, &mut |piece| bytes.extend_from_slice(piece)) {
-            return Offered::Settled;
+            return Offered::NotKept;
         }
         self.writer.write(name, bytes);
         Offered::Queued

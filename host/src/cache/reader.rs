@@ -6,17 +6,17 @@ use nanocamelid_engine::session::Kept;
 use std::sync::mpsc;
 use std::thread;
 
+/// A file: the page, and what is kept of it.
+pub(super) type FileOf = (usize, Kept);
+/// Takes in what a file keeps, or refuses it.
+pub(super) type Take<'t> = dyn FnMut(FileOf, &[u8]) -> bool + 't;
+
 /// Files in memory at the same time.
 const N_BUFFERS: usize = 2;
 
 /// Reads the files of these pages in order, and passes what they keep to `take`. The error is the first file that
 /// cannot be read or is wrong, or that `take` refuses; a wrong one is removed.
-pub(super) fn read(
-    folder: &Folder,
-    pages: &Pages<'_>,
-    wanted: &[(usize, Kept)],
-    take: &mut dyn FnMut((usize, Kept), &[u8]) -> bool,
-) -> Result<(), (usize, Kept)> {
+pub(super) fn read(folder: &Folder, pages: &Pages<'_>, wanted: &[FileOf], take: &mut Take<'_>) -> Result<(), FileOf> {
     let (give_back, buffers) = mpsc::channel();
     let (send, files) = mpsc::channel();
     for _ in 0..N_BUFFERS.min(wanted.len()) {
@@ -49,7 +49,7 @@ pub(super) fn read(
 }
 
 /// Reads and checks a file. False for one that is wrong, which is removed.
-fn read_one(folder: &Folder, pages: &Pages<'_>, (page, kept): (usize, Kept), bytes: &mut Vec<u8>) -> bool {
+fn read_one(folder: &Folder, pages: &Pages<'_>, (page, kept): FileOf, bytes: &mut Vec<u8>) -> bool {
     let name = pages.file_name(page, kept);
     let is_right =
         folder.read(&name, pages.file_bytes(kept), bytes) && pages::is_sealed(bytes, &pages.header(page, kept));

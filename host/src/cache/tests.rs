@@ -98,7 +98,7 @@ fn a_restart_continues_with_the_same_bits() {
         let mut other = text[..2 * PAGE + 40].to_vec();
         other.extend(self::text(2, 30));
         let (restored, logits) = restart(&path, KvType::F16, &dir, &other);
-        assert!(restored >= PAGE && restored <= 2 * PAGE, "{name}: {restored}");
+        assert!((PAGE..=2 * PAGE).contains(&restored), "{name}: {restored}");
         let fresh = restart(&path, KvType::F16, &Dir::new("fresh"), &other);
         assert_eq!((0, logits), fresh, "{name}");
     }
@@ -278,7 +278,7 @@ fn reading_ends_where_a_page_is_refused() {
     restart(&path, KvType::F16, &dir, &text);
     with(&path, KvType::F16, &dir.settings(DEFAULT_BYTES), |cache, session| {
         let pages = Pages::new(cache.model, session, &text);
-        let wanted: Vec<(usize, Kept)> = (0..4).map(|page| (page, Kept::Pages)).collect();
+        let wanted: Vec<FileOf> = (0..4).map(|page| (page, Kept::Pages)).collect();
         for n_taken in 0..4 {
             let mut n = 0;
             let read = reader::read(&cache.folder, &pages, &wanted, &mut |file, bytes| {

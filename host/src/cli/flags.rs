@@ -231,6 +231,12 @@ pub(crate) static BENCH_DRAFT: Flag<()> =
     switch("--draft", "decode with drafts: a text that repeats its prompt, and one that does not");
 pub(crate) static BENCH_CACHED: Flag<()> =
     switch("--cached", "time to the first token of a prompt that was seen before, beside its first time");
+pub(crate) static BENCH_RESTART: Flag<Path> = flag(
+    "--restart",
+    typed::PATH,
+    "DIR",
+    "as --cached, and also from pages on disk, which go into a folder in DIR and are removed at the end",
+);
 pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1000), "N", "repetitions (default 5)"));
 
 pub(crate) static HOST: Flag<str> =

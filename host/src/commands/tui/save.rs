@@ -1,5 +1,5 @@
-//! `/save` and `--session`: writes a conversation to a file, whole or not at all. Replaces only files that this chat has
-//! written or read.
+//! `/save` and `--session`: writes a conversation to a file, whole or not at all. Replaces only files that this chat
+//! has written or read.
 
 use crate::model_word::has_magic;
 use std::fmt;
