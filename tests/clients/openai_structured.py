@@ -7,9 +7,8 @@ import jsonschema
 import openai
 from pydantic import BaseModel
 
-from frame import check, refused
+from frame import MODEL, check, refused
 from openai_chat import chat, client, joined, streamed, text_of, user
-from frame import MODEL
 
 ASK = user("Turn on the kitchen light.")
 
@@ -21,7 +20,7 @@ def tool(name, properties, **more):
 
 LIGHT = tool("set_light", {"room": {"enum": ["kitchen", "hall"]}, "on": {"type": "boolean"}})
 TIME = tool("get_time", {})
-CAMEL = "🐪 «ça» 漢字\n\"\\"
+CAMEL = '🐪 «ça» 漢字\n"\\'
 
 
 def named(name):
@@ -124,7 +123,12 @@ DATE = {"type": "string", "format": "date"}
 ZOO = {
     "scalars": {
         "type": "object",
-        "properties": {"a": {"type": "integer"}, "b": {"type": "number"}, "c": {"type": "boolean"}, "d": {"type": "null"}},
+        "properties": {
+            "a": {"type": "integer"},
+            "b": {"type": "number"},
+            "c": {"type": "boolean"},
+            "d": {"type": "null"},
+        },
         "required": ["a", "b", "c", "d"],
         "additionalProperties": False,
     },
@@ -185,8 +189,19 @@ def every_document_fits_its_schema():
 @check
 def a_recursive_schema():
     list_of = {
-        "$defs": {"node": {"anyOf": [{"type": "null"}, {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}},
-                                                        "required": ["next"], "additionalProperties": False}]}},
+        "$defs": {
+            "node": {
+                "anyOf": [
+                    {"type": "null"},
+                    {
+                        "type": "object",
+                        "properties": {"next": {"$ref": "#/$defs/node"}},
+                        "required": ["next"],
+                        "additionalProperties": False,
+                    },
+                ]
+            }
+        },
         "$ref": "#/$defs/node",
     }
     for seed in range(4):
@@ -201,7 +216,9 @@ def a_recursive_schema():
 def characters_are_never_cut():
     schema = {"type": "array", "items": {"const": "🐪é漢"}, "minItems": 3, "maxItems": 3}
     response_format = {"type": "json_schema", "json_schema": {"name": "camels", "strict": True, "schema": schema}}
-    pieces = [chunk.choices[0].delta.content or "" for chunk in streamed(ASK, response_format=response_format, max_tokens=200)]
+    pieces = [
+        chunk.choices[0].delta.content or "" for chunk in streamed(ASK, response_format=response_format, max_tokens=200)
+    ]
     assert json.loads("".join(pieces)) == ["🐪é漢"] * 3
     assert not any("\ufffd" in piece for piece in pieces) and len([piece for piece in pieces if piece]) > 3
 
@@ -223,14 +240,23 @@ def a_keyword_is_honoured_or_named():
     for keyword, schema in {
         "not": {"type": "boolean", "not": {"const": True}},
         "if": {"type": "boolean", "if": {"const": True}, "then": False},
-        "uniqueItems": {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 2, "uniqueItems": True},
+        "uniqueItems": {
+            "type": "array",
+            "items": {"type": "boolean"},
+            "minItems": 2,
+            "maxItems": 2,
+            "uniqueItems": True,
+        },
         "patternProperties": {"type": "object", "patternProperties": {"^a$": {"type": "null"}}, "maxProperties": 1},
         "multipleOf": {"type": "integer", "minimum": 1, "maximum": 20, "multipleOf": 7},
         "oneOf": {"oneOf": [{"type": "boolean"}, {"const": True}]},
         "allOf": {"allOf": [{"type": "integer", "minimum": 3}, {"maximum": 5}]},
         "dependentRequired": {
-            "type": "object", "properties": {"a": {"const": 1}, "b": {"const": 1}}, "required": ["a"],
-            "dependentRequired": {"a": ["b"]}, "additionalProperties": False,
+            "type": "object",
+            "properties": {"a": {"const": 1}, "b": {"const": 1}},
+            "required": ["a"],
+            "dependentRequired": {"a": ["b"]},
+            "additionalProperties": False,
         },
     }.items():
         try:
@@ -261,7 +287,9 @@ def a_class_of_pydantic():
     answer = client.chat.completions.parse(model=MODEL, messages=ASK, response_format=Lamp, max_tokens=120)
     assert isinstance(answer.choices[0].message.parsed, Lamp)
     tools = [openai.pydantic_function_tool(Lamp)]
-    answer = client.chat.completions.parse(model=MODEL, messages=ASK, tools=tools, tool_choice="required", max_tokens=120)
+    answer = client.chat.completions.parse(
+        model=MODEL, messages=ASK, tools=tools, tool_choice="required", max_tokens=120
+    )
     assert isinstance(answer.choices[0].message.tool_calls[0].function.parsed_arguments, Lamp)
 
 
