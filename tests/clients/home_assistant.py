@@ -51,8 +51,6 @@ async def read(stream):
             if part.index == len(calls):
                 calls.append({"id": part.id, "name": part.function.name, "arguments": ""})
             calls[part.index]["arguments"] += part.function.arguments or ""
-        if chunk.choices[0].finish_reason:
-            break
     return role, text, calls
 
 
