@@ -136,6 +136,10 @@ pageCheck("a server that is away is said, and found again", async context => {
   await page.send("Say hello in one sentence.");
   await page.locator(".error").getByText("There is no connection").waitFor();
   proxy.isDown = false;
+  await context.route("**/v1/models", route => route.fulfill({ json: { data: [{ id: "another-model" }] } }));
+  await page.button("Try again").last().click();
+  await page.answers.getByText("another-model").waitFor();
+  await context.unroute("**/v1/models");
   await page.button("Try again").last().click();
   await page.answers.getByText("Hello").waitFor();
 });
@@ -159,4 +163,9 @@ pageCheck("an API key is asked for, and kept for the session only", async contex
   await other.getByRole("heading", { name: "The server asks for its API key" }).waitFor();
   await other.button("Cancel").click();
   await other.getByRole("alert").getByText("(401)").waitFor();
+  // Who does not know the key is asked again only on request.
+  await other.waitForTimeout(6000);
+  assert(!await other.locator("#ask").isVisible());
+  await other.button("Try again").click();
+  await other.getByRole("heading", { name: "The server asks for its API key" }).waitFor();
 });
