@@ -1,6 +1,5 @@
-// What the checks of the chat page stand on: named checks with a total, Chromium, and a proxy in front of the server.
+// What the checks of the chat page stand on: named checks with a total, and Chromium.
 import { mkdtemp, rm } from "node:fs/promises";
-import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -53,78 +52,3 @@ export async function withChromium(use) {
     await rm(profile, { recursive: true, force: true });
   }
 }
-
-/**
- * A proxy in front of the real server. The page, its headers and the list of models come from the server; `script`, where
- * a check sets one, answers POST requests in its place: script(request, response, body). `isDown` cuts every connection.
- */
-export class Proxy {
-  script = null;
-  isDown = false;
-  paths = [];
-
-  static async start(upstream) {
-    const proxy = new Proxy();
-    proxy.server = http.createServer((request, response) => proxy.#handle(upstream, request, response));
-    await new Promise(done => proxy.server.listen(0, "127.0.0.1", done));
-    proxy.url = `http://127.0.0.1:${proxy.server.address().port}/`;
-    return proxy;
-  }
-
-  reset() {
-    Object.assign(this, { script: null, isDown: false, paths: [] });
-    return this;
-  }
-
-  async #handle(upstream, request, response) {
-    this.paths.push(request.url);
-    if (this.isDown) return request.socket.destroy();
-    if (this.script && request.method === "POST") {
-      const parts = await request.toArray();
-      return this.script(request, response, JSON.parse(Buffer.concat(parts)));
-    }
-    const { method, headers } = request;
-    const onwards = http.request(new URL(request.url, upstream), { method, headers }, answer => {
-      response.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(response);
-    });
-    onwards.on("error", () => response.destroy());
-    response.on("close", () => onwards.destroy());
-    request.pipe(onwards);
-  }
-
-  stop() {
-    this.server.closeAllConnections();
-    this.server.close();
-  }
-}
-
-const pause = ms => new Promise(done => setTimeout(done, ms));
-
-/** A script that streams these deltas, `every` ms apart; it ends as `ending` says. */
-export function streaming(deltas, { every = 0, ending = "stop" } = {}) {
-  return async (_, response) => {
-    const send = value => response.write(`data: ${typeof value === "string" ? value : JSON.stringify(value)}\n\n`);
-    const choice = (delta, finish_reason = null) => send({ choices: [{ index: 0, delta, finish_reason }] });
-    response.writeHead(200, { "Content-Type": "text/event-stream" });
-    choice({ role: "assistant", content: "" });
-    for (const delta of deltas) {
-      if (response.destroyed) return;
-      choice(typeof delta === "string" ? { content: delta } : delta);
-      if (every) await pause(every);
-    }
-    if (ending === "cut") return response.destroy();
-    if (ending === "error") return response.end('data: {"error": {"message": "the slot was taken away"}}\n\n');
-    choice({}, ending);
-    const prompt_tokens_details = { cached_tokens: 7 };
-    send({ choices: [], usage: { prompt_tokens: 9, completion_tokens: deltas.length, prompt_tokens_details } });
-    send("[DONE]");
-    response.end();
-  };
-}
-
-/** A script that refuses. */
-export const refusing = (status, message, headers = {}) => (_, response) => {
-  response.writeHead(status, { "Content-Type": "application/json", ...headers });
-  response.end(JSON.stringify({ error: { message } }));
-};
