@@ -80,11 +80,10 @@ impl Section {
         if step != Step::Json {
             return step;
         }
-        let close = match self {
-            Self::Params(reader) => reader.close(),
-            _ => None,
-        };
-        let mut reader = json::Reader::new(if close.is_some() { &json::TAGGED } else { &json::BARE_LIST });
+        let mut reader = json::Reader::new(match self {
+            Self::Params(_) => &json::TAGGED,
+            _ => &json::BARE_LIST,
+        });
         let step = reader.push(c, out);
         *self = Self::Json(reader);
         step
