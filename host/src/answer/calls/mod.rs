@@ -108,7 +108,7 @@ impl Section {
     }
 }
 
-/// Takes a character of an open call's arguments, an object: `Step::End` if it is the object's last, which ends the call.
+/// Takes a character of an open call's arguments, an object: `Step::End` if it is the object's last. The call then ends.
 fn argument_object(value: &mut ValueReader, c: char, out: &mut Output<'_>) -> Step {
     match value.push(c, out.arguments()) {
         Progress::More => Step::More,
