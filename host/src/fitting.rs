@@ -1,5 +1,7 @@
 //! The length of a context, from the user's wish, the need of prompt and answer, the model's training, and memory.
 
+#[cfg(feature = "serve")]
+use crate::draft::MAX_DRAFT;
 use crate::error::{ContextLimit, Error};
 use crate::machine::memory;
 use crate::model_file::ModelFile;
@@ -73,7 +75,12 @@ impl<'a> Fitting<'a> {
     /// As [`Fitting::plan`].
     #[cfg(feature = "serve")]
     pub(crate) fn serving(self, n_slots: Option<usize>, default: usize) -> Result<SessionPlan<'a>, Error> {
-        let with_slots = |n_slots| Self { n_slots, ..self.clone() };
+        let with_slots = |n_slots| {
+            // A batch holds a token of every answer, and one more of a prompt or a draft.
+            let n_batch = self.settings.n_batch.max(n_slots + 1 + MAX_DRAFT);
+            let settings = Settings { n_batch, ..self.settings.clone() };
+            Self { n_slots, settings, ..self.clone() }
+        };
         let need = Need { prompt: 0, answer: SERVED_CTX };
         let Some(n_slots) = n_slots else {
             let budget = self.budget(memory::memory().available);

@@ -85,14 +85,15 @@ impl<'a> OwnedSession<'a> {
         self.session.keep(tokens, kept, bytes)
     }
 
-    /// As [`Session::verify`], for the first slot.
+    /// As [`Session::verify`].
     pub(crate) fn verify(
         &mut self,
         executor: &dyn Executor,
+        slot: usize,
         tokens: (&[u32], &[u32]),
         choose: &mut dyn FnMut(&[f32]) -> Option<u32>,
     ) -> Result<usize, SessionError> {
-        self.session.verify(executor, 0, tokens, choose)
+        self.session.verify(executor, slot, tokens, choose)
     }
 
     /// As [`Session::prefill`].

@@ -289,7 +289,7 @@ impl<'a> Runtime<'a> {
                     _ => None,
                 }
             };
-            n_accepted = self.session.verify(self.pool, (&self.context, &drafted), &mut choose)?;
+            n_accepted = self.session.verify(self.pool, 0, (&self.context, &drafted), &mut choose)?;
             self.context.extend_from_slice(&drafted[..n_accepted]);
         }
         if let Some(drafter) = &mut self.drafter {

@@ -80,11 +80,10 @@ impl Section {
         if step != Step::Json {
             return step;
         }
-        let close = match self {
-            Self::Params(reader) => reader.close(),
-            _ => None,
-        };
-        let mut reader = json::Reader::new(if close.is_some() { &json::TAGGED } else { &json::BARE_LIST });
+        let mut reader = json::Reader::new(match self {
+            Self::Params(_) => &json::TAGGED,
+            _ => &json::BARE_LIST,
+        });
         let step = reader.push(c, out);
         *self = Self::Json(reader);
         step
@@ -109,7 +108,8 @@ impl Section {
     }
 }
 
-/// Takes a character of an open call's arguments, an object: `Step::End` if it is the object's last, which ends the call.
+/// Takes a character of an open call's arguments, an object. With the object's last character, `Step::End`, the call
+/// ends.
 fn argument_object(value: &mut ValueReader, c: char, out: &mut Output<'_>) -> Step {
     match value.push(c, out.arguments()) {
         Progress::More => Step::More,

@@ -104,11 +104,6 @@ impl Reader {
         self.state == State::After
     }
 
-    /// The marker behind a section.
-    pub(in crate::answer) fn close(&self) -> Option<&'static str> {
-        self.shape.section_end
-    }
-
     pub(in crate::answer) fn take_held(&mut self) -> String {
         self.held.take()
     }
@@ -116,7 +111,7 @@ impl Reader {
     pub(in crate::answer) fn push(&mut self, c: char, out: &mut Output<'_>) -> Step {
         let shape = self.shape;
         match self.state {
-            State::Section if c == '{' && self.held.is_empty() => Step::Json,
+            State::Section | State::Name if c == '{' && self.held.is_empty() && self.name.is_empty() => Step::Json,
             State::Section => self.expect(c, &[shape.name], &[State::Name]),
             State::Name => self.name(c, out),
             State::NameEnd => match self.held.expect(c, &[shape.name_end]) {

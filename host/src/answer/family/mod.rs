@@ -61,24 +61,15 @@ struct Row {
 pub(crate) struct Family {
     row: &'static Row,
     reasoning: &'static Reasoning,
-    /// Whether a system text tells the model how to write calls.
-    is_told: bool,
 }
 
 impl Family {
-    /// The family of a template. Models of a template that shows no calls can be told to write them as
-    /// `super::plain` says, which is how most models have seen them.
+    /// The family of a template; a template that shows no calls leaves to its models what `super::plain` tells them.
     pub(crate) fn of(template: &str) -> Self {
         let shows = |sign: &&str| template.contains(*sign);
         let row = table::ROWS.iter().find(|row| row.signs.iter().any(shows)).unwrap_or(&table::PLAIN);
         let reasoning = table::REASONING.iter().find(|reasoning| shows(&reasoning.open));
-        Self { row, reasoning: reasoning.unwrap_or(&table::THINK), is_told: false }
-    }
-
-    /// The family of models that are told by a system text how to write calls (`super::plain`). They may still write
-    /// them in the way that they were trained on.
-    pub(crate) fn told(self) -> Self {
-        Self { is_told: true, ..self }
+        Self { row, reasoning: reasoning.unwrap_or(&table::THINK) }
     }
 
     /// A word for the family: `hermes`, `mistral` and the like; `plain` for templates that show no calls.
@@ -100,11 +91,12 @@ impl Family {
         self.reasoning
     }
 
+    /// The texts that open calls: those of the family, and those of models that are told by a system text how to write
+    /// calls (`super::plain`).
     pub(super) fn openers(&self) -> impl Iterator<Item = &'static Opener> {
-        let told: &[Opener] = table::PLAIN.openers;
         let own = self.row.openers.iter();
-        let is_known = self.row.openers.iter().any(|opener| opener.text == told[0].text);
-        own.chain(told.iter().filter(move |_| self.is_told && !is_known))
+        let is_known = |told: &Opener| self.row.openers.iter().any(|opener| opener.text == told.text);
+        own.chain(table::PLAIN.openers.iter().filter(move |told| !is_known(told)))
     }
 
     pub(super) fn silent(&self) -> &'static [&'static str] {

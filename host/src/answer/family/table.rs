@@ -46,7 +46,7 @@ const fn objects(close: &'static str) -> json::Shape {
 
 const TAGGED: Opener = opener("<tool_call>", Syntax::Json(&json::TAGGED), Place::Content);
 
-/// Models of templates without calls: as Hermes.
+/// Models of templates without calls, which a system text tells to write as Hermes does.
 pub(super) static PLAIN: Row = row("plain", &[], &[TAGGED], &[]);
 
 /// The families, each in front of those whose signs it has as well.

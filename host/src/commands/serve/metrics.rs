@@ -17,6 +17,8 @@ pub(super) struct Metrics {
     prompt_tokens: AtomicU64,
     cached_tokens: AtomicU64,
     generated_tokens: AtomicU64,
+    drafted_tokens: AtomicU64,
+    accepted_tokens: AtomicU64,
     prompt_micros: AtomicU64,
     answer_micros: AtomicU64,
     running: AtomicU64,
@@ -59,6 +61,12 @@ impl Metrics {
         add(&self.cached_tokens, n_cached as u64);
     }
 
+    /// A draft was verified.
+    pub(super) fn drafted(&self, n_drafted: usize, n_accepted: usize) {
+        add(&self.drafted_tokens, n_drafted as u64);
+        add(&self.accepted_tokens, n_accepted as u64);
+    }
+
     /// Busy slots and waiting requests.
     pub(super) fn slots(&self, n_running: usize, n_waiting: usize) {
         self.running.store(n_running as u64, Ordering::Relaxed);
@@ -95,6 +103,8 @@ impl Metrics {
         row("prompt_tokens_total", "counter", "Tokens of prompts.", read(&self.prompt_tokens) as f64);
         row("cached_tokens_total", "counter", "Tokens of prompts known already.", read(&self.cached_tokens) as f64);
         row("generated_tokens_total", "counter", "Tokens of answers.", read(&self.generated_tokens) as f64);
+        row("drafted_tokens_total", "counter", "Tokens of drafts.", read(&self.drafted_tokens) as f64);
+        row("accepted_tokens_total", "counter", "Those that were right.", read(&self.accepted_tokens) as f64);
         row("prompt_seconds_total", "counter", "Time from slot to first token.", seconds(&self.prompt_micros));
         row("answer_seconds_total", "counter", "Time from first token to last.", seconds(&self.answer_micros));
         let speed = read(&self.generated_tokens) as f64 / seconds(&self.answer_micros);

@@ -8,6 +8,7 @@
 mod about;
 mod anthropic;
 mod ask;
+mod constraints;
 mod dialect;
 mod endpoints;
 mod fields;
@@ -31,6 +32,7 @@ use super::opening::Opening;
 use crate::cache::DiskCache;
 use crate::cli::Invocation;
 use crate::cli::table::{self, Command};
+use crate::draft::{self, Drafter};
 use crate::embedder::Embedder;
 use crate::error::Error;
 use crate::fitting::Fitting;
@@ -82,6 +84,7 @@ pub(crate) static COMMAND: Command = Command {
             &table::MAX_QUEUE.row,
             &table::NO_WEB.row,
         ],
+        table::DRAFTS,
         table::CACHED,
         table::SAMPLING,
         table::SESSION,
@@ -106,6 +109,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?)?;
     let (n_ctx, n_slots, session_bytes) = (session.n_ctx(), session.n_slots(), session.n_bytes());
     let served = Served::new(file, parsed, (options.alias.clone(), pooling), n_ctx, (sampling, has_seed));
+    draft::note_mixture(&parsed.model, &settings.draft);
+    let draft_file = settings.draft.open()?;
+    let draft_parsed = draft::parse(draft_file.as_ref(), &settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_READERS)
@@ -151,7 +157,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let for_texts = Settings { kv_type: KvType::F32, n_ctx: None, ..settings.clone() };
     let fitting = Fitting::new(file, &parsed.model, &for_texts);
     let embedder = pooling.map(|pooling| Embedder::new(&parsed.tokenizer, fitting, &pool, pooling));
-    Scheduler::new(Engine { session, pool: &pool, embedder, cache }, inbox).run()?;
+    let draft_model = draft_file.as_ref().zip(draft_parsed.as_ref());
+    let drafter = Drafter::new(&settings, &parsed.tokenizer, draft_model, &pool)?;
+    Scheduler::new(Engine { session, pool: &pool, embedder, drafter, cache }, inbox).run()?;
     if server_side.join().is_err() {
         return Err(Error::Failed("the server's thread failed".into()));
     }

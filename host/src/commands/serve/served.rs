@@ -1,10 +1,12 @@
 //! The model that is served: from an [`Ask`] to the tokens of its prompt and the generator of its answer.
 
 use super::ask::{Ask, Prompt};
+use super::constraints::{Constraints, Form};
 use super::openai::embeddings::Input;
 use super::refusal::Refusal;
 use super::reply::Reading;
-use crate::answer::{Family, Reader, Tool};
+use crate::answer::grammar::Thinking;
+use crate::answer::{self, Capabilities, Family, Reader, Tool, history};
 use crate::error::Error;
 use crate::loading::{Parsed, today};
 use crate::messages;
@@ -12,11 +14,11 @@ use crate::model_file::ModelFile;
 use crate::resolve::Place;
 use crate::sampling::{self, Sampling};
 use crate::template_value::value;
-use nanocamelid_engine::chat::{ChatFormat, RenderRequest, StopMatcher, SystemSupport, encode_text};
+use nanocamelid_engine::chat::{ChatFormat, RenderRequest, StopMatcher, encode_text};
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::template::{Context, RESERVED, Text};
 use nanocamelid_engine::{Generator, Sampler, SamplerParams};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The name of a model that a server gives the rest of `name:latest`.
@@ -36,6 +38,9 @@ pub(super) struct Served {
     has_seed: bool,
     /// How the model writes reasoning and calls.
     family: Family,
+    /// What the template can show.
+    pub(super) capabilities: Capabilities,
+    constraints: Constraints,
     /// How embeddings are made, if the model makes any.
     pub(super) pooling: Option<Pooling>,
 }
@@ -59,9 +64,24 @@ impl Served {
         let pooling = pooling.or(parsed.model.config.pooling);
         let alias = alias.unwrap_or_else(|| default_alias(file));
         let source = parsed.gguf.value("tokenizer.chat_template").and_then(|value| value.as_str());
-        let is_used = parsed.format.as_ref().is_ok_and(|format| format.template().is_some());
-        let family = Family::of(source.filter(|_| is_used).unwrap_or_default());
-        Self { alias, file, parsed, n_ctx, created: unix_seconds(), sampling, has_seed, family, pooling }
+        let template = parsed.format.as_ref().ok().and_then(ChatFormat::template);
+        let (family, capabilities) = match source.zip(template) {
+            Some((source, template)) => (Family::of(source), Capabilities::of(source, template)),
+            None => (Family::of(""), Capabilities::NONE),
+        };
+        Self {
+            alias,
+            file,
+            parsed,
+            n_ctx,
+            created: unix_seconds(),
+            sampling,
+            has_seed,
+            family,
+            capabilities,
+            constraints: Constraints::default(),
+            pooling,
+        }
     }
 
     /// Refuses another model.
@@ -77,10 +97,7 @@ impl Served {
 
     /// Whether the chat template knows reasoning.
     pub(super) fn can_think(&self) -> bool {
-        const SIGNS: [&str; 5] = ["enable_thinking", "reasoning_effort", "reasoning_content", "<think>", "[THINK]"];
-        let has_own = self.parsed.format.as_ref().is_ok_and(|format| format.template().is_some());
-        let template = self.parsed.gguf.value("tokenizer.chat_template").and_then(|value| value.as_str());
-        template.is_some_and(|template| has_own && SIGNS.iter().any(|sign| template.contains(sign)))
+        self.capabilities.reasons
     }
 
     /// The tokens of the prompt, and what makes the answer of logits.
@@ -89,7 +106,8 @@ impl Served {
     /// 400 for messages that the template refuses, a prompt that is too long, and settings out of range.
     pub(super) fn prepare(&self, ask: &Ask) -> Result<Prepared, Refusal> {
         self.file.check_writes_text(&self.parsed.model).map_err(|error| Refusal::field("model", error))?;
-        let prompt = self.prompt(ask)?;
+        let tools = self.tools(ask)?;
+        let prompt = self.prompt(ask, &tools)?;
         let n_tokens = prompt.tokens.len();
         if n_tokens >= self.n_ctx {
             return Err(Refusal::context(n_tokens, self.n_ctx));
@@ -97,16 +115,26 @@ impl Served {
         let of_format = self.parsed.stop_string().filter(|_| prompt.is_chat);
         let own = self.sampling.stops().iter();
         let stops: Vec<String> = own.chain(&ask.stops).cloned().chain(of_format.map(str::to_owned)).collect();
-        let generator = self.generator(ask, &prompt, &stops)?;
-        let reader = match prompt.is_chat {
-            true => Some(Reader::new(self.family, self.tools(ask)?, prompt.opens_reasoning)),
-            false => None,
-        };
+        let mut generator = self.generator(ask, &prompt, &stops)?;
+        if let Some(constraint) = self.constraints.of(ask, &tools, &self.form(ask, &prompt))? {
+            generator = generator.with_constraint(constraint);
+        }
+        let reader = prompt.is_chat.then(|| Reader::new(self.family, tools, prompt.opens_reasoning));
         // The end of the model's own turn is no stop string of the client's.
         let n_stops = stops.len() - usize::from(of_format.is_some());
         let stops = stops.into_iter().take(n_stops).collect();
         let reading = Reading { reader, stops, tokenizer: &self.parsed.tokenizer };
         Ok(Prepared { tokens: prompt.tokens, generator, reading })
+    }
+
+    /// How the answer is written.
+    fn form(&self, ask: &Ask, prompt: &Read) -> Form<'_> {
+        let thinking = match prompt.opens_reasoning {
+            true => Thinking::Opened,
+            false if self.capabilities.reasons && prompt.is_chat && ask.thinking != Some(false) => Thinking::Allowed,
+            false => Thinking::Never,
+        };
+        Form { family: &self.family, tokenizer: &self.parsed.tokenizer, thinking }
     }
 
     /// The tools that the answer may call.
@@ -147,16 +175,24 @@ impl Served {
         tokens.collect()
     }
 
+    /// Number of tokens of the prompt.
+    ///
+    /// # Errors
+    /// 400 for messages that the template refuses.
+    pub(super) fn count(&self, ask: &Ask) -> Result<usize, Refusal> {
+        Ok(self.prompt(ask, &self.tools(ask)?)?.tokens.len())
+    }
+
     /// The tokens of the prompt.
     ///
     /// # Errors
     /// 400 for messages that the template refuses, for unknown token ids, and for a prompt without tokens.
-    pub(super) fn prompt(&self, ask: &Ask) -> Result<Read, Refusal> {
+    fn prompt(&self, ask: &Ask, tools: &[Tool]) -> Result<Read, Refusal> {
         let tokenizer = &self.parsed.tokenizer;
         let (mut tokens, mut is_chat, mut opens_reasoning) = (Vec::new(), false, false);
         match &ask.prompt {
             Prompt::Messages(list) => {
-                let text = self.render(list, ask)?;
+                let text = self.render(list, ask, tools)?;
                 encode_text(tokenizer, &text, &mut tokens);
                 (is_chat, opens_reasoning) = (true, self.family.opens_reasoning(text.as_str()));
             }
@@ -177,34 +213,32 @@ impl Served {
         self.parsed.chat_format(self.file).map_err(|error| Refusal::field("messages", error))
     }
 
-    fn render(&self, list: &[Json], ask: &Ask) -> Result<Text, Refusal> {
+    fn render(&self, list: &[Json], ask: &Ask, tools: &[Tool]) -> Result<Text, Refusal> {
         let format = self.format()?;
         let refused = |problem: String| Refusal::field("messages", problem);
-        let mut list = list.to_vec();
-        if format.system_support() != SystemSupport::Shown {
-            fold_system(&mut list);
-        }
+        messages::check(&Json::Array(list.to_vec())).map_err(refused)?;
+        let list = history::messages(list, tools, &self.capabilities).map_err(refused)?;
         let list = Json::Array(list);
-        messages::check(&list).map_err(refused)?;
         let Some(template) = format.template() else {
             let plain = messages::plain(&list).map_err(refused)?;
             let request = RenderRequest { add_generation_prompt: true, date: Some(today()) };
             return format.render(&plain, request).map_err(|error| refused(error.to_string()));
         };
         let mut variables = Vec::new();
-        if !ask.tools.is_empty() {
+        if self.capabilities.calls.is_some() && !ask.tools.is_empty() {
             let tools = value(&Json::Array(ask.tools.clone()));
             variables.push(("tools", tools.map_err(|problem| Refusal::field("tools", problem))?));
         }
         for (name, json) in &ask.variables {
             let refused = |problem: &str| Refusal::field(format_args!("chat_template_kwargs.{name}"), problem);
-            if RESERVED.contains(&name.as_str()) || variables.iter().any(|(given, _)| given == name) {
+            if RESERVED.contains(&name.as_str()) || name == "tools" {
                 return Err(refused("the template gets this from the request already"));
             }
             variables.push((name, value(json).map_err(|problem| refused(&problem))?));
         }
-        if let Some(thinks) = ask.thinking.filter(|_| !ask.variables.contains_key("enable_thinking")) {
-            variables.push(("enable_thinking", nanocamelid_engine::template::Value::Bool(thinks)));
+        if let Some(thinks) = ask.thinking {
+            let switches = answer::reasoning_variables(thinks).into_iter();
+            variables.extend(switches.filter(|(name, _)| !ask.variables.contains_key(*name)));
         }
         let messages = messages::values(&list).map_err(refused)?;
         let context = Context { messages, add_generation_prompt: true, date: Some(today()), variables: &variables };
@@ -249,28 +283,11 @@ impl Served {
 }
 
 /// A prompt as tokens.
-pub(super) struct Read {
-    pub(super) tokens: Vec<u32>,
+struct Read {
+    tokens: Vec<u32>,
     is_chat: bool,
     /// Whether the template leaves the model inside its reasoning.
     opens_reasoning: bool,
-}
-
-/// A system message that the template has no place for goes in front of the user's first message.
-fn fold_system(list: &mut Vec<Json>) {
-    let role = |message: &Json| message.get("role").and_then(Json::as_str).unwrap_or_default().to_owned();
-    if list.first().map(role).as_deref() != Some("system") {
-        return;
-    }
-    let system = list.remove(0)["content"].as_str().unwrap_or_default().to_owned();
-    let user = list.iter_mut().find(|message| role(message) == "user");
-    match user.and_then(|message| message.get_mut("content")) {
-        Some(content) if !system.trim().is_empty() => {
-            *content = json!(format!("{system}\n\n{}", content.as_str().unwrap_or_default()));
-        }
-        Some(_) => {}
-        None => list.insert(0, json!({"role": "user", "content": system})),
-    }
 }
 
 /// The name of the file without its ending.

@@ -12,6 +12,6 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
     let json = fields::parse(body)?;
     let fields = Fields::of_request(&json)?;
     check_model(server, &fields)?;
-    let tokens = server.served.prompt(&prompt(&fields)?)?.tokens;
-    Ok(Action::Reply(json!({"input_tokens": tokens.len()})))
+    let n_tokens = server.served.count(&prompt(&fields)?)?;
+    Ok(Action::Reply(json!({"input_tokens": n_tokens})))
 }

@@ -7,10 +7,10 @@ use std::time::Instant;
 /// A prompt being read, or an answer being written.
 pub(super) struct Conversation {
     question: Question,
-    /// Tokens of the prompt that are computed.
-    n_read: usize,
-    /// The token to compute next, once the prompt is read.
-    next: Option<u32>,
+    /// The prompt, and behind it the tokens of the answer. The slot's context is a beginning of them.
+    context: Vec<u32>,
+    /// Tokens that the context can hold.
+    n_ctx: usize,
     /// Set when the answer has ended.
     is_over: bool,
     counts: Counts,
@@ -20,11 +20,12 @@ pub(super) struct Conversation {
 
 impl Conversation {
     /// Tells the client that its prompt is being read; `None` if the client has gone.
-    pub(super) fn begin(question: Question, n_cached: usize) -> Option<Self> {
+    pub(super) fn begin(mut question: Question, n_cached: usize, n_ctx: usize) -> Option<Self> {
         question.events.send(Event::Start { n_cached }).ok()?;
-        let counts = Counts { n_prompt: question.tokens.len(), n_cached, ..Counts::default() };
+        let context = std::mem::take(&mut question.tokens);
+        let counts = Counts { n_prompt: context.len(), n_cached, ..Counts::default() };
         let begun = Instant::now();
-        Some(Self { question, n_read: n_cached, next: None, is_over: false, counts, begun, first_token: None })
+        Some(Self { question, context, n_ctx, is_over: false, counts, begun, first_token: None })
     }
 
     /// Whether the client has gone.
@@ -32,14 +33,14 @@ impl Conversation {
         self.question.events.is_closed()
     }
 
-    /// The tokens of the prompt that are not computed yet.
-    pub(super) fn rest(&self) -> &[u32] {
-        &self.question.tokens[self.n_read..]
+    /// The tokens of prompt and answer so far.
+    pub(super) fn context(&self) -> &[u32] {
+        &self.context
     }
 
-    /// The token to compute next, while the answer goes on.
-    pub(super) fn next_token(&self) -> Option<u32> {
-        self.next
+    /// Whether the prompt is still being read.
+    pub(super) fn is_reading(&self) -> bool {
+        self.first_token.is_none()
     }
 
     /// The numbers of the answer, if it has ended.
@@ -47,50 +48,43 @@ impl Conversation {
         self.is_over.then_some(self.counts)
     }
 
-    /// Samples the next token from the logits behind the last one.
-    pub(super) fn sample(&mut self, logits: &[f32]) {
+    /// Samples the next token from the logits behind the last one. Returns the token if the answer goes on behind it.
+    pub(super) fn sample(&mut self, logits: &[f32]) -> Option<u32> {
         let now = Instant::now();
         if self.first_token.is_none() {
             self.first_token = Some(now);
             self.counts.prompt_time = now - self.begun;
             self.counts.first_token = now - self.question.received;
         }
+        let generator = &mut self.question.generator;
         let mut text = String::new();
-        self.next = None;
-        match self.question.generator.next(logits, &mut text) {
+        let step = match generator.next(logits, &mut text) {
+            Ok(step) => step,
             Err(error) => {
                 self.is_over = true;
                 self.send(Event::Failed(error.to_string()));
+                return None;
             }
-            Ok(step) => {
-                self.counts.n_generated += 1;
-                match (step, self.question.generator.finish()) {
-                    (Step::Token(token), None) => {
-                        self.next = Some(token);
-                        let log_probs = self.question.generator.log_probs().cloned();
-                        self.send(Event::Token { text, log_probs });
-                    }
-                    // The last token need not be computed: whoever continues the conversation sends it again.
-                    (Step::Token(_), Some(finish)) => {
-                        let log_probs = self.question.generator.log_probs().cloned();
-                        self.send(Event::Token { text, log_probs });
-                        self.end(finish, String::new());
-                    }
-                    (Step::End(finish), _) => self.end(finish, text),
-                }
+        };
+        let finish = generator.finish();
+        self.counts.n_generated += 1;
+        let token = match step {
+            Step::Token(token) => token,
+            Step::End(finish) => {
+                self.end(finish, text);
+                return None;
             }
+        };
+        let log_probs = generator.log_probs().cloned();
+        self.send(Event::Token { text, log_probs });
+        // The last token need not be computed: whoever continues the conversation sends it again.
+        let is_full = self.context.len() == self.n_ctx;
+        if let Some(finish) = finish.or(is_full.then_some(Finish::Context)) {
+            self.end(finish, String::new());
+            return None;
         }
-    }
-
-    /// Takes note that `n` tokens were computed. An answer ends where the context is full.
-    pub(super) fn computed(&mut self, n: usize, is_full: bool) {
-        if !self.rest().is_empty() {
-            self.n_read += n;
-        }
-        if is_full && self.next.is_some() {
-            self.next = None;
-            self.end(Finish::Context, String::new());
-        }
+        self.context.push(token);
+        Some(token)
     }
 
     /// Ends a conversation that cannot go on.

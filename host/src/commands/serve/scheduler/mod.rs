@@ -10,6 +10,7 @@ mod pace;
 
 use super::metrics::Metrics;
 use crate::cache::{DiskCache, Patience};
+use crate::draft::Drafter;
 use crate::embedder::Embedder;
 use crate::error::Error;
 use crate::owned_session::OwnedSession;
@@ -132,6 +133,8 @@ pub(super) struct Engine<'a> {
     pub(super) pool: &'a Pool,
     /// Makes embeddings, where the model can.
     pub(super) embedder: Option<Embedder<'a>>,
+    /// Guesses the tokens of an answer that is alone, where the user wants that.
+    pub(super) drafter: Option<Drafter<'a>>,
     /// Keeps pages on disk, where the user wants that.
     pub(super) cache: Option<DiskCache>,
 }
@@ -262,7 +265,7 @@ impl<'a> Scheduler<'a> {
             self.inbox.metrics.prompt(job.tokens.len(), n_cached);
             self.n_given += 1;
             self.used[slot] = self.n_given;
-            self.running[slot] = Conversation::begin(job, n_cached);
+            self.running[slot] = Conversation::begin(job, n_cached, session.n_ctx());
         }
     }
 
@@ -282,19 +285,45 @@ impl<'a> Scheduler<'a> {
         free.max_by_key(|slot| (shared(slot), std::cmp::Reverse(self.used[*slot])))
     }
 
-    /// One batch: a token of every answer, and a piece of one prompt.
+    /// One batch: a token of every answer, and a piece of one prompt; or an answer's draft, if there is nothing else.
     fn step(&mut self) -> Result<(), Error> {
-        let mut batch: Vec<(usize, Vec<u32>, usize)> = Vec::with_capacity(self.running.len());
-        for (slot, conversation) in self.running.iter().enumerate() {
-            batch.extend(conversation.as_ref().and_then(Conversation::next_token).map(|token| (slot, vec![token], 1)));
+        let is_busy = match self.lone_answer() {
+            Some(slot) => self.draft(slot)?,
+            None => false,
+        };
+        if !is_busy {
+            self.batch()?;
         }
-        let n_answers = batch.len();
+        for (slot, place) in self.running.iter_mut().enumerate() {
+            let Some(counts) = place.as_ref().and_then(Conversation::ended) else { continue };
+            self.inbox.metrics.answered(&counts);
+            *place = None;
+            let Engine { session, cache, .. } = &mut self.engine;
+            if let Some(cache) = cache {
+                cache.save(session, slot, Patience::None);
+                cache.say_failure();
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self) -> Result<(), Error> {
+        let Engine { session, pool, .. } = &mut self.engine;
+        let rest = |slot: usize, of: &Conversation| of.context()[session.position_of(slot)..].to_vec();
+        let answers = self.running.iter().enumerate().filter_map(|(slot, place)| Some((slot, place.as_ref()?)));
+        let answers = answers.filter(|(_, conversation)| !conversation.is_reading());
+        let mut batch: Vec<(usize, Vec<u32>, usize)> = answers.map(|(slot, of)| (slot, rest(slot, of), 1)).collect();
+        let n_answers: usize = batch.iter().map(|(_, tokens, _)| tokens.len()).sum();
         let mut n_read = 0;
-        if let Some(slot) = self.next_prompt() {
-            let rest = self.running[slot].as_ref().map(Conversation::rest).unwrap_or_default();
-            let room = self.pace.tokens(n_answers > 0).min(self.engine.session.n_batch() - n_answers);
-            n_read = self.engine.session.batch_of(slot, rest.len().min(room)).min(rest.len());
-            batch.push((slot, rest[..n_read].to_vec(), usize::from(n_read == rest.len())));
+        if let Some(slot) = next_prompt(&self.running, self.last_read)
+            && let Some(conversation) = &self.running[slot]
+        {
+            let mut tokens = rest(slot, conversation);
+            let n_rest = tokens.len();
+            let room = self.pace.tokens(n_answers > 0).min(session.n_batch() - n_answers);
+            n_read = session.batch_of(slot, n_rest.min(room)).min(n_rest);
+            tokens.truncate(n_read);
+            batch.push((slot, tokens, usize::from(n_read == n_rest)));
             self.last_read = slot;
         }
         if batch.is_empty() {
@@ -304,36 +333,48 @@ impl<'a> Scheduler<'a> {
         let parts: Vec<Part<'_>> = parts.collect();
         let begun = Instant::now();
         let running = &mut self.running;
-        self.engine.session.step(self.engine.pool, &parts, &mut |slot, _, logits| {
+        session.step(*pool, &parts, &mut |slot, _, logits| {
             if let Some(conversation) = &mut running[slot] {
                 conversation.sample(logits);
             }
         })?;
         self.pace.learn(n_read, n_answers, begun.elapsed());
-        for (slot, tokens, _) in &batch {
-            let is_full = self.engine.session.position_of(*slot) == self.engine.session.n_ctx();
-            if let Some(conversation) = &mut self.running[*slot] {
-                conversation.computed(tokens.len(), is_full);
-            }
-        }
-        for (slot, place) in self.running.iter_mut().enumerate() {
-            if let Some(counts) = place.as_ref().and_then(Conversation::ended) {
-                self.inbox.metrics.answered(&counts);
-                *place = None;
-                let Engine { session, cache, .. } = &mut self.engine;
-                if let Some(cache) = cache {
-                    cache.save(session, slot, Patience::None);
-                    cache.say_failure();
-                }
-            }
-        }
         Ok(())
     }
 
-    /// The slot whose prompt is read next: the one behind the slot whose prompt was read last.
-    fn next_prompt(&self) -> Option<usize> {
-        let n = self.running.len();
-        let reads = |slot: &usize| self.running[*slot].as_ref().is_some_and(|at| !at.rest().is_empty());
-        (1..=n).map(|i| (self.last_read + i) % n).find(reads)
+    /// The slot of the one answer, if there is nothing else to do.
+    fn lone_answer(&self) -> Option<usize> {
+        let mut busy = (0..self.running.len()).filter(|&slot| self.running[slot].is_some());
+        let slot = busy.next()?;
+        let is_alone = self.engine.drafter.is_some() && busy.next().is_none();
+        (is_alone && !self.running[slot].as_ref()?.is_reading()).then_some(slot)
     }
+
+    /// Computes the next token of an answer, and a draft behind it. False if there is no draft.
+    fn draft(&mut self, slot: usize) -> Result<bool, Error> {
+        let Engine { session, pool, drafter: Some(drafter), .. } = &mut self.engine else { return Ok(false) };
+        let Some(conversation) = &mut self.running[slot] else { return Ok(false) };
+        let begun = Instant::now();
+        let context = conversation.context().to_vec();
+        let drafted = drafter.draft(&context, session.n_ctx() - context.len())?;
+        if drafted.is_empty() {
+            self.batch()?;
+            if let Some(drafter) = &mut self.engine.drafter {
+                drafter.learn(0, 0, begun.elapsed());
+            }
+            return Ok(true);
+        }
+        let n_accepted =
+            session.verify(*pool, slot, (&context, &drafted), &mut |logits| conversation.sample(logits))?;
+        drafter.learn(drafted.len(), n_accepted, begun.elapsed());
+        self.inbox.metrics.drafted(drafted.len(), n_accepted);
+        Ok(true)
+    }
+}
+
+/// The slot whose prompt is read next: the one behind the slot whose prompt was read last.
+fn next_prompt(running: &[Option<Conversation>], last: usize) -> Option<usize> {
+    let n = running.len();
+    let reads = |slot: &usize| running[*slot].as_ref().is_some_and(Conversation::is_reading);
+    (1..=n).map(|i| (last + i) % n).find(reads)
 }

@@ -1,17 +1,9 @@
 //! Messages of requests, prepared for templates of every kind.
 
-use answer::{Arguments, Capabilities, Event, Family, Reader, Tool, history};
+use crate::answer::{Arguments, Capabilities, Event, Family, Reader, Tool, history};
 use nanocamelid_engine::template::{Context, Template};
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
-
-/// What the server makes of a model's text.
-#[allow(dead_code, unused_imports)]
-#[path = "../../host/src/answer/mod.rs"]
-mod answer;
-/// What the command makes of JSON.
-#[path = "../../host/src/template_value.rs"]
-mod template_value;
 
 const ALL: Capabilities = Capabilities { calls: Some(Arguments::Object), needs_content: false, ..Capabilities::NONE };
 
@@ -90,7 +82,7 @@ fn calls_are_divided_for_templates_that_take_one() {
 
 #[test]
 fn many_calls_take_little_time() {
-    let n = 100_000;
+    let n = 20_000;
     let calls: Vec<Json> = (0..n).map(|i| call(&i.to_string(), "f", json!({}))).collect();
     let mut messages = vec![calling(json!(calls))];
     messages.extend((0..n).rev().map(|i| result(&i.to_string(), "r")));
@@ -157,7 +149,7 @@ fn plain_formats_get_texts() {
     assert_eq!(text(3), "<tool_response>\n1\n</tool_response>\n\n<tool_response>\n2\n</tool_response>\n\nThanks");
     let mut calls = Vec::new();
     // DeepSeek's models have a form of their own; a system text may tell them this one.
-    let mut reader = Reader::new(Family::of("<｜tool▁call▁begin｜>").told(), &tools, false);
+    let mut reader = Reader::new(Family::of("<｜tool▁call▁begin｜>"), &tools, false);
     let mut take = |event: Event<'_>| match event {
         Event::CallBegin { name, .. } => calls.push(name.to_owned()),
         Event::CallArguments { json, .. } => calls.push(json.to_owned()),
@@ -186,7 +178,7 @@ fn templates_that_want_text_are_found() {
     let template = Template::compile(&printing, None, None).unwrap();
     assert_eq!(Capabilities::of(&printing, &template).calls, Some(Arguments::Text));
     let messages = prepared(&json!([calling(json!([call("a", "f", json!({"x": 1}))]))]), &capabilities);
-    let messages = template_value::value(&messages).unwrap();
+    let messages = crate::template_value::value(&messages).unwrap();
     let context = Context { messages, add_generation_prompt: false, date: None, variables: &[] };
     assert_eq!(template.render(&context).unwrap().as_str(), "<assistant>f {\"x\":1}");
     // A template that refuses everything can do nothing.

@@ -1,22 +1,14 @@
 //! Calls through the templates of published models and back: what a template shows of an earlier answer is how its
 //! models write the next one.
 
-use answer::{Arguments, Capabilities, Event, Family, Reader, Tool, history};
+use crate::answer::{Arguments, Capabilities, Event, Family, Reader, Tool, history};
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What the server makes of a model's text.
-#[allow(dead_code, unused_imports)]
-#[path = "../../host/src/answer/mod.rs"]
-mod answer;
-/// What the command makes of JSON.
-#[path = "../../host/src/template_value.rs"]
-mod template_value;
-
 fn value(json: &Json) -> Value {
-    template_value::value(json).unwrap_or_else(|problem| panic!("{problem}"))
+    crate::template_value::value(json).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// Texts that end a turn. A generator does not pass them on.
