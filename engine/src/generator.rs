@@ -16,14 +16,16 @@
 //! a forward pass: each row of logits goes to its conversation's generator.
 
 use crate::chat::StopMatcher;
-use crate::sampler::{SampleError, Sampler};
+use crate::constraint::Constraint;
+use crate::sampler::{LogProbs, SampleError, Sampler};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
+use alloc::boxed::Box;
 use alloc::string::String;
 
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// The model ended it with an end-of-generation token.
+    /// The model ended it with an end-of-generation token, or it is complete by its [`Constraint`].
     Stop,
     /// A stop string was found.
     StopString,
@@ -33,10 +35,12 @@ pub enum Finish {
     Context,
     /// The user stopped the answer.
     Interrupted,
+    /// The [`Constraint`] allows no token of the vocabulary.
+    DeadEnd,
 }
 
 impl Finish {
-    /// The reason as a word: `stop`, `stop_string`, `length`, `context` or `interrupted`.
+    /// The reason as a word: `stop`, `stop_string`, `length`, `context`, `interrupted` or `dead_end`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -44,6 +48,7 @@ impl Finish {
             Self::Length => "length",
             Self::Context => "context",
             Self::Interrupted => "interrupted",
+            Self::DeadEnd => "dead_end",
         }
     }
 }
@@ -66,19 +71,59 @@ pub struct Generator<'t> {
     sampler: Sampler,
     stop: StopMatcher,
     decoder: StreamDecoder,
+    constraint: Option<Box<Constraint>>,
     /// Tokens that may still come.
     n_left: usize,
     finish: Option<Finish>,
+    /// How many of the likeliest tokens are kept behind each step, if any are; and those behind the last.
+    n_log_probs: Option<usize>,
+    log_probs: Option<LogProbs>,
 }
 
 impl<'t> Generator<'t> {
-    /// A generator of at most `limit` tokens. It allocates all memory here; without stop strings, [`Generator::next`]
-    /// allocates only where its `text` grows.
+    /// A generator of at most `limit` tokens. It allocates all memory here; without stop strings, constraint and
+    /// probabilities, [`Generator::next`] allocates only where its `text` grows.
     pub fn new(tokenizer: &'t Tokenizer<'t>, sampler: Sampler, stop: StopMatcher, limit: usize) -> Self {
         let mut decoder = StreamDecoder::continuing(false);
         decoder.reserve(tokenizer.longest_piece());
         let finish = (limit == 0).then_some(Finish::Length);
-        Self { tokenizer, sampler, stop, decoder, n_left: limit, finish }
+        Self {
+            tokenizer,
+            sampler,
+            stop,
+            decoder,
+            constraint: None,
+            n_left: limit,
+            finish,
+            n_log_probs: None,
+            log_probs: None,
+        }
+    }
+
+    /// Holds the answer to a grammar: only tokens are sampled that the constraint allows, and the answer ends where
+    /// nothing can follow. The `constraint` may have accepted tokens, which the answer then continues.
+    #[must_use]
+    pub fn with_constraint(mut self, constraint: Constraint) -> Self {
+        self.sampler.reserve_logits();
+        self.constraint = Some(Box::new(constraint));
+        self
+    }
+
+    /// Shows control tokens in the text by their pieces, for a reader who takes the answer apart at them. The token
+    /// that ends the answer is never shown.
+    #[must_use]
+    pub fn with_control_tokens(mut self) -> Self {
+        self.decoder = StreamDecoder::continuing(true);
+        self.decoder.reserve(self.tokenizer.longest_piece());
+        self
+    }
+
+    /// Keeps, at each step, the probabilities of the chosen token and of the `n_top` likeliest ones
+    /// ([`Self::log_probs`]).
+    #[must_use]
+    pub fn with_log_probs(mut self, n_top: usize) -> Self {
+        self.n_log_probs = Some(n_top);
+        self
     }
 
     /// Most bytes of text that one token can complete without stop strings: a `text` with room for them never grows.
@@ -103,8 +148,22 @@ impl<'t> Generator<'t> {
         if let Some(finish) = self.finish {
             return Ok(self.end(finish, text));
         }
-        let token = self.sampler.sample(logits)?;
+        let token = match &mut self.constraint {
+            None => self.sampler.sample(logits)?,
+            Some(constraint) => {
+                let allowed = constraint.mask();
+                if allowed.is_empty() {
+                    return Ok(self.end(Finish::DeadEnd, text));
+                }
+                self.sampler.sample_among(logits, Some(allowed))?
+            }
+        };
+        self.log_probs = self.n_log_probs.and_then(|n_top| LogProbs::new(logits, token, n_top));
         self.sampler.accept(token);
+        let is_complete = self.constraint.as_mut().is_some_and(|constraint| {
+            constraint.accept(token);
+            constraint.is_complete()
+        });
         if self.tokenizer.is_end_of_generation(token) {
             return Ok(self.end(Finish::Stop, text));
         }
@@ -112,10 +171,32 @@ impl<'t> Generator<'t> {
         self.stop.push(self.decoder.push(self.tokenizer, token), text);
         if self.stop.push_token(token, text) {
             self.finish = Some(Finish::StopString);
+        } else if is_complete {
+            self.finish = Some(Finish::Stop);
         } else if self.n_left == 0 {
             self.finish = Some(Finish::Length);
         }
         Ok(Step::Token(token))
+    }
+
+    /// How likely the model found the token of the last step, by its own logits, if this is kept.
+    pub fn log_probs(&self) -> Option<&LogProbs> {
+        self.log_probs.as_ref()
+    }
+
+    /// The stop string that ended the answer: its number in the order in which [`StopMatcher::new`] took them.
+    pub fn stop_string(&self) -> Option<usize> {
+        self.stop.found()
+    }
+
+    /// The constraint, as far as the answer has come.
+    pub fn constraint(&self) -> Option<&Constraint> {
+        self.constraint.as_deref()
+    }
+
+    /// Takes the constraint out, for another answer of the same grammar.
+    pub fn take_constraint(&mut self) -> Option<Constraint> {
+        self.constraint.take().map(|constraint| *constraint)
     }
 
     /// Why the answer has ended, if it has.

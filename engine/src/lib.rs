@@ -11,6 +11,7 @@ mod blocks;
 pub mod chat;
 mod compute;
 pub mod config;
+pub mod constraint;
 pub mod draft;
 pub mod executor;
 pub mod generator;
@@ -23,6 +24,7 @@ pub mod template;
 mod tensors;
 pub mod tokenizer;
 
+pub use constraint::{Constraint, Grammar, GrammarBuilder, GrammarError, TokenTrie};
 pub use executor::{Executor, Phase, SingleThread};
 pub use generator::{Finish, Generator, Step};
 pub use gguf::Gguf;

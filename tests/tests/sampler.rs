@@ -16,8 +16,10 @@ fn plain(params: &SamplerParams, recent: &[u32], logits: &[f32], rng: &mut Rng) 
     let mut logits = logits.to_vec();
     let window = &recent[recent.len().saturating_sub(params.repeat_last_n)..];
     for token in window.iter().collect::<BTreeSet<_>>() {
+        let count = window.iter().filter(|other| *other == token).count();
         let logit = &mut logits[*token as usize];
         *logit = if *logit <= 0.0 { *logit * params.repeat_penalty } else { *logit / params.repeat_penalty };
+        *logit -= count as f32 * params.frequency_penalty + params.presence_penalty;
     }
     let mut left: Vec<(u32, f32)> = (0..).zip(logits).filter(|(_, logit)| !logit.is_nan()).collect();
     let max = left.iter().map(|(_, logit)| *logit).reduce(f32::max)?;
@@ -62,12 +64,15 @@ fn random_params(random: &mut Random, n_vocab: usize) -> SamplerParams {
     let mut sometimes = |neutral: f32, value: f32| if random.below(2) == 0 { neutral } else { value };
     let (top_p, min_p) = (sometimes(1.0, 0.6), sometimes(0.0, 0.1));
     let (temperature, repeat_penalty) = (sometimes(0.7, 1.8), sometimes(1.0, 1.3));
+    let (frequency_penalty, presence_penalty) = (sometimes(0.0, 0.4), sometimes(0.0, -0.7));
     SamplerParams {
         temperature: if random.below(10) == 0 { 0.0 } else { temperature },
         top_k: [0, 1, 2, 7, n_vocab / 2, n_vocab, n_vocab + 3, usize::MAX][random.below(8)],
         top_p: if random.below(20) == 0 { 0.0 } else { top_p },
         min_p: if random.below(20) == 0 { 1.0 } else { min_p },
         repeat_penalty,
+        frequency_penalty,
+        presence_penalty,
         repeat_last_n: random.below(9),
         seed: random.bits(),
     }

@@ -10,9 +10,18 @@ use core::fmt;
 /// stop string is ever emitted, however the text is split into tokens.
 #[derive(Clone, Debug, Default)]
 pub struct StopMatcher {
-    stops: Vec<Box<[Unit]>>,
+    stops: Vec<Stop>,
     held: Vec<Unit>,
-    stopped: bool,
+    /// The stop string that ended the answer.
+    found: Option<usize>,
+}
+
+/// A stop string as units.
+#[derive(Clone, Debug)]
+struct Stop {
+    units: Box<[Unit]>,
+    /// Its number among the stop strings.
+    number: usize,
 }
 
 /// A unit of an answer.
@@ -67,12 +76,12 @@ impl StopMatcher {
     /// # Errors
     /// The first stop string that is empty or too long.
     pub fn new<'s>(stops: impl IntoIterator<Item = &'s str>) -> Result<Self, StopError> {
-        let checked = stops.into_iter().map(|stop| match stop.len() {
+        let checked = stops.into_iter().enumerate().map(|(number, stop)| match stop.len() {
             0 => Err(StopError::Empty),
             n if n > Self::MAX_BYTES => Err(StopError::TooLong(n)),
-            _ => Ok(bytes(stop).collect()),
+            _ => Ok(Stop { units: bytes(stop).collect(), number }),
         });
-        Ok(Self { stops: checked.collect::<Result<_, _>>()?, held: Vec::new(), stopped: false })
+        Ok(Self { stops: checked.collect::<Result<_, _>>()?, held: Vec::new(), found: None })
     }
 
     /// Makes stop strings that spell control tokens also stop at those tokens, which show no text
@@ -81,14 +90,14 @@ impl StopMatcher {
     pub fn with_control_tokens(mut self, tokenizer: &Tokenizer<'_>) -> Self {
         for at in 0..self.stops.len() {
             let mut text = String::new();
-            push_text(&self.stops[at], &mut text);
+            push_text(&self.stops[at].units, &mut text);
             let mut units = Vec::new();
             tokenizer.split_control(&text, |fragment| match fragment {
                 Fragment::Text(text) => units.extend(bytes(text)),
                 Fragment::Token(id) => units.push(Unit::Token(id)),
             });
             if units.iter().any(|unit| matches!(unit, Unit::Token(_))) {
-                self.stops.push(units.into());
+                self.stops.push(Stop { units: units.into(), number: self.stops[at].number });
             }
         }
         self
@@ -97,7 +106,7 @@ impl StopMatcher {
     /// Adds text, and appends to `out` the text that certainly belongs to no stop string. Returns whether the answer
     /// has ended; all later text is dropped.
     pub fn push(&mut self, text: &str, out: &mut String) -> bool {
-        if self.stopped {
+        if self.found.is_some() {
             return true;
         }
         if self.stops.is_empty() {
@@ -112,18 +121,18 @@ impl StopMatcher {
     /// nothing.
     pub fn push_token(&mut self, id: u32, out: &mut String) -> bool {
         let token = Unit::Token(id);
-        if self.stopped || !self.stops.iter().any(|stop| stop.contains(&token)) {
-            return self.stopped;
+        if self.found.is_some() || !self.stops.iter().any(|stop| stop.units.contains(&token)) {
+            return self.found.is_some();
         }
         self.held.push(token);
         self.advance(out)
     }
 
     fn advance(&mut self, out: &mut String) -> bool {
-        if let Some(start) = self.first_match() {
+        if let Some((start, number)) = self.first_match() {
             push_text(&self.held[..start], out);
             self.held.clear();
-            self.stopped = true;
+            self.found = Some(number);
             return true;
         }
         let certain = self.held.len() - self.possible_start();
@@ -141,17 +150,22 @@ impl StopMatcher {
     /// Prepares the matcher for the next answer.
     pub fn reset(&mut self) {
         self.held.clear();
-        self.stopped = false;
+        self.found = None;
     }
 
-    /// Start of the stop string that is complete first, or of the longest such string: what a reader of single
-    /// characters would find.
-    fn first_match(&self) -> Option<usize> {
-        let matches = self.stops.iter().filter_map(|stop| {
-            let start = self.held.windows(stop.len()).position(|units| units == &**stop)?;
-            Some((start + stop.len(), start))
+    /// The stop string that ended the answer: its number in the order in which [`Self::new`] took them, from 0.
+    pub fn found(&self) -> Option<usize> {
+        self.found
+    }
+
+    /// Start and number of the stop string that is complete first, or of the longest such string: what a reader of
+    /// single characters would find.
+    fn first_match(&self) -> Option<(usize, usize)> {
+        let matches = self.stops.iter().filter_map(|Stop { units, number }| {
+            let start = self.held.windows(units.len()).position(|held| held == &**units)?;
+            Some((start + units.len(), start, *number))
         });
-        matches.min().map(|(_, start)| start)
+        matches.min().map(|(_, start, number)| (start, number))
     }
 
     /// Number of units at the end of the held text that are the start of some stop string.
@@ -159,7 +173,7 @@ impl StopMatcher {
         let longest = |stop: &[Unit]| {
             (1..stop.len().min(self.held.len() + 1)).rev().find(|&n| self.held.ends_with(&stop[..n])).unwrap_or(0)
         };
-        self.stops.iter().map(|stop| longest(stop)).max().unwrap_or(0)
+        self.stops.iter().map(|stop| longest(&stop.units)).max().unwrap_or(0)
     }
 }
 
@@ -217,6 +231,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn says_which_string_was_found() {
+        let found = |stops: &[&str], text: &str| {
+            let mut matcher = StopMatcher::new(stops.iter().copied()).unwrap();
+            matcher.push(text, &mut String::new());
+            matcher.found()
+        };
+        assert_eq!(found(&["b", "c"], "xcb"), Some(1));
+        assert_eq!(found(&["bc", "abc"], "xabc"), Some(1), "the longer of two that end together");
+        assert_eq!(found(&["b", "b"], "b"), Some(0));
+        assert_eq!(found(&["b"], "xyz"), None);
     }
 
     #[test]

@@ -1,18 +1,24 @@
 //! From logits to the next token.
 //!
-//! The stages run in the order of llama.cpp's default chain: repeat penalty, top-k, top-p, min-p, temperature, draw.
+//! The stages run in the order of llama.cpp's default chain: logit bias, penalties, top-k, top-p, min-p, temperature,
+//! draw. The tokens that a constraint refuses are left out before all others. Penalties are those of llama.cpp and of
+//! OpenAI's API: a recent token's logit is divided by the repeat penalty, or multiplied if it is negative, and
+//! lowered by `count * frequency_penalty + presence_penalty`.
 //! Top-p and min-p therefore use the probabilities before the temperature changes them. Exponentials come from the
 //! kernels' reference arithmetic and sums run in a fixed order, so a seed gives the same tokens on every machine.
 
 mod candidates;
+mod log_probs;
 mod params;
 mod rng;
 
+use crate::constraint::TokenSet;
 use alloc::vec::Vec;
 use candidates::{Candidate, Candidates};
 use core::fmt;
 use nanocamelid_kernels::reference::math::exp;
 
+pub use log_probs::{LogProb, LogProbs};
 pub use params::{ParamError, SamplerParams};
 pub use rng::Rng;
 
@@ -27,8 +33,10 @@ pub struct Sampler {
     recent_next: usize,
     /// `recent`, sorted while penalties are applied.
     recent_sorted: Vec<u32>,
-    /// Logits after the penalties.
-    penalized: Vec<f32>,
+    /// What is added to the logits of some tokens.
+    logit_bias: Vec<(u32, f32)>,
+    /// Logits where they are not the model's; NaN of tokens that must not be chosen.
+    changed: Vec<f32>,
     candidates: Candidates,
 }
 
@@ -56,7 +64,7 @@ impl Sampler {
     /// A setting outside its range.
     pub fn new(params: SamplerParams, n_vocab: usize) -> Result<Self, ParamError> {
         params.validate()?;
-        let n_recent = if params.repeat_penalty == 1.0 { 0 } else { params.repeat_last_n };
+        let n_recent = if params.has_penalties() { params.repeat_last_n } else { 0 };
         let n_candidates = match (params.temperature == 0.0, params.top_k) {
             (true, _) => 0,
             (false, 0) => n_vocab,
@@ -69,9 +77,29 @@ impl Sampler {
             recent: Vec::with_capacity(n_recent),
             recent_next: 0,
             recent_sorted: Vec::with_capacity(n_recent),
-            penalized: Vec::with_capacity(if n_recent > 0 { n_vocab } else { 0 }),
+            logit_bias: Vec::new(),
+            changed: Vec::with_capacity(if n_recent > 0 { n_vocab } else { 0 }),
             candidates: Candidates::with_capacity(n_candidates),
         })
+    }
+
+    /// Adds a number to the logits of some tokens. Minus infinity leaves a token out unless nothing else is left.
+    ///
+    /// # Errors
+    /// A token that the vocabulary does not have, or a bias that is NaN or plus infinity.
+    pub fn with_logit_bias(mut self, logit_bias: Vec<(u32, f32)>) -> Result<Self, ParamError> {
+        let is_wrong = |&&(token, bias): &&(u32, f32)| token as usize >= self.n_vocab || !(bias < f32::INFINITY);
+        if let Some(&(token, bias)) = logit_bias.iter().find(is_wrong) {
+            return Err(ParamError::LogitBias { token, bias });
+        }
+        self.logit_bias = logit_bias;
+        self.reserve_logits();
+        Ok(self)
+    }
+
+    /// Allocates the memory for logits that are not the model's.
+    pub(crate) fn reserve_logits(&mut self) {
+        self.changed.reserve(self.n_vocab);
     }
 
     /// The settings.
@@ -86,9 +114,9 @@ impl Sampler {
         self.recent_next = 0;
     }
 
-    /// Adds a token of the prompt or of the answer to the repeat penalty's window.
+    /// Adds a token of the prompt or of the answer to the penalties' window.
     pub fn accept(&mut self, token: u32) {
-        let capacity = if self.params.repeat_penalty == 1.0 { 0 } else { self.params.repeat_last_n };
+        let capacity = if self.params.has_penalties() { self.params.repeat_last_n } else { 0 };
         if capacity == 0 {
             return;
         }
@@ -108,23 +136,48 @@ impl Sampler {
     /// # Panics
     /// If `logits` is not as long as the `n_vocab` of [`Sampler::new`].
     pub fn sample(&mut self, logits: &[f32]) -> Result<u32, SampleError> {
+        self.sample_among(logits, None)
+    }
+
+    /// As [`Self::sample`], of the `allowed` tokens only.
+    ///
+    /// # Errors
+    /// [`SampleError::NoNumber`] if the logit of every allowed token is NaN.
+    ///
+    /// # Panics
+    /// As [`Self::sample`].
+    pub fn sample_among(&mut self, logits: &[f32], allowed: Option<&TokenSet>) -> Result<u32, SampleError> {
         assert_eq!(logits.len(), self.n_vocab, "one logit per token of the vocabulary");
-        if self.recent.is_empty() {
+        if self.recent.is_empty() && self.logit_bias.is_empty() && allowed.is_none() {
             return choose(&self.params, &mut self.candidates, &mut self.rng, logits);
         }
-        self.penalized.clear();
-        self.penalized.extend_from_slice(logits);
+        self.changed.clear();
+        match allowed {
+            None => self.changed.extend_from_slice(logits),
+            // A logit that is no number is never chosen.
+            Some(allowed) => self.changed.extend(
+                (0..).zip(logits).map(|(token, &logit)| if allowed.contains(token) { logit } else { f32::NAN }),
+            ),
+        }
+        for &(token, bias) in &self.logit_bias {
+            self.changed[token as usize] += bias;
+        }
+        self.penalize();
+        choose(&self.params, &mut self.candidates, &mut self.rng, &self.changed)
+    }
+
+    /// Changes the logits of recent tokens.
+    fn penalize(&mut self) {
         self.recent_sorted.clear();
         self.recent_sorted.extend_from_slice(&self.recent);
         self.recent_sorted.sort_unstable();
-        self.recent_sorted.dedup();
-        for &token in &self.recent_sorted {
-            if let Some(logit) = self.penalized.get_mut(token as usize) {
-                let penalty = self.params.repeat_penalty;
-                *logit = if *logit <= 0.0 { *logit * penalty } else { *logit / penalty };
+        let SamplerParams { repeat_penalty, frequency_penalty, presence_penalty, .. } = self.params;
+        for equal in self.recent_sorted.chunk_by(|a, b| a == b) {
+            if let Some(logit) = self.changed.get_mut(equal[0] as usize) {
+                let repeated = if *logit <= 0.0 { *logit * repeat_penalty } else { *logit / repeat_penalty };
+                *logit = repeated - (equal.len() as f32 * frequency_penalty + presence_penalty);
             }
         }
-        choose(&self.params, &mut self.candidates, &mut self.rng, &self.penalized)
     }
 }
 

@@ -16,7 +16,11 @@ pub struct SamplerParams {
     pub min_p: f32,
     /// Positive logits of recent tokens are divided by this, negative ones multiplied; 1 changes nothing.
     pub repeat_penalty: f32,
-    /// Number of recent tokens that `repeat_penalty` applies to.
+    /// Subtracted from the logit of a recent token for each time that it occurs; 0 changes nothing.
+    pub frequency_penalty: f32,
+    /// Subtracted from the logit of every recent token; 0 changes nothing.
+    pub presence_penalty: f32,
+    /// Number of recent tokens that the three penalties apply to: of those accepted, the last.
     pub repeat_last_n: usize,
     /// Seed of all draws.
     pub seed: u64,
@@ -27,8 +31,17 @@ impl SamplerParams {
     pub const MAX_REPEAT_LAST_N: usize = 1 << 20;
 
     /// Settings that always choose the most likely token.
-    pub const GREEDY: Self =
-        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repeat_penalty: 1.0, repeat_last_n: 64, seed: 0 };
+    pub const GREEDY: Self = Self {
+        temperature: 0.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        repeat_penalty: 1.0,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        repeat_last_n: 64,
+        seed: 0,
+    };
 
     /// Checks every value.
     ///
@@ -49,10 +62,21 @@ impl SamplerParams {
         if !within(self.repeat_penalty, f32::MIN_POSITIVE, f32::MAX) {
             return Err(ParamError::RepeatPenalty(self.repeat_penalty));
         }
+        if !self.frequency_penalty.is_finite() {
+            return Err(ParamError::FrequencyPenalty(self.frequency_penalty));
+        }
+        if !self.presence_penalty.is_finite() {
+            return Err(ParamError::PresencePenalty(self.presence_penalty));
+        }
         if self.repeat_last_n > Self::MAX_REPEAT_LAST_N {
             return Err(ParamError::RepeatLastN(self.repeat_last_n));
         }
         Ok(())
+    }
+
+    /// Whether recent tokens have other logits than the model's.
+    pub(super) fn has_penalties(&self) -> bool {
+        self.repeat_penalty != 1.0 || self.frequency_penalty != 0.0 || self.presence_penalty != 0.0
     }
 }
 
@@ -73,6 +97,17 @@ pub enum ParamError {
     MinP(f32),
     /// Zero, negative, infinite or NaN.
     RepeatPenalty(f32),
+    /// Infinite or NaN.
+    FrequencyPenalty(f32),
+    /// Infinite or NaN.
+    PresencePenalty(f32),
+    /// The bias of a token's logit is positive and infinite, or NaN, or the vocabulary has no such token.
+    LogitBias {
+        /// The token.
+        token: u32,
+        /// The bias.
+        bias: f32,
+    },
     /// Larger than [`SamplerParams::MAX_REPEAT_LAST_N`].
     RepeatLastN(usize),
 }
@@ -84,6 +119,11 @@ impl fmt::Display for ParamError {
             Self::TopP(v) => write!(f, "top-p {v} is not between 0 and 1"),
             Self::MinP(v) => write!(f, "min-p {v} is not between 0 and 1"),
             Self::RepeatPenalty(v) => write!(f, "repeat penalty {v} is not a finite number above 0"),
+            Self::FrequencyPenalty(v) => write!(f, "frequency penalty {v} is not a finite number"),
+            Self::PresencePenalty(v) => write!(f, "presence penalty {v} is not a finite number"),
+            Self::LogitBias { token, bias } => {
+                write!(f, "logit bias {bias} of token {token}: no such token, or no number below infinity")
+            }
             Self::RepeatLastN(v) => {
                 write!(f, "a repeat window of {v} tokens is more than {}", SamplerParams::MAX_REPEAT_LAST_N)
             }
