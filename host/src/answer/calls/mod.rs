@@ -108,7 +108,8 @@ impl Section {
     }
 }
 
-/// Takes a character of an open call's arguments, an object: `Step::End` if it is the object's last. The call then ends.
+/// Takes a character of an open call's arguments, an object. With the object's last character, `Step::End`, the call
+/// ends.
 fn argument_object(value: &mut ValueReader, c: char, out: &mut Output<'_>) -> Step {
     match value.push(c, out.arguments()) {
         Progress::More => Step::More,
