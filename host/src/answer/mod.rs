@@ -14,6 +14,7 @@ mod calls;
 mod capabilities;
 mod event;
 mod family;
+pub(crate) mod grammar;
 pub(crate) mod history;
 mod json_text;
 mod markers;
