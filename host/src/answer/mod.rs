@@ -24,7 +24,7 @@ mod tool;
 mod value;
 
 pub(crate) use capabilities::{Arguments, Capabilities, reasoning_variables};
-pub(crate) use event::Event;
+pub(crate) use event::{Call, Event, Message};
 pub(crate) use family::Family;
 pub(crate) use reader::Reader;
 pub(crate) use tool::Tool;

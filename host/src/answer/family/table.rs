@@ -315,8 +315,9 @@ const GPT_OSS: Syntax = Syntax::Named(&named::Shape {
     call_ends: &[],
     section_ends: &["<|call|>"],
     name: |header| {
-        let header = header.trim().strip_suffix("<|message|>")?;
-        header.split(|c: char| c.is_whitespace() || c == '<').next()
+        let recipient =
+            header.trim().strip_suffix("<|message|>")?.split(|c: char| c.is_whitespace() || c == '<').next()?;
+        Some(recipient.strip_prefix("functions.").unwrap_or(recipient))
     },
     dialect: Dialect::Json,
     may_be_list: false,
@@ -324,9 +325,9 @@ const GPT_OSS: Syntax = Syntax::Named(&named::Shape {
 
 /// The recipient in front of the channel stands behind the role, where a message begins.
 const GPT_OSS_OPENERS: [Opener; 3] = [
-    call_opener("<|channel|>commentary to=functions.", GPT_OSS, Place::Content),
-    call_opener("<|channel|>analysis to=functions.", GPT_OSS, Place::Content),
-    call_opener("to=functions.", GPT_OSS, Place::Beginning),
+    call_opener("<|channel|>commentary to=", GPT_OSS, Place::Content),
+    call_opener("<|channel|>analysis to=", GPT_OSS, Place::Content),
+    call_opener("to=", GPT_OSS, Place::Beginning),
 ];
 
 const GPT_OSS_SILENT: [&str; 6] = [
