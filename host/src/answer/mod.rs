@@ -14,6 +14,7 @@ mod calls;
 mod capabilities;
 mod event;
 mod family;
+pub(crate) mod grammar;
 pub(crate) mod history;
 mod json_text;
 mod markers;
@@ -23,7 +24,7 @@ mod tool;
 mod value;
 
 pub(crate) use capabilities::{Arguments, Capabilities, reasoning_variables};
-pub(crate) use event::Event;
+pub(crate) use event::{Call, Event, Message};
 pub(crate) use family::Family;
 pub(crate) use reader::Reader;
 pub(crate) use tool::Tool;

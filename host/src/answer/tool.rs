@@ -21,35 +21,44 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// A tool of the OpenAI API: `{"type": "function", "function": {"name", "description", "parameters"}}`.
+    /// A tool with a name, a description (a string or null) and a schema (an object or null, for no arguments).
+    ///
+    /// # Errors
+    /// Says which of them is wrong.
+    pub(crate) fn new(name: &Json, description: &Json, parameters: &Json) -> Result<Self, String> {
+        let name = name.as_str().ok_or("name: expected a string")?;
+        if !is_name(name) {
+            return Err(format!("name: {name:?} is no name (1 to {MAX_NAME_BYTES} letters, digits, _ - . / :)"));
+        }
+        let description = match description {
+            Json::Null => None,
+            Json::String(text) => Some(text.clone()),
+            _ => return Err("description: expected a string".into()),
+        };
+        let parameters = match parameters {
+            Json::Null => json!({"type": "object", "properties": {}}),
+            Json::Object(_) => parameters.clone(),
+            _ => return Err("parameters: expected an object".into()),
+        };
+        Ok(Self { name: name.into(), description, parameters })
+    }
+
+    /// A tool of OpenAI's chat API: `{"type": "function", "function": {"name", "description", "parameters"}}`.
     ///
     /// # Errors
     /// Says which key is missing or has the wrong type.
     pub(crate) fn parse(json: &Json) -> Result<Self, String> {
-        match json.get("type").and_then(Json::as_str) {
+        match json["type"].as_str() {
             Some("function") => {}
             Some(other) => return Err(format!("type: only \"function\" is known, not {other:?}")),
             None => return Err("type: expected \"function\"".into()),
         }
-        let function = json.get("function").filter(|function| function.is_object());
-        let function = function.ok_or("function: expected an object")?;
-        let name = function.get("name").and_then(Json::as_str).ok_or("function.name: expected a string")?;
-        if !is_name(name) {
-            return Err(format!(
-                "function.name: {name:?} is no name (1 to {MAX_NAME_BYTES} letters, digits, _ - . / :)"
-            ));
+        let function = &json["function"];
+        if !function.is_object() {
+            return Err("function: expected an object".into());
         }
-        let description = match function.get("description") {
-            None | Some(Json::Null) => None,
-            Some(Json::String(text)) => Some(text.clone()),
-            Some(_) => return Err("function.description: expected a string".into()),
-        };
-        let parameters = match function.get("parameters") {
-            None | Some(Json::Null) => json!({"type": "object", "properties": {}}),
-            Some(schema) if schema.is_object() => schema.clone(),
-            Some(_) => return Err("function.parameters: expected an object".into()),
-        };
-        Ok(Self { name: name.into(), description, parameters })
+        Self::new(&function["name"], &function["description"], &function["parameters"])
+            .map_err(|problem| format!("function.{problem}"))
     }
 
     /// The tool as templates read it. They expect a description, so there is one even if it says nothing.

@@ -1,5 +1,6 @@
 //! Calls as the models of each family write them.
 
+use crate::answer::{Event, Family, Reader};
 use crate::reading::*;
 
 #[test]
@@ -97,6 +98,15 @@ fn llama() {
     check(LLAMA, r#"{"type": "function", "name": "now", "parameters": {}}"#, &["call now {}"]);
     check(LLAMA, &format!("Use {call}"), &[&format!("content: Use {call}")]);
     check(LLAMA, "{\"a\": 1}", &["content: {\"a\": 1}"]);
+    // Text that is JSON goes out before it ends.
+    let family = Family::of(LLAMA);
+    let tools = tools();
+    let mut n_bytes = 0;
+    Reader::new(family, &tools, false).push("{\"a\": [1, ", &mut |event| match event {
+        Event::Content(text) => n_bytes += text.len(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(n_bytes, "{\"a\": [1,".len());
 }
 
 #[test]
@@ -204,6 +214,8 @@ fn gpt_oss() {
     check(GPT_OSS, &format!("{thought}{answer}"), &["reasoning: Hm.", "content: Hi\n there"]);
     let call = "<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{\"city\": \"Paris\"}";
     check(GPT_OSS, &format!("{thought}{call}<|call|>"), &["reasoning: Hm.", PARIS]);
+    check(GPT_OSS, &format!("{thought}{call}"), &["reasoning: Hm.", PARIS]);
+    let call = "<|channel|>analysis to=get_weather code<|message|>{\"city\": \"Paris\"}<|call|>";
     check(GPT_OSS, &format!("{thought}{call}"), &["reasoning: Hm.", PARIS]);
     let call = " to=functions.get_weather<|channel|>commentary json<|message|>{\"city\": \"Paris\"}<|call|>";
     check(GPT_OSS, &format!("{call}<|start|>assistant{call}"), &[PARIS, PARIS]);

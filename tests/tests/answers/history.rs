@@ -1,6 +1,6 @@
 //! Messages of requests, prepared for templates of every kind.
 
-use crate::answer::{Arguments, Capabilities, Event, Family, Reader, Tool, history};
+use crate::answer::{Arguments, Call, Capabilities, Family, Message, Reader, Tool, history};
 use nanocamelid_engine::template::{Context, Template};
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
@@ -147,18 +147,14 @@ fn plain_formats_get_texts() {
     assert!(text(0).starts_with("Be brief.\n\nYou can call tools."), "{}", text(0));
     assert!(text(0).contains(r#"{"name":"f","description":"Does f.","parameters":{"type":"object"}}"#));
     assert_eq!(text(3), "<tool_response>\n1\n</tool_response>\n\n<tool_response>\n2\n</tool_response>\n\nThanks");
-    let mut calls = Vec::new();
     // DeepSeek's models have a form of their own; a system text may tell them this one.
     let mut reader = Reader::new(Family::of("<｜tool▁call▁begin｜>"), &tools, false);
-    let mut take = |event: Event<'_>| match event {
-        Event::CallBegin { name, .. } => calls.push(name.to_owned()),
-        Event::CallArguments { json, .. } => calls.push(json.to_owned()),
-        Event::Content(text) => calls.push(text.to_owned()),
-        _ => {}
-    };
-    reader.push(text(2), &mut take);
-    reader.finish(&mut take);
-    assert_eq!(calls, ["I look.", "f", "{\"x\":1}", "f", "{}"]);
+    let mut message = Message::default();
+    reader.push(text(2), &mut |event| message.take(event));
+    reader.finish(&mut |event| message.take(event));
+    let call = |arguments: &str| Call { name: "f".into(), arguments: arguments.into(), is_whole: true };
+    let calls = vec![call("{\"x\":1}"), call("{}")];
+    assert_eq!(message, Message { reasoning: String::new(), content: "I look.".into(), calls });
     // Without tools nothing is added.
     let plain = history::messages(&list(&messages)[..2], &[], &Capabilities::NONE).unwrap();
     assert_eq!(json!(plain), json!(list(&messages)[..2]));

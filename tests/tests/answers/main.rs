@@ -1,6 +1,7 @@
 //! What the server makes of a model's text, and of the messages of a request.
 
 mod families;
+mod grammar;
 mod history;
 mod random;
 mod reading;

@@ -1,7 +1,7 @@
 //! Calls through the templates of published models and back: what a template shows of an earlier answer is how its
 //! models write the next one.
 
-use crate::answer::{Arguments, Capabilities, Event, Family, Reader, Tool, history};
+use crate::answer::{Arguments, Capabilities, Family, Message, Reader, Tool, history};
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -79,34 +79,12 @@ impl Published {
     }
 }
 
-/// Reasoning, content and calls of an answer.
-#[derive(Debug, Default, PartialEq)]
-struct Parts {
-    reasoning: String,
-    content: String,
-    calls: Vec<(String, Json)>,
-}
-
-fn read(family: Family, tools: &[Tool], opened: bool, text: &str) -> Parts {
-    let mut parts = Parts::default();
-    let mut arguments = String::new();
-    let mut take = |event: Event<'_>| match event {
-        Event::Reasoning(text) => parts.reasoning.push_str(text),
-        Event::Content(text) => parts.content.push_str(text),
-        Event::CallBegin { name, .. } => {
-            arguments.clear();
-            parts.calls.push((name.to_owned(), Json::Null));
-        }
-        Event::CallArguments { json, .. } => arguments.push_str(json),
-        Event::CallEnd { is_whole, .. } => {
-            assert!(is_whole, "{text}");
-            parts.calls.last_mut().unwrap().1 = serde_json::from_str(&arguments).unwrap();
-        }
-    };
+fn read(family: Family, tools: &[Tool], opened: bool, text: &str) -> Message {
+    let mut message = Message::default();
     let mut reader = Reader::new(family, tools, opened);
-    reader.push(text, &mut take);
-    reader.finish(&mut take);
-    parts
+    reader.push(text, &mut |event| message.take(event));
+    reader.finish(&mut |event| message.take(event));
+    message
 }
 
 #[test]
@@ -152,15 +130,17 @@ fn calls_come_back_from_published_templates() {
             if !calls.iter().all(|call| text.contains(call["function"]["name"].as_str().unwrap())) {
                 continue;
             }
-            let parts = read(family, &parsed, opened, &text);
-            let expected: Vec<(String, Json)> = calls
+            let message = read(family, &parsed, opened, &text);
+            let called: Vec<Json> = message
+                .calls
                 .iter()
                 .map(|call| {
-                    let function = &call["function"];
-                    (function["name"].as_str().unwrap().to_owned(), function["arguments"].clone())
+                    assert!(call.is_whole, "{text}");
+                    json!({"name": call.name, "arguments": serde_json::from_str::<Json>(&call.arguments).unwrap()})
                 })
                 .collect();
-            assert_eq!(parts.calls, expected, "{} {kind}: {text}", published.name);
+            let expected: Vec<Json> = calls.iter().map(|call| call["function"].clone()).collect();
+            assert_eq!(called, expected, "{} {kind}: {text}", published.name);
             // Not every template shows the text and the reasoning of an answer with calls.
             let shown = |part: &str| if text.contains(part) { part.to_owned() } else { String::new() };
             let mut shown = (shown(reasoning), shown(content));
@@ -168,7 +148,7 @@ fn calls_come_back_from_published_templates() {
                 // Its template takes the text of an answer with calls for reasoning.
                 shown = (shown.0 + &shown.1, String::new());
             }
-            assert_eq!((parts.reasoning, parts.content), shown, "{} {kind}: {text}", published.name);
+            assert_eq!((message.reasoning, message.content), shown, "{} {kind}: {text}", published.name);
             read_back.entry(published.name.clone()).or_default().push(kind);
         }
     }

@@ -153,6 +153,9 @@ impl Reader {
             }
             "name" if self.name.is_none() => Member::Name,
             "arguments" | "parameters" if self.early.is_none() && !self.has_begun => Member::Arguments,
+            "type" | "id" => Member::Other,
+            // Text that is JSON need not end before it is known to be no call.
+            _ if self.shape.is_bare => return Step::Bad,
             _ => Member::Other,
         };
         self.state = State::Colon;

@@ -3,6 +3,7 @@
 //! A family is found by the markers in the template's text, never by a model's name: a template shows earlier calls to
 //! the model, so the model writes new ones in the same way. Families are data; `calls` knows the four syntaxes.
 
+mod forms;
 mod table;
 
 use super::calls::{Entry, Syntax};
@@ -45,15 +46,54 @@ pub(super) enum Place {
     Beginning,
 }
 
+/// One way to write calls, the one that models of the family prefer. Words in capitals behind a `$` stand for what is
+/// different in each call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// In front of the first call.
+    pub(super) open: &'static str,
+    /// A call, with `$NAME`, `$ARGUMENTS` and, where calls are numbered, `$NUMBER`.
+    pub(super) call: &'static str,
+    /// Between two calls; `None` if an answer makes one call at most.
+    pub(super) between: Option<&'static str>,
+    /// Behind the last call.
+    pub(super) close: &'static str,
+    /// The arguments.
+    pub(super) arguments: Arguments,
+}
+
+/// The form of arguments.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Arguments {
+    /// A JSON object.
+    Json,
+    /// An element for each argument.
+    Elements {
+        /// An argument, with `$KEY` and `$VALUE`. Values are JSON.
+        element: &'static str,
+        /// Between two arguments.
+        between: &'static str,
+        /// What stands around values that are strings, if these are written as they are and not as JSON.
+        text: Option<&'static str>,
+    },
+}
+
 /// What all models do that write calls in one way.
 #[derive(Debug)]
 struct Row {
     name: &'static str,
     /// Words of a template, one of which shows the family.
     signs: &'static [&'static str],
+    /// A word that the template must have, too.
+    also: &'static str,
     openers: &'static [Opener],
     /// Markers that say nothing to a reader.
     silent: &'static [&'static str],
+    form: &'static Form,
+    /// Behind reasoning.
+    after_reasoning: &'static str,
+    /// In front of text.
+    before_text: &'static str,
 }
 
 /// How a template's models write reasoning and calls.
@@ -67,7 +107,10 @@ impl Family {
     /// The family of a template; a template that shows no calls leaves to its models what `super::plain` tells them.
     pub(crate) fn of(template: &str) -> Self {
         let shows = |sign: &&str| template.contains(*sign);
-        let row = table::ROWS.iter().find(|row| row.signs.iter().any(shows)).unwrap_or(&table::PLAIN);
+        let row = table::ROWS
+            .iter()
+            .find(|row| row.signs.iter().any(shows) && template.contains(row.also))
+            .unwrap_or(&table::PLAIN);
         let reasoning = table::REASONING.iter().find(|reasoning| shows(&reasoning.open));
         Self { row, reasoning: reasoning.unwrap_or(&table::THINK) }
     }
@@ -101,5 +144,22 @@ impl Family {
 
     pub(super) fn silent(&self) -> &'static [&'static str] {
         self.row.silent
+    }
+
+    pub(super) fn form(&self) -> &'static Form {
+        self.row.form
+    }
+
+    /// The form that a system text tells.
+    pub(super) fn told_form(&self) -> &'static Form {
+        table::PLAIN.form
+    }
+
+    pub(super) fn after_reasoning(&self) -> &'static str {
+        self.row.after_reasoning
+    }
+
+    pub(super) fn before_text(&self) -> &'static str {
+        self.row.before_text
     }
 }

@@ -3,7 +3,7 @@
 //! Sources: the published chat templates, and the model cards of Qwen, Mistral, Granite, LFM2, Gemma and Hunyuan; for
 //! gpt-oss, "OpenAI Harmony Response Format".
 
-use super::{Opener, Place, Reasoning, Row};
+use super::{Opener, Place, Reasoning, Row, forms};
 use crate::answer::calls::{Entry, Syntax, json, named, params, python};
 use crate::answer::value::Dialect;
 
@@ -30,15 +30,6 @@ const fn call_opener(text: &'static str, syntax: Syntax, place: Place) -> Opener
     Opener { text, syntax, entry: Entry::Call, place, is_part: false }
 }
 
-const fn row(
-    name: &'static str,
-    signs: &'static [&'static str],
-    openers: &'static [Opener],
-    silent: &'static [&'static str],
-) -> Row {
-    Row { name, signs, openers, silent }
-}
-
 /// `{...}` objects or a list of them, up to a marker.
 const fn objects(close: &'static str) -> json::Shape {
     json::Shape { close: Some(close), is_keyed: false, is_bare: false }
@@ -47,73 +38,159 @@ const fn objects(close: &'static str) -> json::Shape {
 const TAGGED: Opener = opener("<tool_call>", Syntax::Json(&json::TAGGED), Place::Content);
 
 /// Models of templates without calls, which a system text tells to write as Hermes does.
-pub(super) static PLAIN: Row = row("plain", &[], &[TAGGED], &[]);
+pub(super) static PLAIN: Row = Row {
+    name: "plain",
+    signs: &[],
+    also: "",
+    openers: &[TAGGED],
+    silent: &[],
+    form: &forms::TAGGED,
+    after_reasoning: "",
+    before_text: "",
+};
+
+/// What most families have in common.
+const ROW: Row = Row { name: "hermes", signs: &["<tool_call>"], openers: &[TAGGED], silent: &[], ..PLAIN };
 
 /// The families, each in front of those whose signs it has as well.
-pub(super) static ROWS: [Row; 17] = [
-    row("gpt-oss", &["<|channel|>commentary"], &GPT_OSS_OPENERS, &GPT_OSS_SILENT),
-    row("gemma-4", &["<|tool_call>call:"], &[call_opener("<|tool_call>", GEMMA, Place::Anywhere)], &[]),
-    row(
-        "functiongemma",
-        &["<start_function_call>"],
-        &[call_opener("<start_function_call>", FUNCTION_GEMMA, Place::Anywhere)],
-        &[],
-    ),
-    row(
-        "kimi",
-        &["<|tool_call_argument_begin|>"],
-        &[
+pub(super) static ROWS: [Row; 19] = [
+    Row {
+        name: "gpt-oss",
+        signs: &["<|channel|>commentary"],
+        openers: &GPT_OSS_OPENERS,
+        silent: &GPT_OSS_SILENT,
+        form: &forms::GPT_OSS,
+        after_reasoning: "<|start|>assistant",
+        before_text: "<|channel|>final<|message|>",
+        ..ROW
+    },
+    Row {
+        name: "gemma-4",
+        signs: &["<|tool_call>call:"],
+        openers: &[call_opener("<|tool_call>", GEMMA, Place::Anywhere)],
+        form: &forms::GEMMA,
+        ..ROW
+    },
+    Row {
+        name: "functiongemma",
+        signs: &["<start_function_call>"],
+        openers: &[call_opener("<start_function_call>", FUNCTION_GEMMA, Place::Anywhere)],
+        form: &forms::FUNCTION_GEMMA,
+        ..ROW
+    },
+    Row {
+        name: "kimi",
+        signs: &["<|tool_call_argument_begin|>"],
+        openers: &[
             opener("<|tool_calls_section_begin|>", KIMI, Place::Anywhere),
             call_opener("<|tool_call_begin|>", KIMI, Place::Anywhere),
         ],
-        &[],
-    ),
-    row(
-        "solar",
-        &["<|tool_call:begin|>"],
-        &[opener("<|tool_calls|>", SOLAR, Place::Anywhere)],
-        &["<|begin|>assistant", "<|content|>", "<|end|>"],
-    ),
-    row(
-        "deepseek",
-        &["<｜tool▁call▁begin｜>"],
-        &[
-            opener("<｜tool▁calls▁begin｜>", DEEPSEEK, Place::Anywhere),
-            call_opener("<｜tool▁call▁begin｜>", DEEPSEEK, Place::Anywhere),
-        ],
-        &[],
-    ),
-    row("mistral", &["[TOOL_CALLS]"], &[call_opener("[TOOL_CALLS]", MISTRAL, Place::Anywhere)], &[]),
-    row("apertus", &["<|tools_prefix|>"], &[opener("<|tools_prefix|>", APERTUS, Place::Anywhere)], &[]),
-    row(
-        "lfm2",
-        &["<|tool_call_start|>", "<|tool_list_start|>"],
-        &[opener("<|tool_call_start|>", LFM2, Place::Anywhere)],
-        &[],
-    ),
-    row("minicpm", &["<function name="], &[call_opener("<function name=\"", MINICPM, Place::Content)], &[]),
-    row("glm", &["<arg_key>"], &[call_opener("<tool_call>", GLM, Place::Content)], &[]),
-    row(
-        "qwen-xml",
-        &["<function="],
-        &[opener("<tool_call>", QWEN, Place::Content), call_opener("<function=", QWEN, Place::Content)],
-        &[],
-    ),
+        form: &forms::KIMI,
+        ..ROW
+    },
+    Row {
+        name: "solar",
+        signs: &["<|tool_call:begin|>"],
+        openers: &[opener("<|tool_calls|>", SOLAR, Place::Anywhere)],
+        silent: &["<|begin|>assistant", "<|content|>", "<|end|>"],
+        form: &forms::SOLAR,
+        after_reasoning: "<|begin|>assistant",
+        before_text: "<|content|>",
+        ..ROW
+    },
+    Row { name: "deepseek-r1", also: "```json", form: &forms::DEEPSEEK_R1, ..DEEPSEEK_ROW },
+    DEEPSEEK_ROW,
+    Row { name: "mistral", signs: &["[ARGS]"], form: &forms::MISTRAL, ..MISTRAL_ROW },
+    MISTRAL_ROW,
+    Row {
+        name: "apertus",
+        signs: &["<|tools_prefix|>"],
+        openers: &[opener("<|tools_prefix|>", APERTUS, Place::Anywhere)],
+        form: &forms::APERTUS,
+        ..ROW
+    },
+    Row {
+        name: "lfm2",
+        signs: &["<|tool_call_start|>", "<|tool_list_start|>"],
+        openers: &[opener("<|tool_call_start|>", LFM2, Place::Anywhere)],
+        form: &forms::LFM2,
+        ..ROW
+    },
+    Row {
+        name: "minicpm",
+        signs: &["<function name="],
+        openers: &[call_opener("<function name=\"", MINICPM, Place::Content)],
+        form: &forms::MINICPM,
+        ..ROW
+    },
+    Row {
+        name: "glm",
+        signs: &["<arg_key>"],
+        openers: &[call_opener("<tool_call>", GLM, Place::Content)],
+        form: &forms::GLM,
+        ..ROW
+    },
+    Row {
+        name: "qwen-xml",
+        signs: &["<function="],
+        openers: &[opener("<tool_call>", QWEN, Place::Content), call_opener("<function=", QWEN, Place::Content)],
+        form: &forms::QWEN,
+        ..ROW
+    },
     // Granite 3, and Phi 4.
-    row("granite", &["<|tool_call|>", "<|tool|>"], &[opener("<|tool_call|>", GRANITE, Place::Anywhere), TAGGED], &[]),
-    row("nemotron", &["<TOOLCALL>"], &[opener("<TOOLCALL>", NEMOTRON, Place::Content)], &[]),
-    row("hunyuan", &["<tool_calls>"], &[opener("<tool_calls>", HUNYUAN, Place::Content)], &[]),
-    row("hermes", &["<tool_call>"], &[TAGGED], &[]),
-    row(
-        "llama-3",
-        &["<|python_tag|>", "\"parameters\": "],
-        &[
+    Row {
+        name: "granite",
+        signs: &["<|tool_call|>", "<|tool|>"],
+        openers: &[opener("<|tool_call|>", GRANITE, Place::Anywhere)],
+        form: &forms::GRANITE,
+        ..ROW
+    },
+    Row {
+        name: "nemotron",
+        signs: &["<TOOLCALL>"],
+        openers: &[opener("<TOOLCALL>", NEMOTRON, Place::Content)],
+        form: &forms::NEMOTRON,
+        ..ROW
+    },
+    Row {
+        name: "hunyuan",
+        signs: &["<tool_calls>"],
+        openers: &[opener("<tool_calls>", HUNYUAN, Place::Content)],
+        form: &forms::HUNYUAN,
+        ..ROW
+    },
+    ROW,
+    Row {
+        name: "llama-3",
+        signs: &["<|python_tag|>", "\"parameters\": "],
+        openers: &[
             opener("<|python_tag|>", Syntax::Json(&json::BARE_LIST), Place::Anywhere),
             Opener { is_part: true, ..opener("{", LLAMA, Place::Beginning) },
         ],
-        &[],
-    ),
+        form: &forms::LLAMA,
+        ..ROW
+    },
 ];
+
+const DEEPSEEK_ROW: Row = Row {
+    name: "deepseek",
+    signs: &["<｜tool▁call▁begin｜>"],
+    openers: &[
+        opener("<｜tool▁calls▁begin｜>", DEEPSEEK, Place::Anywhere),
+        call_opener("<｜tool▁call▁begin｜>", DEEPSEEK, Place::Anywhere),
+    ],
+    form: &forms::DEEPSEEK,
+    ..ROW
+};
+
+/// Mistral's first models with calls, whose form the newer ones understand, too.
+const MISTRAL_ROW: Row = Row {
+    name: "mistral-list",
+    signs: &["[TOOL_CALLS]"],
+    openers: &[call_opener("[TOOL_CALLS]", MISTRAL, Place::Anywhere)],
+    form: &forms::MISTRAL_LIST,
+    ..ROW
+};
 
 const LLAMA: Syntax = Syntax::Json(&json::Shape { close: None, is_keyed: false, is_bare: true });
 const NEMOTRON: Syntax = Syntax::Json(&objects("</TOOLCALL>"));
@@ -238,8 +315,9 @@ const GPT_OSS: Syntax = Syntax::Named(&named::Shape {
     call_ends: &[],
     section_ends: &["<|call|>"],
     name: |header| {
-        let header = header.trim().strip_suffix("<|message|>")?;
-        header.split(|c: char| c.is_whitespace() || c == '<').next()
+        let recipient =
+            header.trim().strip_suffix("<|message|>")?.split(|c: char| c.is_whitespace() || c == '<').next()?;
+        Some(recipient.strip_prefix("functions.").unwrap_or(recipient))
     },
     dialect: Dialect::Json,
     may_be_list: false,
@@ -247,9 +325,9 @@ const GPT_OSS: Syntax = Syntax::Named(&named::Shape {
 
 /// The recipient in front of the channel stands behind the role, where a message begins.
 const GPT_OSS_OPENERS: [Opener; 3] = [
-    call_opener("<|channel|>commentary to=functions.", GPT_OSS, Place::Content),
-    call_opener("<|channel|>analysis to=functions.", GPT_OSS, Place::Content),
-    call_opener("to=functions.", GPT_OSS, Place::Beginning),
+    call_opener("<|channel|>commentary to=", GPT_OSS, Place::Content),
+    call_opener("<|channel|>analysis to=", GPT_OSS, Place::Content),
+    call_opener("to=", GPT_OSS, Place::Beginning),
 ];
 
 const GPT_OSS_SILENT: [&str; 6] = [
