@@ -83,6 +83,19 @@ impl Format {
 }
 
 impl Ask {
+    /// Reads whether the probabilities of tokens are wanted, and of how many.
+    ///
+    /// # Errors
+    /// 400 for a wrong type or number.
+    pub(super) fn set_log_probs(&mut self, fields: &Fields<'_>) -> Result<(), Refusal> {
+        self.logprobs = match (fields.flag("logprobs")?, fields.count("top_logprobs", 0, 20)?) {
+            (Some(true), n) => Some(n.unwrap_or(0)),
+            (_, Some(1..)) => return Err(fields.refuse("top_logprobs", "needs logprobs: true")),
+            _ => None,
+        };
+        Ok(())
+    }
+
     /// Reads how much the model is to reason, in the words of OpenAI's APIs.
     ///
     /// # Errors

@@ -142,3 +142,35 @@ pub(super) fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Endpo
     }
     Err(allowed.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn errors_have_the_form_of_the_paths_api() {
+        let refusal = Refusal::bad("x");
+        let error = |path: &str| (api(path).error)(&refusal);
+        assert_eq!(error("/api/chat"), json!({"error": "x"}));
+        for path in ["/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"] {
+            assert_eq!(error(path)["type"], "error", "{path}");
+        }
+        for path in ["/v1/chat/completions", "/v1/responses", "/nowhere", "/"] {
+            assert_eq!(error(path)["error"]["message"], "x", "{path}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_found_by_path_and_method() {
+        let (endpoint, rest) = find(&Method::HEAD, "/v1/models/a/b").unwrap();
+        assert_eq!((endpoint.path, rest), ("/v1/models/*", "a/b"));
+        assert_eq!(find(&Method::GET, "/v1/responses").map(drop), Err("POST".into()));
+        assert_eq!(find(&Method::POST, "/api/tags").map(drop), Err("GET, HEAD".into()));
+        assert_eq!(find(&Method::GET, "/api/tags/").map(drop), Err(String::new()));
+        for (method, path) in [(Method::DELETE, "/api/delete"), (Method::GET, "/v1/responses/resp_1")] {
+            let (endpoint, _) = find(&method, path).unwrap();
+            assert!(matches!(endpoint.handler, Handler::Absent(_)), "{path}");
+        }
+    }
+}

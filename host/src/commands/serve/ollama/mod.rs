@@ -47,7 +47,7 @@ impl Request<'_, '_> {
     /// 400 for a wrong field.
     fn read(&self, ask: &mut Ask) -> Result<bool, Refusal> {
         let fields = self.fields;
-        fields.refuse_all(&["logprobs"])?;
+        ask.set_log_probs(fields)?;
         if !matches!(fields.get("keep_alive"), None | Some(Json::String(_) | Json::Number(_))) {
             return Err(fields.refuse("keep_alive", "must be a duration"));
         }
@@ -115,7 +115,9 @@ mod tests {
             (json!({"think": true}), "think: the model does not support thinking"),
             (json!({"think": "high"}), "think: the model does not support thinking"),
             (json!({"keep_alive": []}), "keep_alive: must be a duration"),
-            (json!({"logprobs": true}), "logprobs: not supported by this server"),
+            (json!({"logprobs": 3}), "logprobs: must be true or false"),
+            (json!({"top_logprobs": 3}), "top_logprobs: needs logprobs: true"),
+            (json!({"logprobs": true, "top_logprobs": 21}), "top_logprobs: must be a whole number from 0 to 20"),
             (json!({"stream": "yes"}), "stream: must be true or false"),
             (json!({"options": 1}), "options: must be an object"),
         ] {

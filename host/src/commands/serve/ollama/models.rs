@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use std::time::{Duration, SystemTime};
 
 /// The version of Ollama's API that this module follows. Clients compare it with the version that they need.
-const VERSION: &str = "0.12.0";
+const VERSION: &str = "0.12.11";
 /// The model stays in memory for so long; clients want a date.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 

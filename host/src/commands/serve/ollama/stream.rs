@@ -1,8 +1,9 @@
 //! Answers of chat and generate: a JSON object for each piece, and one with the numbers at the end.
 
 use super::super::dialect::Dialect;
+use super::super::openai::log_probs;
 use super::super::refusal::Refusal;
-use super::super::reply::{Call, Ending, Piece, Reason, Whole};
+use super::super::reply::{Call, Ending, Piece, Reason, TokenProbs, Whole};
 use super::error;
 use super::time::{nanoseconds, now};
 use serde_json::{Map, Value as Json, json};
@@ -23,12 +24,14 @@ pub(super) struct Answer {
     /// The call that is being read. Calls leave in one piece in this API.
     call: Call,
     n_calls: usize,
+    /// Tokens whose text has not come yet, where probabilities are wanted.
+    tokens: Vec<TokenProbs>,
 }
 
 impl Answer {
     /// An answer of the model that the client calls so.
     pub(super) fn new(model: &str, kind: Kind) -> Self {
-        Self { model: model.into(), kind, call: Call::default(), n_calls: 0 }
+        Self { model: model.into(), kind, call: Call::default(), n_calls: 0, tokens: Vec::new() }
     }
 
     /// The answer to a request without a prompt: the model is in memory.
@@ -61,12 +64,17 @@ impl Answer {
                 }
             }
         }
+        if !part.tokens.is_empty() {
+            object["logprobs"] = part.tokens.iter().map(log_probs::entry).collect();
+        }
         object["done"] = json!(false);
         object
     }
 
-    fn line(&self, part: &Whole, calls: Vec<Json>, out: &mut String) {
-        line(&self.object(part, calls), out);
+    /// Appends a line with a part of an answer, and with the tokens that it is made of.
+    fn line(&mut self, part: Whole, calls: Vec<Json>, out: &mut String) {
+        let part = Whole { tokens: std::mem::take(&mut self.tokens), ..part };
+        line(&self.object(&part, calls), out);
     }
 }
 
@@ -106,11 +114,11 @@ impl Dialect for Answer {
 
     fn piece(&mut self, piece: &Piece, out: &mut String) {
         match piece {
-            Piece::Text(text) => self.line(&Whole { text: text.clone(), ..Whole::default() }, Vec::new(), out),
+            Piece::Token(token) => self.tokens.push(token.clone()),
+            Piece::Text(text) => self.line(Whole { text: text.clone(), ..Whole::default() }, Vec::new(), out),
             Piece::Reasoning(text) => {
-                self.line(&Whole { reasoning: text.clone(), ..Whole::default() }, Vec::new(), out);
+                self.line(Whole { reasoning: text.clone(), ..Whole::default() }, Vec::new(), out);
             }
-            Piece::Token(_) => {}
             Piece::CallBegin { id, name, .. } => {
                 self.call = Call { id: id.clone(), name: name.clone(), arguments: String::new() };
             }
@@ -119,14 +127,15 @@ impl Dialect for Answer {
                 let whole = call(self.n_calls, &self.call);
                 self.n_calls += usize::from(whole.is_some());
                 if let Some(whole) = whole {
-                    self.line(&Whole::default(), vec![whole], out);
+                    self.line(Whole::default(), vec![whole], out);
                 }
             }
         }
     }
 
     fn end(&mut self, ending: &Ending, out: &mut String) {
-        let mut last = self.object(&Whole::default(), Vec::new());
+        let rest = Whole { tokens: std::mem::take(&mut self.tokens), ..Whole::default() };
+        let mut last = self.object(&rest, Vec::new());
         finish(&mut last, ending);
         line(&last, out);
     }
@@ -137,7 +146,7 @@ impl Dialect for Answer {
 
     /// The API has no word for this; a piece without text says the same.
     fn keep_alive(&self, out: &mut String) {
-        self.line(&Whole::default(), Vec::new(), out);
+        line(&self.object(&Whole::default(), Vec::new()), out);
     }
 
     fn whole(&mut self, whole: &Whole, ending: &Ending) -> Json {
@@ -153,6 +162,7 @@ impl Dialect for Answer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::reply::TokenProb;
     use super::super::super::scheduler::Counts;
     use super::*;
 
@@ -233,6 +243,24 @@ mod tests {
         let thinking = json!({"model": "m:latest", "response": "", "thinking": "r", "done": false});
         let expected = vec![thinking, part("t"), last(part(""), "stop")];
         assert_eq!(streamed(Kind::Generate, &pieces, Reason::StopString), expected);
+    }
+
+    #[test]
+    fn probabilities_come_with_the_text_of_their_tokens() {
+        let token = |text: &str| {
+            let chosen = TokenProb { bytes: text.into(), log_prob: -0.5 };
+            Piece::Token(TokenProbs { top: vec![chosen.clone()], chosen })
+        };
+        let pieces = [token("a"), token("b"), Piece::Text("ab".into()), token("c")];
+        let one = |text: &str| json!({"token": text, "logprob": -0.5, "bytes": text.as_bytes()});
+        let entry = |text: &str| {
+            let mut entry = one(text);
+            entry["top_logprobs"] = json!([one(text)]);
+            entry
+        };
+        let lines = streamed(Kind::Chat, &pieces, Reason::Stop);
+        let found: Vec<_> = lines.iter().map(|line| line["logprobs"].clone()).collect();
+        assert_eq!(found, [json!([entry("a"), entry("b")]), json!([entry("c")])]);
     }
 
     #[test]

@@ -24,11 +24,7 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
         ask.max_tokens = Some(limit);
     }
     ask.prompt = Prompt::Messages(messages::read(&fields)?);
-    ask.logprobs = match (fields.flag("logprobs")?, fields.count("top_logprobs", 0, 20)?) {
-        (Some(true), n) => Some(n.unwrap_or(0)),
-        (_, Some(1..)) => return Err(fields.refuse("top_logprobs", "needs logprobs: true")),
-        _ => None,
-    };
+    ask.set_log_probs(&fields)?;
     tools(&fields, &mut ask)?;
     ask.format = format(&fields)?;
     thinking(&fields, &mut ask)?;

@@ -17,7 +17,8 @@ fn text(token: &TokenProb) -> String {
     String::from_utf8_lossy(&token.bytes).into_owned()
 }
 
-fn entry(token: &TokenProbs) -> Json {
+/// A token of a chat; Ollama's API has the same form.
+pub(in super::super) fn entry(token: &TokenProbs) -> Json {
     let one = |token: &TokenProb| json!({"token": text(token), "logprob": log_prob(token), "bytes": token.bytes});
     let mut entry = one(&token.chosen);
     entry["top_logprobs"] = token.top.iter().map(one).collect();

@@ -3,7 +3,7 @@
 pub(super) mod chat;
 pub(super) mod completions;
 pub(super) mod embeddings;
-mod log_probs;
+pub(super) mod log_probs;
 mod messages;
 pub(super) mod models;
 pub(super) mod responses;
