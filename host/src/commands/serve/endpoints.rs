@@ -107,7 +107,11 @@ static ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// The APIs; the first whose prefix fits.
-static APIS: &[Api] = &[Api { prefix: "/api/", error: ollama::error }, Api { prefix: "", error: openai::error }];
+static APIS: &[Api] = &[
+    Api { prefix: "/api/", error: ollama::error },
+    Api { prefix: "/v1/messages", error: anthropic::error },
+    Api { prefix: "", error: openai::error },
+];
 
 /// The API that a path belongs to.
 pub(super) fn api(path: &str) -> &'static Api {
