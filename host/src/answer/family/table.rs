@@ -102,7 +102,12 @@ pub(super) static ROWS: [Row; 17] = [
     // Granite 3, and Phi 4.
     row("granite", &["<|tool_call|>", "<|tool|>"], &[opener("<|tool_call|>", GRANITE, Place::Anywhere), TAGGED], &[]),
     row("nemotron", &["<TOOLCALL>"], &[opener("<TOOLCALL>", NEMOTRON, Place::Content)], &[]),
-    row("hunyuan", &["<tool_calls>"], &[opener("<tool_calls>", HUNYUAN, Place::Content)], &[]),
+    row(
+        "hunyuan",
+        &["<tool_calls>", "<answer>"],
+        &[opener("<tool_calls>", HUNYUAN, Place::Content)],
+        &["<answer>", "</answer>"],
+    ),
     row("hermes", &["<tool_call>"], &[TAGGED], &[]),
     row(
         "llama-3",
