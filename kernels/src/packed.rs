@@ -34,6 +34,12 @@ pub(crate) const fn scratch_bytes(n_bytes: usize) -> usize {
     ALIGNMENT - 1 + n_bytes
 }
 
+/// Scratch from the first cache line that begins in it.
+pub(crate) fn from_cache_line(scratch: &mut [u8]) -> &mut [u8] {
+    let start = scratch.as_ptr().align_offset(ALIGNMENT);
+    &mut scratch[start..]
+}
+
 /// How a product is cut.
 #[derive(Clone, Copy)]
 pub(crate) struct Blocking {
@@ -70,15 +76,12 @@ pub(crate) trait RawProduct: Copy {
     fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize;
 }
 
-/// Products that are packed where there are many tokens.
-pub(crate) trait Product: RawProduct {
+/// Products of packed rows with many tokens.
+pub(crate) trait Product: Copy {
     /// What panels are made of.
     type Element: Pod;
     /// Rows of a panel.
     const PANEL_ROWS: usize;
-
-    /// From this many tokens on packing pays.
-    fn min_packed_tokens(self) -> usize;
 
     /// The blocking of rows of `n_cols` weights.
     fn blocking(self, n_cols: usize) -> Blocking;
@@ -97,7 +100,7 @@ pub(crate) trait Product: RawProduct {
     );
 }
 
-/// Every row against every token.
+/// Every row against every token, packed.
 #[inline(always)]
 pub(crate) fn matmul<P: Product>(
     product: P,
@@ -106,12 +109,8 @@ pub(crate) fn matmul<P: Product>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    if x.n_rows < product.min_packed_tokens() {
-        return matmul_raw(product, w, x, out);
-    }
     let blocking = product.blocking(w.n_cols());
-    let start = scratch.as_ptr().align_offset(ALIGNMENT);
-    let (panels, scratch) = scratch[start..].split_at_mut(blocking.panel_bytes);
+    let (panels, scratch) = from_cache_line(scratch).split_at_mut(blocking.panel_bytes);
     for first_row in (0..w.n_rows()).step_by(blocking.band_rows) {
         let n_rows = (w.n_rows() - first_row).min(blocking.band_rows);
         let n_panels = n_rows.div_ceil(P::PANEL_ROWS);

@@ -14,7 +14,7 @@ use super::tile::{self, Four, Place, Shape, Sums};
 use super::tokens::{Pairs32, Pairs256, TILE};
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
-use crate::packed::{self, Blocking, Panels, Product, RawProduct, scratch_bytes};
+use crate::packed::{self, Blocking, Panels, Product, scratch_bytes};
 use crate::tiles::TileMut;
 use bytemuck::{Pod, Zeroable};
 
@@ -94,7 +94,17 @@ pub(super) fn matmul<P: WithDotprod>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    packed::matmul(OfFormat { proof, format }, w, x, out, scratch);
+    let min_packed_tokens = match format.raw {
+        RawRows::InRegisters { .. } => MIN_PACKED_TOKENS,
+        // Staging blocks costs as much as packing them.
+        RawRows::Staged(_) => 2,
+    };
+    if x.n_rows < min_packed_tokens {
+        let raw = Raw { dot: proof.dotprod(), rows: &format.raw };
+        packed::matmul_raw(raw, w, x, out);
+    } else {
+        packed::matmul(OfFormat { proof, format }, w, x, out, scratch);
+    }
 }
 
 /// The products of a format.
@@ -104,37 +114,9 @@ struct OfFormat<'f, P> {
     format: &'f Format<P>,
 }
 
-impl<P: WithDotprod> OfFormat<'_, P> {
-    #[inline(always)]
-    fn raw(&self) -> Raw<'_, Dotprod> {
-        Raw { dot: self.proof.dotprod(), rows: &self.format.raw }
-    }
-}
-
-impl<P: WithDotprod> RawProduct for OfFormat<'_, P> {
-    #[inline(always)]
-    fn most_tokens(self) -> usize {
-        self.raw().most_tokens()
-    }
-
-    #[inline(always)]
-    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
-        self.raw().multiply_raw(w, x, token, out)
-    }
-}
-
 impl<P: WithDotprod> Product for OfFormat<'_, P> {
     type Element = Line;
     const PANEL_ROWS: usize = PANEL_ROWS;
-
-    #[inline(always)]
-    fn min_packed_tokens(self) -> usize {
-        match self.format.raw {
-            RawRows::InRegisters { .. } => MIN_PACKED_TOKENS,
-            // Staging blocks costs as much as packing them.
-            RawRows::Staged(_) => 2,
-        }
-    }
 
     #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {

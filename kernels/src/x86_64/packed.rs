@@ -1,5 +1,6 @@
 //! The integer matrix products of a format, for [`crate::packed`].
 
+use super::few::{self, MultiplyFew};
 use super::panel::{VECTORS_32, VECTORS_256};
 use super::rows::{Following, Rows};
 use super::tile::{Blocks, Weights};
@@ -28,12 +29,12 @@ pub(super) struct Format<I: Int> {
     pub(super) block_len: usize,
     /// Vectors of a panel per block.
     pub(super) vectors: usize,
-    /// From this many tokens on packing pays.
-    pub(super) min_packed_tokens: usize,
     /// What the micro-kernels know.
     pub(super) weights: Weights,
     /// The products of panels with many tokens: [`Int::multiply`].
     pub(super) multiply: Multiply<I>,
+    /// The products of a step of a panel with few tokens: [`Int::multiply_few`].
+    pub(super) multiply_few: MultiplyFew<I>,
     /// Unpacks rows to a panel.
     pub(super) pack: unsafe fn(&Rows<'_>, &mut [I::Bytes]),
     /// The product of raw rows with one token.
@@ -68,6 +69,25 @@ pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
     const { assert!(16 * VECTORS_32 > VECTORS_256) };
     let panel = n_cols / 16 * VECTORS_32 * size_of::<I::Bytes>();
     packed::scratch_bytes(PANEL_BYTES.max(MIN_PANELS * panel).min(MAX_ROWS / I::ROWS * panel))
+        .max(few::scratch_bytes::<I>(n_cols))
+}
+
+/// Every row against every token.
+#[inline(always)]
+pub(super) fn matmul<I: Int>(
+    product: OfFormat<'_, I>,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    out: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    if x.n_rows <= product.most_tokens() {
+        packed::matmul_raw(product, w, x, out);
+    } else if x.n_rows <= few::MOST_TOKENS {
+        few::matmul(product, w, x, out, scratch);
+    } else {
+        packed::matmul(product, w, x, out, scratch);
+    }
 }
 
 /// The products of a format. A value proves the features.
@@ -95,11 +115,6 @@ impl<I: Int> RawProduct for OfFormat<'_, I> {
 impl<I: Int> Product for OfFormat<'_, I> {
     type Element = I::Bytes;
     const PANEL_ROWS: usize = I::ROWS;
-
-    #[inline(always)]
-    fn min_packed_tokens(self) -> usize {
-        self.format.min_packed_tokens
-    }
 
     #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {

@@ -1,5 +1,6 @@
 //! [`Int`] in 256-bit registers, with AVX-VNNI or without.
 
+use super::super::few::multiply_few;
 use super::super::proof::Avx2;
 use super::super::rows::Following;
 use super::super::tile::Weights;
@@ -176,6 +177,10 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
         } else {
             self.dot16(self.dot16(acc, a, scales), b, scales)
         }
+    }
+
+    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]) {
+        multiply_few!("avx2,fma,f16c", weights, panel, tokens, acc)
     }
 
     // SAFETY: the trait says what the caller vouches for.

@@ -1,5 +1,6 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
+use super::super::few::multiply_few;
 use super::super::proof::Avx512;
 use super::super::rows::Following;
 use super::super::tile::Weights;
@@ -161,6 +162,10 @@ impl Int for Avx512 {
                 _mm512_add_epi32(acc, _mm512_mullo_epi32(dot, _mm512_srai_epi32::<16>(scales)))
             }
         }
+    }
+
+    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]) {
+        multiply_few!("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", weights, panel, tokens, acc)
     }
 
     // SAFETY: the trait says what the caller vouches for.

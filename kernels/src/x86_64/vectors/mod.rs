@@ -126,6 +126,8 @@ pub(super) trait Int: Copy {
     ///
     /// # Safety
     /// The instructions exist, and those of the functions that it is called from.
+    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]);
+
     unsafe fn multiply(
         weights: Weights,
         panels: &Panels<'_, Self::Bytes>,
