@@ -21,11 +21,6 @@ use crate::matrix::Matrix;
 use crate::tiles::TileMut;
 use bytemuck::Pod;
 
-/// Bytes of raw rows that several passes of tokens share: about a first cache.
-const RAW_BYTES: usize = 24 << 10;
-/// Raw rows are multiplied in multiples of this; a multiple of what an instruction set takes at a time.
-const RAW_ROWS: usize = 16;
-
 /// Where scratch begins: at a cache line.
 const ALIGNMENT: usize = 64;
 
@@ -66,14 +61,6 @@ pub(crate) struct Panels<'a, P> {
     /// First row of the band, and how many: the last panel may have more.
     pub(crate) first_row: usize,
     pub(crate) n_rows: usize,
-}
-
-/// Products of one kind of weights with one kind of instructions. A value proves the instructions.
-pub(crate) trait RawProduct: Copy {
-    /// The most tokens that one call of [`RawProduct::multiply_raw`] multiplies.
-    fn most_tokens(self) -> usize;
-    /// Multiplies all rows, as they lie in the file, with some tokens from `token` on: how many.
-    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize;
 }
 
 /// Products of packed rows with many tokens.
@@ -124,24 +111,6 @@ pub(crate) fn matmul<P: Product>(
             }
             let panels = Panels { elements: panels, each, first_block, first_row, n_rows };
             product.multiply(&panels, w, x, out, scratch);
-        }
-    }
-}
-
-/// Every row against every token, all from the rows as they lie in the file.
-#[inline(always)]
-pub(crate) fn matmul_raw<P: RawProduct>(product: P, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>) {
-    let band_rows = if x.n_rows <= product.most_tokens() {
-        w.n_rows()
-    } else {
-        (RAW_BYTES / w.row_bytes() / RAW_ROWS).max(1) * RAW_ROWS
-    };
-    for first_row in (0..w.n_rows()).step_by(band_rows.max(1)) {
-        let band = w.rows(first_row, band_rows.min(w.n_rows() - first_row));
-        let mut out = out.cols_mut(first_row, band.n_rows());
-        let mut token = 0;
-        while token < x.n_rows {
-            token += product.multiply_raw(&band, x, token, &mut out);
         }
     }
 }

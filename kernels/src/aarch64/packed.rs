@@ -100,8 +100,7 @@ pub(super) fn matmul<P: WithDotprod>(
         RawRows::Staged(_) => 2,
     };
     if x.n_rows < min_packed_tokens {
-        let raw = Raw { dot: proof.dotprod(), rows: &format.raw };
-        packed::matmul_raw(raw, w, x, out);
+        Raw { dot: proof.dotprod(), rows: &format.raw }.matmul(w, x, out);
     } else {
         packed::matmul(OfFormat { proof, format }, w, x, out, scratch);
     }

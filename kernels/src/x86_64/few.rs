@@ -176,7 +176,10 @@ pub(super) fn multiply32<I: Int, const BITS: u32>(
     let blocks = panel.as_chunks::<VECTORS_32>().0;
     // Blocks that multiply the same activations, one after the other.
     let parts = blocks.len() * acc.len() / tokens.len();
-    for (blocks, tokens) in blocks.chunks_exact(parts).zip(tokens.chunks_exact(acc.len())) {
+    let mut later = tokens;
+    for blocks in blocks.chunks(parts) {
+        let tokens;
+        (tokens, later) = later.split_at(acc.len());
         for block in blocks {
             let mut w = [i.zero(); 8];
             for k in 0..8 {
@@ -206,7 +209,10 @@ pub(super) fn multiply256<I: Int, const BITS: u32, const PIECES: usize, const ST
     acc: &mut [I::Bytes],
 ) {
     let tokens: &[Token256] = bytemuck::cast_slice(tokens);
-    for (block, tokens) in panel.as_chunks::<VECTORS_256>().0.iter().zip(tokens.chunks_exact(acc.len())) {
+    let mut later = tokens;
+    for block in panel.as_chunks::<VECTORS_256>().0 {
+        let tokens;
+        (tokens, later) = later.split_at(acc.len());
         let mut scaled = [I::Bytes::zeroed(); MOST_TOKENS];
         for g in 0..16 / PIECES {
             let mut w = [i.zero(); STEPS];

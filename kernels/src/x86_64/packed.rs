@@ -9,7 +9,7 @@ use super::unpack::{Unpack32, Unpack256};
 use super::vectors::Int;
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
-use crate::packed::{self, Blocking, Panels, Product, RawProduct};
+use crate::packed::{self, Blocking, Panels, Product};
 use crate::tiles::TileMut;
 
 /// Panels are to stay in a level-2 cache of 512 KB, except where rows are so long that a tile's do not.
@@ -81,12 +81,13 @@ pub(super) fn matmul<I: Int>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    if x.n_rows <= product.most_tokens() {
-        packed::matmul_raw(product, w, x, out);
-    } else if x.n_rows <= few::MOST_TOKENS {
-        few::matmul(product, w, x, out, scratch);
-    } else {
-        packed::matmul(product, w, x, out, scratch);
+    let OfFormat { proof, format } = product;
+    match (x.n_rows, format.two) {
+        (0, _) => {}
+        (1, _) => matvec(proof, format.one, w, x, out),
+        (2, Some(two)) => matvec(proof, two, w, x, out),
+        (..=few::MOST_TOKENS, _) => few::matmul(product, w, x, out, scratch),
+        _ => packed::matmul(product, w, x, out, scratch),
     }
 }
 
@@ -95,21 +96,6 @@ pub(super) fn matmul<I: Int>(
 pub(super) struct OfFormat<'f, I: Int> {
     pub(super) proof: I,
     pub(super) format: &'f Format<I>,
-}
-
-impl<I: Int> RawProduct for OfFormat<'_, I> {
-    #[inline(always)]
-    fn most_tokens(self) -> usize {
-        if self.format.two.is_some() { 2 } else { 1 }
-    }
-
-    #[inline(always)]
-    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
-        match self.format.two {
-            Some(two) if x.n_rows - token > 1 => matvec(self.proof, two, w, x, token, out),
-            _ => matvec(self.proof, self.format.one, w, x, token, out),
-        }
-    }
 }
 
 impl<I: Int> Product for OfFormat<'_, I> {
@@ -155,26 +141,24 @@ impl<I: Int> Product for OfFormat<'_, I> {
     }
 }
 
-/// All rows, as they lie in the file, against tokens `first_token .. first_token + T`: `T`.
+/// All rows, as they lie in the file, against all `T` tokens.
 #[inline(always)]
 fn matvec<I: Int, const T: usize>(
     i: I,
     kernel: RawRows<I, T>,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
-    first_token: usize,
     out: &mut TileMut<'_>,
-) -> usize {
-    let tokens = Tokens::<T>::new(x, first_token);
+) {
+    let tokens = Tokens::<T>::new(x, 0);
     for first in (0..w.n_rows()).step_by(I::ROWS) {
         let rows = Rows::new(w, first, I::ROWS);
         // SAFETY: `i` proves the features.
         let sums = unsafe { kernel(&rows, &tokens) };
         for t in 0..T {
-            put(i, out, first_token + t, first, rows.n_rows, sums[t]);
+            put(i, out, t, first, rows.n_rows, sums[t]);
         }
     }
-    T
 }
 
 /// Writes a vector of rows to its place in a token's outputs.

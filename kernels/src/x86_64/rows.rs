@@ -20,7 +20,7 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// Up to `n_rows` rows from `first`, which the matrix has.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn new(w: &Matrix<'a>, first: usize, n_rows: usize) -> Self {
         let following = Following::after(w, first, n_rows);
         let band = w.rows(first, n_rows.min(w.n_rows() - first));
