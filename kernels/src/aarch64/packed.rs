@@ -18,8 +18,6 @@ use crate::packed::{self, Blocking, Panels, Product, scratch_bytes};
 use crate::tiles::TileMut;
 use bytemuck::{Pod, Zeroable};
 
-/// From this many tokens on packing pays if raw rows are unpacked in registers.
-const MIN_PACKED_TOKENS: usize = 4;
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
 /// Columns that are packed together; a multiple of every block length.
@@ -58,6 +56,8 @@ pub(super) struct Format<P> {
     panel_lines: usize,
     /// Lines of four tokens per block.
     tokens_lines: usize,
+    /// From this many tokens on packing pays.
+    min_packed_tokens: usize,
     /// The products of rows as they lie in the file.
     raw: RawRows<Dotprod>,
     /// Unpacks rows to a panel.
@@ -76,6 +76,11 @@ impl<P> Format<P> {
             parts,
             panel_lines: size_of::<S::Panel>() / size_of::<Line>(),
             tokens_lines: size_of::<S::Tokens>() / size_of::<Line>(),
+            min_packed_tokens: match raw {
+                RawRows::InRegisters { .. } => S::MIN_PACKED_TOKENS,
+                // Staging blocks costs as much as packing them.
+                RawRows::Staged(_) => 2,
+            },
             raw,
             pack,
             rearrange: tile::rearrange::<S>,
@@ -94,12 +99,7 @@ pub(super) fn matmul<P: WithDotprod>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    let min_packed_tokens = match format.raw {
-        RawRows::InRegisters { .. } => MIN_PACKED_TOKENS,
-        // Staging blocks costs as much as packing them.
-        RawRows::Staged(_) => 2,
-    };
-    if x.n_rows < min_packed_tokens {
+    if x.n_rows < format.min_packed_tokens {
         Raw { dot: proof.dotprod(), rows: &format.raw }.matmul(w, x, out);
     } else {
         packed::matmul(OfFormat { proof, format }, w, x, out, scratch);
