@@ -1,20 +1,15 @@
-//! The order of work in products of quantized weights, the same for every instruction set.
+//! The order of work in products of quantized weights with many tokens, the same for every instruction set.
 //!
 //! ```text
-//! few tokens:
-//!     for each band of rows                                 raw: as they lie in the file
-//!         for each two tokens, or one                       the band stays in the first cache
-//! many tokens:
-//!     for each band of rows
-//!         for each step of columns
-//!             pack the band's panels                        the band stays in a cache
-//!             multiply them with all tokens                 the sums of earlier columns wait in the output
+//! for each band of rows
+//!     for each step of columns
+//!         pack the band's panels                            the band stays in a cache
+//!         multiply them with all tokens                     the sums of earlier columns wait in the output
 //! ```
 //!
 //! Weights stream through the band once per batch. The sums of a row and token are added in the order of the columns
 //! whatever the blocking, so that it moves no bit. What a panel looks like, how large bands and steps are and what the
-//! micro-kernels do is the instruction set's: it implements [`Product`], or [`RawProduct`] if
-//! it packs nothing.
+//! micro-kernels do is the instruction set's: it implements [`Product`]. How it multiplies few tokens is its own.
 
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;

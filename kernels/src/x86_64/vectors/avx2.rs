@@ -179,10 +179,6 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
         }
     }
 
-    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]) {
-        multiply_few!("avx2,fma,f16c", weights, panel, tokens, acc)
-    }
-
     // SAFETY: the trait says what the caller vouches for.
     unsafe fn multiply(
         weights: Weights,
@@ -196,5 +192,10 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
         } else {
             multiply!(2 panels, 4 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
         }
+    }
+
+    // SAFETY: the trait says what the caller vouches for.
+    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]) {
+        multiply_few!("avx2,fma,f16c", weights, panel, tokens, acc)
     }
 }

@@ -126,8 +126,6 @@ pub(super) trait Int: Copy {
     ///
     /// # Safety
     /// The instructions exist, and those of the functions that it is called from.
-    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]);
-
     unsafe fn multiply(
         weights: Weights,
         panels: &Panels<'_, Self::Bytes>,
@@ -135,4 +133,11 @@ pub(super) trait Int: Copy {
         x: &QuantizedRows<'_>,
         out: &mut TileMut<'_>,
     );
+
+    /// Adds the products of a step of a panel and few tokens ([`few`](super::few)) to a vector of sums per token: one copy
+    /// for all formats that are alike to it.
+    ///
+    /// # Safety
+    /// As for [`Int::multiply`].
+    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]);
 }
