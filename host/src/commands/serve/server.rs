@@ -148,7 +148,7 @@ impl Server {
     ) -> Result<Response, Refusal> {
         let (events, receiver) = tokio::sync::mpsc::unbounded_channel();
         let n_prompt = tokens.len();
-        if !self.jobs.submit(Job::Answer(Question { tokens, generator, events, received })) {
+        if !self.jobs.submit(Job::Answer(Box::new(Question { tokens, generator, events, received }))) {
             return Err(busy());
         }
         let mut reply = Reply::new(receiver, reading);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 /// A prompt being read, or an answer being written.
 pub(super) struct Conversation {
-    question: Question,
+    question: Box<Question>,
     /// The prompt, and behind it the tokens of the answer. The slot's context is a beginning of them.
     context: Vec<u32>,
     /// Tokens that the context can hold.
@@ -20,7 +20,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     /// Tells the client that its prompt is being read; `None` if the client has gone.
-    pub(super) fn begin(mut question: Question, n_cached: usize, n_ctx: usize) -> Option<Self> {
+    pub(super) fn begin(mut question: Box<Question>, n_cached: usize, n_ctx: usize) -> Option<Self> {
         question.events.send(Event::Start { n_cached }).ok()?;
         let context = std::mem::take(&mut question.tokens);
         let counts = Counts { n_prompt: context.len(), n_cached, ..Counts::default() };

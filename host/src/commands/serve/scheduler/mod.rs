@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 
 /// What is to be computed.
 pub(super) enum Job {
-    Answer(Question),
+    Answer(Box<Question>),
     Embed(Texts),
 }
 
@@ -144,7 +144,7 @@ pub(super) struct Scheduler<'a> {
     engine: Engine<'a>,
     inbox: Inbox,
     texts: VecDeque<Texts>,
-    waiting: VecDeque<Question>,
+    waiting: VecDeque<Box<Question>>,
     /// By slot.
     running: Vec<Option<Conversation>>,
     /// When each slot was last given away; a counter.
@@ -243,11 +243,9 @@ impl<'a> Scheduler<'a> {
         self.waiting.retain(|job| !is_cut && !job.events.is_closed());
         self.inbox.shared.n_waiting.fetch_sub(before - self.waiting.len(), Ordering::Relaxed);
         for place in &mut self.running {
-            if place.as_ref().is_some_and(|conversation| is_cut || conversation.is_abandoned()) {
-                if let Some(conversation) = place.take() {
-                    self.inbox.metrics.cancelled();
-                    conversation.fail("the server is shutting down");
-                }
+            if let Some(conversation) = place.take_if(|conversation| is_cut || conversation.is_abandoned()) {
+                self.inbox.metrics.cancelled();
+                conversation.fail("the server is shutting down");
             }
         }
     }
