@@ -1,7 +1,7 @@
 //! Pages and states that go from one session to another as bytes, as they do through files: what is computed behind
 //! them has the same bits.
 
-use nanocamelid_engine::session::{KEPT_VERSION, Kept, PAGE};
+use nanocamelid_engine::session::{KEPT_VERSION, Kept, PAGE, Part};
 use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::KvType;
 use nanocamelid_tests::gguf_copy::copy;
@@ -32,6 +32,10 @@ fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut 
 fn subjects() -> Vec<Fixture> {
     let some = ["gemma4", "lfm2moe", "falcon-h1", "qwen35moe"];
     fixtures("archs").into_iter().filter(|f| !is_emulated() || some.contains(&&*f.name)).collect()
+}
+
+fn digest(logits: &[f32]) -> u64 {
+    fnv1a(logits.iter().flat_map(|value| value.to_bits().to_le_bytes()))
 }
 
 fn text(fixture: &Fixture, random: &mut Random, n: usize) -> Vec<u32> {
@@ -203,6 +207,61 @@ fn pages_beyond_the_memory_replace_one_another() {
             }
             let n = session.resume(0, &held);
             assert!(bits(session.prefill(&SingleThread, &held[n..]).unwrap()) == expected, "{}", fixture.name);
+        });
+    }
+}
+
+/// Slots go back and forth in texts that begin alike, and pages of these texts come in any order and number.
+#[test]
+fn pages_that_come_at_any_time_do_not_move_a_bit() {
+    let mut random = Random(15);
+    let some = ["llama", "gemma4", "lfm2moe", "falcon-h1", "qwen35moe", "gpt-oss"];
+    for fixture in subjects().into_iter().filter(|f| some.contains(&&*f.name)) {
+        let options = SessionOptions { n_slots: 3, n_snapshots: 2, n_spare_pages: 2, n_outputs: 3, ..options() };
+        let common = text(&fixture, &mut random, 2 * PAGE + 30);
+        let continued = |n| [&common[..], &text(&fixture, &mut random, n)].concat();
+        let texts: Vec<Vec<u32>> = [N_CTX - 1 - common.len(); 3].map(continued).into();
+        let known: Vec<(Stored, Vec<u64>)> = texts
+            .iter()
+            .map(|text| {
+                let one = SessionOptions { n_slots: 1, ..options };
+                let stored = with_session(&fixture.gguf, one, |session| store(session, text));
+                let mut digests = Vec::new();
+                with_session(&fixture.gguf, one, |session| {
+                    let mut each = |_, logits: &[f32]| digests.push(digest(logits));
+                    session.prefill_each(&SingleThread, text, &mut each).unwrap();
+                });
+                (stored, digests)
+            })
+            .collect();
+        with_session(&fixture.gguf, options, |session| {
+            let mut n_restored = 0;
+            for _ in 0..if is_emulated() { 5 } else { 16 } {
+                let (slot, i) = (random.below(3), random.below(texts.len()));
+                let (text, (stored, digests)) = (&texts[i], &known[i]);
+                let mut keys: Vec<&(usize, Kept)> = stored.keys().collect();
+                keys.sort_by_key(|&&(page, kept)| (page, kept as usize));
+                keys.retain(|_| random.below(8) > 0);
+                for (page, kept) in keys {
+                    session.keep(&text[..(page + 1) * PAGE], *kept, &stored[&(*page, *kept)]);
+                }
+                let n = 1 + random.below(text.len());
+                let mut at = match random.below(4) {
+                    0 => session.truncate_slot(slot, 0),
+                    _ => session.resume(slot, &text[..n]),
+                };
+                n_restored += at;
+                while at < n {
+                    let tokens = &text[at..at + session.batch_of(slot, n - at)];
+                    let part = Part { slot, tokens, n_logits: 1 + random.below(tokens.len().min(4)) };
+                    let mut check = |_, i: usize, logits: &[f32]| {
+                        assert!(digest(logits) == digests[at + i], "{}: token {}", fixture.name, at + i);
+                    };
+                    session.step(&SingleThread, &[part], &mut check).unwrap();
+                    at += tokens.len();
+                }
+            }
+            assert!(n_restored > PAGE, "{}: {n_restored}", fixture.name);
         });
     }
 }

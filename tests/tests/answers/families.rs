@@ -133,6 +133,14 @@ fn granite() {
 }
 
 #[test]
+fn nemotron_and_hunyuan() {
+    let list = r#"[{"name": "get_weather", "arguments": {"city": "Paris"}}, {"name": "now", "arguments": {}}]"#;
+    check("<TOOLCALL>", &format!("<TOOLCALL>{list}</TOOLCALL>"), &[PARIS, "call now {}"]);
+    let text = format!("<think>\nHm.\n</think>\n<answer>\nI look.\n<tool_calls>{list}</tool_calls>\n</answer>");
+    check("<think> <answer>", &text, &["reasoning: Hm.", "content: I look.", PARIS, "call now {}"]);
+}
+
+#[test]
 fn lfm2() {
     let read = |text: &str, expected: &[&str]| {
         check(LFM2, &format!("<|tool_call_start|>{text}<|tool_call_end|>"), expected);

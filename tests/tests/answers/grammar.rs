@@ -7,6 +7,7 @@ use crate::reading::*;
 use nanocamelid_engine::Gguf;
 use nanocamelid_engine::constraint::{Constraint, Grammar, TokenTrie};
 use nanocamelid_engine::tokenizer::Tokenizer;
+use nanocamelid_tests::vocabularies;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -220,4 +221,29 @@ fn random_tokens_make_calls() {
             }
         });
     }
+}
+
+/// Where the vocabulary has a family's marks as tokens, an answer has these tokens, and no other token spells them.
+#[test]
+fn marks_are_tokens_where_the_vocabulary_has_them() {
+    let marks = ["<tool_call>", "</tool_call>", "<think>", "</think>", "<|call|>", "<|message|>", "<|channel|>"];
+    let marks = marks.map(|mark| (mark, 3));
+    let vocabulary = vocabularies::bpe("qwen2", &[], &marks);
+    let now = tool("now", json!({"type": "object", "properties": {}}));
+    vocabularies::with(&vocabulary, |tokenizer| {
+        let trie = Arc::new(TokenTrie::new(tokenizer));
+        let accepts = |template: &str, text: &str, parse_special: bool| {
+            let grammar = grammar::calls(&Family::of(template), tokenizer, &[&now], false, Thinking::Allowed).unwrap();
+            let mut constraint = Constraint::new(Arc::new(grammar), trie.clone());
+            let tokens = vocabularies::encode(tokenizer, text, parse_special);
+            tokens.iter().all(|&token| constraint.accept(token)) && constraint.can_end()
+        };
+        let call = "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>";
+        let oss = "<|channel|>commentary to=functions.now <|constrain|>json<|message|>{}";
+        for (template, text) in [(HERMES, call), (HERMES, &format!("<think>a</think>\n{call}")), (GPT_OSS, oss)] {
+            assert!(accepts(template, text, true), "{text}");
+            // gpt-oss's marks are tokens in every text.
+            assert_eq!(accepts(template, text, false), template == GPT_OSS, "{text}");
+        }
+    });
 }

@@ -21,6 +21,9 @@ pub(crate) struct Shape {
 /// Objects between `<tool_call>` and `</tool_call>`.
 pub(in crate::answer) static TAGGED: Shape = Shape { close: Some("</tool_call>"), is_keyed: false, is_bare: false };
 
+/// Objects where LFM2 writes Python's calls otherwise.
+pub(in crate::answer) static LFM2: Shape = Shape { close: Some("<|tool_call_end|>"), is_keyed: false, is_bare: false };
+
 /// A list behind an opening marker, with nothing behind the list.
 pub(in crate::answer) static BARE_LIST: Shape = Shape { close: None, is_keyed: false, is_bare: false };
 

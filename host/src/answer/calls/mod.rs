@@ -80,10 +80,13 @@ impl Section {
         if step != Step::Json {
             return step;
         }
-        let mut reader = json::Reader::new(match self {
-            Self::Params(_) => &json::TAGGED,
-            _ => &json::BARE_LIST,
-        });
+        let (shape, bracket) = match self {
+            Self::Params(_) => (&json::TAGGED, None),
+            Self::Python(reader) => (&json::LFM2, reader.bracket()),
+            _ => (&json::BARE_LIST, None),
+        };
+        let mut reader = json::Reader::new(shape);
+        bracket.map(|bracket| reader.push(bracket, out));
         let step = reader.push(c, out);
         *self = Self::Json(reader);
         step

@@ -1,4 +1,5 @@
-//! Calls as Python writes them: `[f(a=1, b='x'), g()]`.
+//! Calls as Python writes them: `[f(a=1, b='x'), g()]`. Models that are asked to write JSON instead write a list of
+//! objects at the same place.
 
 use super::Step;
 use crate::answer::event::Output;
@@ -41,6 +42,8 @@ pub(in crate::answer) struct Reader {
     /// A name or a keyword.
     word: String,
     value: ValueReader,
+    /// Whether a call has begun.
+    has_called: bool,
     has_argument: bool,
     held: Held,
 }
@@ -52,6 +55,7 @@ impl Reader {
             state: State::Start,
             word: String::new(),
             value: ValueReader::new(Dialect::Python),
+            has_called: false,
             has_argument: false,
             held: Held::default(),
         }
@@ -66,9 +70,11 @@ impl Reader {
             return Step::More;
         }
         match (self.state, c) {
+            (State::Start | State::Name, '{') if self.may_be_json() => return Step::Json,
             (State::Start, '[') => self.state = State::Name,
             (State::Start | State::Name, '(') if tool::is_name(&self.word) => {
                 out.begin(&self.word);
+                self.has_called = true;
                 self.word.clear();
                 self.has_argument = false;
                 self.state = State::Key;
@@ -96,6 +102,16 @@ impl Reader {
 
     pub(in crate::answer) fn is_between_calls(&self) -> bool {
         matches!(self.state, State::AfterCall | State::Close) || (self.state == State::Name && self.word.is_empty())
+    }
+
+    /// Whether the section has no more than the opening bracket.
+    fn may_be_json(&self) -> bool {
+        self.word.is_empty() && !self.has_called
+    }
+
+    /// The opening bracket, if the section has it.
+    pub(in crate::answer) fn bracket(&self) -> Option<char> {
+        (self.state == State::Name).then_some('[')
     }
 
     fn word(&mut self, c: char, state: State) -> Step {

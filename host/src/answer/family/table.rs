@@ -154,8 +154,9 @@ pub(super) static ROWS: [Row; 19] = [
     },
     Row {
         name: "hunyuan",
-        signs: &["<tool_calls>"],
+        signs: &["<tool_calls>", "<answer>"],
         openers: &[opener("<tool_calls>", HUNYUAN, Place::Content)],
+        silent: &["<answer>", "</answer>"],
         form: &forms::HUNYUAN,
         ..ROW
     },

@@ -2,13 +2,13 @@
 
 use super::super::ask::{Ask, Prompt, ToolChoice};
 use super::super::endpoints::Action;
-use super::super::fields::{self, Fields};
+use super::super::fields::Fields;
 use super::super::messages::{self, Turn};
 use super::super::refusal::Refusal;
 use super::super::server::Server;
 use super::super::tools;
-use super::stream::{Answer, Kind};
-use super::{Request, model};
+use super::stream::Kind;
+use super::{Asked, Request, answer};
 use serde_json::Value as Json;
 
 /// The API's words for roles.
@@ -16,19 +16,11 @@ const ROLES: [(&str, &str); 4] = [("system", "system"), ("user", "user"), ("assi
 
 /// Reads a request.
 pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Refusal> {
-    let json = fields::parse(body)?;
-    let fields = Fields::of_request(&json)?;
-    let answer = Answer::new(model(server, &fields)?, Kind::Chat);
-    let can_think = server.served.can_think();
-    let Some((ask, is_streamed)) = ask(&Request { fields: &fields, can_think })? else {
-        return Ok(Action::Reply(answer.loaded()));
-    };
-    let prepared = Box::new(server.served.prepare(&ask)?);
-    Ok(Action::Answer { prepared, dialect: Box::new(answer), is_streamed })
+    answer(server, body, Kind::Chat, ask)
 }
 
 /// What is asked for, and whether it is streamed; nothing without messages: the client wants the model in memory.
-fn ask(request: &Request<'_, '_>) -> Result<Option<(Ask, bool)>, Refusal> {
+fn ask(request: &Request<'_, '_>) -> Asked {
     let mut ask = Ask { parallel_calls: true, ..Ask::default() };
     let is_streamed = request.read(&mut ask)?;
     let fields = request.fields;

@@ -2,28 +2,19 @@
 
 use super::super::ask::{Ask, Prompt};
 use super::super::endpoints::Action;
-use super::super::fields::{self, Fields};
 use super::super::messages::{self, Turn};
 use super::super::refusal::Refusal;
 use super::super::server::Server;
-use super::stream::{Answer, Kind};
-use super::{Request, model};
+use super::stream::Kind;
+use super::{Asked, Request, answer};
 
 /// Reads a request.
 pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Refusal> {
-    let json = fields::parse(body)?;
-    let fields = Fields::of_request(&json)?;
-    let answer = Answer::new(model(server, &fields)?, Kind::Generate);
-    let can_think = server.served.can_think();
-    let Some((ask, is_streamed)) = ask(&Request { fields: &fields, can_think })? else {
-        return Ok(Action::Reply(answer.loaded()));
-    };
-    let prepared = Box::new(server.served.prepare(&ask)?);
-    Ok(Action::Answer { prepared, dialect: Box::new(answer), is_streamed })
+    answer(server, body, Kind::Generate, ask)
 }
 
 /// What is asked for, and whether it is streamed; nothing without a prompt: the client wants the model in memory.
-fn ask(request: &Request<'_, '_>) -> Result<Option<(Ask, bool)>, Refusal> {
+fn ask(request: &Request<'_, '_>) -> Asked {
     let fields = request.fields;
     fields.refuse_all(&["context", "images", "width", "height", "steps"])?;
     let text = |name: &str| Ok(fields.text(name)?.filter(|text| !text.is_empty()));
@@ -54,6 +45,7 @@ fn ask(request: &Request<'_, '_>) -> Result<Option<(Ask, bool)>, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::fields::Fields;
     use super::*;
     use serde_json::{Value as Json, json};
 

@@ -11,10 +11,12 @@ mod stream;
 mod time;
 
 use super::ask::{Ask, Format};
-use super::fields::Fields;
+use super::endpoints::Action;
+use super::fields::{self, Fields};
 use super::refusal::Refusal;
 use super::server::Server;
 use serde_json::{Value as Json, json};
+use stream::{Answer, Kind};
 
 /// An error in this API's form.
 pub(super) fn error(refusal: &Refusal) -> Json {
@@ -31,6 +33,22 @@ fn model<'j>(server: &Server, fields: &Fields<'j>) -> Result<&'j str, Refusal> {
     let name = fields.required("model", name)?;
     server.served.check_name(name)?;
     Ok(name)
+}
+
+/// What is asked for, and whether the answer is streamed; nothing where a client only wants the model in memory.
+type Asked = Result<Option<(Ask, bool)>, Refusal>;
+
+/// Reads a request for an answer; `ask` reads what it asks for.
+fn answer(server: &Server, body: &[u8], kind: Kind, ask: fn(&Request<'_, '_>) -> Asked) -> Result<Action, Refusal> {
+    let json = fields::parse(body)?;
+    let fields = Fields::of_request(&json)?;
+    let answer = Answer::new(model(server, &fields)?, kind);
+    let can_think = server.served.can_think();
+    let Some((ask, is_streamed)) = ask(&Request { fields: &fields, can_think })? else {
+        return Ok(Action::Reply(answer.loaded()));
+    };
+    let prepared = Box::new(server.served.prepare(&ask)?);
+    Ok(Action::Answer { prepared, dialect: Box::new(answer), is_streamed })
 }
 
 /// What a request for an answer says beside its prompt.
