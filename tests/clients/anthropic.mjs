@@ -5,7 +5,7 @@ import { ASK, assertFitsLight, check, HELLO, key, LIGHT, model, STORY, url } fro
 
 const client = new Anthropic({ baseURL: url, apiKey: key, maxRetries: 0, timeout: 50_000 });
 const ask = { model, messages: HELLO, max_tokens: 40 };
-const tools = [{ name: "set_light", description: "Switches a light.", input_schema: LIGHT }];
+const tools = [{ name: "set_light", input_schema: LIGHT }];
 
 check("anthropic: a message and its stream", async () => {
   const { content: [block], stop_reason } = await client.messages.create(ask);
@@ -18,7 +18,7 @@ check("anthropic: a message and its stream", async () => {
 });
 
 check("anthropic: a call and its result", async () => {
-  const options = { model, messages: ASK, tools, tool_choice: { type: "any" }, max_tokens: 100 };
+  const options = { model, messages: ASK, tools, tool_choice: { type: "any" }, max_tokens: 170 };
   const { content, stop_reason } = await client.messages.stream(options).finalMessage();
   const calls = content.filter(({ type }) => type === "tool_use");
   assert(stop_reason === "tool_use" && calls.length > 0);

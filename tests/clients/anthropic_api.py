@@ -8,7 +8,6 @@ from frame import HAS_KEY, HELLO, KEY, MODEL, STORY, URL, check, key_check, refu
 client = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0, timeout=50)
 LIGHT = {
     "name": "set_light",
-    "description": "Switches a light.",
     "input_schema": {
         "type": "object",
         "properties": {"room": {"enum": ["kitchen", "hall"]}, "on": {"type": "boolean"}},
@@ -123,18 +122,18 @@ def the_helper_for_streams():
 @check
 def tools():
     for choice in ({"type": "any"}, {"type": "tool", "name": "set_light"}):
-        message = send(ASK, tools=[LIGHT], tool_choice=choice, max_tokens=100)
+        message = send(ASK, tools=[LIGHT], tool_choice=choice, max_tokens=170)
         call = call_of(message)
         assert message.stop_reason == "tool_use" and call.name == "set_light" and call.id
         jsonschema.validate(call.input, LIGHT["input_schema"])
-    message = send(ASK, tools=[LIGHT], max_tokens=100)
+    message = send(ASK, tools=[LIGHT], max_tokens=170)
     assert message.stop_reason in ("tool_use", "end_turn", "max_tokens") and message.content
     assert all(block.type == "text" for block in send(ASK, tools=[LIGHT], tool_choice={"type": "none"}).content)
 
 
 @check
 def the_stream_of_a_call():
-    options = {"tools": [LIGHT], "tool_choice": {"type": "any"}, "max_tokens": 100}
+    options = {"tools": [LIGHT], "tool_choice": {"type": "any"}, "max_tokens": 170}
     with client.messages.stream(model=MODEL, messages=user(ASK), **options) as stream:
         kinds = [getattr(event.delta, "type", None) for event in stream if event.type == "content_block_delta"]
         call = call_of(stream.get_final_message())
@@ -144,7 +143,7 @@ def the_stream_of_a_call():
 
 @check
 def the_result_of_a_call():
-    message = send(ASK, tools=[LIGHT], tool_choice={"type": "any", "disable_parallel_tool_use": True}, max_tokens=100)
+    message = send(ASK, tools=[LIGHT], tool_choice={"type": "any", "disable_parallel_tool_use": True}, max_tokens=170)
     calls = [block for block in message.content if block.type == "tool_use"]
     assert len(calls) == 1
     for content in ("done", [{"type": "text", "text": "done"}]):

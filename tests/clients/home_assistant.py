@@ -96,7 +96,7 @@ def a_conversation_over_openai():
                 messages=messages,
                 tools=[TURN_ON],
                 tool_choice=choice,
-                max_tokens=80,
+                max_tokens=150,
                 top_p=1.0,
                 temperature=0.7,
                 user="conversation-1",

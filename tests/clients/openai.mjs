@@ -5,7 +5,7 @@ import { ASK, assertFitsLight, check, hasKey, HELLO, key, LIGHT, model, STORY, u
 
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0, timeout: 50_000 });
 const chat = options => client.chat.completions.create({ model, messages: HELLO, max_tokens: 40, ...options });
-const set_light = { name: "set_light", description: "Switches a light.", parameters: LIGHT };
+const set_light = { name: "set_light", parameters: LIGHT };
 const tools = [{ type: "function", function: set_light }];
 
 check("openai: models", async () => {
@@ -40,7 +40,7 @@ check("openai: tools run until the model answers", async () => {
     return "done";
   };
   const runner = client.chat.completions.runTools({
-    model, messages: ASK, max_tokens: 100, stream: true,
+    model, messages: ASK, max_tokens: 170, stream: true,
     tools: [{ type: "function", function: { ...set_light, parse: JSON.parse, function: run } }],
     tool_choice: { type: "function", function: { name: "set_light" } },
   });
@@ -50,7 +50,7 @@ check("openai: tools run until the model answers", async () => {
 });
 
 check("openai: a call in a stream helper", async () => {
-  const options = { model, messages: ASK, tools, tool_choice: "required", max_tokens: 100 };
+  const options = { model, messages: ASK, tools, tool_choice: "required", max_tokens: 170 };
   const stream = client.chat.completions.stream(options);
   const { choices: [{ message, finish_reason }] } = await stream.finalChatCompletion();
   assert.equal(finish_reason, "tool_calls");
@@ -59,7 +59,7 @@ check("openai: a call in a stream helper", async () => {
 
 check("openai: a form", async () => {
   const response_format = { type: "json_schema", json_schema: { name: "light", strict: true, schema: LIGHT } };
-  assertFitsLight(JSON.parse((await chat({ response_format, max_tokens: 100 })).choices[0].message.content));
+  assertFitsLight(JSON.parse((await chat({ response_format, max_tokens: 170 })).choices[0].message.content));
 });
 
 check("openai: responses", async () => {

@@ -13,7 +13,6 @@ from openai_chat import chat, client, text_of
 LIGHT = {
     "type": "function",
     "name": "set_light",
-    "description": "Switches a light.",
     "parameters": {
         "type": "object",
         "properties": {"room": {"enum": ["kitchen", "hall"]}, "on": {"type": "boolean"}},
@@ -26,7 +25,7 @@ ASK = "Turn on the kitchen light."
 
 
 def respond(content=HELLO, **options):
-    return client.responses.create(model=MODEL, input=content, **{"max_output_tokens": 60, **options})
+    return client.responses.create(model=MODEL, input=content, **{"max_output_tokens": 170, **options})
 
 
 def call_of(response):
