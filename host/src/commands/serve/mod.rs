@@ -2,8 +2,8 @@
 //!
 //! Two sides, on two threads. The computing side ([`scheduler`]) owns the session and the workers; no other thread ever
 //! touches them. The server's side accepts connections ([`http`]), finds the endpoint ([`endpoints`]), reads a request
-//! into an [`ask::Ask`] and that into a job ([`served`]), and writes the events of the job in the words of the request's
-//! dialect. Asynchronous code is only here.
+//! into an [`ask::Ask`] and that into a job ([`served`]), and writes the events of the job in the words of the
+//! request's dialect. Asynchronous code is only here.
 
 mod about;
 mod anthropic;

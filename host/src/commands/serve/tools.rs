@@ -39,8 +39,8 @@ pub(super) fn flat(tool: &Fields<'_>, schema: &str) -> Result<Json, Refusal> {
     Ok(json!({"type": "function", "function": function}))
 }
 
-/// A tool of OpenAI's chat API, and of Ollama's: a type, and an object `function`. What else it has stays in it, because
-/// templates show a tool as it is.
+/// A tool of OpenAI's chat API, and of Ollama's: a type, and an object `function`. What else it has stays in it,
+/// because templates show a tool as it is.
 ///
 /// # Errors
 /// 400 for another type of tool, a missing name, and wrong types.
