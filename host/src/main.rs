@@ -20,6 +20,7 @@ mod loading;
 mod machine;
 mod map;
 mod messages;
+mod model_digest;
 mod model_file;
 mod model_word;
 mod output;

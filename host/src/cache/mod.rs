@@ -14,13 +14,14 @@ mod tests;
 mod writer;
 
 use crate::error::Error;
+use crate::model_digest::{Digest, ModelDigest};
 use crate::model_file::ModelFile;
 use crate::output::{self, mib};
 use crate::owned_session::OwnedSession;
 use folder::Folder;
 use nanocamelid_engine::Gguf;
 use nanocamelid_engine::session::{Kept, PAGE};
-use pages::{Digest, ModelDigest, Pages};
+use pages::Pages;
 use reader::FileOf;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -5,10 +5,9 @@
 //! settings and tokens alone, so a reader makes the header that it expects and compares: there is nothing to parse, and
 //! no number of a file sizes anything.
 
-use crate::model_file::ModelFile;
+use crate::model_digest::{Digest, ModelDigest, in_hexadecimal};
 use crate::owned_session::OwnedSession;
 use hmac_sha256::Hash;
-use nanocamelid_engine::Gguf;
 use nanocamelid_engine::session::{KEPT_VERSION, Kept, PAGE};
 use xxhash_rust::xxh64::xxh64;
 
@@ -20,40 +19,6 @@ const FORMAT: u32 = 1;
 const BYTE_ORDER: u32 = 0x0102_0304;
 /// Bytes of a checksum.
 const CHECKSUM_BYTES: usize = size_of::<u64>();
-/// Bytes of a sample of a tensor.
-const SAMPLE_BYTES: usize = 64;
-
-/// A SHA-256 digest.
-pub(super) type Digest = [u8; 32];
-
-/// What tells a model file from every other without reading all of it: the lengths and headers of its files, with all
-/// metadata and the names, shapes and places of all tensors, and samples of every tensor from its beginning, middle and
-/// end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ModelDigest(Digest);
-
-impl ModelDigest {
-    /// The digest of an open model.
-    pub(super) fn new(file: &ModelFile, gguf: &Gguf<'_>) -> Self {
-        let mut hash = Hash::new();
-        for (part, bytes) in file.parts().into_iter().enumerate() {
-            let starts = gguf.tensors().iter().filter(|tensor| usize::from(tensor.part) == part);
-            let start = starts.map(|tensor| tensor.offset).min().unwrap_or(u64::MAX);
-            let header = &bytes[..usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len())];
-            hash.update((bytes.len() as u64).to_le_bytes());
-            // A vocabulary is megabytes, and nobody gains by making two files with the same header's checksum.
-            hash.update(xxh64(header, 0).to_le_bytes());
-        }
-        for tensor in gguf.tensors() {
-            let bytes = tensor.data();
-            let last = bytes.len().saturating_sub(SAMPLE_BYTES);
-            for start in [0, last / 2, last] {
-                hash.update(&bytes[start..bytes.len().min(start + SAMPLE_BYTES)]);
-            }
-        }
-        Self(hash.finalize())
-    }
-}
 
 /// The pages of a text, for one model and the settings of one session.
 pub(super) struct Pages<'t> {
@@ -73,7 +38,7 @@ impl<'t> Pages<'t> {
         for number in [BYTE_ORDER, FORMAT, KEPT_VERSION] {
             hash.update(number.to_ne_bytes());
         }
-        hash.update(model.0);
+        hash.update(model.bytes());
         session.describe_kept(&mut |bytes| hash.update(bytes));
         let mut digests = vec![hash.finalize()];
         for page in tokens.chunks_exact(PAGE) {
@@ -117,7 +82,7 @@ impl<'t> Pages<'t> {
         let mut kv_type = [0; 8];
         kv_type[..self.kv_type.len()].copy_from_slice(self.kv_type.as_bytes());
         header.extend(kv_type);
-        header.extend(self.model.0);
+        header.extend(self.model.bytes());
         header.extend(self.digests[page]);
         header.extend(self.tokens[page * PAGE..(page + 1) * PAGE].iter().flat_map(|token| token.to_le_bytes()));
         header
@@ -137,7 +102,7 @@ impl<'t> Pages<'t> {
 
 /// The name of a file: the digest in hexadecimal, and the kind of what is kept.
 fn file_name(digest: &Digest, kept: Kept) -> String {
-    let mut name: String = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hexadecimal).collect();
+    let mut name = in_hexadecimal(digest);
     name.push('.');
     name.push_str(extension(kept));
     name
@@ -146,10 +111,6 @@ fn file_name(digest: &Digest, kept: Kept) -> String {
 /// The names of a page's files, of every kind.
 pub(super) fn file_names(digest: &Digest) -> [String; Kept::ALL.len()] {
     Kept::ALL.map(|kept| file_name(digest, kept))
-}
-
-fn hexadecimal(digit: u8) -> char {
-    char::from(b"0123456789abcdef"[usize::from(digit)])
 }
 
 fn extension(kept: Kept) -> &'static str {

@@ -1,8 +1,9 @@
 //! The thread that writes pages behind the answer, and keeps the folder within its size.
 
 use super::folder::Folder;
-use super::pages::{self, Digest};
+use super::pages;
 use crate::error::Error;
+use crate::model_digest::Digest;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

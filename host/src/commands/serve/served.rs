@@ -10,6 +10,7 @@ use crate::answer::{self, Capabilities, Family, Reader, Tool, history};
 use crate::error::Error;
 use crate::loading::{Parsed, today};
 use crate::messages;
+use crate::model_digest::{ModelDigest, in_hexadecimal};
 use crate::model_file::ModelFile;
 use crate::resolve::Place;
 use crate::sampling::{self, Sampling};
@@ -19,6 +20,7 @@ use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::template::{Context, RESERVED, Text};
 use nanocamelid_engine::{Generator, Sampler, SamplerParams};
 use serde_json::Value as Json;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The name of a model that a server gives the rest of `name:latest`.
@@ -43,6 +45,8 @@ pub(super) struct Served {
     constraints: Constraints,
     /// How embeddings are made, if the model makes any.
     pub(super) pooling: Option<Pooling>,
+    /// Made when somebody asks for it.
+    digest: OnceLock<String>,
 }
 
 /// An answer that is ready to be computed.
@@ -81,7 +85,13 @@ impl Served {
             capabilities,
             constraints: Constraints::default(),
             pooling,
+            digest: OnceLock::new(),
         }
+    }
+
+    /// What tells the model's file from others, as 64 hexadecimal digits.
+    pub(super) fn digest(&self) -> &str {
+        self.digest.get_or_init(|| in_hexadecimal(ModelDigest::new(self.file, &self.parsed.gguf).bytes()))
     }
 
     /// Refuses another model.

@@ -1,7 +1,6 @@
 //! What this API says of a model's file.
 
 use super::super::served::Served;
-use crate::commands::logits::Digest;
 use crate::model_file;
 use crate::output::shortest;
 use crate::resolve::Place;
@@ -16,8 +15,6 @@ pub(super) const TEMPLATE: &str = "tokenizer.chat_template";
 const MAX_LIST: usize = 512;
 /// Longest text that is shown.
 const MAX_TEXT: usize = 64 << 10;
-/// Bytes of each tensor that count for the digest.
-const SAMPLE_BYTES: usize = 64;
 
 /// Architecture, size and format.
 pub(super) fn details(served: &Served) -> Json {
@@ -79,25 +76,6 @@ fn in_words(n: u64) -> String {
     // Three digits at most, and no zero behind a point.
     let text = if number < 99.95 { format!("{number:.1}") } else { format!("{number:.0}") };
     format!("{}{letter}", text.strip_suffix(".0").unwrap_or(&text))
-}
-
-/// What tells this file from others, in the form of a SHA-256 sum, which clients show the beginning of: hashes of its
-/// small metadata and of samples of its tensors. A sum over all bytes would take minutes on a small board.
-pub(super) fn digest(served: &Served) -> String {
-    let gguf = &served.parsed.gguf;
-    let hash = |salt: u8| {
-        let mut digest = Digest::new();
-        digest.update(&[salt]);
-        digest.update(&served.file.n_bytes().to_le_bytes());
-        digest.update(info(gguf).to_string().as_bytes());
-        for tensor in gguf.tensors() {
-            digest.update(tensor.name.as_bytes());
-            digest.update(tensor.type_name().as_bytes());
-            digest.update(&tensor.data()[..tensor.data().len().min(SAMPLE_BYTES)]);
-        }
-        format!("{:016x}", digest.value())
-    };
-    (0..4).map(hash).collect()
 }
 
 /// When the file was last changed; for the model in the binary, when the server was started.

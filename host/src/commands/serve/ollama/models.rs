@@ -39,5 +39,5 @@ pub(in super::super) fn running(server: &Server, _: &str, _: &HeaderMap) -> Resu
 fn model(server: &Server) -> Json {
     let served = &server.served;
     let name = if served.alias.contains(':') { served.alias.clone() } else { format!("{}:latest", served.alias) };
-    json!({"name": name, "model": name, "digest": metadata::digest(served), "details": metadata::details(served)})
+    json!({"name": name, "model": name, "digest": served.digest(), "details": metadata::details(served)})
 }

@@ -1,0 +1,51 @@
+//! What tells a model file from every other, without reading all of it.
+
+use crate::model_file::ModelFile;
+use hmac_sha256::Hash;
+use nanocamelid_engine::Gguf;
+use xxhash_rust::xxh64::xxh64;
+
+/// Bytes of a sample of a tensor.
+const SAMPLE_BYTES: usize = 64;
+
+/// A SHA-256 digest.
+pub(crate) type Digest = [u8; 32];
+
+/// The digest of a model: of the lengths and headers of its files, with all metadata and the names, shapes and places
+/// of all tensors, and of samples of every tensor from its beginning, middle and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ModelDigest(Digest);
+
+impl ModelDigest {
+    /// The digest of an open model.
+    pub(crate) fn new(file: &ModelFile, gguf: &Gguf<'_>) -> Self {
+        let mut hash = Hash::new();
+        for (part, bytes) in file.parts().into_iter().enumerate() {
+            let starts = gguf.tensors().iter().filter(|tensor| usize::from(tensor.part) == part);
+            let start = starts.map(|tensor| tensor.offset).min().unwrap_or(u64::MAX);
+            let header = &bytes[..usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len())];
+            hash.update((bytes.len() as u64).to_le_bytes());
+            // A vocabulary is megabytes, and nobody gains by making two files with the same header's checksum.
+            hash.update(xxh64(header, 0).to_le_bytes());
+        }
+        for tensor in gguf.tensors() {
+            let bytes = tensor.data();
+            let last = bytes.len().saturating_sub(SAMPLE_BYTES);
+            for start in [0, last / 2, last] {
+                hash.update(&bytes[start..bytes.len().min(start + SAMPLE_BYTES)]);
+            }
+        }
+        Self(hash.finalize())
+    }
+
+    /// The digest itself.
+    pub(crate) fn bytes(&self) -> &Digest {
+        &self.0
+    }
+}
+
+/// A digest as 64 hexadecimal digits.
+pub(crate) fn in_hexadecimal(digest: &Digest) -> String {
+    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
+}
