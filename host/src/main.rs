@@ -5,6 +5,7 @@
 mod audit;
 mod cli;
 mod commands;
+mod constraint;
 mod demo;
 mod draft;
 mod error;

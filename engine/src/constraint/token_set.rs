@@ -36,7 +36,7 @@ impl TokenSet {
         }
     }
 
-    /// Copies the logits of the tokens in the set to `out`, which is as long as `logits` and holds what the others have.
+    /// Copies the logits of the tokens in the set to `out`, which is as long as `logits` and keeps those of the others.
     pub(crate) fn copy(&self, logits: &[f32], out: &mut [f32]) {
         for ((&word, from), to) in self.words.iter().zip(logits.chunks(64)).zip(out.chunks_mut(64)) {
             if word == u64::MAX {

@@ -14,6 +14,7 @@ use super::opening::Opening;
 use super::turn::{self, OneTurn};
 use crate::cli::table::{self, Command};
 use crate::cli::{Invocation, environment};
+use crate::constraint::GrammarFile;
 use crate::draft::{self, Drafter};
 use crate::error::Error;
 use crate::fitting::{self, Fitting, Need};
@@ -29,7 +30,7 @@ use crate::sampling::Sampling;
 use crate::settings::Settings;
 use conversation::Conversation;
 use input::{Input, Line};
-use nanocamelid_engine::Finish;
+use nanocamelid_engine::{Constraint, Finish};
 use save::Saved;
 use screen::Screen;
 use slash::Slash;
@@ -41,6 +42,9 @@ struct Talk<'i> {
     invocation: &'i Invocation,
     settings: Settings,
     sampling: Sampling,
+    grammar: Option<GrammarFile>,
+    /// The grammar with the vocabulary of this model; where each answer starts.
+    constraint: Option<Constraint>,
     conversation: Conversation,
     input: Input,
     screen: Screen,
@@ -75,7 +79,7 @@ pub(crate) static COMMAND: Command = Command {
     details: "Slash commands: /model [PATH], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
               /trim N, /save PATH, /clear, /help, /exit, /quit. Ctrl-C stops the answer, Ctrl-D leaves.",
     arguments: &[&table::MODEL_FILE],
-    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::DRAFTS, table::SESSION, table::WORKERS],
+    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::CONSTRAINTS, table::DRAFTS, table::SESSION, table::WORKERS],
     keys: keys!(turn, "drafted_tokens", "accepted_tokens", "turns"),
     run,
 };
@@ -83,6 +87,7 @@ pub(crate) static COMMAND: Command = Command {
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let sampling = Sampling::new(invocation)?;
+    let grammar = GrammarFile::read(invocation)?;
     let opening = Opening::new(invocation, &|_| {})?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let mut file = ModelFile::open(resolved)?;
@@ -91,6 +96,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         invocation,
         settings,
         sampling,
+        grammar,
+        constraint: None,
         conversation: Conversation::new(super::chat::system_prompt(invocation).map(str::to_owned)),
         input: Input::new()?,
         screen: Screen::new(),
@@ -103,6 +110,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         let started = Instant::now();
         let settings = talk.settings.clone();
         let parsed = Parsed::new(&file, &settings)?;
+        talk.constraint = talk.grammar.as_ref().map(|grammar| grammar.start(&parsed.tokenizer)).transpose()?;
         let fitting = Fitting::new(&file, &parsed.model, &settings).keeping_snapshots();
         let loaded = Loaded::new(&parsed, fitting, Need::default(), &pool, started)?;
         facts::of_parsed(&mut report, &parsed);
@@ -203,6 +211,9 @@ impl Talk<'_> {
         let settings = Settings { expect: None, ..self.settings.clone() };
         let parsed = Parsed::new(&file, &settings)?;
         parsed.chat_format(&file)?;
+        if let Some(grammar) = &self.grammar {
+            grammar.start(&parsed.tokenizer)?;
+        }
         fitting::plan(&file, &parsed.model, &settings)?;
         drop(parsed);
         Ok(file)
@@ -260,7 +271,10 @@ impl Talk<'_> {
                 output::model_text(text)
             }
         };
-        let generator = turn::generator(parsed, params, stop, limit)?;
+        let mut generator = turn::generator(parsed, params, stop, limit)?;
+        if let Some(constraint) = &self.constraint {
+            generator = generator.with_constraint(constraint.clone());
+        }
         let turn = turn::one(runtime, &tokens, generator, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
         turn::say_growth(runtime);
