@@ -189,6 +189,18 @@ impl<'t> Generator<'t> {
         self.stop.found()
     }
 
+    /// Finds out which tokens the constraint allows next, which [`Self::next`] then knows: for callers that want to
+    /// know how long it takes, or that have time before the logits are there. False without a constraint.
+    pub fn prepare(&mut self) -> bool {
+        match &mut self.constraint {
+            Some(constraint) if self.finish.is_none() => {
+                constraint.mask();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The constraint, as far as the answer has come.
     pub fn constraint(&self) -> Option<&Constraint> {
         self.constraint.as_deref()

@@ -15,7 +15,9 @@ use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::session::Part;
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use nanocamelid_engine::tokenizer::StreamDecoder;
-use nanocamelid_engine::{Model, Session, SessionOptions, SessionPlan, SingleThread, Tokenizer};
+use nanocamelid_engine::{
+    Constraint, Grammar, Model, Session, SessionOptions, SessionPlan, SingleThread, TokenTrie, Tokenizer,
+};
 use nanocamelid_kernels::{
     ActivationType, Activations, F32Rows, Features, Kernels, KvType, Matrix, QuantizedRows, QuantizedRowsMut, TileMut,
     WeightType,
@@ -23,6 +25,8 @@ use nanocamelid_kernels::{
 use nanocamelid_tests::gguf_invariants;
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::{assert_same_bits, tables};
+use nanocamelid_tests::tiny_model::tiny_model;
+use std::sync::{Arc, LazyLock};
 
 /// A fuzz target.
 #[derive(Debug)]
@@ -39,12 +43,13 @@ pub struct Target {
 pub type Mutate = fn(&[u8], u32) -> Option<Vec<u8>>;
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "gguf_parse", run: gguf_parse, mutate: Some(mutator::mutated_parts) },
     Target { name: "model_build", run: model_build, mutate: Some(mutator::mutated_file) },
     Target { name: "forward_step", run: forward_step, mutate: Some(mutator::mutated_file) },
     Target { name: "tokenizer", run: tokenizer, mutate: None },
     Target { name: "chat_template", run: chat_template, mutate: None },
+    Target { name: "constraint", run: constraint, mutate: None },
     Target { name: "kernels_differential", run: kernels_differential, mutate: None },
 ];
 
@@ -131,6 +136,49 @@ pub fn chat_template(data: &[u8]) -> bool {
         variables: &[],
     };
     template.render(&context).is_ok()
+}
+
+/// Compiles a JSON schema or a grammar and walks through an answer of it at random. Masks must be what a try of single
+/// tokens gives, and a whole answer must be a text of the grammar.
+pub fn constraint(data: &[u8]) -> bool {
+    static MODEL: LazyLock<Vec<u8>> = LazyLock::new(|| tiny_model("llama").finish().bytes);
+    let mut choices = Choices::new(data);
+    let (is_schema, mut random) = (choices.byte() % 2 == 0, Random(u64::from(choices.byte())));
+    let source = String::from_utf8_lossy(choices.rest());
+    let Ok(gguf) = Gguf::parse(&MODEL) else { return false };
+    let Ok(tokenizer) = Tokenizer::new(&gguf) else { return false };
+    let grammar = match is_schema {
+        true => Grammar::from_json_schema(&source),
+        false => Grammar::from_gbnf(&source, &tokenizer),
+    };
+    let grammar = match grammar {
+        Ok(grammar) => Arc::new(grammar),
+        Err(error) => {
+            assert!(!error.to_string().is_empty(), "a refusal says why");
+            return false;
+        }
+    };
+    let n_vocab = tokenizer.n_vocab() as u32;
+    let mut constraint = Constraint::new(Arc::clone(&grammar), Arc::new(TokenTrie::new(&tokenizer)));
+    let mut text = Vec::new();
+    for _ in 0..40 {
+        let mask = constraint.mask();
+        let allowed: Vec<u32> = (0..n_vocab).filter(|&token| mask.contains(token)).collect();
+        if constraint.has_given_up() {
+            return true;
+        }
+        let tried = random.below(n_vocab as usize) as u32;
+        let is_allowed = constraint.clone().accept(tried);
+        assert!(constraint.has_given_up() || is_allowed == allowed.contains(&tried), "token {tried} behind {text:?}");
+        let others: Vec<u32> = allowed.into_iter().filter(|&token| !tokenizer.is_end_of_generation(token)).collect();
+        let Some(&token) = others.get(random.below(others.len().max(1))) else { break };
+        assert!(constraint.accept(token) || constraint.has_given_up(), "token {token} behind {text:?}");
+        tokenizer.decode_into(token, false, &mut text);
+    }
+    // A grammar with single tokens has more than texts.
+    let is_text = (is_schema || !source.contains('<')) && !constraint.has_given_up();
+    assert!(!is_text || grammar.matches(&text) == constraint.can_end(), "{text:?}");
+    true
 }
 
 /// Runs a few tokens through a model with every table of this machine; all must return the same bits.

@@ -79,6 +79,49 @@ const TEMPLATES: [(&str, &str); 7] = [
     ),
 ];
 
+/// Schemas and grammars with every keyword and sign between them; the first byte of a seed says which.
+const GRAMMARS: [(&str, u8, &str); 8] = [
+    (
+        "object",
+        0,
+        r#"{"type":"object","properties":{"a":{"type":"integer","minimum":-3,"maximum":120},"ab":{"enum":["x",1,null,[2]]}},
+        "required":["ab"],"additionalProperties":{"type":"boolean"}}"#,
+    ),
+    (
+        "recursive",
+        0,
+        r##"{"$defs":{"n":{"properties":{"v":{"type":["string","null"],"maxLength":5},"n":{"anyOf":[{"$ref":"#/$defs/n"},
+        {"const":0}]}},"required":["v","n"]}},"$ref":"#/$defs/n"}"##,
+    ),
+    (
+        "merged",
+        0,
+        r##"{"allOf":[{"$ref":"#/$defs/a"},{"properties":{"c":{"nullable":true,"type":"number","exclusiveMinimum":0.25}}}],
+        "$defs":{"a":{"properties":{"b":{"prefixItems":[true,{"type":"null"}],"items":{"format":"date"},"minItems":1}}}}}"##,
+    ),
+    (
+        "strings",
+        0,
+        r#"{"items":{"oneOf":[{"pattern":"^[\\w.-]{1,4}(?:a|b\\.|[^\\d])+$"},{"format":"uuid"},{"minLength":2}]},"maxItems":3}"#,
+    ),
+    (
+        "map",
+        0,
+        r#"{"anyOf":[{"propertyNames":{"pattern":"^x"},"minProperties":1},{"patternProperties":{"a":{}},"additionalProperties":false}]}"#,
+    ),
+    (
+        "list",
+        1,
+        "root ::= \"(\" item (\",\" \" \"? item)* \")\" # comment\nitem ::= [a-z]{1,3} | [^\\x00-\\x7f]+ | root\n",
+    ),
+    (
+        "counts",
+        1,
+        "root ::= (\"a\"? \"b\"){2,300} (\"c\"?){0,5} .{3} end\nend ::= \"\\u00e9\\U0001F600\\\"\" |\n \"]\"",
+    ),
+    ("tokens", 1, "root ::= <[5]> !<s>{2} <s>? \"x\"+"),
+];
+
 const TEXTS: [(&str, &str); 3] = [
     ("words", "The quick brown fox, it's 12345 km away!\n\n  \tno"),
     ("scripts", "é e\u{301} 中文 हिन्दी עברית 😀👩\u{200d}👩\u{200d}👧 \u{feff}\u{0}"),
@@ -113,6 +156,10 @@ pub fn seeds() -> Vec<Seed> {
     }
     for (name, source) in TEMPLATES {
         add("chat_template", name, [&[0], source.as_bytes()].concat());
+    }
+
+    for (name, notation, source) in GRAMMARS {
+        add("constraint", name, [&[notation, 7], source.as_bytes()].concat());
     }
 
     // A format, three blocks, twenty rows and nine tokens; no values of its own and one that is no number.

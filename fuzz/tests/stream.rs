@@ -97,6 +97,11 @@ fn chat_template() {
 }
 
 #[test]
+fn constraint() {
+    feed("constraint");
+}
+
+#[test]
 fn kernels_differential() {
     feed("kernels_differential");
 }

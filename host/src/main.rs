@@ -9,6 +9,7 @@ mod audit;
 mod cache;
 mod cli;
 mod commands;
+mod constraint;
 mod demo;
 mod draft;
 mod embedder;

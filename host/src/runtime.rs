@@ -233,7 +233,8 @@ impl<'a> Runtime<'a> {
         let (mut ids, mut n_computed) = (Vec::new(), 0);
         let (mut text, mut ready) = (String::new(), String::new());
         let mut first_token = None;
-        let mut step = sample(generator, self.session.logits(), &mut ready, interrupted)?;
+        let mut masks = self.trace.as_ref().map(|_| Vec::new());
+        let mut step = sample(generator, self.session.logits(), &mut ready, interrupted, masks.as_mut())?;
         let finish = loop {
             if matches!(step, Step::Token(_) | Step::End(Finish::Stop)) {
                 first_token.get_or_insert_with(Instant::now);
@@ -250,13 +251,16 @@ impl<'a> Runtime<'a> {
                 step = generator.end(Finish::Context, &mut ready);
                 continue;
             }
-            let mut choose = |logits: &[f32]| sample(generator, logits, &mut ready, interrupted);
+            let mut choose = |logits: &[f32]| sample(generator, logits, &mut ready, interrupted, masks.as_mut());
             let n_accepted;
             (n_accepted, step) = self.go_on(token, &mut choose)?;
             ids.extend_from_slice(&self.context[self.context.len() - n_accepted..]);
             n_computed += 1 + n_accepted;
         };
         let time = started.elapsed();
+        if let Some((trace, masks)) = self.trace.as_mut().zip(masks) {
+            masks.into_iter().for_each(|time| trace.add_mask(time));
+        }
         self.save();
         let drafts = self.drafts();
         let (n_drafted, n_accepted) = (drafts.0 - before.0, drafts.1 - before.1);
@@ -350,13 +354,21 @@ impl<'a> Runtime<'a> {
     }
 }
 
-/// The next step of an answer, unless it is interrupted.
+/// The next step of an answer, unless it is interrupted. `masks` takes the time in which a constraint finds out which
+/// tokens are allowed.
 fn sample(
     generator: &mut Generator<'_>,
     logits: &[f32],
     ready: &mut String,
     interrupted: &dyn Fn() -> bool,
+    masks: Option<&mut Vec<Duration>>,
 ) -> Result<Step, Error> {
+    if let Some(masks) = masks {
+        let started = Instant::now();
+        if generator.prepare() {
+            masks.push(started.elapsed());
+        }
+    }
     match generator.finish() {
         None if interrupted() => Ok(generator.end(Finish::Interrupted, ready)),
         _ => Ok(generator.next(logits, ready)?),

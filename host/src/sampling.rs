@@ -37,6 +37,9 @@ impl Sampling {
             top_p: invocation.get(&table::TOP_P).unwrap_or(default.top_p),
             min_p: invocation.get(&table::MIN_P).unwrap_or(default.min_p),
             repeat_penalty: invocation.get(&table::REPEAT_PENALTY).unwrap_or(default.repeat_penalty),
+            frequency_penalty: invocation.get(&table::FREQUENCY_PENALTY).unwrap_or(default.frequency_penalty),
+            presence_penalty: invocation.get(&table::PRESENCE_PENALTY).unwrap_or(default.presence_penalty),
+            repeat_last_n: invocation.get(&table::REPEAT_LAST_N).unwrap_or(default.repeat_last_n),
             seed,
             ..default
         };

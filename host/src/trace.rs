@@ -13,6 +13,8 @@ pub(crate) struct Trace {
     now: Option<(Phase, Instant)>,
     decode: Times,
     prefill: Times,
+    /// Tokens that were sampled under a constraint, and the time of finding out which ones are allowed.
+    masks: (usize, Duration),
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,12 @@ impl Trace {
         self.now = Some((phase, now));
     }
 
+    /// Adds the time in which an answer found out which token is allowed next.
+    pub(crate) fn add_mask(&mut self, time: Duration) {
+        self.masks.0 += 1;
+        self.masks.1 += time;
+    }
+
     fn times(&mut self, phase: Phase) -> &mut Times {
         match phase {
             Phase::Decode => &mut self.decode,
@@ -55,6 +63,11 @@ impl Trace {
                 let per_token = time.as_secs_f64() * 1e6 / times.n_tokens as f64;
                 output::note(format_args!("trace: {name} {:<10} {per_token:>10.1} us/token", stage.name()));
             }
+        }
+        let (n_masks, time) = self.masks;
+        if n_masks > 0 {
+            let per_token = time.as_secs_f64() * 1e6 / n_masks as f64;
+            output::note(format_args!("trace: sampling {:<8} {per_token:>10.1} us/token", "mask"));
         }
     }
 }

@@ -8,6 +8,7 @@ use nanocamelid_engine::{
 };
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::rust_source::workspace_root;
+use nanocamelid_tests::vocabularies::{self, CONTROL, NORMAL};
 use std::sync::Arc;
 
 /// Runs `test` with the demonstration model's tokenizer and its tokens as a tree.
@@ -266,6 +267,49 @@ fn answers_of_random_models_are_texts_of_the_grammar() {
             assert!(n_ended > 0, "{source}");
         }
     });
+}
+
+#[test]
+fn a_vocabulary_without_the_needed_bytes_is_a_dead_end() {
+    vocabularies::with(&vocabularies::spm(false, &[("a", NORMAL, 0.0), ("b", NORMAL, 0.0)]), |tokenizer| {
+        let trie = Arc::new(TokenTrie::new(tokenizer));
+        let grammar = Arc::new(gbnf(tokenizer, "root ::= \"a1\""));
+        let (text, finish) = answer(tokenizer, Constraint::new(grammar, trie), 1, 100);
+        assert_eq!((text.as_str(), finish), ("a", Finish::DeadEnd));
+    });
+}
+
+#[test]
+fn tokens_may_split_characters() {
+    let pieces =
+        ["\u{2581}", "\u{2581}h\u{e9}", "\u{e9}", "\u{e9}\u{e9}\u{2581}", "\u{1f600}", "\"", "a\"", "\u{4e2d}a"];
+    let spm = vocabularies::spm(true, &pieces.map(|piece| (piece, NORMAL, 0.0)));
+    // The bytes of two characters in two halves each, and a half with what stands before it.
+    let bpe = vocabularies::bpe(
+        "gpt-2",
+        &["\u{f0} \u{141}", "\u{e4} \u{b8}", "a \u{c3}", "\u{a9} \u{c3}"],
+        &[("<|endoftext|>", CONTROL)],
+    );
+    for writer in [spm, bpe] {
+        vocabularies::with(&writer, |tokenizer| {
+            let trie = Arc::new(TokenTrie::new(tokenizer));
+            for source in [
+                "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]* \"\\\"\"",
+                "root ::= [\\u00e0-\\u00ff a]{2,6} \"!\"",
+                "root ::= [\\U0001F600-\\U0001F60F\\u4e00-\\u9fff]{1,3} .",
+                "root ::= [^\\u00e9]{3}",
+            ] {
+                let grammar = Arc::new(gbnf(tokenizer, source));
+                compare_masks(source, &grammar, tokenizer, &trie);
+                for seed in 0..20 {
+                    let constraint = Constraint::new(Arc::clone(&grammar), Arc::clone(&trie));
+                    let (text, finish) = answer(tokenizer, constraint, seed, 300);
+                    assert!(finish != Finish::Stop || grammar.matches(text.as_bytes()), "{source}: {text:?}");
+                    assert!(finish != Finish::Stop || !text.contains('\u{fffd}'), "{source}: {text:?}");
+                }
+            }
+        });
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `Generator` without a model: the test makes logits that leave no choice, and checks the text and the end.
 
 use nanocamelid_engine::chat::StopMatcher;
+use nanocamelid_engine::tokenizer::TokenKind;
 use nanocamelid_engine::{Finish, Generator, Gguf, SampleError, Sampler, SamplerParams, Step, Tokenizer};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use nanocamelid_tests::rust_source::workspace_root;
@@ -133,6 +134,41 @@ fn logits_that_are_no_numbers_change_nothing() {
         assert_eq!(generator.next(&broken, &mut text), Err(SampleError::NoNumber));
         assert_eq!((text.as_str(), generator.finish()), ("", None));
         assert_eq!(generator.next(&only(tokenizer, token), &mut text), Ok(Step::Token(token)));
+    });
+}
+
+#[test]
+fn an_answer_says_how_it_was_chosen_and_ended() {
+    with_tokenizer(|tokenizer| {
+        let tokens = ids(tokenizer, "Camels drink water.");
+        let mut generator = generator(tokenizer, &["no", "water"], 100).with_log_probs(2);
+        assert_eq!((generator.log_probs(), generator.stop_string()), (None, None));
+        let mut text = String::new();
+        for &token in &tokens {
+            if generator.finish().is_none() {
+                generator.next(&only(tokenizer, token), &mut text).unwrap();
+                let log_probs = generator.log_probs().unwrap();
+                assert_eq!((log_probs.chosen.token, log_probs.top.len()), (token, 2));
+                assert_eq!(log_probs.top[0], log_probs.chosen);
+            }
+        }
+        assert_eq!((generator.finish(), generator.stop_string()), (Some(Finish::StopString), Some(1)));
+    });
+}
+
+#[test]
+fn control_tokens_show_on_request() {
+    with_tokenizer(|tokenizer| {
+        let is_control = |&id: &u32| tokenizer.kind(id) == TokenKind::Control && !tokenizer.is_end_of_generation(id);
+        let control = (0..tokenizer.n_vocab() as u32).find(is_control).unwrap();
+        let piece = std::str::from_utf8(tokenizer.piece(control)).unwrap();
+        let tokens = [ids(tokenizer, "Camels"), vec![control], ids(tokenizer, " drink")].concat();
+        let (_, texts, _) = run(tokenizer, generator(tokenizer, &[], 100), &tokens);
+        assert_eq!(texts.last().unwrap(), "Camels drink");
+        let (_, texts, finish) = run(tokenizer, generator(tokenizer, &[], 100).with_control_tokens(), &tokens);
+        assert_eq!((texts.last().unwrap(), finish), (&format!("Camels{piece} drink"), Finish::Stop));
+        let (_, texts, finish) = run(tokenizer, generator(tokenizer, &[piece], 100).with_control_tokens(), &tokens);
+        assert_eq!((texts.last().unwrap().as_str(), finish), ("Camels", Finish::StopString));
     });
 }
 

@@ -1,6 +1,6 @@
 //! Compares the sampler with a plain one that sorts everything, and checks the rules for every sampler.
 
-use nanocamelid_engine::sampler::{ParamError, Rng, SampleError, Sampler, SamplerParams};
+use nanocamelid_engine::sampler::{LogProbs, ParamError, Rng, SampleError, Sampler, SamplerParams};
 use nanocamelid_kernels::reference::math::exp;
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use nanocamelid_tests::fnv1a;
@@ -223,4 +223,58 @@ fn settings_outside_their_range_are_refused() {
     let error = refused(SamplerParams { repeat_last_n: usize::MAX, ..default });
     assert_eq!(error, Some(ParamError::RepeatLastN(usize::MAX)));
     assert_eq!(error.unwrap().to_string(), format!("a repeat window of {} tokens is more than 1048576", usize::MAX));
+}
+
+#[test]
+fn counts_and_presence_lower_logits() {
+    let params = SamplerParams { frequency_penalty: 0.5, presence_penalty: 1.0, ..SamplerParams::GREEDY };
+    let mut sampler = Sampler::new(params, 3).unwrap();
+    for token in [0, 0, 1] {
+        sampler.accept(token);
+    }
+    // 0 loses 2 * 0.5 + 1, 1 loses 0.5 + 1.
+    assert_eq!(sampler.sample(&[3.0, 2.4, 0.99]), Ok(0));
+    assert_eq!(sampler.sample(&[3.0, 2.6, 0.99]), Ok(1));
+    assert_eq!(sampler.sample(&[3.0, 2.5, 1.01]), Ok(2));
+}
+
+#[test]
+fn bias_moves_logits() {
+    let sampler = |bias: &[(u32, f32)]| Sampler::new(SamplerParams::GREEDY, 3).unwrap().with_logit_bias(bias.to_vec());
+    assert_eq!(sampler(&[(2, 1.5)]).unwrap().sample(&[1.0, 0.0, 0.0]), Ok(2));
+    assert_eq!(sampler(&[(0, f32::NEG_INFINITY), (1, -0.5)]).unwrap().sample(&[1.0, 0.4, 0.0]), Ok(2));
+    // Bias comes before the penalties.
+    let params = SamplerParams { repeat_penalty: 4.0, ..SamplerParams::GREEDY };
+    let mut both = Sampler::new(params, 2).unwrap().with_logit_bias(vec![(0, 3.0)]).unwrap();
+    both.accept(0);
+    assert_eq!(both.sample(&[1.0, 1.1]), Ok(1), "(1 + 3) / 4 < 1.1");
+    for (token, bias) in [(3, 0.0), (0, f32::NAN), (0, f32::INFINITY)] {
+        assert!(matches!(sampler(&[(token, bias)]).unwrap_err(), ParamError::LogitBias { .. }), "{token} {bias}");
+    }
+    for wrong in [f32::NAN, f32::INFINITY] {
+        let params = SamplerParams { frequency_penalty: wrong, ..SamplerParams::GREEDY };
+        assert!(matches!(Sampler::new(params, 3).unwrap_err(), ParamError::FrequencyPenalty(_)));
+        let params = SamplerParams { presence_penalty: wrong, ..SamplerParams::GREEDY };
+        assert!(matches!(Sampler::new(params, 3).unwrap_err(), ParamError::PresencePenalty(_)));
+    }
+}
+
+#[test]
+fn log_probabilities_are_the_log_softmax() {
+    // Probabilities 1/2, 1/4, 1/8, 1/8, moved by a constant.
+    let logits = [0.5_f32, 0.125, 0.25, 0.125].map(|p| p.ln() + 30.0);
+    let found = LogProbs::new(&logits, 3, 3).unwrap();
+    let close = |a: f32, b: f32| (a - b).abs() < 1e-5;
+    assert!(found.chosen.token == 3 && close(found.chosen.log_prob, 0.125_f32.ln()), "{found:?}");
+    assert_eq!(found.top.iter().map(|top| top.token).collect::<Vec<_>>(), [0, 2, 1]);
+    assert!(close(found.top[0].log_prob, 0.5_f32.ln()) && close(found.top[2].log_prob, 0.125_f32.ln()), "{found:?}");
+    let found = LogProbs::new(&[f32::NAN, 1.0, f32::NEG_INFINITY], 0, 9).unwrap();
+    assert_eq!(found.chosen.log_prob, f32::NEG_INFINITY);
+    assert_eq!(
+        found.top.iter().map(|top| (top.token, top.log_prob)).collect::<Vec<_>>(),
+        [(1, 0.0), (2, f32::NEG_INFINITY)]
+    );
+    assert!(LogProbs::new(&[0.0, 1.0], 7, 0).unwrap().top.is_empty());
+    assert_eq!(LogProbs::new(&[f32::NAN], 0, 1), None);
+    assert_eq!(LogProbs::new(&[f32::INFINITY, 0.0], 0, 1), None);
 }

@@ -33,7 +33,7 @@ const MAX_STACK: u32 = 1 << 10;
 const MAX_STATES: usize = 8192;
 const MAX_FRAMES: usize = 1 << 16;
 /// Nodes visited for one token, at most.
-const MAX_WORK: usize = 1 << 24;
+const MAX_WORK: usize = 1 << 21;
 
 /// A node and a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

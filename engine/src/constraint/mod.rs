@@ -128,7 +128,7 @@ impl Constraint {
     }
 
     /// Whether the grammar is so ambiguous that an answer could not be followed: more than 4096 ways at once to read
-    /// it, or about a second of work for one token. Tokens that only these ways allow are missing from masks since.
+    /// it, or about two million of them for one token. Masks then lack tokens.
     pub fn has_given_up(&self) -> bool {
         self.machine.has_given_up()
     }

@@ -163,6 +163,24 @@ pub(crate) static STOP: Flag<str> = repeats(flag(
     "TEXT",
     "end the answer before this text (\\n, \\t, \\r, \\\\ are escapes); may be repeated",
 ));
+pub(crate) static FREQUENCY_PENALTY: Flag<f32> = flag(
+    "--frequency-penalty",
+    number(-10.0, 10.0),
+    "F",
+    "lower the logits of the last 64 tokens by F for each time they occur; 0: off (default)",
+);
+pub(crate) static PRESENCE_PENALTY: Flag<f32> = flag(
+    "--presence-penalty",
+    number(-10.0, 10.0),
+    "F",
+    "lower the logits of the last 64 tokens by F; 0: off (default)",
+);
+pub(crate) static REPEAT_LAST_N: Flag<usize> =
+    flag("--repeat-last-n", count(0, 1 << 20), "N", "tokens that the three penalties apply to (default 64)");
+pub(crate) static JSON_SCHEMA: Flag<Path> =
+    flag("--json-schema", typed::PATH, "FILE", "answer with JSON that is valid for the schema in this file");
+pub(crate) static GRAMMAR: Flag<Path> =
+    flag("--grammar", typed::PATH, "FILE", "answer with a text of the GBNF grammar in this file");
 pub(crate) static SYSTEM: Flag<str> = short('s', flag("--system", typed::TEXT, "TEXT", "system prompt"));
 pub(crate) static FILE: Flag<Path> =
     short('f', flag("--file", typed::PATH, "FILE", "read the prompt from a file; - is standard input"));
@@ -276,5 +294,17 @@ pub(crate) static WORKERS: &[&FlagRow] = &[&THREADS.row, &THREADS_BATCH.row, &CO
 pub(crate) static SESSION: &[&FlagRow] = &[&EXPECT.row, &CTX.row, &BATCH.row, &KV.row, &TRACE.row];
 pub(crate) static CACHED: &[&FlagRow] = &[&CACHE.row, &CACHE_SIZE.row];
 pub(crate) static DRAFTS: &[&FlagRow] = &[&DRAFT.row];
-pub(crate) static SAMPLING: &[&FlagRow] =
-    &[&N_PREDICT.row, &TEMP.row, &TOP_K.row, &TOP_P.row, &MIN_P.row, &REPEAT_PENALTY.row, &SEED.row, &STOP.row];
+pub(crate) static SAMPLING: &[&FlagRow] = &[
+    &N_PREDICT.row,
+    &TEMP.row,
+    &TOP_K.row,
+    &TOP_P.row,
+    &MIN_P.row,
+    &REPEAT_PENALTY.row,
+    &FREQUENCY_PENALTY.row,
+    &PRESENCE_PENALTY.row,
+    &REPEAT_LAST_N.row,
+    &SEED.row,
+    &STOP.row,
+];
+pub(crate) static CONSTRAINTS: &[&FlagRow] = &[&JSON_SCHEMA.row, &GRAMMAR.row];

@@ -32,7 +32,7 @@ pub(crate) const TOGGLE: &[&str] = &["on", "off", "auto", "0", "1", "true", "fal
 const CPU_ONLY: &str = "the processor computes every layer";
 const MAPPED: &str = "weights are read from the mapped file";
 const BUILT_IN: &str = "that is how it always works";
-const SAMPLING: &str = "the samplers are --temp, --top-k, --top-p, --min-p and --repeat-penalty";
+const SAMPLING: &str = "the samplers are --temp, --top-k, --top-p, --min-p and three penalties";
 const FROM_FILE: &str = "the model file says how positions are rotated and scaled";
 const NETWORK: &str = "nothing is fetched from a network; get the file with curl -L -O ADDRESS and give its path";
 
@@ -78,13 +78,12 @@ const FLAGS: &[(&[&str], Means)] = &[
     (&["-hf", "-hfr", "--hf-repo", "-mu", "--model-url"], Means::Absent(NETWORK)),
     (&["--lora", "--lora-scaled"], Means::Absent("adapters are not applied; take a file into which it is merged")),
     (&["--mmproj", "--image"], Means::Absent("there is text alone, no images")),
-    (&["--grammar", "--grammar-file", "--json-schema", "-j"], Means::Absent("output cannot be constrained")),
+    (&["--grammar-file"], Means::Flag("grammar")),
+    (&["--json-schema-file", "-jf"], Means::Flag("json-schema")),
+    (&["-j"], Means::Absent("--json-schema FILE reads a schema from a file")),
     (&["--chat-template"], Means::Absent("the model file's own chat template is used")),
     (&["--ignore-eos"], Means::Absent("-n N bounds an answer; none goes on behind its end")),
-    (
-        &["--mirostat", "--typical", "--presence-penalty", "--frequency-penalty", "--samplers", "--repeat-last-n"],
-        Means::Absent(SAMPLING),
-    ),
+    (&["--mirostat", "--typical", "--samplers"], Means::Absent(SAMPLING)),
     (&["--rope-scaling", "--rope-scale", "--rope-freq-base", "--rope-freq-scale"], Means::Absent(FROM_FILE)),
 ];
 

@@ -20,6 +20,7 @@ pub(crate) static COMMAND: Command = Command {
     flags: &[
         &[&table::SYSTEM.row, &table::FILE.row],
         table::SAMPLING,
+        table::CONSTRAINTS,
         table::DRAFTS,
         table::CACHED,
         table::SESSION,

@@ -4,6 +4,7 @@ use super::facts;
 use super::opening::Opening;
 use crate::cache::DiskCache;
 use crate::cli::{Invocation, table};
+use crate::constraint::GrammarFile;
 use crate::draft::{self, Drafter};
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
@@ -42,6 +43,7 @@ pub(crate) struct Plan<'p> {
 /// Runs a command of one turn.
 pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error> {
     let sampling = Sampling::new(invocation)?;
+    let grammar = GrammarFile::read(invocation)?;
     let Some(opening) = Opening::new(invocation, &|_| {})? else { return Ok(()) };
     opening.say_plan();
     let Opening { settings, resolved, mut report } = opening;
@@ -53,6 +55,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     facts::of_parsed(&mut report, &parsed);
     let load = started.elapsed();
     let tokens = (plan.tokens)(&parsed, &file, &prompt)?;
+    let constraint = grammar.map(|grammar| grammar.start(&parsed.tokenizer)).transpose()?;
     let limit = sampling.n_predict.unwrap_or(plan.limit);
     let fitting = Fitting::new(&file, &parsed.model, &settings).for_one_turn();
     // The loading time includes parsing, but not tokenizing.
@@ -72,7 +75,10 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
     let json = invocation.has(&table::JSON);
     let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
-    let generator = generator(&parsed, params, stop, limit)?;
+    let mut generator = generator(&parsed, params, stop, limit)?;
+    if let Some(constraint) = constraint {
+        generator = generator.with_constraint(constraint);
+    }
     let turn = one(&mut runtime, &tokens, generator, &mut emit, &|| false)?;
     if !json && !turn.generated.text.ends_with('\n') {
         output::answer("\n")?;

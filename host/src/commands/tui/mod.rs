@@ -17,6 +17,7 @@ use super::turn::{self, OneTurn};
 use crate::cache::DiskCache;
 use crate::cli::table::{self, Command};
 use crate::cli::{Invocation, environment};
+use crate::constraint::GrammarFile;
 use crate::draft::{self, Drafter};
 use crate::error::Error;
 use crate::fitting::{self, Fitting, Need};
@@ -32,7 +33,7 @@ use crate::sampling::Sampling;
 use crate::settings::Settings;
 use conversation::Conversation;
 use input::{Input, Line};
-use nanocamelid_engine::Finish;
+use nanocamelid_engine::{Constraint, Finish};
 use save::Saved;
 use screen::Screen;
 use session_file::{Kept, SessionFile};
@@ -46,6 +47,9 @@ struct Talk<'i> {
     invocation: &'i Invocation,
     settings: Settings,
     sampling: Sampling,
+    grammar: Option<GrammarFile>,
+    /// The grammar with the vocabulary of this model; where each answer starts.
+    constraint: Option<Constraint>,
     conversation: Conversation,
     input: Input,
     screen: Screen,
@@ -70,6 +74,7 @@ pub(crate) static COMMAND: Command = Command {
     flags: &[
         &[&table::SYSTEM.row, &table::SESSION_FILE.row],
         table::SAMPLING,
+        table::CONSTRAINTS,
         table::DRAFTS,
         table::CACHED,
         table::SESSION,
@@ -82,6 +87,7 @@ pub(crate) static COMMAND: Command = Command {
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let sampling = Sampling::new(invocation)?;
+    let grammar = GrammarFile::read(invocation)?;
     let opening = Opening::new(invocation, &|_| {})?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let mut file = ModelFile::open(resolved)?;
@@ -90,6 +96,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         invocation,
         settings,
         sampling,
+        grammar,
+        constraint: None,
         conversation: Conversation::default(),
         input: Input::new()?,
         screen: Screen::new(),
@@ -110,6 +118,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         let started = Instant::now();
         let settings = talk.settings.clone();
         let parsed = Parsed::new(&file, &settings)?;
+        talk.constraint = talk.grammar.as_ref().map(|grammar| grammar.start(&parsed.tokenizer)).transpose()?;
         let fitting = Fitting::new(&file, &parsed.model, &settings).keeping_snapshots();
         let loaded = Loaded::new(&parsed, fitting, Need::default(), &pool, started)?;
         facts::of_parsed(&mut report, &parsed);
@@ -224,6 +233,9 @@ impl Talk<'_> {
         let settings = Settings { expect: None, ..self.settings.clone() };
         let parsed = Parsed::new(&file, &settings)?;
         parsed.chat_format(&file)?;
+        if let Some(grammar) = &self.grammar {
+            grammar.start(&parsed.tokenizer)?;
+        }
         fitting::plan(&file, &parsed.model, &settings)?;
         drop(parsed);
         Ok(file)
@@ -284,7 +296,10 @@ impl Talk<'_> {
                 output::model_text(text)
             }
         };
-        let generator = turn::generator(parsed, params, stop, limit)?;
+        let mut generator = turn::generator(parsed, params, stop, limit)?;
+        if let Some(constraint) = &self.constraint {
+            generator = generator.with_constraint(constraint.clone());
+        }
         let turn = turn::one(runtime, &tokens, generator, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
         turn::say_growth(runtime);
