@@ -1,5 +1,7 @@
 //! The length of a context, from the user's wish, the need of prompt and answer, the model's training, and memory.
 
+#[cfg(feature = "serve")]
+use crate::draft::MAX_DRAFT;
 use crate::error::{ContextLimit, Error};
 use crate::machine::memory;
 use crate::model_file::ModelFile;
@@ -10,6 +12,9 @@ use nanocamelid_kernels::KvType;
 
 /// The default length of a context. A prompt may need more, and a model may allow less.
 pub(crate) const DEFAULT_CTX: usize = 4096;
+/// The default length of a conversation with the server, whose clients send longer prompts than a person types.
+#[cfg(feature = "serve")]
+const SERVED_CTX: usize = 8192;
 /// The length of a context is a multiple of so many positions, because the cache consists of chunks of that size.
 const STEP: usize = 128;
 /// Memory for copies of recurrent states; if it holds fewer than two, two.
@@ -40,12 +45,19 @@ pub(crate) struct Fitting<'a> {
     weights: u64,
     /// Copies of states that sessions keep.
     n_snapshots: usize,
+    /// Conversations at once.
+    n_slots: usize,
 }
 
 impl<'a> Fitting<'a> {
     /// For sessions of this model with these settings.
     pub(crate) fn new(file: &ModelFile, model: &'a Model<'a>, settings: &Settings) -> Self {
-        Self { model, settings: settings.clone(), weights: weights(file.n_bytes(), model), n_snapshots: 0 }
+        Self { model, settings: settings.clone(), weights: weights(file.n_bytes(), model), n_snapshots: 0, n_slots: 1 }
+    }
+
+    /// As [`Fitting::keeping_snapshots`] where pages are kept on disk, which are of use only with such copies.
+    pub(crate) fn for_one_turn(self) -> Self {
+        if self.settings.cache.is_some() { self.keeping_snapshots() } else { self }
     }
 
     /// Sessions keep copies of recurrent states, so that a conversation goes on after its end has changed.
@@ -57,8 +69,41 @@ impl<'a> Fitting<'a> {
         Self { n_snapshots, ..self }
     }
 
+    /// A session of several conversations: `n_slots` of them, or if nobody said so as many as fit, at most `default`.
+    ///
+    /// # Errors
+    /// As [`Fitting::plan`].
+    #[cfg(feature = "serve")]
+    pub(crate) fn serving(self, n_slots: Option<usize>, default: usize) -> Result<SessionPlan<'a>, Error> {
+        let with_slots = |n_slots| {
+            // A batch holds a token of every answer, and one more of a prompt or a draft.
+            let n_batch = self.settings.n_batch.max(n_slots + 1 + MAX_DRAFT);
+            let settings = Settings { n_batch, ..self.settings.clone() };
+            Self { n_slots, settings, ..self.clone() }
+        };
+        let need = Need { prompt: 0, answer: SERVED_CTX };
+        let Some(n_slots) = n_slots else {
+            let budget = self.budget(memory::memory().available);
+            let n_ctx = self.settings.n_ctx.unwrap_or(SERVED_CTX.min(self.model.config.n_ctx_train));
+            let fits = |n: &usize| {
+                let plan = with_slots(*n).sized(n_ctx, self.settings.kv_type);
+                plan.is_ok_and(|plan| plan.required_bytes() as u64 <= budget)
+            };
+            let n_slots = (1..=default).rev().find(fits).unwrap_or(1);
+            if n_slots < default {
+                output::note(format_args!("note: memory allows {n_slots} conversations at once, not {default}"));
+            }
+            return with_slots(n_slots).plan(need);
+        };
+        with_slots(n_slots).plan(need)
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub(crate) fn model(&self) -> &'a Model<'a> {
+        self.model
     }
 
     /// A session with the context that the user asked for. Without a wish the context has the length that is needed, at
@@ -176,7 +221,8 @@ impl<'a> Fitting<'a> {
     }
 
     fn sized(&self, n_ctx: usize, kv_type: KvType) -> Result<SessionPlan<'a>, nanocamelid_engine::SessionError> {
-        let options = SessionOptions { kv_type, n_snapshots: self.n_snapshots, ..self.settings.session_options(n_ctx) };
+        let Self { n_snapshots, n_slots, .. } = *self;
+        let options = SessionOptions { kv_type, n_snapshots, n_slots, ..self.settings.session_options(n_ctx) };
         SessionPlan::new(self.model, self.settings.kernels, options)
     }
 

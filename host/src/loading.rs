@@ -29,8 +29,18 @@ impl<'a> Parsed<'a> {
     /// # Errors
     /// The reason why the file cannot run.
     pub(crate) fn new(file: &'a ModelFile, settings: &Settings) -> Result<Self, Error> {
+        let parsed = Self::of_any(file, settings)?;
+        file.check_writes_text(&parsed.model)?;
+        Ok(parsed)
+    }
+
+    /// The same for a model that may make embeddings only.
+    ///
+    /// # Errors
+    /// The reason why the file cannot run.
+    pub(crate) fn of_any(file: &'a ModelFile, settings: &Settings) -> Result<Self, Error> {
         let gguf = file.parse()?;
-        let model = file.model(&gguf)?;
+        let model = file.any_model(&gguf)?;
         let tokenizer = tokenizer(file, &gguf)?;
         let format = ChatFormat::new(&gguf, &tokenizer);
         if let Ok(format) = &format {

@@ -6,10 +6,12 @@
 #[allow(dead_code, unused_imports)]
 mod answer;
 mod audit;
+mod cache;
 mod cli;
 mod commands;
 mod demo;
 mod draft;
+mod embedder;
 mod error;
 mod file_kind;
 mod fitting;

@@ -113,7 +113,16 @@ impl ModelFile {
     /// [`Error::Unsupported`] with every reason; [`Error::OnlyEmbeds`].
     pub(crate) fn model<'a>(&'a self, gguf: &Gguf<'a>) -> Result<Model<'a>, Error> {
         let model = self.any_model(gguf)?;
-        if model.config.is_encoder() { Err(Error::OnlyEmbeds { model: self.resolved.name() }) } else { Ok(model) }
+        self.check_writes_text(&model)?;
+        Ok(model)
+    }
+
+    /// Refuses a model that makes embeddings only.
+    ///
+    /// # Errors
+    /// [`Error::OnlyEmbeds`].
+    pub(crate) fn check_writes_text(&self, model: &Model<'_>) -> Result<(), Error> {
+        if model.config.is_encoder() { Err(Error::OnlyEmbeds { model: self.resolved.name() }) } else { Ok(()) }
     }
 
     /// The model over the file's bytes, which may make embeddings only.

@@ -3,7 +3,9 @@
 use crate::error::Error;
 use crate::map::Arena;
 use nanocamelid_engine::config::Pooling;
-use nanocamelid_engine::session::{Observer, SessionError};
+#[cfg(feature = "serve")]
+use nanocamelid_engine::session::Part;
+use nanocamelid_engine::session::{Kept, Observer, SessionError};
 use nanocamelid_engine::{Executor, Session, SessionPlan};
 use std::ops::Deref;
 
@@ -47,19 +49,51 @@ impl<'a> OwnedSession<'a> {
         self.session.reset();
     }
 
-    /// As [`Session::resume`], for the first slot.
-    pub(crate) fn resume(&mut self, tokens: &[u32]) -> usize {
-        self.session.resume(0, tokens)
+    /// As [`Session::resume`].
+    pub(crate) fn resume(&mut self, slot: usize, tokens: &[u32]) -> usize {
+        self.session.resume(slot, tokens)
     }
 
-    /// As [`Session::verify`], for the first slot.
+    /// As [`Session::step`].
+    #[cfg(feature = "serve")]
+    pub(crate) fn step(
+        &mut self,
+        executor: &dyn Executor,
+        parts: &[Part<'_>],
+        each: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<(), SessionError> {
+        self.session.step(executor, parts, each)
+    }
+
+    /// As [`Session::describe_kept`].
+    pub(crate) fn describe_kept(&mut self, each: &mut dyn FnMut(&[u8])) {
+        self.session.describe_kept(each);
+    }
+
+    /// As [`Session::kept_bytes`].
+    pub(crate) fn kept_bytes(&mut self, kept: Kept) -> usize {
+        self.session.kept_bytes(kept)
+    }
+
+    /// As [`Session::read_kept`].
+    pub(crate) fn read_kept(&mut self, slot: usize, page: usize, kept: Kept, each: &mut dyn FnMut(&[u8])) -> bool {
+        self.session.read_kept(slot, page, kept, each)
+    }
+
+    /// As [`Session::keep`].
+    pub(crate) fn keep(&mut self, tokens: &[u32], kept: Kept, bytes: &[u8]) -> bool {
+        self.session.keep(tokens, kept, bytes)
+    }
+
+    /// As [`Session::verify`].
     pub(crate) fn verify(
         &mut self,
         executor: &dyn Executor,
+        slot: usize,
         tokens: (&[u32], &[u32]),
         choose: &mut dyn FnMut(&[f32]) -> Option<u32>,
     ) -> Result<usize, SessionError> {
-        self.session.verify(executor, 0, tokens, choose)
+        self.session.verify(executor, slot, tokens, choose)
     }
 
     /// As [`Session::prefill`].

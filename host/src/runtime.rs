@@ -1,5 +1,6 @@
 //! A session and the workers that compute it: prompts in, tokens out, with the times that commands report.
 
+use crate::cache::{DiskCache, Patience};
 use crate::draft::Drafter;
 use crate::error::Error;
 use crate::fitting::{Fitting, Need};
@@ -24,6 +25,7 @@ pub(crate) struct Runtime<'a> {
     /// of them again.
     context: Vec<u32>,
     drafter: Option<Drafter<'a>>,
+    cache: Option<DiskCache>,
     trace: Option<Trace>,
     /// Whether the context has grown since `take_growth` was last called.
     has_grown: bool,
@@ -80,12 +82,37 @@ impl<'a> Runtime<'a> {
         let plan = fitting.plan(need)?;
         let session = OwnedSession::new(plan)?;
         let trace = settings.trace.then(Trace::default);
-        Ok(Self { session, pool, context: Vec::new(), drafter: None, trace, has_grown: false, fitting })
+        Ok(Self { session, pool, context: Vec::new(), drafter: None, cache: None, trace, has_grown: false, fitting })
     }
 
     /// Drafts answers from now on, or no longer.
     pub(crate) fn draft_with(&mut self, drafter: Option<Drafter<'a>>) {
         self.drafter = drafter;
+    }
+
+    /// Keeps pages of the context on disk from now on.
+    pub(crate) fn cache_with(&mut self, cache: Option<DiskCache>) {
+        self.cache = cache;
+    }
+
+    /// Writes what is not on disk yet, and waits until that is done.
+    pub(crate) fn finish_cache(&mut self) {
+        if let Some(mut cache) = self.cache.take() {
+            cache.save(&mut self.session, 0, Patience::Unlimited);
+            cache.finish();
+        }
+    }
+
+    /// Says, once, that pages could not be written.
+    pub(crate) fn say_cache_failure(&mut self) {
+        self.cache.iter_mut().for_each(DiskCache::say_failure);
+    }
+
+    /// Hands full pages of the context to the thread that writes them.
+    fn save(&mut self) {
+        if let Some(cache) = &mut self.cache {
+            cache.save(&mut self.session, 0, Patience::None);
+        }
     }
 
     /// Makes room for at least `n_tokens`, and for more where possible: a longer session takes over the tokens of this
@@ -163,7 +190,10 @@ impl<'a> Runtime<'a> {
             return Err(self.fitting.too_long(tokens.len(), self.n_ctx()));
         }
         let started = Instant::now();
-        let n_reused = self.session.resume(tokens);
+        let n_reused = match &mut self.cache {
+            Some(cache) => cache.restore(&mut self.session, 0, tokens),
+            None => self.session.resume(0, tokens),
+        };
         self.context.clear();
         self.context.extend_from_slice(&tokens[..n_reused]);
         let most = self.session.n_batch();
@@ -173,6 +203,8 @@ impl<'a> Runtime<'a> {
             let (batch, others) = rest.split_at(n_batch.min(rest.len()));
             let begun = Instant::now();
             self.forward(batch)?;
+            // Now, because a window soon passes these pages, and the states behind them are replaced.
+            self.save();
             if let Some(pace) = pace {
                 let fitting = batch.len() as f64 * pace.as_secs_f64() / begun.elapsed().as_secs_f64();
                 n_batch = (fitting as usize).max(FIRST_PACED_BATCH).min(most);
@@ -224,9 +256,11 @@ impl<'a> Runtime<'a> {
             ids.extend_from_slice(&self.context[self.context.len() - n_accepted..]);
             n_computed += 1 + n_accepted;
         };
+        let time = started.elapsed();
+        self.save();
         let drafts = self.drafts();
         let (n_drafted, n_accepted) = (drafts.0 - before.0, drafts.1 - before.1);
-        Ok(Generated { ids, text, finish, n_computed, n_drafted, n_accepted, time: started.elapsed(), first_token })
+        Ok(Generated { ids, text, finish, n_computed, n_drafted, n_accepted, time, first_token })
     }
 
     /// Computes a token behind the context, and with it a draft where there is one. `choose` samples behind each token
@@ -255,7 +289,7 @@ impl<'a> Runtime<'a> {
                     _ => None,
                 }
             };
-            n_accepted = self.session.verify(self.pool, (&self.context, &drafted), &mut choose)?;
+            n_accepted = self.session.verify(self.pool, 0, (&self.context, &drafted), &mut choose)?;
             self.context.extend_from_slice(&drafted[..n_accepted]);
         }
         if let Some(drafter) = &mut self.drafter {

@@ -57,6 +57,12 @@ impl Sampling {
         Ok(StopMatcher::new(stops)?.with_control_tokens(tokenizer))
     }
 
+    /// The stop strings of the user.
+    #[cfg(feature = "serve")]
+    pub(crate) fn stops(&self) -> &[String] {
+        &self.stops
+    }
+
     /// Settings for a chat. The built-in demo is too small to vary its answers and is greedy unless asked otherwise.
     pub(crate) fn chat(&self, is_demo: bool) -> SamplerParams {
         self.params(if is_demo { 0.0 } else { CHAT_TEMPERATURE })
@@ -65,6 +71,11 @@ impl Sampling {
     /// Settings for a raw completion: greedy unless asked otherwise.
     pub(crate) fn completion(&self) -> SamplerParams {
         self.params(0.0)
+    }
+
+    /// The temperature that was asked for.
+    pub(crate) fn asked_temperature(&self) -> Option<f32> {
+        self.temperature
     }
 
     /// Changes the temperature.
@@ -97,7 +108,11 @@ fn unescaped(typed: &str) -> String {
     text
 }
 
-fn random_seed() -> Result<u64, Error> {
+/// A seed from the system.
+///
+/// # Errors
+/// [`Error::Io`] if the system has no random numbers.
+pub(crate) fn random_seed() -> Result<u64, Error> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|source| Error::Io { what: "random seed".into(), source: source.into() })?;
     Ok(u64::from_le_bytes(bytes))

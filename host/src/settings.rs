@@ -1,5 +1,6 @@
 //! The settings of a session from flags and environment, checked before a model is opened.
 
+use crate::cache::{self, CacheSettings};
 use crate::cli::{Invocation, table};
 use crate::draft::{Draft, MAX_DRAFT};
 use crate::error::Error;
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     /// Whether the model is audited before use.
     pub(crate) expect: Option<&'static Profile>,
     pub(crate) draft: Draft,
+    /// Where pages of conversations are kept.
+    pub(crate) cache: Option<CacheSettings>,
     pub(crate) trace: bool,
     pub(crate) verbose: bool,
 }
@@ -77,6 +80,10 @@ impl Settings {
             workers: workers::choose(&cpu, &asked),
             expect,
             draft: Draft::new(invocation.get(&table::DRAFT)),
+            cache: invocation.get(&table::CACHE).map(|folder| CacheSettings {
+                folder: folder.to_owned(),
+                n_bytes: invocation.get(&table::CACHE_SIZE).unwrap_or(cache::DEFAULT_BYTES),
+            }),
             trace: invocation.has(&table::TRACE),
             verbose: invocation.has(&table::VERBOSE),
         })

@@ -1,30 +1,20 @@
-//! The order of work in products of quantized weights, the same for every instruction set.
+//! The order of work in products of quantized weights with many tokens, the same for every instruction set.
 //!
 //! ```text
-//! few tokens:
-//!     for each band of rows                                 raw: as they lie in the file
-//!         for each two tokens, or one                       the band stays in the first cache
-//! many tokens:
-//!     for each band of rows
-//!         for each step of columns
-//!             pack the band's panels                        the band stays in a cache
-//!             multiply them with all tokens                 the sums of earlier columns wait in the output
+//! for each band of rows
+//!     for each step of columns
+//!         pack the band's panels                            the band stays in a cache
+//!         multiply them with all tokens                     the sums of earlier columns wait in the output
 //! ```
 //!
 //! Weights stream through the band once per batch. The sums of a row and token are added in the order of the columns
 //! whatever the blocking, so that it moves no bit. What a panel looks like, how large bands and steps are and what the
-//! micro-kernels do is the instruction set's: it implements [`Product`], or [`RawProduct`] if
-//! it packs nothing.
+//! micro-kernels do is the instruction set's: it implements [`Product`]. How it multiplies few tokens is its own.
 
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
 use bytemuck::Pod;
-
-/// Bytes of raw rows that several passes of tokens share: about a first cache.
-const RAW_BYTES: usize = 24 << 10;
-/// Raw rows are multiplied in multiples of this; a multiple of what an instruction set takes at a time.
-const RAW_ROWS: usize = 16;
 
 /// Where scratch begins: at a cache line.
 const ALIGNMENT: usize = 64;
@@ -32,6 +22,12 @@ const ALIGNMENT: usize = 64;
 /// Bytes of scratch for panels and whatever else of so many bytes, with room to start at a cache line.
 pub(crate) const fn scratch_bytes(n_bytes: usize) -> usize {
     ALIGNMENT - 1 + n_bytes
+}
+
+/// Scratch from the first cache line that begins in it.
+pub(crate) fn from_cache_line(scratch: &mut [u8]) -> &mut [u8] {
+    let start = scratch.as_ptr().align_offset(ALIGNMENT);
+    &mut scratch[start..]
 }
 
 /// How a product is cut.
@@ -62,23 +58,12 @@ pub(crate) struct Panels<'a, P> {
     pub(crate) n_rows: usize,
 }
 
-/// Products of one kind of weights with one kind of instructions. A value proves the instructions.
-pub(crate) trait RawProduct: Copy {
-    /// The most tokens that one call of [`RawProduct::multiply_raw`] multiplies.
-    fn most_tokens(self) -> usize;
-    /// Multiplies all rows, as they lie in the file, with some tokens from `token` on: how many.
-    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize;
-}
-
-/// Products that are packed where there are many tokens.
-pub(crate) trait Product: RawProduct {
+/// Products of packed rows with many tokens.
+pub(crate) trait Product: Copy {
     /// What panels are made of.
     type Element: Pod;
     /// Rows of a panel.
     const PANEL_ROWS: usize;
-
-    /// From this many tokens on packing pays.
-    fn min_packed_tokens(self) -> usize;
 
     /// The blocking of rows of `n_cols` weights.
     fn blocking(self, n_cols: usize) -> Blocking;
@@ -97,7 +82,7 @@ pub(crate) trait Product: RawProduct {
     );
 }
 
-/// Every row against every token.
+/// Every row against every token, packed.
 #[inline(always)]
 pub(crate) fn matmul<P: Product>(
     product: P,
@@ -106,12 +91,8 @@ pub(crate) fn matmul<P: Product>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    if x.n_rows < product.min_packed_tokens() {
-        return matmul_raw(product, w, x, out);
-    }
     let blocking = product.blocking(w.n_cols());
-    let start = scratch.as_ptr().align_offset(ALIGNMENT);
-    let (panels, scratch) = scratch[start..].split_at_mut(blocking.panel_bytes);
+    let (panels, scratch) = from_cache_line(scratch).split_at_mut(blocking.panel_bytes);
     for first_row in (0..w.n_rows()).step_by(blocking.band_rows) {
         let n_rows = (w.n_rows() - first_row).min(blocking.band_rows);
         let n_panels = n_rows.div_ceil(P::PANEL_ROWS);
@@ -125,24 +106,6 @@ pub(crate) fn matmul<P: Product>(
             }
             let panels = Panels { elements: panels, each, first_block, first_row, n_rows };
             product.multiply(&panels, w, x, out, scratch);
-        }
-    }
-}
-
-/// Every row against every token, all from the rows as they lie in the file.
-#[inline(always)]
-pub(crate) fn matmul_raw<P: RawProduct>(product: P, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>) {
-    let band_rows = if x.n_rows <= product.most_tokens() {
-        w.n_rows()
-    } else {
-        (RAW_BYTES / w.row_bytes() / RAW_ROWS).max(1) * RAW_ROWS
-    };
-    for first_row in (0..w.n_rows()).step_by(band_rows.max(1)) {
-        let band = w.rows(first_row, band_rows.min(w.n_rows() - first_row));
-        let mut out = out.cols_mut(first_row, band.n_rows());
-        let mut token = 0;
-        while token < x.n_rows {
-            token += product.multiply_raw(&band, x, token, &mut out);
         }
     }
 }

@@ -28,8 +28,10 @@ pub struct Kernels {
     pub(crate) matvec_rows: usize,
     /// Weight rows that a band should be a multiple of when there are many tokens (prefill).
     pub(crate) matmul_rows: usize,
-    /// Weight rows that a band should have at most when there are many tokens, a multiple of `matmul_rows`.
+    /// Weight rows that a band should have at most when there are many tokens, a multiple of `matmul_rows` and of 32.
     pub(crate) max_matmul_rows: usize,
+    /// For up to so many tokens, which are few: so many rows, likewise.
+    pub(crate) few: (usize, usize),
     /// Bytes of scratch that `matmul` wants for rows of `n_cols` weights.
     pub(crate) scratch_bytes: fn(usize) -> usize,
     pub(crate) matmul: [MatMul; WeightType::COUNT],
@@ -86,10 +88,18 @@ impl Kernels {
         if n_tokens == 1 { self.matvec_rows } else { self.matmul_rows }
     }
 
-    /// The most weight rows that a worker should claim at a time when there are many tokens: what comes of more would
-    /// not stay in a level-2 cache. A multiple of [`Kernels::band_unit`].
-    pub fn max_band_rows(&self) -> usize {
-        self.max_matmul_rows
+    /// The most weight rows that a worker should claim at a time for `n_tokens` tokens, more than one: what comes of more
+    /// rows would not stay in a level-2 cache. A multiple of [`Kernels::band_unit`] and of 32.
+    pub fn max_band_rows(&self, n_tokens: usize) -> usize {
+        let (few_tokens, rows) = self.few;
+        if n_tokens <= few_tokens { rows } else { self.max_matmul_rows }
+    }
+
+    /// The most values that a band of a matrix of `n_rows` rows has, rows by tokens, for any number of tokens up to
+    /// `n_tokens`.
+    pub fn max_band_values(&self, n_tokens: usize, n_rows: usize) -> usize {
+        let values = |n: usize| n.saturating_mul(self.max_band_rows(n).min(n_rows));
+        values(n_tokens).max(values(n_tokens.min(self.few.0)))
     }
 
     /// Bytes of scratch per worker that [`Kernels::matmul`] wants for rows of `n_cols` weights, and enough for shorter

@@ -293,3 +293,26 @@ fn grammars_that_are_too_ambiguous_are_given_up() {
         assert!((8..9_999).contains(&n_accepted) && constraint.has_given_up(), "{n_accepted}");
     });
 }
+
+#[test]
+fn samplers_choose_among_the_allowed() {
+    with_vocabulary(|tokenizer, trie| {
+        let mut constraint = Constraint::new(Arc::new(gbnf(tokenizer, "root ::= [0-9]+ \"x\"")), Arc::clone(trie));
+        let allowed = tried(&constraint, tokenizer);
+        let mut random = Random(3);
+        for seed in 0..50 {
+            let logits = random.values(tokenizer.n_vocab(), 4.0);
+            let best = *allowed.iter().max_by(|a, b| logits[**a as usize].total_cmp(&logits[**b as usize])).unwrap();
+            let mut greedy = Sampler::new(SamplerParams::GREEDY, tokenizer.n_vocab()).unwrap();
+            assert_eq!(greedy.sample_among(&logits, Some(constraint.mask())), Ok(best));
+            // The same as without the others in the vocabulary.
+            let params = SamplerParams { seed, top_k: 5, ..SamplerParams::default() };
+            let others = (0..).zip(&logits);
+            let others: Vec<f32> =
+                others.map(|(id, &logit)| if allowed.contains(&id) { logit } else { f32::NEG_INFINITY }).collect();
+            let plain = Sampler::new(params, tokenizer.n_vocab()).unwrap().sample(&others);
+            let mut sampler = Sampler::new(params, tokenizer.n_vocab()).unwrap();
+            assert_eq!(sampler.sample_among(&logits, Some(constraint.mask())), plain);
+        }
+    });
+}

@@ -4,7 +4,7 @@ use super::attention::{self, Attention, KvCache};
 use super::convolution::Carried;
 use super::mamba2::{self, Mamba2};
 use super::{Fact, KvPages, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Move, Pass, Prepared, RowsMut, Stage};
+use crate::compute::{Arena, Forms, Move, Pass, Place, Prepared, RowsMut, Stage};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::{Kernels, KvType};
 
@@ -82,6 +82,11 @@ impl<'a> Operation<'a> for AttentionAndMamba<'a> {
     fn carry_out(&self, (cache, state): &mut Self::State<'_>, change: Move) {
         self.attention.carry_out(cache, change);
         self.mamba.carry_out(state, change);
+    }
+
+    fn kept(&self, (cache, state): &mut Self::State<'_>, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+        self.attention.kept(cache, place, each);
+        self.mamba.kept(state, place, each);
     }
 
     fn adopt(&self, (cache, state): &mut Self::State<'_>, (older_cache, older): &Self::State<'_>) {

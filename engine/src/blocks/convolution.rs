@@ -1,7 +1,7 @@
 //! A causal convolution of every channel over a few tokens: alone, or before the state of a recurrence.
 
 use super::Sizes;
-use crate::compute::{Arena, Move, Pass, Rows, RowsMut, Segment, Vector};
+use crate::compute::{Arena, Move, Pass, Place, Rows, RowsMut, Segment, Vector};
 use crate::tensors::LayerTensors;
 
 /// Most channels that a worker convolves at a time.
@@ -46,6 +46,14 @@ impl Carried<'_> {
             Move::Clear { slot } => values[slot * n..][..n].fill(0.0),
             Move::Page { .. } => {}
         });
+    }
+
+    /// Passes the bytes of a snapshot to `each`: the taps, then the matrices.
+    pub(super) fn kept(&mut self, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+        let (n_slots, Place::Snapshot(snapshot)) = (self.n_slots, place) else { return };
+        for values in self.each(|values, n| &mut values[(n_slots + snapshot) * n..][..n]) {
+            each(bytemuck::cast_slice_mut(values));
+        }
     }
 
     /// Takes over the states of a session with the same number of slots.

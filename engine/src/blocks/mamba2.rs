@@ -4,7 +4,7 @@
 
 use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Move, Pass, Prepared, Rows, RowsMut, Segment, Stage, Vector};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, Rows, RowsMut, Segment, Stage, Vector};
 use crate::config::{MAX_WIDTH, Reader, Refused};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::reference::math;
@@ -216,6 +216,10 @@ impl<'a> Operation<'a> for Mamba2<'a> {
 
     fn carry_out(&self, state: &mut Carried<'_>, change: Move) {
         state.carry_out(change);
+    }
+
+    fn kept(&self, state: &mut Carried<'_>, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+        state.kept(place, each);
     }
 
     fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {

@@ -17,7 +17,7 @@ mod operation;
 mod per_layer;
 mod short_conv;
 
-use crate::compute::{Arena, Forms, LayerNorm, Move, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, LayerNorm, Move, Pass, Place, Prepared, RowsMut, Stage, Vector};
 use crate::config::Config;
 use attention::Attention;
 use attention_and_mamba::AttentionAndMamba;
@@ -152,6 +152,10 @@ macro_rules! kinds {
 
             fn carry_out(&mut self, change: Move) {
                 match self { $(Self::$Kind(op, state) => op.carry_out(state, change),)+ }
+            }
+
+            fn kept(&mut self, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+                match self { $(Self::$Kind(op, state) => op.kept(state, place, each),)+ }
             }
 
             /// Whether the other block is of the same kind.
@@ -312,6 +316,11 @@ impl Running<'_> {
     /// Carries out a change of pages or states.
     pub(crate) fn carry_out(&mut self, change: Move) {
         self.live.carry_out(change);
+    }
+
+    /// [`Operation::kept`].
+    pub(crate) fn kept(&mut self, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+        self.live.kept(place, each);
     }
 
     /// Takes over the state of the same block in a session with a shorter context. Returns false if the block is not

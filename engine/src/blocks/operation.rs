@@ -1,6 +1,6 @@
 //! The interface of a kind of block to the rest of the engine.
 
-use crate::compute::{Arena, Forms, Linear, Move, PAGE, Pass, Prepared, RowsMut, Stage};
+use crate::compute::{Arena, Forms, Linear, Move, PAGE, Pass, Place, Prepared, RowsMut, Stage};
 use nanocamelid_kernels::{Kernels, KvType, Matrix};
 
 /// The sizes of a session that determine states and buffers.
@@ -140,6 +140,10 @@ pub(crate) trait Operation<'w> {
 
     /// Carries out a change of pages or states.
     fn carry_out(&self, _state: &mut Self::State<'_>, _change: Move) {}
+
+    /// Passes the bytes that the block keeps at a place to `each`, to be read or written, in pieces whose order and
+    /// sizes depend only on the model and the type of keys and values.
+    fn kept(&self, _state: &mut Self::State<'_>, _place: Place, _each: &mut dyn FnMut(&mut [u8])) {}
 
     /// Takes over the state of a shorter context. Both sessions have the same options except for the context.
     fn adopt(&self, state: &mut Self::State<'_>, older: &Self::State<'_>);

@@ -2,7 +2,7 @@
 
 use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Move, Pass, Prepared, RowsMut, Stage};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, Stage};
 use crate::config::{Reader, Refused};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::Kernels;
@@ -118,6 +118,10 @@ impl<'a> Operation<'a> for ShortConv<'a> {
 
     fn carry_out(&self, state: &mut Carried<'_>, change: Move) {
         state.carry_out(change);
+    }
+
+    fn kept(&self, state: &mut Carried<'_>, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+        state.kept(place, each);
     }
 
     fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {

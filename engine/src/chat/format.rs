@@ -3,7 +3,7 @@
 use super::own_template::OwnTemplate;
 use super::{ChatError, FormatError, Message, RenderOptions, Renderer, SystemSupport, TemplateFault, encode_text};
 use crate::gguf::Gguf;
-use crate::template::{Date, Text};
+use crate::template::{Date, Template, Text};
 use crate::tokenizer::Tokenizer;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -69,6 +69,11 @@ impl ChatFormat {
     /// Why the file's own template is not used, if it has one.
     pub fn template_fault(&self) -> Option<&TemplateFault> {
         self.template_fault.as_ref()
+    }
+
+    /// The file's own template, if that renders conversations: for messages with more than a role and a text.
+    pub fn template(&self) -> Option<&Template> {
+        self.template.as_ref().map(OwnTemplate::template)
     }
 
     /// How a system message is treated. [`Self::render`] never loses one.

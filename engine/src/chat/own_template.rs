@@ -54,6 +54,10 @@ impl OwnTemplate {
         Ok(own)
     }
 
+    pub(super) fn template(&self) -> &Template {
+        &self.template
+    }
+
     pub(super) fn system_support(&self) -> SystemSupport {
         self.system
     }

@@ -12,7 +12,8 @@ mod workers;
 
 pub(crate) use arena::Arena;
 pub(crate) use linear::{LayerNorm, Linear, Vector};
-pub(crate) use pages::{Move, Mover, PAGE, PageSizes, Pages};
+pub use pages::{Kept, PAGE};
+pub(crate) use pages::{Move, Mover, PageSizes, Pages, Place};
 pub(crate) use pass::{Angles, Pass, Segment};
 pub use pass::{Observer, Probe, Stage};
 pub(crate) use prepared::{Forms, Prepared};

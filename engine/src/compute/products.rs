@@ -15,8 +15,7 @@ const BLOCK: usize = ActivationType::Q8.block_len();
 /// Bytes of scratch that [`Workers::gated`] needs beside that of the products, for a network of this width and any
 /// batch of up to `n_batch` tokens: two bands.
 pub(crate) fn gated_bytes(kernels: &Kernels, n_batch: usize, n_ff: usize) -> usize {
-    let rows = kernels.max_band_rows().next_multiple_of(BLOCK).min(n_ff);
-    n_batch.saturating_mul(rows).max(n_ff).saturating_mul(2 * size_of::<f32>())
+    kernels.max_band_values(n_batch, n_ff).max(n_ff).saturating_mul(2 * size_of::<f32>())
 }
 
 /// The gated half of a feed-forward network: `activate(gate(x), up(x))`, or `activate(gate(x))`.
@@ -154,7 +153,7 @@ impl Workers<'_> {
         match self.phase() {
             Phase::Decode => n_out.div_ceil(BANDS_PER_WORKER * n_workers).next_multiple_of(unit),
             // The band size that wastes least in the last round; of equally good sizes, the largest.
-            Phase::Prefill => (1..=self.kernels.max_band_rows() / unit)
+            Phase::Prefill => (1..=self.kernels.max_band_rows(n_tokens) / unit)
                 .rev()
                 .map(|n| n * unit)
                 .min_by_key(|rows| n_out.div_ceil(*rows).div_ceil(n_workers) * (rows + BAND_COST))

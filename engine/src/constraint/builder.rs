@@ -67,6 +67,8 @@ pub struct GrammarBuilder {
     pub(super) rules: Vec<RuleBody>,
     /// Whether something became too large. Told by [`Self::build`], so that composing needs no error at every step.
     pub(super) is_too_large: bool,
+    /// Whether documents have no line ends between their values.
+    pub(super) is_compact: bool,
 }
 
 impl GrammarBuilder {
@@ -76,6 +78,12 @@ impl GrammarBuilder {
     /// A builder without parts.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Lets documents in JSON have a space where JSON allows white space, and no line ends and indentations, from now
+    /// on: for documents that only programs read.
+    pub fn compact_json(&mut self) {
+        self.is_compact = true;
     }
 
     pub(super) fn add(&mut self, expression: Expression) -> Part {

@@ -263,7 +263,8 @@ impl JsonParts {
         let (indent, tabs) = (builder.repeat(blank, 0, Some(MAX_INDENT)), builder.repeat(tab, 1, Some(MAX_INDENT / 4)));
         let indent = builder.alternatives([indent, tabs]);
         let line = builder.sequence([line, indent]);
-        let space = builder.alternatives([line, blank]);
+        let spaces: &[Part] = if builder.is_compact { &[blank] } else { &[line, blank] };
+        let space = builder.alternatives(spaces.iter().copied());
         let space = builder.optional(space);
 
         let character = character(builder);

@@ -8,7 +8,7 @@
 //! Repetitions are counted on the stack. The network of `[a-z]{1,1000}` is therefore as small as that of `[a-z]+`.
 
 use super::grammar::{Grammar, Node, UNBOUNDED};
-use super::loops::Loops;
+use super::runs::Link;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -30,7 +30,7 @@ const MAX_THREADS: usize = 4096;
 /// Calls and repetitions in one stack, at most.
 const MAX_STACK: u32 = 1 << 10;
 /// States and stack frames that are kept before the tables are made anew.
-const MAX_STATES: usize = 4096;
+const MAX_STATES: usize = 8192;
 const MAX_FRAMES: usize = 1 << 16;
 /// Nodes visited for one token, at most.
 const MAX_WORK: usize = 1 << 24;
@@ -58,8 +58,6 @@ struct Frame {
 struct Stack {
     top: Frame,
     depth: u32,
-    /// The smallest bounded `left`.
-    slack: u32,
     /// Whether there is a bounded `left` or a `needed`.
     is_counted: bool,
 }
@@ -67,9 +65,10 @@ struct Stack {
 #[derive(Clone, Debug)]
 struct State {
     threads: Arc<[Thread]>,
-    slack: u32,
     is_counted: bool,
-    loops: Option<Loops>,
+    link: Option<Link>,
+    /// Where bytes lead that are in the sets of the same threads, as bits; bytes of many classes are in the same.
+    moves: Vec<(u64, u32)>,
 }
 
 /// The states of a grammar that answers have come to.
@@ -100,7 +99,7 @@ impl Machine {
     pub(super) fn new(grammar: &Grammar) -> Self {
         let frame = Frame { node: 0, left: 0, needed: 0, below: 0 };
         let mut machine = Self {
-            stacks: vec![Stack { top: frame, depth: 0, slack: UNBOUNDED, is_counted: false }],
+            stacks: vec![Stack { top: frame, depth: 0, is_counted: false }],
             stack_numbers: BTreeMap::new(),
             states: Vec::new(),
             state_numbers: BTreeMap::new(),
@@ -134,12 +133,26 @@ impl Machine {
         }
         let byte = grammar.representative(class);
         let threads = Arc::clone(&self.states[state as usize].threads);
-        self.scratch.open.extend(threads.iter().filter_map(|thread| match grammar.node(thread.node) {
+        let next_of = |thread: &Thread| match grammar.node(thread.node) {
             Node::Byte { set, next } if grammar.set(set).contains(byte) => Some(Thread { node: next, ..*thread }),
             _ => None,
-        }));
-        let threads = self.close(grammar);
-        let next = self.number(grammar, threads);
+        };
+        let bit = |(i, thread)| u64::from(next_of(thread).is_some()) << i;
+        // States of more threads are rare.
+        let moving =
+            (threads.len() <= 64).then(|| threads.iter().enumerate().map(bit).fold(0_u64, |all, bit| all | bit));
+        let known = self.states[state as usize].moves.iter().find(|(known, _)| Some(*known) == moving);
+        let next = match (moving, known) {
+            (Some(0), _) => DEAD,
+            (_, Some(&(_, next))) => next,
+            (_, None) => {
+                self.scratch.open.extend(threads.iter().filter_map(next_of));
+                let threads = self.close(grammar);
+                let next = self.number(grammar, threads);
+                self.states[state as usize].moves.extend(moving.map(|moving| (moving, next)));
+                next
+            }
+        };
         self.transitions[at] = next;
         next
     }
@@ -191,20 +204,14 @@ impl Machine {
     /// The end of the root: the node with the number 0 and no stack, the smallest of all.
     const END: Thread = Thread { node: 0, stack: EMPTY };
 
-    /// How many bytes can come before a bounded repetition may be over.
-    pub(super) fn slack(&self, state: u32) -> usize {
-        self.states[state as usize].slack as usize
-    }
-
-    /// What keeps the machine in a state, not regarding bounds of repetitions.
-    pub(super) fn loops(&mut self, grammar: &Grammar, state: u32) -> Loops {
-        if let Some(loops) = self.states[state as usize].loops {
-            return loops;
+    /// What a state does with one character.
+    pub(super) fn link(&mut self, grammar: &Grammar, state: u32) -> Link {
+        if let Some(link) = self.states[state as usize].link {
+            return link;
         }
-        let unbounded = self.unbounded(grammar, state, 0);
-        let loops = Loops::new(grammar, self, unbounded);
-        self.states[state as usize].loops = Some(loops);
-        loops
+        let link = Link::new(grammar, self, state);
+        self.states[state as usize].link = Some(link);
+        link
     }
 
     /// A state that is the same for tokens of at most `n_bytes` bytes, and for as many counts as possible: a repetition
@@ -215,7 +222,7 @@ impl Machine {
         }
         let change = |frame: Frame| match grammar.node(frame.node) {
             Node::Repeat { .. } => Frame {
-                left: if frame.left > n_bytes || n_bytes == 0 { UNBOUNDED } else { frame.left },
+                left: if frame.left > n_bytes { UNBOUNDED } else { frame.left },
                 needed: if frame.needed > n_bytes { MANY } else { frame.needed },
                 ..frame
             },
@@ -295,7 +302,6 @@ impl Machine {
         self.stacks.push(Stack {
             top,
             depth: below.depth + 1,
-            slack: below.slack.min(left),
             is_counted: below.is_counted || left != UNBOUNDED || !matches!(top.needed, 0 | MANY),
         });
         self.stack_numbers.insert(top, number);
@@ -368,13 +374,11 @@ impl Machine {
         if let Some(&number) = self.state_numbers.get(threads.as_slice()) {
             return number;
         }
-        let stacks = threads.iter().map(|thread| &self.stacks[thread.stack as usize]);
-        let slack = stacks.clone().map(|stack| stack.slack).min().unwrap_or(UNBOUNDED);
-        let is_counted = stacks.clone().any(|stack| stack.is_counted);
+        let is_counted = threads.iter().any(|thread| self.stacks[thread.stack as usize].is_counted);
         let number = self.states.len() as u32;
         let threads: Arc<[Thread]> = threads.into();
         self.state_numbers.insert(Arc::clone(&threads), number);
-        self.states.push(State { threads, slack, is_counted, loops: None });
+        self.states.push(State { threads, is_counted, link: None, moves: Vec::new() });
         let unknown = if number == DEAD { DEAD } else { UNKNOWN };
         self.transitions.resize(self.transitions.len() + grammar.n_classes(), unknown);
         number

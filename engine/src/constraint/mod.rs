@@ -9,7 +9,7 @@
 //!
 //! Everything works on bytes, so a token that ends within a character is no special case. A mask is made by a walk
 //! through the tree of tokens, which leaves out the subtrees behind a byte that the grammar does not allow, and takes
-//! whole subtrees where all bytes behind a node keep the state that it has ([`loops`]). Masks of states that come again
+//! whole subtrees where the kinds of characters behind a node decide ([`runs`]). Masks of states that come again
 //! are kept.
 //!
 //! Grammars may come from anybody: their size and nesting are bounded, and so is the time for a token.
@@ -21,10 +21,10 @@ mod error;
 mod gbnf;
 mod grammar;
 mod json;
-mod loops;
 mod machine;
 mod notation;
 mod regex;
+mod runs;
 mod schema;
 mod token_set;
 mod trie;
@@ -39,6 +39,8 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use machine::{DEAD, Machine, START};
+use runs::Run;
+use trie::is_begin;
 
 /// Masks that are kept. An answer in JSON needs about one for each kind of place in the document.
 const MAX_MASKS: usize = 32;
@@ -142,27 +144,40 @@ impl Constraint {
     fn walk(&mut self, state: u32) -> usize {
         let trie = Arc::clone(&self.trie);
         let mut mask = self.whole_tokens(state);
-        // This answer's state, the one of the mask, and those along the path to a node; and behind which node each of
-        // these is left.
+        // This answer's state, the one of the mask, and those along the path to a node; and for the ones along the
+        // path, behind which node they are left, and how many characters the path has begun.
         let mut live = vec![self.state, state];
-        let mut behind = vec![usize::MAX; 2];
+        let mut path = vec![(usize::MAX, 0)];
         let mut node = 0;
         while node < trie.n_nodes() {
-            while behind[behind.len() - 1] <= node {
-                behind.pop();
+            while path[path.len() - 1].0 <= node {
+                path.pop();
                 live.pop();
             }
-            let from = live[live.len() - 1];
-            let to = if node == 0 { from } else { self.machine.step(&self.grammar, from, trie.byte(node)) };
+            let (from, n_chars) = (live[live.len() - 1], path[path.len() - 1].1);
+            let behind = trie.behind(node);
+            let (to, n_chars) = match node {
+                0 => (from, 0),
+                _ => {
+                    let byte = trie.byte(node);
+                    (self.machine.step(&self.grammar, from, byte), n_chars + usize::from(is_begin(byte)))
+                }
+            };
             if to == DEAD {
-                node = trie.behind(node);
+                node = behind;
                 continue;
             }
-            let next = if self.keeps_all(to, node) { trie.behind(node) } else { node + 1 };
-            trie.tokens(node..next).iter().for_each(|&token| mask.insert(token));
-            if next < trie.behind(node) {
+            // Tokens of a decided subtree that begin at most so many characters are allowed.
+            let most = if behind - node < LARGE { None } else { self.decide(to, node) };
+            let next = if most.is_some() { behind } else { node + 1 };
+            let (tokens, lengths) = trie.tokens(node..next);
+            match most {
+                Some(most) if most != usize::MAX => mask.extend_short(tokens, lengths, most + n_chars),
+                _ => mask.extend(tokens),
+            }
+            if next < behind {
                 live.push(to);
-                behind.push(trie.behind(node));
+                path.push((behind, n_chars));
             }
             node = next;
             self.tidy(&mut live);
@@ -171,15 +186,21 @@ impl Constraint {
         self.masks.keep(live[1], mask)
     }
 
-    /// Whether all tokens behind a node of the tree lead from a state to others that are not dead.
-    fn keeps_all(&mut self, state: u32, node: usize) -> bool {
+    /// If the kinds of the characters behind a node decide which tokens there are allowed: how many characters of these
+    /// a token may begin.
+    fn decide(&mut self, state: u32, node: usize) -> Option<usize> {
         let (height, kinds) = self.trie.below(node);
-        if self.trie.behind(node) - node < LARGE || height > self.machine.slack(state) {
-            return false;
-        }
         // In most states the first of the bytes behind is refused, and there is no need to look at all kinds.
-        self.machine.step(&self.grammar, state, self.trie.byte(node + 1)) != DEAD
-            && self.machine.loops(&self.grammar, state).contains(kinds)
+        if self.machine.step(&self.grammar, state, self.trie.byte(node + 1)) == DEAD {
+            return None;
+        }
+        // One more character than there are tells whether the last one is followed by the dead state.
+        let run = Run::new(&self.grammar, &mut self.machine, state, height + 1);
+        match run.kinds.contains(kinds) {
+            true if height <= run.n => Some(usize::MAX),
+            true if run.is_all => Some(run.n),
+            _ => None,
+        }
     }
 
     /// The tokens that are allowed whatever their text.

@@ -15,9 +15,42 @@ impl TokenSet {
         Self { words: vec![0; n_vocab.div_ceil(64)] }
     }
 
+    /// Adds a token of the vocabulary.
     pub(super) fn insert(&mut self, token: u32) {
-        if let Some(word) = self.words.get_mut(token as usize / 64) {
-            *word |= 1 << (token % 64);
+        self.extend(&[token]);
+    }
+
+    /// Adds tokens of the vocabulary.
+    pub(super) fn extend(&mut self, tokens: &[u32]) {
+        let words = self.words.as_mut_slice();
+        for &token in tokens {
+            words[token as usize / 64] |= 1 << (token % 64);
+        }
+    }
+
+    /// Adds the tokens whose length is at most `most`.
+    pub(super) fn extend_short(&mut self, tokens: &[u32], lengths: &[u16], most: usize) {
+        let words = self.words.as_mut_slice();
+        for (&token, &length) in tokens.iter().zip(lengths) {
+            words[token as usize / 64] |= u64::from(usize::from(length) <= most) << (token % 64);
+        }
+    }
+
+    /// Copies the logits of the tokens in the set to `out`, which is as long as `logits` and holds what the others have.
+    pub(crate) fn copy(&self, logits: &[f32], out: &mut [f32]) {
+        for ((&word, from), to) in self.words.iter().zip(logits.chunks(64)).zip(out.chunks_mut(64)) {
+            if word == u64::MAX {
+                to.copy_from_slice(from);
+                continue;
+            }
+            let mut left = word;
+            while left != 0 {
+                let at = left.trailing_zeros() as usize;
+                if let (Some(from), Some(to)) = (from.get(at), to.get_mut(at)) {
+                    *to = *from;
+                }
+                left &= left - 1;
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The tokens of a vocabulary as a tree of their bytes.
 
-use super::loops::{Loops, Utf8Places};
+use super::runs::{Kinds, Utf8Places};
 use crate::tokenizer::Tokenizer;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -16,6 +16,8 @@ pub struct TokenTrie {
     n_vocab: usize,
     /// Ids in the order of their bytes. Tokens without bytes, such as control tokens, are not in the tree.
     tokens: Vec<u32>,
+    /// By place in `tokens`, the number of characters that the token begins: of bytes that continue none.
+    n_chars: Vec<u16>,
     /// The bytes of all tokens by id, and where each begins; one more for the end.
     text: Vec<u8>,
     starts: Vec<u32>,
@@ -25,16 +27,18 @@ pub struct TokenTrie {
     bytes: Vec<u8>,
     behind: Vec<u32>,
     firsts: Vec<u32>,
-    /// By node: the most bytes that a token has behind it, and the kinds of these bytes.
+    /// By node: the most characters that a token begins behind it, and their kinds.
     heights: Vec<u16>,
-    below: Vec<Loops>,
+    below: Vec<Kinds>,
+    /// Most bytes of a token.
+    longest: u32,
 }
 
 /// A node that is not finished while the tree is built.
 struct Open {
     node: usize,
     height: u16,
-    below: Loops,
+    below: Kinds,
     /// Places of UTF-8 at which the bytes below can stand.
     places: Utf8Places,
 }
@@ -62,6 +66,8 @@ impl TokenTrie {
         let mut trie = Self {
             n_vocab,
             tokens: Vec::new(),
+            n_chars: Vec::new(),
+            longest: 0,
             text,
             starts,
             ends: tokenizer.end_of_generation().to_vec(),
@@ -69,17 +75,20 @@ impl TokenTrie {
             behind: vec![0],
             firsts: vec![0],
             heights: vec![0],
-            below: vec![Loops::default()],
+            below: vec![Kinds::default()],
         };
         let mut tokens: Vec<u32> = (0..n_vocab as u32).filter(|&id| !trie.bytes_of(id).is_empty()).collect();
         tokens.sort_unstable_by(|&a, &b| trie.bytes_of(a).cmp(trie.bytes_of(b)).then(a.cmp(&b)));
         trie.build(&tokens);
+        let n_chars = |id: &u32| trie.bytes_of(*id).iter().filter(|&&byte| is_begin(byte)).count() as u16;
+        trie.n_chars = tokens.iter().map(n_chars).collect();
+        trie.longest = tokens.iter().map(|&id| trie.bytes_of(id).len() as u32).max().unwrap_or(0);
         trie.tokens = tokens;
         trie
     }
 
     fn build(&mut self, tokens: &[u32]) {
-        let open = |node| Open { node, height: 0, below: Loops::default(), places: Utf8Places::ALL };
+        let open = |node| Open { node, height: 0, below: Kinds::default(), places: Utf8Places::ALL };
         let mut path = vec![open(0)];
         let mut previous: Vec<u8> = Vec::new();
         for (n_before, &token) in (0..).zip(tokens) {
@@ -92,7 +101,7 @@ impl TokenTrie {
                 self.behind.push(0);
                 self.firsts.push(n_before);
                 self.heights.push(0);
-                self.below.push(Loops::default());
+                self.below.push(Kinds::default());
             }
             previous = bytes;
         }
@@ -107,11 +116,11 @@ impl TokenTrie {
             let Some(Open { node, height, below, places }) = path.pop() else { return };
             self.behind[node] = self.bytes.len() as u32;
             self.heights[node] = height;
-            self.below[node] = if places.has_boundary() { below } else { below.union(Loops::NOT_UTF8) };
+            self.below[node] = if places.has_boundary() { below } else { below.union(Kinds::NOT_UTF8) };
             if let Some(parent) = path.last_mut() {
                 let byte = self.bytes[node];
-                parent.height = parent.height.max(height + 1);
-                parent.below = parent.below.union(below).union(Loops::of(byte));
+                parent.height = parent.height.max(height + u16::from(is_begin(byte)));
+                parent.below = parent.below.union(below).union(Kinds::of(byte));
                 parent.places = parent.places.intersection(places.before(byte));
             }
         }
@@ -137,7 +146,7 @@ impl TokenTrie {
 
     /// Most bytes of a token.
     pub(super) fn longest(&self) -> u32 {
-        u32::from(self.heights[0])
+        self.longest
     }
 
     pub(super) fn n_nodes(&self) -> usize {
@@ -154,13 +163,19 @@ impl TokenTrie {
         self.behind[node] as usize
     }
 
-    /// Most bytes behind a node, and their kinds.
-    pub(super) fn below(&self, node: usize) -> (usize, Loops) {
+    /// The most characters that a token begins behind a node, and their kinds.
+    pub(super) fn below(&self, node: usize) -> (usize, Kinds) {
         (usize::from(self.heights[node]), self.below[node])
     }
 
-    /// Tokens that end at one of some nodes.
-    pub(super) fn tokens(&self, nodes: Range<usize>) -> &[u32] {
-        &self.tokens[self.firsts[nodes.start] as usize..self.firsts[nodes.end] as usize]
+    /// Tokens that end at one of some nodes, and the number of characters that each begins.
+    pub(super) fn tokens(&self, nodes: Range<usize>) -> (&[u32], &[u16]) {
+        let tokens = self.firsts[nodes.start] as usize..self.firsts[nodes.end] as usize;
+        (&self.tokens[tokens.clone()], &self.n_chars[tokens])
     }
+}
+
+/// Whether a byte begins a character of UTF-8, rather than continuing one.
+pub(super) fn is_begin(byte: u8) -> bool {
+    !(0x80..0xc0).contains(&byte)
 }

@@ -88,7 +88,8 @@ impl Sampler {
     /// # Errors
     /// A token that the vocabulary does not have, or a bias that is NaN or plus infinity.
     pub fn with_logit_bias(mut self, logit_bias: Vec<(u32, f32)>) -> Result<Self, ParamError> {
-        let is_wrong = |&&(token, bias): &&(u32, f32)| token as usize >= self.n_vocab || !(bias < f32::INFINITY);
+        let is_wrong =
+            |&&(token, bias): &&(u32, f32)| token as usize >= self.n_vocab || bias.is_nan() || bias == f32::INFINITY;
         if let Some(&(token, bias)) = logit_bias.iter().find(is_wrong) {
             return Err(ParamError::LogitBias { token, bias });
         }
@@ -154,10 +155,11 @@ impl Sampler {
         self.changed.clear();
         match allowed {
             None => self.changed.extend_from_slice(logits),
-            // A logit that is no number is never chosen.
-            Some(allowed) => self.changed.extend(
-                (0..).zip(logits).map(|(token, &logit)| if allowed.contains(token) { logit } else { f32::NAN }),
-            ),
+            Some(allowed) => {
+                // A logit that is no number is never chosen.
+                self.changed.resize(logits.len(), f32::NAN);
+                allowed.copy(logits, &mut self.changed);
+            }
         }
         for &(token, bias) in &self.logit_bias {
             self.changed[token as usize] += bias;

@@ -6,15 +6,17 @@ mod embedding;
 mod error;
 mod forward;
 mod growth;
+mod kept;
 mod memory;
 mod plan;
 mod slots;
 mod verify;
 mod walk;
 
-pub use crate::compute::{Observer, Probe, Stage};
+pub use crate::compute::{Kept, Observer, PAGE, Probe, Stage};
 pub use embedding::normalize;
 pub use error::SessionError;
+pub use kept::KEPT_VERSION;
 pub use plan::{SessionOptions, SessionPlan};
 pub use slots::Part;
 
@@ -24,7 +26,7 @@ use crate::model::Model;
 use alloc::vec::Vec;
 use forward::{Frequencies, Wanted};
 use memory::Memory;
-use nanocamelid_kernels::Kernels;
+use nanocamelid_kernels::{Kernels, KvType};
 
 /// The input to the first layer of a model's range.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +93,11 @@ impl<'a> Session<'a> {
     /// The kernels of this session.
     pub fn kernels(&self) -> &'static Kernels {
         self.plan.kernels
+    }
+
+    /// The type of stored keys and values.
+    pub fn kv_type(&self) -> KvType {
+        self.plan.options.kv_type
     }
 
     /// Forgets all tokens.

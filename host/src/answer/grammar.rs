@@ -37,6 +37,8 @@ pub(crate) fn calls(
     thinking: Thinking,
 ) -> Result<Grammar, String> {
     let mut grammar = Writer { grammar: GrammarBuilder::new(), tokenizer };
+    // Programs read the arguments; line ends would only cost tokens.
+    grammar.grammar.compact_json();
     let is_json = matches!(family.form().arguments, Arguments::Json);
     let own = match is_json || tools.iter().all(|tool| has_named_arguments(tool)) {
         true => grammar.calls(family.form(), tools, may_be_many).map_err(|problem| (problem, is_json)),

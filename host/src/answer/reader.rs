@@ -13,6 +13,7 @@ use super::family::{Family, Opener, Place};
 use super::json_text::is_white;
 use super::markers::Held;
 use super::tool::Tool;
+use std::sync::Arc;
 
 /// Most text that is held back, in bytes; more than that is no call.
 const MAX_HELD_BYTES: usize = 256 << 10;
@@ -21,9 +22,9 @@ const MAX_WHITE_BYTES: usize = 1024;
 
 /// An answer that is being read.
 #[derive(Debug)]
-pub(crate) struct Reader<'t> {
+pub(crate) struct Reader {
     family: Family,
-    tools: &'t [Tool],
+    tools: Arc<[Tool]>,
     calls: Calls,
     part: Part,
     /// The start of a marker.
@@ -58,13 +59,13 @@ enum Sign {
     Silent,
 }
 
-impl<'t> Reader<'t> {
+impl Reader {
     /// A reader of an answer to a request with these tools. `opened_reasoning` says that the prompt itself has opened
     /// the model's reasoning ([`Family::opens_reasoning`]). Without tools, markers of calls are text like any other.
-    pub(crate) fn new(family: Family, tools: &'t [Tool], opened_reasoning: bool) -> Self {
+    pub(crate) fn new(family: Family, tools: impl Into<Arc<[Tool]>>, opened_reasoning: bool) -> Self {
         Self {
             family,
-            tools,
+            tools: tools.into(),
             calls: Calls::default(),
             part: Part::Text(if opened_reasoning { Kind::Reasoning } else { Kind::Content }),
             held: Held::default(),
@@ -79,7 +80,8 @@ impl<'t> Reader<'t> {
 
     /// Takes the next piece of the answer and reports what is certain now.
     pub(crate) fn push(&mut self, text: &str, emit: &mut dyn FnMut(Event<'_>)) {
-        let mut out = Output::new(self.tools, self.calls, emit);
+        let tools = Arc::clone(&self.tools);
+        let mut out = Output::new(&tools, self.calls, emit);
         let mut pending = Vec::new();
         for c in text.chars() {
             pending.push(c);
@@ -91,7 +93,8 @@ impl<'t> Reader<'t> {
 
     /// Ends the answer and reports the text that was held back. A call that has not ended is cut off.
     pub(crate) fn finish(mut self, emit: &mut dyn FnMut(Event<'_>)) {
-        let mut out = Output::new(self.tools, self.calls, emit);
+        let tools = Arc::clone(&self.tools);
+        let mut out = Output::new(&tools, self.calls, emit);
         let mut pending = Vec::new();
         while let Part::Calls(section, _) = &self.part {
             if out.calls.is_open {

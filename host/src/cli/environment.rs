@@ -60,7 +60,11 @@ pub(crate) static VARIABLES: &[Variable] = &[
         Twin::Toggle(&table::KV.row, KvType::F16.name(), KvType::F32.name()),
         "on: --kv f16, off: --kv f32",
     ),
+    variable("NANOCAMELID_CACHE", Twin::Flag(&table::CACHE.row), "as --cache"),
+    variable("NANOCAMELID_CACHE_SIZE", Twin::Flag(&table::CACHE_SIZE.row), "as --cache-size"),
     variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE.row), "as --trace"),
+    #[cfg(feature = "serve")]
+    variable("NANOCAMELID_API_KEY", Twin::Flag(&table::API_KEY.row), "as --api-key"),
     variable(HISTORY, Twin::Personal, "a file that keeps the terminal chat's history (default: none)"),
     variable(HOME, Twin::Convention, "what ~/ means in /model, /save and NANOCAMELID_HISTORY"),
     variable(NO_COLOR, Twin::Convention, "set to anything: no colours (https://no-color.org)"),
@@ -110,6 +114,13 @@ pub(crate) fn history() -> Option<PathBuf> {
 /// Where the aliases' files lie.
 pub(crate) fn workspace(given: Option<OsString>) -> PathBuf {
     given.map_or_else(|| DEFAULT_WORKSPACE.into(), PathBuf::from)
+}
+
+/// Whether systemd started this process with an open socket (`sd_listen_fds(3)`).
+#[cfg(feature = "serve")]
+pub(crate) fn has_socket() -> bool {
+    let number = |name: &str| read(name)?.to_str()?.parse::<u32>().ok();
+    number("LISTEN_PID") == Some(std::process::id()) && number("LISTEN_FDS").is_some_and(|n| n > 0)
 }
 
 /// Whether the terminal knows no escape sequences.

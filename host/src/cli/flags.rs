@@ -1,6 +1,6 @@
 //! Every flag, and the groups that commands share.
 
-use super::typed::{self, Of, choice, count, counts, limit, number, wide_count};
+use super::typed::{self, Of, bytes, choice, count, counts, limit, number, wide_count};
 use super::value::{Date, Kind};
 use crate::profile::PROFILES;
 use nanocamelid_engine::config::Pooling;
@@ -108,6 +108,24 @@ pub(crate) static DRAFT: Flag<Path> = flag(
     "guess tokens ahead and verify them together, which never changes the text: ngram (what followed these tokens \
      earlier), auto (ngram while it pays), the GGUF file of a smaller model, or off (default)",
 );
+pub(crate) static SESSION_FILE: Flag<Path> = flag(
+    "--session",
+    typed::PATH,
+    "FILE",
+    "continue the conversation in this file, and keep it there behind every turn",
+);
+pub(crate) static CACHE: Flag<Path> = flag(
+    "--cache",
+    typed::PATH,
+    "DIR",
+    "keep what is computed of prompts and answers in this folder, and find it again after a restart",
+);
+pub(crate) static CACHE_SIZE: Flag<u64> = flag(
+    "--cache-size",
+    bytes(1 << 20),
+    "BYTES",
+    "most bytes of the cache's folder, like 500M (default 4G); what was unused for longest goes first",
+);
 pub(crate) static TRACE: Flag<()> = switch("--trace", "print the time of each stage on stderr");
 
 pub(crate) static N_PREDICT: Flag<usize> = short(
@@ -213,12 +231,50 @@ pub(crate) static BENCH_DRAFT: Flag<()> =
     switch("--draft", "decode with drafts: a text that repeats its prompt, and one that does not");
 pub(crate) static BENCH_CACHED: Flag<()> =
     switch("--cached", "time to the first token of a prompt that was seen before, beside its first time");
+pub(crate) static BENCH_RESTART: Flag<Path> = flag(
+    "--restart",
+    typed::PATH,
+    "DIR",
+    "as --cached, and also from pages on disk, which go into a folder in DIR and are removed at the end",
+);
 pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1000), "N", "repetitions (default 5)"));
+
+pub(crate) static HOST: Flag<str> =
+    flag("--host", typed::TEXT, "ADDRESS", "address to listen on (default 127.0.0.1: this machine only)");
+pub(crate) static PORT: Flag<usize> = flag("--port", count(0, 65535), "N", "port to listen on (default 8080; 0: any)");
+pub(crate) static UNIX: Flag<Path> =
+    flag("--unix", typed::PATH, "PATH", "listen on a socket file instead, which only this user may use");
+pub(crate) static API_KEY: Flag<str> = flag("--api-key", typed::TEXT, "KEY", "what clients must know");
+pub(crate) static API_KEY_FILE: Flag<Path> =
+    flag("--api-key-file", typed::PATH, "FILE", "read the key from a file, where no list of processes shows it");
+pub(crate) static NO_KEY: Flag<()> = switch("--no-key", "let everybody ask who reaches an address beyond this machine");
+pub(crate) static SLOTS: Flag<usize> =
+    flag("--slots", count(1, 256), "N", "conversations answered at once (default 4, or what fits in memory)");
+pub(crate) static ALIAS: Flag<str> =
+    flag("--alias", typed::TEXT, "NAME", "the model's name for clients (default: the file's name without its ending)");
+pub(crate) static ALLOW_HOST: Flag<str> = repeats(flag(
+    "--allow-host",
+    typed::TEXT,
+    "NAME",
+    "a name by which clients may call this server, beside addresses and localhost; may be repeated",
+));
+pub(crate) static CORS: Flag<str> = repeats(flag(
+    "--cors",
+    typed::TEXT,
+    "ORIGIN",
+    "let pages of this origin ask, like https://chat.example; * is all; may be repeated",
+));
+pub(crate) static MAX_BODY: Flag<usize> =
+    flag("--max-body", count(1024, 1 << 30), "BYTES", "longest request (default 16777216)");
+pub(crate) static MAX_QUEUE: Flag<usize> =
+    flag("--max-queue", count(0, 1 << 16), "N", "requests that may wait for a slot (default 64)");
+pub(crate) static NO_WEB: Flag<()> = switch("--no-web", "no chat page");
 
 /// Flags of every command.
 pub(crate) static EVERYWHERE: &[&FlagRow] = &[&HELP.row, &JSON.row, &DRY_RUN.row, &VERBOSE.row];
 pub(crate) static WORKERS: &[&FlagRow] = &[&THREADS.row, &THREADS_BATCH.row, &CORES.row, &KERNEL.row];
 pub(crate) static SESSION: &[&FlagRow] = &[&EXPECT.row, &CTX.row, &BATCH.row, &KV.row, &TRACE.row];
+pub(crate) static CACHED: &[&FlagRow] = &[&CACHE.row, &CACHE_SIZE.row];
 pub(crate) static DRAFTS: &[&FlagRow] = &[&DRAFT.row];
 pub(crate) static SAMPLING: &[&FlagRow] =
     &[&N_PREDICT.row, &TEMP.row, &TOP_K.row, &TOP_P.row, &MIN_P.row, &REPEAT_PENALTY.row, &SEED.row, &STOP.row];

@@ -86,12 +86,11 @@ const FLAGS: &[(&[&str], Means)] = &[
         Means::Absent(SAMPLING),
     ),
     (&["--rope-scaling", "--rope-scale", "--rope-freq-base", "--rope-freq-scale"], Means::Absent(FROM_FILE)),
-    (&["--host", "--port"], Means::Absent("there is no server")),
 ];
 
 /// Foreign commands: what to say, and ours where there is one.
 const COMMANDS: &[(&[&str], &str)] = &[
-    (&["serve", "server", "llama-server"], "there is no server; chat and tui answer on this terminal"),
+    (&["server", "llama-server"], "serve is the server"),
     (&["pull", "download"], NETWORK),
     (&["list", "ls", "models"], "/models in the terminal chat lists the model files next to its own"),
     (&["show", "info"], "inspect shows what is in a model file"),

@@ -56,6 +56,11 @@ pub(crate) const fn limit(min: u64, max: u64) -> Of<usize> {
     Of::new(Kind::Limit { min, max })
 }
 
+/// A number of bytes.
+pub(crate) const fn bytes(min: u64) -> Of<u64> {
+    Of::new(Kind::Bytes { min })
+}
+
 /// A number.
 pub(crate) const fn number(min: f32, max: f32) -> Of<f32> {
     Of::new(Kind::Number { min, max })

@@ -90,6 +90,12 @@ pub(crate) enum UsageError {
         a: &'static str,
         b: &'static str,
     },
+    /// A flag that is not enough by itself.
+    #[cfg(feature = "serve")]
+    Requires {
+        flag: &'static str,
+        needs: &'static str,
+    },
 }
 
 impl fmt::Display for UsageError {
@@ -137,6 +143,8 @@ impl fmt::Display for UsageError {
             Self::ForeignValue { given, name } => write!(f, "{given} needs a value: {name}"),
             Self::Twice { name } => write!(f, "{name} is given twice"),
             Self::Conflict { a, b } => write!(f, "{a} and {b} exclude each other"),
+            #[cfg(feature = "serve")]
+            Self::Requires { flag, needs } => write!(f, "{flag} needs {needs}"),
         }
     }
 }

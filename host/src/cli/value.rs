@@ -24,6 +24,11 @@ pub(crate) enum Kind {
         /// Largest number.
         max: u64,
     },
+    /// A number of bytes, which may end in K, M or G (powers of 1024).
+    Bytes {
+        /// Smallest.
+        min: u64,
+    },
     /// A finite number.
     Number {
         /// Smallest.
@@ -82,6 +87,7 @@ pub(crate) enum Problem {
     NotUtf8,
     NotACount { min: u64, max: u64 },
     NotALimit { min: u64, max: u64 },
+    NotBytes { min: u64 },
     NotANumber { min: f32, max: f32 },
     NotAChoice { choices: &'static [&'static str], nearest: Option<&'static str> },
     Cpus(cpu_list::CpuListError),
@@ -96,6 +102,7 @@ impl fmt::Display for Problem {
             Self::NotACount { min, max: u64::MAX } => write!(f, "is not a whole number of at least {min}"),
             Self::NotACount { min, max } => write!(f, "is not a whole number from {min} to {max}"),
             Self::NotALimit { min, max } => write!(f, "is not a whole number from {min} to {max}, nor -1 for no limit"),
+            Self::NotBytes { min } => write!(f, "is not a number of bytes like 500M or 4G, of at least {min}"),
             Self::NotANumber { min, max } => write!(f, "is not a number from {min} to {max}"),
             Self::NotAChoice { choices, nearest } => {
                 write!(f, "is not one of {}", choices.join(", "))?;
@@ -126,6 +133,9 @@ impl Kind {
             Self::Limit { .. } if trimmed == "-1" => Ok(Value::Count(u64::MAX)),
             Self::Limit { min, max } => {
                 count(trimmed, min, max).map(Value::Count).map_err(|_| Problem::NotALimit { min, max })
+            }
+            Self::Bytes { min } => {
+                bytes(trimmed).filter(|&n| n >= min).map(Value::Count).ok_or(Problem::NotBytes { min })
             }
             Self::Number { min, max } => {
                 let number = trimmed.parse::<f32>().ok().filter(|n| n.is_finite() && (min..=max).contains(n));
@@ -161,6 +171,17 @@ fn count(text: &str, min: u64, max: u64) -> Result<u64, Problem> {
     number.ok_or(Problem::NotACount { min, max })
 }
 
+fn bytes(text: &str) -> Option<u64> {
+    let shift = match text.bytes().last()? {
+        b'K' | b'k' => 10,
+        b'M' | b'm' => 20,
+        b'G' | b'g' => 30,
+        _ => 0,
+    };
+    let digits = if shift == 0 { text } else { &text[..text.len() - 1] };
+    count(digits, 0, u64::MAX >> shift).ok().map(|n| n << shift)
+}
+
 fn date(text: &str) -> Option<Date> {
     let mut parts = text.split('-');
     let mut next = |digits: usize| {
@@ -194,6 +215,17 @@ mod tests {
         assert_eq!(number.read(OsStr::new("0.7")), Ok(Value::Number(0.7)));
         for bad in ["-0.1", "2.1", "nan", "inf", "", "warm"] {
             assert!(number.read(OsStr::new(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_bytes() {
+        let bytes = |text| Kind::Bytes { min: 1 << 20 }.read(OsStr::new(text));
+        for (text, n) in [("2048k", 2 << 20), ("1M", 1 << 20), ("4G", 4 << 30), ("1048576", 1 << 20)] {
+            assert_eq!(bytes(text), Ok(Value::Count(n)), "{text}");
+        }
+        for bad in ["1048575", "0", "", "M", "G4", "1.5G", "-1M", "4GB", "99999999999G", "\u{e9}"] {
+            assert_eq!(bytes(bad), Err(Problem::NotBytes { min: 1 << 20 }), "{bad}");
         }
     }
 

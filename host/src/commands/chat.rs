@@ -17,8 +17,15 @@ pub(crate) static COMMAND: Command = Command {
     details: "Without PROMPT and --file, standard input is the prompt; if that is a terminal, chat is the same as tui.\n\
               The answer goes to stdout, everything else to stderr.",
     arguments: &[&table::MODEL, &table::PROMPT.row, &table::TEMP_ARGUMENT.row, &table::MAX_TOKENS_ARGUMENT.row],
-    flags: &[&[&table::SYSTEM.row, &table::FILE.row], table::SAMPLING, table::DRAFTS, table::SESSION, table::WORKERS],
-    keys: keys!(turn, "drafted_tokens", "accepted_tokens", "finish_reason", "text"),
+    flags: &[
+        &[&table::SYSTEM.row, &table::FILE.row],
+        table::SAMPLING,
+        table::DRAFTS,
+        table::CACHED,
+        table::SESSION,
+        table::WORKERS,
+    ],
+    keys: keys!(turn, "cache", "cached_tokens", "drafted_tokens", "accepted_tokens", "finish_reason", "text"),
     run,
 };
 

@@ -4,29 +4,23 @@ use super::facts;
 use super::opening::Opening;
 use crate::cli::table::{self, Argument, Command};
 use crate::cli::{Invocation, UsageError};
-use crate::error::{Error, TextProblem};
+use crate::embedder::{Embedder, Embedding};
+use crate::error::Error;
 use crate::fitting::Fitting;
 use crate::json_lines;
 use crate::loading;
 use crate::machine::memory;
 use crate::model_file::ModelFile;
 use crate::output::{self, rounded, shortest};
-use crate::owned_session::OwnedSession;
-use crate::pool::Pool;
 use crate::prompt;
 use crate::settings::Settings;
 use crate::streams;
 use nanocamelid_engine::config::Pooling;
-use nanocamelid_engine::session::normalize;
-use nanocamelid_engine::{Model, Tokenizer};
 use nanocamelid_kernels::KvType;
 use serde_json::{Value, json};
 use std::io::BufReader;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// The length of a context is a multiple of so many tokens, so that texts of similar length share a session.
-const STEP: usize = 256;
 
 /// The texts to embed.
 static TEXTS: Argument<str> =
@@ -94,28 +88,28 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let pooling = asked.or(model.config.pooling).ok_or_else(no_pooling)?;
     let pool = settings.start_workers()?;
     let fitting = Fitting::new(&file, &model, &settings);
-    let mut embedder = Embedder { model: &model, tokenizer: &tokenizer, fitting, pool: &pool, pooling, session: None };
+    let mut embedder = Embedder::new(&tokenizer, fitting, &pool, pooling);
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 
     let json = invocation.has(&table::JSON);
     let (mut all, mut n_texts, mut n_tokens, mut time) = (Vec::new(), 0, 0, Duration::ZERO);
     let is_lines = invocation.has(&table::EMBED_JSONL);
     let mut take = |label: &str, text: &str| {
-        let embedding = embedder.embed(label, text)?;
+        let embedding = embedder.embed_text(label, text)?;
         n_tokens += embedding.n_tokens;
         time += embedding.time;
         let index = n_texts;
         n_texts += 1;
         match (json, is_lines) {
-            (true, _) => all.push(embedding.to_json(index)),
-            (false, true) => output::answer(&format!("{}\n", embedding.to_json(index)))?,
-            (false, false) => output::answer(&embedding.to_line())?,
+            (true, _) => all.push(to_json(&embedding, index)),
+            (false, true) => output::answer(&format!("{}\n", to_json(&embedding, index)))?,
+            (false, false) => output::answer(&to_line(&embedding))?,
         }
         Ok(())
     };
     each_text(invocation, &mut take)?;
 
-    report.set("context_limit", embedder.session.as_ref().map(|session| session.n_ctx()));
+    report.set("context_limit", embedder.n_ctx());
     report.set("pooling", pooling.name());
     report.set("n_embd", model.config.n_embd);
     report.set("n_texts", n_texts);
@@ -151,66 +145,12 @@ fn each_text(invocation: &Invocation, take: &mut dyn FnMut(&str, &str) -> Result
     Ok(())
 }
 
-/// Makes embeddings in a session that has room for the longest text so far.
-struct Embedder<'e> {
-    model: &'e Model<'e>,
-    tokenizer: &'e Tokenizer<'e>,
-    fitting: Fitting<'e>,
-    pool: &'e Pool,
-    pooling: Pooling,
-    session: Option<OwnedSession<'e>>,
+fn to_json(embedding: &Embedding, index: usize) -> Value {
+    let values: Vec<Value> = embedding.values.iter().copied().map(shortest).collect();
+    json!({"index": index, "n_tokens": embedding.n_tokens, "embedding": values})
 }
 
-/// The embedding of one text.
-struct Embedding {
-    n_tokens: usize,
-    /// The vector, of length 1.
-    values: Vec<f32>,
-    time: Duration,
-}
-
-impl Embedder<'_> {
-    fn embed(&mut self, label: &str, text: &str) -> Result<Embedding, Error> {
-        let refused = |problem| Error::Text { label: label.to_owned(), problem };
-        let mut tokens = Vec::new();
-        if self.tokenizer.encode_whole(text, &mut tokens) == 0 {
-            return Err(refused(TextProblem::Empty));
-        }
-        let n_tokens = tokens.len();
-        let asked = self.fitting.settings().n_ctx;
-        let limit = asked.unwrap_or(self.model.config.n_ctx_train);
-        if n_tokens > limit {
-            return Err(refused(TextProblem::TooLong { n_tokens, limit, is_asked: asked.is_some() }));
-        }
-        let session = match &mut self.session {
-            Some(session) if session.n_ctx() >= n_tokens => session,
-            session => {
-                // The old session goes first, so that memory never holds both.
-                *session = None;
-                let plan = self.fitting.exactly(n_tokens.next_multiple_of(STEP).min(limit))?;
-                session.insert(OwnedSession::new(plan)?)
-            }
-        };
-        let started = Instant::now();
-        let mut values = vec![0.0; self.model.config.n_embd];
-        session.embed(self.pool, &tokens, self.pooling, &mut values)?;
-        let time = started.elapsed();
-        normalize(&mut values);
-        match values.iter().all(|value| value.is_finite()) {
-            true => Ok(Embedding { n_tokens, values, time }),
-            false => Err(refused(TextProblem::NotNumbers)),
-        }
-    }
-}
-
-impl Embedding {
-    fn to_json(&self, index: usize) -> Value {
-        let values: Vec<Value> = self.values.iter().copied().map(shortest).collect();
-        json!({"index": index, "n_tokens": self.n_tokens, "embedding": values})
-    }
-
-    fn to_line(&self) -> String {
-        let values: Vec<String> = self.values.iter().map(f32::to_string).collect();
-        values.join(" ") + "\n"
-    }
+fn to_line(embedding: &Embedding) -> String {
+    let values: Vec<String> = embedding.values.iter().map(f32::to_string).collect();
+    values.join(" ") + "\n"
 }

@@ -16,8 +16,8 @@ pub(crate) static COMMAND: Command = Command {
     about: "raw completion of a prompt, streamed",
     details: "The prompt is tokenized as text behind the model's begin-of-text token; no chat template.",
     arguments: &[&table::MODEL, &table::PROMPT.row, &table::TEMP_ARGUMENT.row, &table::MAX_TOKENS_ARGUMENT.row],
-    flags: &[&[&table::FILE.row], table::SAMPLING, table::DRAFTS, table::SESSION, table::WORKERS],
-    keys: keys!(turn, "drafted_tokens", "accepted_tokens", "finish_reason", "text"),
+    flags: &[&[&table::FILE.row], table::SAMPLING, table::DRAFTS, table::CACHED, table::SESSION, table::WORKERS],
+    keys: keys!(turn, "cache", "cached_tokens", "drafted_tokens", "accepted_tokens", "finish_reason", "text"),
     run,
 };
 

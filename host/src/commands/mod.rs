@@ -33,6 +33,8 @@ pub(crate) mod logits;
 mod opening;
 pub(crate) mod probe;
 pub(crate) mod ready;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod smoke;
 pub(crate) mod template;
 pub(crate) mod tokenize;
@@ -44,6 +46,8 @@ pub(crate) static COMMANDS: Commands = &[
     &chat::COMMAND,
     &generate::COMMAND,
     &tui::COMMAND,
+    #[cfg(feature = "serve")]
+    &serve::COMMAND,
     &inspect::COMMAND,
     &embed::COMMAND,
     &tokenize::COMMAND,

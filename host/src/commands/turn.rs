@@ -2,6 +2,7 @@
 
 use super::facts;
 use super::opening::Opening;
+use crate::cache::DiskCache;
 use crate::cli::{Invocation, table};
 use crate::draft::{self, Drafter};
 use crate::error::Error;
@@ -53,7 +54,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let load = started.elapsed();
     let tokens = (plan.tokens)(&parsed, &file, &prompt)?;
     let limit = sampling.n_predict.unwrap_or(plan.limit);
-    let fitting = Fitting::new(&file, &parsed.model, &settings);
+    let fitting = Fitting::new(&file, &parsed.model, &settings).for_one_turn();
     // The loading time includes parsing, but not tokenizing.
     let started = Instant::now().checked_sub(load).unwrap_or(started);
     let pool = settings.start_workers()?;
@@ -62,6 +63,8 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let loaded = Loaded::new(&parsed, fitting, Need::new(tokens.len(), limit), &pool, started)?;
     facts::of_loading(&mut report, &loaded);
     let mut runtime = loaded.runtime;
+    let cache = settings.cache.as_ref().map(|cache| DiskCache::open(cache, &file, &parsed.gguf));
+    runtime.cache_with(cache.transpose()?);
     draft::note_mixture(&parsed.model, &settings.draft);
     let draft_model = draft_file.as_ref().zip(draft_model.as_ref());
     runtime.draft_with(Drafter::new(&settings, &parsed.tokenizer, draft_model, &pool)?);
@@ -75,6 +78,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
         output::answer("\n")?;
     }
     say_growth(&mut runtime);
+    runtime.finish_cache();
     report.set("context_limit", runtime.n_ctx());
     turn.describe(&mut report);
     if let Some(trace) = runtime.trace() {
@@ -109,6 +113,7 @@ impl OneTurn {
     pub(crate) fn describe(&self, report: &mut Report) {
         let Self { prefilled, generated, ttft } = self;
         report.set("prompt_tokens", prefilled.n_prompt);
+        report.set("cached_tokens", prefilled.n_reused);
         report.set("generated_tokens", generated.ids.len());
         report.set("prefill_sec", rounded(prefilled.time.as_secs_f64()));
         report.set("prefill_tokens_per_sec", rounded(prefilled.tokens_per_sec()));

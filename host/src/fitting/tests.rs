@@ -25,6 +25,7 @@ fn settings(n_ctx: Option<usize>) -> Settings {
         workers,
         expect: None,
         draft: Default::default(),
+        cache: None,
         trace: false,
         verbose: false,
     }
@@ -34,7 +35,7 @@ fn with_fitting<T>(made_for: u32, asked: Option<usize>, body: impl FnOnce(&Fitti
     let bytes = file(made_for);
     let gguf = Gguf::parse(&bytes).unwrap();
     let model = Model::new(&gguf).unwrap();
-    body(&Fitting { model: &model, settings: settings(asked), weights: bytes.len() as u64, n_snapshots: 0 })
+    body(&Fitting { model: &model, settings: settings(asked), weights: bytes.len() as u64, n_snapshots: 0, n_slots: 1 })
 }
 
 /// Bytes of a session of that length.

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // every test file uses its part
 #![allow(unreachable_pub)]
 
+#[cfg(feature = "serve")]
+pub mod server;
 pub mod split;
 #[cfg(all(target_os = "linux", feature = "demo"))]
 pub mod terminal;

@@ -1,4 +1,4 @@
-//! Products with `smmla`; one to three tokens have no second token to pair with and stay with `sdot`.
+//! Products with `smmla`; one or two tokens stay with `sdot`.
 
 use super::proof::I8mm;
 use super::{packed_products, table};

@@ -62,6 +62,7 @@ macro_rules! table {
                 matvec_rows: $matvec_rows,
                 matmul_rows: 16,
                 max_matmul_rows: $max_matmul_rows,
+                few: (0, 0),
                 scratch_bytes: $scratch,
                 matmul: by_format!(product),
                 operations: operations!(neon::entry),

@@ -10,7 +10,6 @@ use crate::activations::Activations;
 use crate::formats::staging::Staged;
 use crate::lanes::entry::entry_points;
 use crate::matrix::Matrix;
-use crate::packed::matmul_raw;
 use crate::reference::matmul::quantized_rows;
 use crate::table::Kernels;
 use crate::tiles::TileMut;
@@ -22,7 +21,7 @@ entry_points!(crate::aarch64::proof::Neon, "neon");
 #[inline(never)]
 #[target_feature(enable = "neon")]
 fn matmul(rows: &RawRows<Neon>, w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>) {
-    matmul_raw(Raw { dot: Neon::new(), rows }, w, &quantized_rows(x), out);
+    Raw { dot: Neon::new(), rows }.matmul(w, &quantized_rows(x), out);
 }
 
 #[target_feature(enable = "neon")]

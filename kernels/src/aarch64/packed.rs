@@ -14,12 +14,10 @@ use super::tile::{self, Four, Place, Shape, Sums};
 use super::tokens::{Pairs32, Pairs256, TILE};
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
-use crate::packed::{self, Blocking, Panels, Product, RawProduct, scratch_bytes};
+use crate::packed::{self, Blocking, Panels, Product, scratch_bytes};
 use crate::tiles::TileMut;
 use bytemuck::{Pod, Zeroable};
 
-/// From this many tokens on packing pays if raw rows are unpacked in registers.
-const MIN_PACKED_TOKENS: usize = 4;
 /// Rows that are packed together.
 pub(super) const ROWS: usize = 128;
 /// Columns that are packed together; a multiple of every block length.
@@ -58,6 +56,8 @@ pub(super) struct Format<P> {
     panel_lines: usize,
     /// Lines of four tokens per block.
     tokens_lines: usize,
+    /// From this many tokens on packing pays.
+    min_packed_tokens: usize,
     /// The products of rows as they lie in the file.
     raw: RawRows<Dotprod>,
     /// Unpacks rows to a panel.
@@ -76,6 +76,11 @@ impl<P> Format<P> {
             parts,
             panel_lines: size_of::<S::Panel>() / size_of::<Line>(),
             tokens_lines: size_of::<S::Tokens>() / size_of::<Line>(),
+            min_packed_tokens: match raw {
+                RawRows::InRegisters { .. } => S::MIN_PACKED_TOKENS,
+                // Staging blocks costs as much as packing them.
+                RawRows::Staged(_) => 2,
+            },
             raw,
             pack,
             rearrange: tile::rearrange::<S>,
@@ -94,7 +99,11 @@ pub(super) fn matmul<P: WithDotprod>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    packed::matmul(OfFormat { proof, format }, w, x, out, scratch);
+    if x.n_rows < format.min_packed_tokens {
+        Raw { dot: proof.dotprod(), rows: &format.raw }.matmul(w, x, out);
+    } else {
+        packed::matmul(OfFormat { proof, format }, w, x, out, scratch);
+    }
 }
 
 /// The products of a format.
@@ -104,37 +113,9 @@ struct OfFormat<'f, P> {
     format: &'f Format<P>,
 }
 
-impl<P: WithDotprod> OfFormat<'_, P> {
-    #[inline(always)]
-    fn raw(&self) -> Raw<'_, Dotprod> {
-        Raw { dot: self.proof.dotprod(), rows: &self.format.raw }
-    }
-}
-
-impl<P: WithDotprod> RawProduct for OfFormat<'_, P> {
-    #[inline(always)]
-    fn most_tokens(self) -> usize {
-        self.raw().most_tokens()
-    }
-
-    #[inline(always)]
-    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
-        self.raw().multiply_raw(w, x, token, out)
-    }
-}
-
 impl<P: WithDotprod> Product for OfFormat<'_, P> {
     type Element = Line;
     const PANEL_ROWS: usize = PANEL_ROWS;
-
-    #[inline(always)]
-    fn min_packed_tokens(self) -> usize {
-        match self.format.raw {
-            RawRows::InRegisters { .. } => MIN_PACKED_TOKENS,
-            // Staging blocks costs as much as packing them.
-            RawRows::Staged(_) => 2,
-        }
-    }
 
     #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {

@@ -7,9 +7,13 @@ use super::dot::Dot;
 use super::{matvec32, matvec256};
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
-use crate::packed::RawProduct;
 use crate::tiles::TileMut;
 use bytemuck::Pod;
+
+/// Bytes of the rows that all tokens pass, two at a time: about a first cache.
+const BAND_BYTES: usize = 24 << 10;
+/// Such rows come in multiples of this.
+const BAND_UNIT: usize = 16;
 
 /// Rows as they lie in the file, for the loops that take four at a time.
 #[derive(Clone, Copy)]
@@ -87,30 +91,32 @@ pub(super) struct Raw<'f, D> {
     pub(super) rows: &'f RawRows<D>,
 }
 
-impl<D: Dot> RawProduct for Raw<'_, D> {
+impl<D: Dot> Raw<'_, D> {
+    /// Every row against every token.
     #[inline(always)]
-    fn most_tokens(self) -> usize {
-        match self.rows {
-            RawRows::InRegisters { .. } => 2,
-            RawRows::Staged(_) => usize::MAX,
-        }
-    }
-
-    #[inline(always)]
-    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
-        match *self.rows {
-            RawRows::InRegisters { two, .. } if x.n_rows - token > 1 => matvec(self.dot, two, w, x, token, out),
-            RawRows::InRegisters { one, .. } => matvec(self.dot, one, w, x, token, out),
-            RawRows::Staged(all) => {
-                // SAFETY: `dot` proves NEON.
-                unsafe { all(self.dot, w, x, out) };
-                x.n_rows
+    pub(super) fn matmul(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, out: &mut TileMut<'_>) {
+        let (one, two) = match *self.rows {
+            RawRows::InRegisters { one, two } => (one, two),
+            // SAFETY: `dot` proves NEON.
+            RawRows::Staged(all) => return unsafe { all(self.dot, w, x, out) },
+        };
+        let band_rows =
+            if x.n_rows <= 2 { w.n_rows() } else { (BAND_BYTES / w.row_bytes() / BAND_UNIT).max(1) * BAND_UNIT };
+        for first_row in (0..w.n_rows()).step_by(band_rows.max(1)) {
+            let band = w.rows(first_row, band_rows.min(w.n_rows() - first_row));
+            let out = &mut out.cols_mut(first_row, band.n_rows());
+            for token in (0..x.n_rows).step_by(2) {
+                if token + 1 < x.n_rows {
+                    matvec(self.dot, two, &band, x, token, out);
+                } else {
+                    matvec(self.dot, one, &band, x, token, out);
+                }
             }
         }
     }
 }
 
-/// All rows against tokens `first_token .. first_token + T`: `T`.
+/// All rows against tokens `first_token .. first_token + T`.
 #[inline(always)]
 fn matvec<D: Dot, const T: usize>(
     dot: D,
@@ -119,7 +125,7 @@ fn matvec<D: Dot, const T: usize>(
     x: &QuantizedRows<'_>,
     first_token: usize,
     out: &mut TileMut<'_>,
-) -> usize {
+) {
     let tokens = core::array::from_fn(|t| x.row(first_token + t));
     let n = w.n_rows() / 4 * 4;
     let whole = out.rows_mut_at(first_token).map(|row| &mut row[..n]);
@@ -134,5 +140,4 @@ fn matvec<D: Dot, const T: usize>(
             out.row_mut(first_token + t)[r] = sums[t][0];
         }
     }
-    T
 }

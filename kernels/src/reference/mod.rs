@@ -67,6 +67,7 @@ pub static TABLE: Kernels = Kernels {
     matvec_rows: 16,
     matmul_rows: 16,
     max_matmul_rows: 64,
+    few: (0, 0),
     scratch_bytes: |_| 0,
     matmul: by_format!(product),
     operations: Operations::REFERENCE,

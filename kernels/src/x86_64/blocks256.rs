@@ -91,7 +91,6 @@ impl Unpack256 for BlockQ4K {
     const BITS: u32 = 4;
     const OFFSET: i32 = 0;
     const IN_PAIRS: bool = true;
-    const MIN_PACKED_TOKENS: usize = 7;
     const GROUP: usize = 32;
 
     #[inline(always)]
@@ -106,7 +105,6 @@ impl Unpack256 for BlockQ5K {
     const BITS: u32 = 5;
     const OFFSET: i32 = 0;
     const IN_PAIRS: bool = true;
-    const MIN_PACKED_TOKENS: usize = 4;
     const GROUP: usize = 32;
 
     #[inline(always)]
@@ -128,7 +126,6 @@ impl Unpack256 for BlockQ5K {
 impl Unpack256 for BlockQ2K {
     const BITS: u32 = 2;
     const OFFSET: i32 = 0;
-    const MIN_PACKED_TOKENS: usize = 4;
     const GROUP: usize = 16;
 
     #[inline(always)]
@@ -210,7 +207,6 @@ impl Unpack256 for BlockQ6K {
     const BITS: u32 = 6;
     const OFFSET: i32 = 32;
     const IN_PAIRS: bool = true;
-    const MIN_PACKED_TOKENS: usize = 5;
     const GROUP: usize = 16;
 
     #[inline(always)]
@@ -286,7 +282,6 @@ impl Unpack256 for BlockIq4Xs {
 impl Unpack256 for BlockTq2_0 {
     const BITS: u32 = 2;
     const OFFSET: i32 = 1;
-    const MIN_PACKED_TOKENS: usize = 4;
     const GROUP: usize = 16;
 
     #[inline(always)]

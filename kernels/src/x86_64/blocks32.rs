@@ -15,7 +15,6 @@ impl Unpack32 for BlockQ4_0 {
     const BITS: u32 = 4;
     const OFFSET: i32 = 8;
     const IN_PAIRS: bool = true;
-    const MIN_PACKED_TOKENS: usize = 5;
 
     #[inline(always)]
     fn weights<I: Int>(i: I, rows: Four<'_, Self>) -> [I::I; 2] {
@@ -114,7 +113,6 @@ impl Unpack32 for BlockQ8_0 {
     const BITS: u32 = 8;
     const OFFSET: i32 = 128;
     const IN_PAIRS: bool = true;
-    const MIN_PACKED_TOKENS: usize = 7;
 
     #[inline(always)]
     fn weights<I: Int>(i: I, rows: Four<'_, Self>) -> [I::I; 2] {

@@ -6,6 +6,7 @@
 
 mod blocks256;
 mod blocks32;
+mod few;
 mod lanes;
 mod matvec256;
 mod matvec32;
@@ -55,7 +56,7 @@ macro_rules! table {
             use super::tokens::Tokens;
             use super::unpack::{Unpack32, Unpack256};
             use super::vectors::Int;
-            use super::{matvec32, matvec256, panel, rows};
+            use super::{few, matvec32, matvec256, panel, rows};
             use crate::activations::Activations;
             use crate::formats::staging::{self, Staged, Staging};
             use crate::formats::{Unpacked32, Unpacked256, by_format};
@@ -102,9 +103,9 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
-                    min_packed_tokens: B::MIN_PACKED_TOKENS,
                     weights: packed::weights32::<M, B>(),
                     multiply: M::multiply,
+                    multiply_few: M::multiply_few,
                     pack: pack32::<B>,
                     one: rows32::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows32::<B, 2>) } else { None },
@@ -122,9 +123,9 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    min_packed_tokens: B::MIN_PACKED_TOKENS,
                     weights: packed::weights256::<M, B>(),
                     multiply: M::multiply,
+                    multiply_few: M::multiply_few,
                     pack: pack256::<B>,
                     one: rows256::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows256::<B, 2>) } else { None },
@@ -164,9 +165,9 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 32 / S::STAGING.parts,
                     vectors: panel::VECTORS_32,
-                    min_packed_tokens: Unpacked32::MIN_PACKED_TOKENS,
                     weights: packed::weights32::<M, Unpacked32>(),
                     multiply: M::multiply,
+                    multiply_few: M::multiply_few,
                     pack: pack_staged::<S>,
                     one: rows_staged::<S>,
                     two: None,
@@ -184,9 +185,9 @@ macro_rules! table {
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    min_packed_tokens: Unpacked256::MIN_PACKED_TOKENS,
                     weights: packed::weights256::<M, Unpacked256>(),
                     multiply: M::multiply,
+                    multiply_few: M::multiply_few,
                     pack: pack_staged::<S>,
                     one: rows_staged::<S>,
                     two: None,
@@ -204,7 +205,7 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
-                crate::packed::matmul(packed::OfFormat { proof: i, format }, w, &quantized_rows(x), out, scratch);
+                packed::matmul(packed::OfFormat { proof: i, format }, w, &quantized_rows(x), out, scratch);
             }
 
             /// The table with the matrix-matrix products of `M`.
@@ -218,6 +219,7 @@ macro_rules! table {
                     matvec_rows: 64,
                     matmul_rows: packed::MAX_ROWS,
                     max_matmul_rows: packed::MAX_ROWS,
+                    few: (few::MOST_TOKENS, few::MAX_ROWS),
                     scratch_bytes: packed::scratch_bytes::<$proof>,
                     matmul: by_format!(product),
                     operations: operations!(self::entry),

@@ -1,5 +1,6 @@
 //! The integer matrix products of a format, for [`crate::packed`].
 
+use super::few::{self, MultiplyFew};
 use super::panel::{VECTORS_32, VECTORS_256};
 use super::rows::{Following, Rows};
 use super::tile::{Blocks, Weights};
@@ -8,7 +9,7 @@ use super::unpack::{Unpack32, Unpack256};
 use super::vectors::Int;
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
-use crate::packed::{self, Blocking, Panels, Product, RawProduct};
+use crate::packed::{self, Blocking, Panels, Product};
 use crate::tiles::TileMut;
 
 /// Panels are to stay in a level-2 cache of 512 KB, except where rows are so long that a tile's do not.
@@ -28,12 +29,12 @@ pub(super) struct Format<I: Int> {
     pub(super) block_len: usize,
     /// Vectors of a panel per block.
     pub(super) vectors: usize,
-    /// From this many tokens on packing pays.
-    pub(super) min_packed_tokens: usize,
     /// What the micro-kernels know.
     pub(super) weights: Weights,
     /// The products of panels with many tokens: [`Int::multiply`].
     pub(super) multiply: Multiply<I>,
+    /// The products of a step of a panel with few tokens: [`Int::multiply_few`].
+    pub(super) multiply_few: MultiplyFew<I>,
     /// Unpacks rows to a panel.
     pub(super) pack: unsafe fn(&Rows<'_>, &mut [I::Bytes]),
     /// The product of raw rows with one token.
@@ -68,6 +69,26 @@ pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
     const { assert!(16 * VECTORS_32 > VECTORS_256) };
     let panel = n_cols / 16 * VECTORS_32 * size_of::<I::Bytes>();
     packed::scratch_bytes(PANEL_BYTES.max(MIN_PANELS * panel).min(MAX_ROWS / I::ROWS * panel))
+        .max(few::scratch_bytes::<I>(n_cols))
+}
+
+/// Every row against every token.
+#[inline(always)]
+pub(super) fn matmul<I: Int>(
+    product: OfFormat<'_, I>,
+    w: &Matrix<'_>,
+    x: &QuantizedRows<'_>,
+    out: &mut TileMut<'_>,
+    scratch: &mut [u8],
+) {
+    let OfFormat { proof, format } = product;
+    match (x.n_rows, format.two) {
+        (0, _) => {}
+        (1, _) => matvec(proof, format.one, w, x, out),
+        (2, Some(two)) => matvec(proof, two, w, x, out),
+        (..=few::MOST_TOKENS, _) => few::matmul(product, w, x, out, scratch),
+        _ => packed::matmul(product, w, x, out, scratch),
+    }
 }
 
 /// The products of a format. A value proves the features.
@@ -77,29 +98,9 @@ pub(super) struct OfFormat<'f, I: Int> {
     pub(super) format: &'f Format<I>,
 }
 
-impl<I: Int> RawProduct for OfFormat<'_, I> {
-    #[inline(always)]
-    fn most_tokens(self) -> usize {
-        if self.format.two.is_some() { 2 } else { 1 }
-    }
-
-    #[inline(always)]
-    fn multiply_raw(self, w: &Matrix<'_>, x: &QuantizedRows<'_>, token: usize, out: &mut TileMut<'_>) -> usize {
-        match self.format.two {
-            Some(two) if x.n_rows - token > 1 => matvec(self.proof, two, w, x, token, out),
-            _ => matvec(self.proof, self.format.one, w, x, token, out),
-        }
-    }
-}
-
 impl<I: Int> Product for OfFormat<'_, I> {
     type Element = I::Bytes;
     const PANEL_ROWS: usize = I::ROWS;
-
-    #[inline(always)]
-    fn min_packed_tokens(self) -> usize {
-        self.format.min_packed_tokens
-    }
 
     #[inline(always)]
     fn blocking(self, n_cols: usize) -> Blocking {
@@ -140,26 +141,24 @@ impl<I: Int> Product for OfFormat<'_, I> {
     }
 }
 
-/// All rows, as they lie in the file, against tokens `first_token .. first_token + T`: `T`.
+/// All rows, as they lie in the file, against all `T` tokens.
 #[inline(always)]
 fn matvec<I: Int, const T: usize>(
     i: I,
     kernel: RawRows<I, T>,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
-    first_token: usize,
     out: &mut TileMut<'_>,
-) -> usize {
-    let tokens = Tokens::<T>::new(x, first_token);
+) {
+    let tokens = Tokens::<T>::new(x, 0);
     for first in (0..w.n_rows()).step_by(I::ROWS) {
         let rows = Rows::new(w, first, I::ROWS);
         // SAFETY: `i` proves the features.
         let sums = unsafe { kernel(&rows, &tokens) };
         for t in 0..T {
-            put(i, out, first_token + t, first, rows.n_rows, sums[t]);
+            put(i, out, t, first, rows.n_rows, sums[t]);
         }
     }
-    T
 }
 
 /// Writes a vector of rows to its place in a token's outputs.

@@ -20,7 +20,7 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// Up to `n_rows` rows from `first`, which the matrix has.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn new(w: &Matrix<'a>, first: usize, n_rows: usize) -> Self {
         let following = Following::after(w, first, n_rows);
         let band = w.rows(first, n_rows.min(w.n_rows() - first));
@@ -32,10 +32,21 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
+    /// Parts `first .. first + n` of the `n_parts` that every row has.
+    #[inline(always)]
+    pub(super) fn part(&self, first: usize, n: usize, n_parts: usize) -> Self {
+        let (start, end) = (self.row_bytes * first / n_parts, self.row_bytes * (first + n) / n_parts);
+        let rows = self.rows.map(|row| row.wrapping_add(start));
+        let mut following = self.following;
+        following.line = following.line.wrapping_add(start * following.n_rows);
+        following.n_lines = ((end - start) * following.n_rows).div_ceil(64);
+        Self { rows, row_bytes: end - start, following, ..*self }
+    }
+
     /// Up to 16 rows in memory of the table's own; the others repeat the first. Nothing is to be asked for.
     #[inline(always)]
     pub(super) fn staged<B: Pod>(rows: &[&'a [B]; 16]) -> Self {
-        let following = Following { line: core::ptr::null(), n_lines: 0 };
+        let following = Following { line: core::ptr::null(), n_lines: 0, n_rows: 0 };
         let row_bytes = size_of_val(rows[0]);
         let rows = rows.map(|row| {
             assert_eq!(size_of_val(row), row_bytes);
@@ -141,6 +152,7 @@ const AHEAD_BYTES: usize = 16 << 10;
 pub(super) struct Following {
     line: *const u8,
     n_lines: usize,
+    n_rows: usize,
 }
 
 impl Following {
@@ -148,7 +160,7 @@ impl Following {
     pub(super) fn after(w: &Matrix<'_>, first: usize, n_rows: usize) -> Self {
         let bytes = n_rows * w.row_bytes();
         // Only ever a hint: the address may lie past the end.
-        Self { line: w.row(first).as_ptr().wrapping_add(bytes.max(AHEAD_BYTES)), n_lines: bytes.div_ceil(64) }
+        Self { line: w.row(first).as_ptr().wrapping_add(bytes.max(AHEAD_BYTES)), n_lines: bytes.div_ceil(64), n_rows }
     }
 
     /// An `n`th of the lines.

@@ -20,8 +20,6 @@ pub(super) trait Unpack32: Block32 {
     /// Whether two tokens share a pass over the rows: output matrices, which read two layers of one token, come in this
     /// format. It costs a kilobyte or two.
     const IN_PAIRS: bool = false;
-    /// From this many tokens on, packing rows costs less than unpacking them for each token or two. Measured with AVX2.
-    const MIN_PACKED_TOKENS: usize = 2;
     /// Weights 0..16 and 16..32.
     fn weights<I: Int>(i: I, rows: Four<'_, Self>) -> [I::I; 2];
     /// Scales.
@@ -41,8 +39,6 @@ pub(super) trait Unpack256: Block256 {
     const OFFSET: i32;
     /// As in [`Unpack32`].
     const IN_PAIRS: bool = false;
-    /// As in [`Unpack32`].
-    const MIN_PACKED_TOKENS: usize = 2;
     /// Weights that share a scale: 16 or 32.
     const GROUP: usize;
     /// The eight groups of 16 of a half of the block.

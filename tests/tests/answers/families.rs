@@ -102,7 +102,7 @@ fn llama() {
     let family = Family::of(LLAMA);
     let tools = tools();
     let mut n_bytes = 0;
-    Reader::new(family, &tools, false).push("{\"a\": [1, ", &mut |event| match event {
+    Reader::new(family, &tools[..], false).push("{\"a\": [1, ", &mut |event| match event {
         Event::Content(text) => n_bytes += text.len(),
         other => panic!("{other:?}"),
     });

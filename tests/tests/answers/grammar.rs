@@ -203,7 +203,7 @@ fn random_tokens_make_calls() {
                 }
                 let text = String::from_utf8(bytes).unwrap();
                 let mut names = Vec::new();
-                let mut reader = Reader::new(Family::of(template), &tools, false);
+                let mut reader = Reader::new(Family::of(template), &tools[..], false);
                 let mut take = |event: Event<'_>| match event {
                     Event::CallBegin { name, .. } => names.push(name.to_owned()),
                     Event::CallEnd { is_whole, .. } => assert!(is_whole, "{text}"),

@@ -148,7 +148,7 @@ fn plain_formats_get_texts() {
     assert!(text(0).contains(r#"{"name":"f","description":"Does f.","parameters":{"type":"object"}}"#));
     assert_eq!(text(3), "<tool_response>\n1\n</tool_response>\n\n<tool_response>\n2\n</tool_response>\n\nThanks");
     // DeepSeek's models have a form of their own; a system text may tell them this one.
-    let mut reader = Reader::new(Family::of("<｜tool▁call▁begin｜>"), &tools, false);
+    let mut reader = Reader::new(Family::of("<｜tool▁call▁begin｜>"), &tools[..], false);
     let mut message = Message::default();
     reader.push(text(2), &mut |event| message.take(event));
     reader.finish(&mut |event| message.take(event));

@@ -125,7 +125,7 @@ fn what_is_held_back_is_bounded() {
     let family = Family::of(HERMES);
     let mut n_content = 0;
     let tools = tools();
-    let mut reader = Reader::new(family, &tools, false);
+    let mut reader = Reader::new(family, &tools[..], false);
     let mut count = |event: Event<'_>| match event {
         Event::Content(text) => n_content += text.len(),
         _ => panic!("{event:?}"),

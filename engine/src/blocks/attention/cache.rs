@@ -2,7 +2,7 @@
 
 use super::super::Sizes;
 use super::heads::Heads;
-use crate::compute::{Arena, Pages, Pass, Rows};
+use crate::compute::{Arena, Pages, Pass, Place, Rows};
 use core::ops::Range;
 use nanocamelid_kernels::KvType;
 use nanocamelid_kernels::attention::CHUNK;
@@ -56,6 +56,19 @@ impl<'s> KvCache<'s> {
             for head in bytes.chunks_mut(n_pages * n_bytes) {
                 head.copy_within(page(from, n_bytes), to * n_bytes);
             }
+        }
+    }
+
+    /// Passes the bytes of a page to `each`, if the page is one of this cache's group: the keys of every head, then the
+    /// values.
+    pub(super) fn kept(&mut self, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+        let Place::Page { group, page: at } = place else { return };
+        if group != self.heads.pages().group() {
+            return;
+        }
+        let (n_pages, [key_bytes, value_bytes]) = (self.n_pages, self.page_bytes());
+        for (bytes, n_bytes) in [(&mut *self.keys, key_bytes), (&mut *self.values, value_bytes)] {
+            bytes.chunks_mut(n_pages * n_bytes).for_each(|head| each(&mut head[page(at, n_bytes)]));
         }
     }
 

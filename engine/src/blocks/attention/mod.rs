@@ -7,7 +7,7 @@ mod queries;
 mod reading;
 
 use super::{Fact, KvPages, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Move, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, Stage, Vector};
 use crate::config::QkNorm;
 use crate::tensors::LayerTensors;
 pub(crate) use cache::KvCache;
@@ -330,6 +330,12 @@ impl<'a> Operation<'a> for Attention<'a> {
     fn carry_out(&self, cache: &mut Option<KvCache<'_>>, change: Move) {
         if let (Some(cache), Move::Page { group, from, to }) = (cache, change) {
             cache.copy_page(group, from, to);
+        }
+    }
+
+    fn kept(&self, cache: &mut Option<KvCache<'_>>, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+        if let Some(cache) = cache {
+            cache.kept(place, each);
         }
     }
 

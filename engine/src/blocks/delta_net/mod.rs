@@ -10,7 +10,7 @@ mod projections;
 
 use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Move, Pass, Prepared, Rows, RowsMut, Segment, Stage, Vector};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, Rows, RowsMut, Segment, Stage, Vector};
 use crate::tensors::LayerTensors;
 pub(crate) use metadata::Metadata;
 use metadata::Numbers;
@@ -230,6 +230,10 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
 
     fn carry_out(&self, state: &mut Carried<'_>, change: Move) {
         state.carry_out(change);
+    }
+
+    fn kept(&self, state: &mut Carried<'_>, place: Place, each: &mut dyn FnMut(&mut [u8])) {
+        state.kept(place, each);
     }
 
     fn adopt(&self, state: &mut Carried<'_>, older: &Carried<'_>) {

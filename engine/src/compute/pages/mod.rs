@@ -8,15 +8,18 @@
 //! their nodes. Pages that no slot holds stay until a page is needed. The states of recurrences are kept as snapshots
 //! behind some nodes.
 
+mod kept;
 mod store;
 
 use super::Arena;
 use alloc::vec::Vec;
+pub use kept::Kept;
+pub(crate) use kept::Place;
 use nanocamelid_kernels::attention::CHUNK;
 use store::{Group, N_GROUPS, Store};
 
 /// Positions of a page.
-pub(crate) const PAGE: usize = CHUNK;
+pub const PAGE: usize = CHUNK;
 /// Stands where there is no page, node or snapshot.
 const NONE: u32 = u32::MAX;
 

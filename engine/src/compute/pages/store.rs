@@ -104,14 +104,16 @@ impl<'a> Store<'a> {
         !self.snapshots.is_empty()
     }
 
-    /// The node of these tokens behind `parent`, a node or [`NONE`].
-    pub(super) fn find(&self, parent: u32, tokens: &[u32]) -> Option<u32> {
-        let (parent, hash) = (self.serial(parent), hash(tokens));
+    /// The node of these tokens behind another node or [`NONE`].
+    pub(super) fn find(&self, parent_id: u32, tokens: &[u32]) -> Option<u32> {
+        let (parent, hash) = (self.serial(parent_id), hash(tokens));
         let is_same = |&id: &usize| {
             let node = &self.nodes[id];
             node.serial != 0 && node.hash == hash && node.parent == parent && self.tokens(id) == tokens
         };
-        (0..self.nodes.len()).find(is_same).map(|id| id as u32)
+        // A text's nodes are mostly made one after the other, so the search begins behind the parent.
+        let first = if parent_id == NONE { 0 } else { parent_id as usize };
+        (first..self.nodes.len()).chain(0..first).find(is_same).map(|id| id as u32)
     }
 
     /// A new node without pages, in the place of another if need be. `None` if slots stand on all nodes.
@@ -147,7 +149,8 @@ impl<'a> Store<'a> {
         self.touch(id);
     }
 
-    fn touch(&mut self, id: u32) {
+    /// Marks a node as used now.
+    pub(super) fn touch(&mut self, id: u32) {
         self.clock += 1;
         self.nodes[id as usize].used = self.clock;
     }

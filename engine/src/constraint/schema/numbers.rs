@@ -127,6 +127,9 @@ fn decimal_digits(value: u128) -> u32 {
     value.checked_ilog10().unwrap_or(0) + 1
 }
 
+/// Makes the digits of a range behind the first one: that many, from a number to another.
+type Rest<'r> = dyn FnMut(&mut Digits<'_>, (i128, i128), u32) -> Part + 'r;
+
 /// Makes parts of numbers that are not negative.
 struct Digits<'b> {
     builder: &'b mut GrammarBuilder,
@@ -195,12 +198,7 @@ impl Digits<'_> {
 
     /// `n` digits from `low` to `high`, by the first one: `rest` makes the other ones of a range. First digits behind
     /// which anything may come share a rest.
-    fn by_first_digit(
-        &mut self,
-        (low, high): (i128, i128),
-        n: u32,
-        rest: &mut dyn FnMut(&mut Self, (i128, i128), u32) -> Part,
-    ) -> Part {
+    fn by_first_digit(&mut self, (low, high): (i128, i128), n: u32, rest: &mut Rest<'_>) -> Part {
         let unit = power(n - 1);
         let range_of =
             |digit: i128| (low.max(digit * unit) - digit * unit, high.min((digit + 1) * unit - 1) - digit * unit);

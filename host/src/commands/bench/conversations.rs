@@ -1,7 +1,9 @@
-//! `bench MODEL --slots`, `--draft`, `--cached`: what several conversations, drafts and known prompts gain.
+//! `bench MODEL --slots`, `--draft`, `--cached`, `--restart`: what several conversations, drafts and known prompts
+//! gain.
 
 use super::mean_and_deviation;
 use super::model::random_tokens;
+use crate::cache::{CacheSettings, DiskCache, Patience};
 use crate::cli::{Invocation, table};
 use crate::commands::opening::Opening;
 use crate::draft::MAX_DRAFT;
@@ -10,12 +12,14 @@ use crate::machine::memory;
 use crate::map::Arena;
 use crate::model_file::ModelFile;
 use crate::output::{self, rounded};
+use crate::owned_session::OwnedSession;
 use crate::pool::Pool;
 use crate::settings::Settings;
 use nanocamelid_engine::draft::look_up;
 use nanocamelid_engine::session::Part;
-use nanocamelid_engine::{Model, Session, SessionOptions, SessionPlan};
+use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Instant;
 
 /// Tokens of a prompt and of an answer, and repetitions.
@@ -27,6 +31,8 @@ struct Asked {
 
 /// A model and the workers that compute it.
 struct Bench<'b> {
+    file: &'b ModelFile,
+    gguf: &'b Gguf<'b>,
     model: &'b Model<'b>,
     settings: &'b Settings,
     pool: &'b Pool,
@@ -36,6 +42,7 @@ struct Bench<'b> {
 /// Whether a command line asks for this instead of plain prefill and decode.
 pub(super) fn is_asked(invocation: &Invocation) -> bool {
     invocation.get(&table::BENCH_SLOTS).is_some()
+        || invocation.get(&table::BENCH_RESTART).is_some()
         || [&table::BENCH_DRAFT, &table::BENCH_CACHED].iter().any(|f| invocation.has(f))
 }
 
@@ -58,7 +65,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
     file.accept(file.audit(&gguf, None, settings.expect))?;
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
     let pool = settings.start_workers()?;
-    let bench = Bench { model: &model, settings: &settings, pool: &pool, asked };
+    let bench = Bench { file: &file, gguf: &gguf, model: &model, settings: &settings, pool: &pool, asked };
     let json = invocation.has(&table::JSON);
     let row = |text: String| if json { Ok(()) } else { output::answer(&text) };
     let mut results = Vec::new();
@@ -68,8 +75,9 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
     if invocation.has(&table::BENCH_DRAFT) {
         results.extend(bench.drafts(&row)?);
     }
-    if invocation.has(&table::BENCH_CACHED) {
-        results.push(bench.cached(&row)?);
+    let restart = invocation.get(&table::BENCH_RESTART);
+    if invocation.has(&table::BENCH_CACHED) || restart.is_some() {
+        results.push(bench.cached(restart, &row)?);
     }
     report.set("results", results);
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
@@ -203,40 +211,90 @@ impl Bench<'_> {
         Ok(results)
     }
 
-    /// Time to the first token of a prompt, for the first time and then from the pages that another slot left.
-    fn cached(&self, row: Row<'_>) -> Result<Value, Error> {
+    /// Time to the first token of a prompt, for the first time, then from the pages that it has left in memory, and
+    /// with a `folder` from those that it has left there for another session.
+    fn cached(&self, folder: Option<&Path>, row: Row<'_>) -> Result<Value, Error> {
         let Asked { n_prompt, reps, .. } = self.asked;
-        let options = SessionOptions { n_ctx: n_prompt + 1, n_slots: 2, n_snapshots: 2, ..SessionOptions::default() };
-        row("| prompt | first ms | seen before ms | share |\n| ---: | ---: | ---: | ---: |\n".into())?;
-        let (first, again, n_reused) = self.with_session(options, |session| {
-            let (mut first, mut again, mut n_reused) = (Vec::new(), Vec::new(), 0);
-            for rep in 0..=reps {
-                let text = random_tokens(n_prompt, rep as u64 + 1, self.model.config.n_vocab);
-                for (slot, times) in [(0, &mut first), (1, &mut again)] {
-                    session.reset_slot(slot);
-                    let started = Instant::now();
-                    let mut done = session.resume(slot, &text);
-                    n_reused = done;
-                    while done < text.len() {
-                        let n = session.batch_of(slot, text.len() - done);
-                        let n_logits = usize::from(done + n == text.len());
-                        let part = Part { slot, tokens: &text[done..done + n], n_logits };
-                        session.step(self.pool, &[part], &mut |_, _, _| {})?;
-                        done += n;
-                    }
-                    if rep > 0 {
-                        times.push(started.elapsed().as_secs_f64() * 1e3);
-                    }
-                }
+        let mut disk = folder.map(|folder| Disk::new(folder, self)).transpose()?;
+        let on_disk = if disk.is_some() { (" from disk ms | share |", " ---: | ---: |") } else { ("", "") };
+        row(format!(
+            "| prompt | first ms | seen before ms | share |{}\n| ---: | ---: | ---: | ---: |{}\n",
+            on_disk.0, on_disk.1
+        ))?;
+        let (mut first, mut again, mut restarted) = (Vec::new(), Vec::new(), Vec::new());
+        let mut n_reused = 0;
+        for rep in 0..=reps {
+            let text = random_tokens(n_prompt, rep as u64 + 1, self.model.config.n_vocab);
+            let mut session = self.session_of(&text)?;
+            for times in [&mut first, &mut again] {
+                session.reset();
+                let started = Instant::now();
+                n_reused = session.resume(0, &text);
+                session.prefill(self.pool, &text[n_reused..])?;
+                times.push(started.elapsed().as_secs_f64() * 1e3);
             }
-            Ok((mean_and_deviation(&first).0, mean_and_deviation(&again).0, n_reused))
-        })?;
-        row(format!("| {n_prompt} | {first:.1} | {again:.1} | {:.2} % |\n", again / first * 100.0))?;
+            let Some(disk) = &mut disk else { continue };
+            disk.cache()?.save(&mut session, 0, Patience::Unlimited);
+            let mut session = self.session_of(&text)?;
+            let mut cache = disk.cache()?;
+            let started = Instant::now();
+            let n = cache.restore(&mut session, 0, &text);
+            session.prefill(self.pool, &text[n..])?;
+            restarted.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        // The first repetition is not measured.
+        let [first, again, restarted] = [first, again, restarted].map(|times| times.get(1..).map(mean_and_deviation));
+        let [first, again, restarted] = [first, again, restarted].map(|times| times.map(|(mean, _)| mean));
+        let (first, again) = (first.unwrap_or_default(), again.unwrap_or_default());
+        let share = |ms: f64| ms / first * 100.0;
+        let on_disk = restarted.map_or(String::new(), |ms| format!(" {ms:.1} | {:.2} % |", share(ms)));
+        row(format!("| {n_prompt} | {first:.1} | {again:.1} | {:.2} % |{on_disk}\n", share(again)))?;
         Ok(json!({
             "n_prompt": n_prompt,
             "n_reused": n_reused,
             "first_ms": rounded(first),
             "cached_ms": rounded(again),
+            "restarted_ms": restarted.map(rounded),
         }))
+    }
+
+    /// An empty session with one slot for a text.
+    fn session_of(&self, text: &[u32]) -> Result<OwnedSession<'_>, Error> {
+        let options = SessionOptions {
+            n_ctx: text.len() + 1,
+            n_snapshots: 2,
+            kv_type: self.settings.kv_type,
+            n_workers: self.settings.n_workers(),
+            ..SessionOptions::default()
+        };
+        OwnedSession::new(SessionPlan::new(self.model, self.settings.kernels, options)?)
+    }
+}
+
+/// A folder for pages, removed at the end.
+struct Disk<'b> {
+    settings: CacheSettings,
+    bench: &'b Bench<'b>,
+}
+
+impl<'b> Disk<'b> {
+    /// A new folder in `folder`.
+    fn new(folder: &Path, bench: &'b Bench<'b>) -> Result<Self, Error> {
+        let folder = folder.join(format!("nanocamelid-bench-{}", std::process::id()));
+        std::fs::create_dir(&folder).map_err(Error::io(folder.display()))?;
+        Ok(Self { settings: CacheSettings { folder, n_bytes: u64::MAX }, bench })
+    }
+
+    /// The pages in the folder, as a new process would open them.
+    fn cache(&self) -> Result<DiskCache, Error> {
+        DiskCache::open(&self.settings, self.bench.file, self.bench.gguf)
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.settings.folder) {
+            output::note(format_args!("note: {}: {error}", self.settings.folder.display()));
+        }
     }
 }

@@ -148,7 +148,7 @@ impl Data {
         let weights = Matrix::new(weight_type, &self.weights, n_rows, n_cols).expect("the length fits the shape");
         let x = QuantizedRows::new(ActivationType::Q8, &self.qs, &self.scales, &self.sums, n_tokens, n_cols);
         // The product is split into bands, as for the engine's workers.
-        let band = if n_tokens == 1 { 8 * kernels.band_unit(1) } else { kernels.max_band_rows() };
+        let band = if n_tokens == 1 { 8 * kernels.band_unit(1) } else { kernels.max_band_rows(n_tokens) };
         for (i, tile) in nanocamelid_kernels::TilesMut::new(out, n_tokens, n_rows, n_tokens, band).enumerate() {
             let mut tile: TileMut<'_> = tile;
             let n = tile.n_cols();

@@ -7,11 +7,14 @@ mod input;
 mod path;
 mod save;
 mod screen;
+mod session_file;
 mod slash;
+mod totals;
 
 use super::facts;
 use super::opening::Opening;
 use super::turn::{self, OneTurn};
+use crate::cache::DiskCache;
 use crate::cli::table::{self, Command};
 use crate::cli::{Invocation, environment};
 use crate::draft::{self, Drafter};
@@ -22,7 +25,7 @@ use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
 use crate::model_file::ModelFile;
 use crate::model_word::model_files;
-use crate::output::{self, Report, rounded};
+use crate::output;
 use crate::resolve::{self, Place, Resolved};
 use crate::runtime::Runtime;
 use crate::sampling::Sampling;
@@ -32,9 +35,11 @@ use input::{Input, Line};
 use nanocamelid_engine::Finish;
 use save::Saved;
 use screen::Screen;
+use session_file::{Kept, SessionFile};
 use slash::Slash;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use totals::Totals;
 
 /// The parts of the chat that stay when the model changes.
 struct Talk<'i> {
@@ -45,21 +50,8 @@ struct Talk<'i> {
     input: Input,
     screen: Screen,
     saved: Saved,
+    session_file: Option<SessionFile>,
     totals: Totals,
-}
-
-/// Sums over all turns.
-#[derive(Default)]
-struct Totals {
-    turns: usize,
-    prompt_tokens: usize,
-    generated_tokens: usize,
-    prefill_sec: f64,
-    generation_sec: f64,
-    n_prefilled: usize,
-    n_computed: usize,
-    n_drafted: usize,
-    n_accepted: usize,
 }
 
 /// The reason why the chat leaves a model.
@@ -75,8 +67,15 @@ pub(crate) static COMMAND: Command = Command {
     details: "Slash commands: /model [PATH], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
               /trim N, /save PATH, /clear, /help, /exit, /quit. Ctrl-C stops the answer, Ctrl-D leaves.",
     arguments: &[&table::MODEL_FILE],
-    flags: &[&[&table::SYSTEM.row], table::SAMPLING, table::DRAFTS, table::SESSION, table::WORKERS],
-    keys: keys!(turn, "drafted_tokens", "accepted_tokens", "turns"),
+    flags: &[
+        &[&table::SYSTEM.row, &table::SESSION_FILE.row],
+        table::SAMPLING,
+        table::DRAFTS,
+        table::CACHED,
+        table::SESSION,
+        table::WORKERS,
+    ],
+    keys: keys!(turn, "cache", "cached_tokens", "drafted_tokens", "accepted_tokens", "turns"),
     run,
 };
 
@@ -91,12 +90,20 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         invocation,
         settings,
         sampling,
-        conversation: Conversation::new(super::chat::system_prompt(invocation).map(str::to_owned)),
+        conversation: Conversation::default(),
         input: Input::new()?,
         screen: Screen::new(),
         saved: Saved::default(),
+        session_file: None,
         totals: Totals::default(),
     };
+    if let Some(path) = invocation.get(&table::SESSION_FILE) {
+        file.spare(path)?;
+        talk.open_session(path, &file)?;
+    }
+    if let Some(system) = super::chat::system_prompt(invocation) {
+        talk.conversation.system = Some(system.to_owned());
+    }
     let draft_file = talk.settings.draft.open()?;
     let draft_model = draft::parse(draft_file.as_ref(), &talk.settings)?;
     loop {
@@ -112,10 +119,13 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         talk.screen.banner(&file, &parsed, &loaded, &talk.settings);
         talk.note_system(&parsed);
         let mut runtime = loaded.runtime;
+        let cache = settings.cache.as_ref().map(|cache| DiskCache::open(cache, &file, &parsed.gguf));
+        runtime.cache_with(cache.transpose()?);
         draft::note_mixture(&parsed.model, &settings.draft);
         let draft_model = draft_file.as_ref().zip(draft_model.as_ref());
         runtime.draft_with(Drafter::new(&settings, &parsed.tokenizer, draft_model, &pool)?);
         let next = talk.with(&file, &parsed, &mut runtime)?;
+        runtime.finish_cache();
         report.set("context_limit", runtime.n_ctx());
         report.set("peak_rss_bytes", memory::peak_rss_bytes());
         drop(runtime);
@@ -131,32 +141,6 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     }
     talk.totals.describe(&mut report);
     report.finish(invocation)
-}
-
-impl Totals {
-    fn add(&mut self, turn: &OneTurn) {
-        self.turns += 1;
-        self.prompt_tokens += turn.prefilled.n_prompt;
-        self.n_prefilled += turn.prefilled.n_prompt - turn.prefilled.n_reused;
-        self.generated_tokens += turn.generated.ids.len();
-        self.prefill_sec += turn.prefilled.time.as_secs_f64();
-        self.generation_sec += turn.generated.time.as_secs_f64();
-        self.n_computed += turn.generated.n_computed;
-        self.n_drafted += turn.generated.n_drafted;
-        self.n_accepted += turn.generated.n_accepted;
-    }
-
-    fn describe(&self, report: &mut Report) {
-        report.set("turns", self.turns);
-        report.set("drafted_tokens", self.n_drafted);
-        report.set("accepted_tokens", self.n_accepted);
-        report.set("prompt_tokens", self.prompt_tokens);
-        report.set("generated_tokens", self.generated_tokens);
-        report.set("prefill_sec", rounded(self.prefill_sec));
-        report.set("generation_sec", rounded(self.generation_sec));
-        report.set("prefill_tokens_per_sec", rounded(self.n_prefilled as f64 / self.prefill_sec));
-        report.set("tokens_per_sec", rounded(self.n_computed as f64 / self.generation_sec));
-    }
 }
 
 impl Talk<'_> {
@@ -178,6 +162,7 @@ impl Talk<'_> {
             }
             let Some(command) = command else {
                 self.turn(file, parsed, runtime, text.to_owned())?;
+                self.keep_session(file);
                 continue;
             };
             match command {
@@ -187,8 +172,44 @@ impl Talk<'_> {
                     Ok(new) => return Ok(Next::Switch(new)),
                     Err(error) => self.screen.hint(format_args!("{error}; still using {}", file.resolved.name())),
                 },
-                Ok(command) => self.command(command, file, parsed, runtime),
+                Ok(command) => {
+                    self.command(command, file, parsed, runtime);
+                    self.keep_session(file);
+                }
             }
+        }
+    }
+
+    /// Continues the conversation of a file. What the command line says goes before what the file says.
+    fn open_session(&mut self, path: &Path, file: &ModelFile) -> Result<(), Error> {
+        let (session_file, kept) = SessionFile::open(path)?;
+        if let Some(kept) = kept {
+            self.screen.hint(format_args!("continuing {} with {} turns", path.display(), kept.conversation.n_turns()));
+            let model = file.resolved.name();
+            if !kept.model.is_empty() && kept.model != model {
+                self.screen.hint(format_args!("the last answer was that of {}, and this is {model}", kept.model));
+            }
+            self.conversation = kept.conversation;
+            self.sampling.n_predict = self.sampling.n_predict.or(kept.max_tokens);
+            if let Some(t) = self.sampling.asked_temperature().or(kept.temperature) {
+                self.sampling.set_temperature(t);
+            }
+        }
+        self.session_file = Some(session_file);
+        Ok(())
+    }
+
+    /// Writes the conversation to its file, if it has one. A failure is printed, and the chat goes on.
+    fn keep_session(&mut self, file: &ModelFile) {
+        let Some(session_file) = &mut self.session_file else { return };
+        let kept = Kept {
+            model: file.resolved.name(),
+            temperature: self.sampling.asked_temperature(),
+            max_tokens: self.sampling.n_predict.filter(|&n| n < usize::MAX),
+            conversation: self.conversation.clone(),
+        };
+        if let Err(error) = session_file.write(&kept) {
+            self.screen.hint(format_args!("--session: {error}"));
         }
     }
 
@@ -240,7 +261,10 @@ impl Talk<'_> {
                 Ok(())
             }
             // Stays set until the next line is read.
-            Err(_) if self.input.has_gone() => Ok(()),
+            Err(_) if self.input.has_gone() => {
+                self.conversation.withdraw();
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -264,6 +288,7 @@ impl Talk<'_> {
         let turn = turn::one(runtime, &tokens, generator, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
         turn::say_growth(runtime);
+        runtime.say_cache_failure();
         Ok(turn)
     }
 

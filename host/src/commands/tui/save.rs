@@ -1,4 +1,5 @@
-//! `/save`: writes a conversation to a file, whole or not at all. Replaces only files that this chat has written.
+//! `/save` and `--session`: writes a conversation to a file, whole or not at all. Replaces only files that this chat
+//! has written or read.
 
 use crate::model_word::has_magic;
 use std::fmt;
@@ -11,6 +12,8 @@ use std::time::SystemTime;
 #[derive(Debug, Default)]
 pub(super) struct Saved {
     files: Vec<Written>,
+    /// Whether only their owner can read the files.
+    is_private: bool,
 }
 
 /// A file as this chat left it. If the file has changed since, its content is somebody else's.
@@ -58,6 +61,20 @@ impl fmt::Display for SaveError {
 }
 
 impl Saved {
+    /// Writes files that only their owner can read.
+    pub(super) fn private() -> Self {
+        Self { is_private: true, ..Self::default() }
+    }
+
+    /// A file that was there already may be replaced as if this chat had written it. The path has no links.
+    ///
+    /// # Errors
+    /// If the file is gone.
+    pub(super) fn take_over(&mut self, path: &Path) -> io::Result<()> {
+        self.files.push(Written::new(path.to_owned(), &fs::symlink_metadata(path)?));
+        Ok(())
+    }
+
     /// Writes `text` into a neighbour of `path`, which then takes its place.
     ///
     /// # Errors
@@ -77,7 +94,13 @@ impl Saved {
         let mut partial_name = name.to_owned();
         partial_name.push(format!(".{}.partial", std::process::id()));
         let partial = place.with_file_name(partial_name);
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&partial).map_err(io_fail)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if self.is_private {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        let mut file = options.open(&partial).map_err(io_fail)?;
         let written = file.write_all(text.as_bytes()).and_then(|()| {
             file.sync_all()?;
             match is_own {

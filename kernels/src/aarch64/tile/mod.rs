@@ -49,6 +49,9 @@ pub(super) trait Shape {
     type Tokens: Pod;
     /// Weights per block.
     const BLOCK_LEN: usize;
+    /// From this many tokens on packing pays if raw rows are unpacked in registers: it takes no more instructions than
+    /// multiplying those rows does, and a tile's four tokens no more time than three raw ones.
+    const MIN_PACKED_TOKENS: usize;
 
     /// Rearranges what a panel's blocks multiply of four tokens.
     fn rearrange(proof: Self::Proof, x: &Four<'_>, place: Place, out: &mut [Self::Tokens]);
@@ -102,6 +105,7 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
     type Panel = Panel32;
     type Tokens = Quad32;
     const BLOCK_LEN: usize = 32;
+    const MIN_PACKED_TOKENS: usize = 4;
 
     #[inline(always)]
     fn rearrange(_: Dotprod, x: &Four<'_>, place: Place, out: &mut [Quad32]) {
@@ -142,6 +146,7 @@ impl<const HAS_MIN: bool> Shape for Smmla32<HAS_MIN> {
     type Panel = Panel32Pairs;
     type Tokens = Pairs32;
     const BLOCK_LEN: usize = 32;
+    const MIN_PACKED_TOKENS: usize = 3;
 
     #[inline(always)]
     fn rearrange(proof: I8mm, x: &Four<'_>, place: Place, out: &mut [Pairs32]) {
@@ -180,6 +185,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
     type Panel = Panel256;
     type Tokens = [f32; TILE];
     const BLOCK_LEN: usize = 256;
+    const MIN_PACKED_TOKENS: usize = if SUBS == 16 { 3 } else { 4 };
 
     #[inline(always)]
     fn rearrange(_: Dotprod, x: &Four<'_>, place: Place, out: &mut [[f32; TILE]]) {
@@ -229,6 +235,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
     type Panel = Panel256;
     type Tokens = Pairs256;
     const BLOCK_LEN: usize = 256;
+    const MIN_PACKED_TOKENS: usize = 3;
 
     #[inline(always)]
     fn rearrange(proof: I8mm, x: &Four<'_>, place: Place, out: &mut [Pairs256]) {

@@ -59,12 +59,7 @@ pub(super) type Out<'o, I, const R: usize, const T: usize> = [&'o mut [<I as Int
 pub(super) type MicroKernel<I, const R: usize, const T: usize> =
     unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>, Out<'_, I, R, T>);
 
-/// From this many tokens on, the rows that are packed next are asked for while panels are multiplied. With fewer tokens
-/// the requests would come in bursts that wait for memory; packing asks for rows ahead, too.
-const MANY_TOKENS: usize = 16;
-
-/// Every panel against every token, `R` panels and `T` tokens at a time. Meanwhile `following` is asked for, if
-/// there are [`MANY_TOKENS`].
+/// Every panel against every token, `R` panels and `T` tokens at a time. Meanwhile `following` is asked for.
 #[inline(always)]
 pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
     i: I,
@@ -78,9 +73,7 @@ pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
     let n_panels = panels.elements.len() / panels.each;
     let lines = following.part(x.n_rows.div_ceil(T));
     for first_token in (0..x.n_rows).step_by(T) {
-        if x.n_rows >= MANY_TOKENS {
-            following.prefetch(i, lines);
-        }
+        following.prefetch(i, lines);
         let tokens = Tokens::<T>::new(x, first_token);
         let n_tokens = T.min(x.n_rows - first_token);
         for p in (0..n_panels).step_by(R) {
@@ -284,7 +277,7 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
 
 /// The sums of groups of `16 * PIECES` values, of which there are at most as many.
 #[inline(always)]
-fn group_sums<const PIECES: usize>(sums: &[i16; 16]) -> [i16; 16] {
+pub(super) fn group_sums<const PIECES: usize>(sums: &[i16; 16]) -> [i16; 16] {
     let mut groups = [0; 16];
     for (group, pieces) in groups.iter_mut().zip(sums.as_chunks::<PIECES>().0) {
         *group = pieces.iter().sum();

@@ -1,5 +1,6 @@
 //! [`Int`] in 256-bit registers, with AVX-VNNI or without.
 
+use super::super::few::multiply_few;
 use super::super::proof::Avx2;
 use super::super::rows::Following;
 use super::super::tile::Weights;
@@ -191,5 +192,10 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
         } else {
             multiply!(2 panels, 4 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
         }
+    }
+
+    // SAFETY: the trait says what the caller vouches for.
+    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]) {
+        multiply_few!("avx2,fma,f16c", weights, panel, tokens, acc)
     }
 }

@@ -1,5 +1,6 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
+use super::super::few::multiply_few;
 use super::super::proof::Avx512;
 use super::super::rows::Following;
 use super::super::tile::Weights;
@@ -181,5 +182,10 @@ impl Int for Avx512 {
             x,
             out
         )
+    }
+
+    // SAFETY: the trait says what the caller vouches for.
+    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]) {
+        multiply_few!("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", weights, panel, tokens, acc)
     }
 }

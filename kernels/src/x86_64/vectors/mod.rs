@@ -133,4 +133,11 @@ pub(super) trait Int: Copy {
         x: &QuantizedRows<'_>,
         out: &mut TileMut<'_>,
     );
+
+    /// Adds the products of a step of a panel and few tokens ([`few`](super::few)) to a vector of sums per token: one copy
+    /// for all formats that are alike to it.
+    ///
+    /// # Safety
+    /// As for [`Int::multiply`].
+    unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]);
 }

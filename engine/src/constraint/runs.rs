@@ -1,18 +1,37 @@
-//! Bytes that keep a machine in its state, by kinds, so that whole subtrees of a vocabulary are accepted at once.
+//! Characters that a machine takes one after the other, by kinds, so that whole subtrees of a vocabulary are decided at
+//! once.
 //!
-//! Inside a JSON string nearly every token is allowed. [`Loops`] says which kinds of bytes lead from a state back to
-//! the state; a [`TokenTrie`](super::TokenTrie) knows for each of its nodes which kinds of bytes come behind.
+//! Inside a JSON string nearly every token is allowed, or, if the string must not be much longer, every token of few
+//! characters. [`Run`] says which kinds of characters lead from a state on, and for how long; a
+//! [`TokenTrie`](super::TokenTrie) knows for each of its nodes which kinds of characters come behind.
 
 use super::grammar::Grammar;
 use super::machine::{DEAD, Machine};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A set of kinds of bytes. ASCII bytes have a kind each, or share one: digits but 0, letters of hexadecimal numbers
-/// and others, in two cases, and controls. Characters of several bytes have a kind by their length. The last kind says
-/// that bytes from 0x80 on stand where valid UTF-8 has none.
+/// A set of kinds of characters. ASCII characters have a kind each, or share one: digits but 0, letters of hexadecimal
+/// numbers and others, in two cases, and controls. Others have a kind by the length of their UTF-8. One more says that
+/// bytes from 0x80 on stand where valid UTF-8 has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Loops(u64);
+pub(super) struct Kinds(u64);
+
+/// What a state does with one character: where as many kinds as possible lead alike.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    to: u32,
+    kinds: Kinds,
+}
+
+/// What a state does with characters of some kinds, in any order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) kinds: Kinds,
+    /// So many of these characters lead to states that are not dead. The last one may be incomplete.
+    pub(super) n: usize,
+    /// Whether one more leads to the dead state.
+    pub(super) is_all: bool,
+}
 
 const N_ASCII_KINDS: u8 = 48;
 const TWO_BYTES: u8 = 48;
@@ -58,25 +77,68 @@ const SEQUENCES: [(u8, &[(u8, u8)]); 8] = [
     (FOUR_BYTES, &[(0xf4, 0xf4), (0x80, 0x8f), (0x80, 0xbf), (0x80, 0xbf)]),
 ];
 
-impl Loops {
-    /// The kinds that keep `machine` in `state`.
-    pub(super) fn new(grammar: &Grammar, machine: &mut Machine, state: u32) -> Self {
-        let mut leaving = 0_u64;
+/// Characters one of which tells where most lead: common in texts, and between them of many kinds.
+const TRIED: [u8; 8] = *b"ae1A -0_";
+
+impl Run {
+    /// Any number of characters.
+    const ENDLESS: usize = usize::MAX;
+    /// Characters that a run is followed for. Few tokens have more.
+    const MOST: usize = 32;
+
+    /// What a state does with up to `n_wanted` characters, or [`Self::MOST`] if that is less.
+    pub(super) fn new(grammar: &Grammar, machine: &mut Machine, state: u32, n_wanted: usize) -> Self {
+        let n_wanted = n_wanted.min(Self::MOST);
+        let mut kinds = Kinds::ALL;
+        let mut from = state;
+        for n in 0..n_wanted {
+            let link = machine.link(grammar, from);
+            kinds = kinds.intersection(link.kinds);
+            if link.to == from {
+                return Self { kinds, n: Self::ENDLESS, is_all: false };
+            }
+            if link.to == DEAD {
+                return Self { kinds, n, is_all: true };
+            }
+            from = link.to;
+        }
+        Self { kinds, n: n_wanted, is_all: false }
+    }
+}
+
+impl Link {
+    pub(super) fn new(grammar: &Grammar, machine: &mut Machine, from: u32) -> Self {
+        let next = TRIED.map(|byte| machine.step(grammar, from, byte));
+        let to = next.into_iter().find(|&to| to != DEAD).unwrap_or(DEAD);
+        Self { to, kinds: Kinds::leading(grammar, machine, from, to) }
+    }
+}
+
+impl Kinds {
+    const ALL: Self = Self(u64::MAX);
+    /// The mark of bytes that are not UTF-8.
+    pub(super) const NOT_UTF8: Self = Self(1 << NOT_UTF8);
+
+    /// The kinds whose characters all lead from a state to another, and, if that is not the dead one, not to the dead
+    /// one on the way.
+    fn leading(grammar: &Grammar, machine: &mut Machine, from: u32, to: u32) -> Self {
+        let mut others = 0_u64;
         for byte in 0..128_u8 {
             let kind = ASCII[usize::from(byte)];
-            if leaving >> kind & 1 == 0 && machine.step(grammar, state, byte) != state {
-                leaving |= 1 << kind;
+            if others >> kind & 1 == 0 && machine.step(grammar, from, byte) != to {
+                others |= 1 << kind;
             }
         }
         for (kind, ranges) in SEQUENCES {
-            if leaving >> kind & 1 == 0 && !returns(grammar, machine, state, ranges) {
-                leaving |= 1 << kind;
+            if others >> kind & 1 == 0 && !lead(grammar, machine, (from, to), ranges) {
+                others |= 1 << kind;
             }
         }
-        if (0x80..=0xff).any(|byte| machine.step(grammar, state, byte) != state) {
-            leaving |= 1 << NOT_UTF8;
+        // Such bytes are no characters that could be counted.
+        if to != from || (0x80..=0xff).any(|byte| machine.step(grammar, from, byte) != to) {
+            others |= 1 << NOT_UTF8;
         }
-        Self(!leaving)
+        Self(!others)
     }
 
     /// The kind of a byte that begins a character of valid UTF-8; of other bytes, none.
@@ -91,11 +153,12 @@ impl Loops {
         Self(1 << kind)
     }
 
-    /// The mark of bytes that are not UTF-8.
-    pub(super) const NOT_UTF8: Self = Self(1 << NOT_UTF8);
-
     pub(super) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether all kinds of `other` are among these.
@@ -104,11 +167,13 @@ impl Loops {
     }
 }
 
-/// Whether all byte sequences of some ranges lead from a state back to the state.
-fn returns(grammar: &Grammar, machine: &mut Machine, state: u32, ranges: &[(u8, u8)]) -> bool {
-    /// States after a part of a character, at most; a state with more is taken for one that is left.
+/// Whether all byte sequences of some ranges lead from a state to another: if that is the dead one, by their first
+/// byte, and otherwise through no dead state.
+fn lead(grammar: &Grammar, machine: &mut Machine, (from, to): (u32, u32), ranges: &[(u8, u8)]) -> bool {
+    /// States after a part of a character, at most; characters with more are taken for such that lead elsewhere.
     const MOST: usize = 16;
-    let mut reached = vec![state];
+    let ranges = if to == DEAD { &ranges[..1] } else { ranges };
+    let mut reached = vec![from];
     for &(low, high) in ranges {
         let mut next: Vec<u32> = Vec::new();
         for &from in &reached {
@@ -118,12 +183,12 @@ fn returns(grammar: &Grammar, machine: &mut Machine, state: u32, ranges: &[(u8, 
                 if previous.replace(class) == Some(class) {
                     continue;
                 }
-                let to = machine.step(grammar, from, byte);
-                if to == DEAD {
+                let reached = machine.step(grammar, from, byte);
+                if reached == DEAD && to != DEAD {
                     return false;
                 }
-                if !next.contains(&to) {
-                    next.push(to);
+                if !next.contains(&reached) {
+                    next.push(reached);
                 }
             }
         }
@@ -132,7 +197,7 @@ fn returns(grammar: &Grammar, machine: &mut Machine, state: u32, ranges: &[(u8, 
         }
         reached = next;
     }
-    reached == [state]
+    reached == [to]
 }
 
 /// Places in a character of valid UTF-8: between characters, or which bytes may come next and how many.

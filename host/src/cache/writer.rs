@@ -1,0 +1,213 @@
+//! The thread that writes pages behind the answer, and keeps the folder within its size.
+
+use super::folder::Folder;
+use super::pages::{self, Digest};
+use crate::error::Error;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Bytes that may wait to be written. One file may always wait, whatever its size.
+const QUEUE_BYTES: usize = 32 << 20;
+/// How long nothing is written after a failure; a full disk may have room again later.
+const PAUSE: Duration = Duration::from_secs(60);
+/// The part of its size by which a full folder is emptied at once, and after which it is looked at anew, because other
+/// processes write there, too.
+const SHARE: u64 = 16;
+
+/// Work for the thread.
+enum Job {
+    /// Seal and write a file.
+    Write { name: String, bytes: Vec<u8> },
+    /// Mark these pages, which follow one another, as used.
+    Use(Vec<Digest>),
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Bytes of the files that wait or are being written.
+    n_bytes: usize,
+    is_closed: bool,
+    /// Why the last file could not be written, until somebody asks.
+    failure: Option<String>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'q>(&self, queue: MutexGuard<'q, Queue>) -> MutexGuard<'q, Queue> {
+        self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread. Everything is written before this is dropped.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    /// Whether a failure has been told.
+    has_told: bool,
+}
+
+impl Writer {
+    /// Starts the thread, which keeps the folder within `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system refuses a thread.
+    pub(super) fn new(folder: Arc<Folder>, limit: u64) -> Result<Self, Error> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let work = move || Work { folder, limit, n_used: None, n_written: 0, failed: None }.run(&theirs);
+        let thread = std::thread::Builder::new().name("cache".into()).spawn(work);
+        let thread = thread.map_err(Error::io("the cache's thread"))?;
+        Ok(Self { shared, thread: Some(thread), has_told: false })
+    }
+
+    /// Whether a file of this size can wait to be written. If `waits`, it can after a while.
+    pub(super) fn has_room(&self, n_bytes: usize, waits: bool) -> bool {
+        let mut queue = self.shared.lock();
+        while queue.n_bytes > 0 && queue.n_bytes + n_bytes > QUEUE_BYTES {
+            if !waits {
+                return false;
+            }
+            queue = self.shared.wait(queue);
+        }
+        true
+    }
+
+    /// Writes a file some time.
+    pub(super) fn write(&self, name: String, bytes: Vec<u8>) {
+        self.push(bytes.len(), Job::Write { name, bytes });
+    }
+
+    /// Marks pages that follow one another as used now.
+    pub(super) fn mark_used(&self, pages: Vec<Digest>) {
+        self.push(0, Job::Use(pages));
+    }
+
+    fn push(&self, n_bytes: usize, job: Job) {
+        let mut queue = self.shared.lock();
+        queue.n_bytes += n_bytes;
+        queue.jobs.push_back(job);
+        self.shared.changed.notify_all();
+    }
+
+    /// Takes note of a failure.
+    pub(super) fn fail(&self, why: String) {
+        self.shared.lock().failure = Some(why);
+    }
+
+    /// The first failure, once.
+    pub(super) fn take_failure(&mut self) -> Option<String> {
+        let failure = self.shared.lock().failure.take().filter(|_| !self.has_told);
+        self.has_told |= failure.is_some();
+        failure
+    }
+
+    /// Waits until everything is written.
+    pub(super) fn finish(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A thread that has panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// What the thread knows.
+struct Work {
+    folder: Arc<Folder>,
+    limit: u64,
+    /// Bytes of all files when the folder was last looked at, and of those written since.
+    n_used: Option<u64>,
+    /// Bytes written since the folder was last looked at.
+    n_written: u64,
+    /// When the last failure was.
+    failed: Option<Instant>,
+}
+
+impl Work {
+    fn run(mut self, shared: &Shared) {
+        loop {
+            let mut queue = shared.lock();
+            let job = loop {
+                match queue.jobs.pop_front() {
+                    Some(job) => break job,
+                    None if queue.is_closed => return,
+                    None => queue = shared.wait(queue),
+                }
+            };
+            drop(queue);
+            match job {
+                Job::Use(digests) => self.mark_used(&digests),
+                Job::Write { name, mut bytes } => {
+                    let n_bytes = bytes.len();
+                    let is_paused = self.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
+                    let written = if is_paused { Ok(()) } else { self.write(&name, &mut bytes) };
+                    drop(bytes);
+                    let mut queue = shared.lock();
+                    queue.n_bytes -= n_bytes;
+                    if let Err(error) = written {
+                        self.failed = Some(Instant::now());
+                        queue.failure = Some(error.to_string());
+                    }
+                    shared.changed.notify_all();
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, name: &str, bytes: &mut Vec<u8>) -> io::Result<()> {
+        pages::seal(bytes);
+        let n_bytes = bytes.len() as u64;
+        self.make_room(n_bytes)?;
+        self.folder.write(name, bytes)?;
+        self.n_used = self.n_used.map(|used| used + n_bytes);
+        self.n_written += n_bytes;
+        Ok(())
+    }
+
+    /// Removes what was unused for longest until `n_bytes` fit.
+    fn make_room(&mut self, n_bytes: u64) -> io::Result<()> {
+        let is_known = self.n_written <= self.limit / SHARE;
+        if self.n_used.is_some_and(|used| is_known && used + n_bytes <= self.limit) {
+            return Ok(());
+        }
+        let mut files = self.folder.files()?;
+        let mut used: u64 = files.iter().map(|file| file.n_bytes).sum();
+        if used + n_bytes > self.limit {
+            files.sort_by_key(|file| file.used);
+            for file in &files {
+                if used + n_bytes <= self.limit - self.limit / SHARE {
+                    break;
+                }
+                self.folder.remove(&file.name)?;
+                used -= file.n_bytes;
+            }
+        }
+        (self.n_used, self.n_written) = (Some(used), 0);
+        Ok(())
+    }
+
+    /// Later pages are of no use without those before them, so the first are marked last.
+    fn mark_used(&self, digests: &[Digest]) {
+        digests.iter().rev().flat_map(pages::file_names).for_each(|name| self.folder.touch(&name));
+    }
+}

@@ -1,0 +1,66 @@
+//! OpenAI's API.
+
+pub(super) mod chat;
+pub(super) mod completions;
+pub(super) mod embeddings;
+pub(super) mod log_probs;
+mod messages;
+pub(super) mod models;
+pub(super) mod responses;
+mod stream;
+
+use super::ask::Ask;
+use super::fields::Fields;
+use super::refusal::Refusal;
+use super::reply::{Ending, Reason};
+use super::server::Server;
+use serde_json::{Value as Json, json};
+
+/// An error in this API's form.
+pub(super) fn error(refusal: &Refusal) -> Json {
+    let Refusal { message, field, code, .. } = refusal;
+    json!({"error": {"message": message, "type": refusal.kind(), "param": field, "code": code}})
+}
+
+/// Reads the fields that chat and plain completions share.
+///
+/// # Errors
+/// 400 for a wrong field, 404 for another model.
+fn shared(server: &Server, fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Refusal> {
+    let model = fields.required("model", fields.text("model")?)?;
+    server.served.check_name(model)?;
+    if fields.whole("n", 1, 128)?.unwrap_or(1) != 1 {
+        return Err(fields.refuse("n", "must be 1: this server gives one answer for each request"));
+    }
+    ask.stops = super::ask::stops(fields, "stop")?;
+    ask.sampling = super::ask::Sampling::read(fields)?;
+    ask.max_tokens = fields.count("max_tokens", 1, usize::MAX)?;
+    if let Some(bias) = fields.object("logit_bias")? {
+        for token in bias.names() {
+            let id = token.parse().map_err(|_| bias.refuse(token, "not the number of a token"))?;
+            let value = bias.number(token, -100.0, 100.0)?;
+            ask.sampling.logit_bias.extend(value.map(|value| (id, value)));
+        }
+    }
+    Ok(())
+}
+
+/// Why an answer ended.
+fn finish_reason(ending: &Ending) -> &'static str {
+    match ending.reason {
+        Reason::Stop | Reason::StopString => "stop",
+        Reason::Length => "length",
+        Reason::Calls => "tool_calls",
+    }
+}
+
+/// The numbers of tokens.
+fn usage(ending: &Ending) -> Json {
+    let counts = &ending.counts;
+    json!({
+        "prompt_tokens": counts.n_prompt,
+        "completion_tokens": counts.n_generated,
+        "total_tokens": counts.n_prompt + counts.n_generated,
+        "prompt_tokens_details": {"cached_tokens": counts.n_cached},
+    })
+}

@@ -1,0 +1,70 @@
+//! What the command line says of the server itself.
+
+use super::http::guard::Guard;
+use crate::cli::{Invocation, UsageError, environment, table};
+use crate::error::Error;
+use crate::prompt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Default number of conversations at once.
+const DEFAULT_SLOTS: usize = 4;
+/// Default limit of a request's body.
+const DEFAULT_MAX_BODY: usize = 16 << 20;
+
+/// The server's settings.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) unix: Option<PathBuf>,
+    /// The number of slots that the user asked for.
+    pub(super) n_slots: Option<usize>,
+    pub(super) alias: Option<String>,
+    pub(super) max_body: usize,
+    /// Requests that may wait for a slot.
+    pub(super) max_queue: usize,
+    pub(super) has_page: bool,
+    pub(super) guard: Guard,
+}
+
+impl Options {
+    /// Default number of slots.
+    pub(super) const DEFAULT_SLOTS: usize = DEFAULT_SLOTS;
+
+    /// Reads the flags.
+    ///
+    /// # Errors
+    /// [`UsageError::Conflict`] for a server that everybody could reach without a key; those of reading a key's file.
+    pub(super) fn new(invocation: &Invocation) -> Result<Self, Error> {
+        let host = invocation.get(&table::HOST).unwrap_or("127.0.0.1").to_owned();
+        let unix = invocation.get(&table::UNIX).map(ToOwned::to_owned);
+        // The file counts where the environment has a key too.
+        let key = match invocation.get(&table::API_KEY_FILE) {
+            Some(path) => Some(prompt::read_file(path)?.trim().to_owned()),
+            None => invocation.get(&table::API_KEY).map(str::to_owned),
+        };
+        let key = key.filter(|key| !key.is_empty());
+        let is_local = unix.is_some();
+        let is_loopback = host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback());
+        if !is_loopback && !is_local && !environment::has_socket() && key.is_none() && !invocation.has(&table::NO_KEY) {
+            return Err(
+                UsageError::Requires { flag: "--host beyond this machine", needs: "--api-key, or --no-key" }.into()
+            );
+        }
+        let mut hosts: Vec<String> = invocation.all(&table::ALLOW_HOST).into_iter().map(str::to_owned).collect();
+        hosts.push(host.clone());
+        let origins = invocation.all(&table::CORS).into_iter().map(str::to_owned).collect();
+        Ok(Self {
+            host,
+            port: invocation.get(&table::PORT).map_or(8080, |port| u16::try_from(port).unwrap_or(u16::MAX)),
+            unix,
+            n_slots: invocation.get(&table::SLOTS),
+            alias: invocation.get(&table::ALIAS).map(str::to_owned),
+            max_body: invocation.get(&table::MAX_BODY).unwrap_or(DEFAULT_MAX_BODY),
+            max_queue: invocation.get(&table::MAX_QUEUE).unwrap_or(64),
+            has_page: !invocation.has(&table::NO_WEB),
+            guard: Guard { key, hosts, origins, is_local },
+        })
+    }
+}

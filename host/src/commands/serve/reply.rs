@@ -1,0 +1,233 @@
+//! An answer while it comes: the scheduler's events, read as reasoning, text and calls.
+
+use super::dialect;
+use super::refusal::Refusal;
+use super::scheduler::{Counts, Event};
+use crate::answer::{self, Reader};
+use nanocamelid_engine::sampler::{LogProb, LogProbs};
+use nanocamelid_engine::{Finish, Tokenizer};
+use serde_json::Value as Json;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// What an answer consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Piece {
+    /// A token, where probabilities are wanted; in front of the text that it completes.
+    Token(TokenProbs),
+    Reasoning(String),
+    Text(String),
+    /// A call of a tool begins.
+    CallBegin {
+        index: usize,
+        id: String,
+        name: String,
+    },
+    /// More of a call's arguments, as JSON text.
+    CallArguments {
+        index: usize,
+        json: String,
+    },
+    CallEnd {
+        index: usize,
+    },
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The model ended it.
+    Stop,
+    /// A stop string.
+    StopString,
+    /// The limit of tokens, or the end of the context.
+    Length,
+    /// The model called tools.
+    Calls,
+}
+
+/// The end of an answer.
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    pub(super) reason: Reason,
+    /// The stop string of the request that ended the answer.
+    pub(super) stop: Option<String>,
+    pub(super) counts: Counts,
+}
+
+/// The next of an answer.
+#[derive(Debug)]
+pub(super) enum Update {
+    /// The prompt is being read.
+    Start {
+        n_cached: usize,
+    },
+    Pieces(Vec<Piece>),
+    End(Vec<Piece>, Ending),
+    Failed(Refusal),
+}
+
+/// A whole answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Whole {
+    pub(super) reasoning: String,
+    pub(super) text: String,
+    pub(super) calls: Vec<Call>,
+    /// Where probabilities are wanted.
+    pub(super) tokens: Vec<TokenProbs>,
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Call {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// JSON text.
+    pub(super) arguments: String,
+}
+
+impl Call {
+    /// The arguments as an object; `None` where they were cut off. Half a command must not look like another one, so
+    /// APIs whose arguments are objects leave such a call out.
+    pub(super) fn object(&self) -> Option<Json> {
+        let text = if self.arguments.trim().is_empty() { "{}" } else { &self.arguments };
+        serde_json::from_str(text).ok().filter(Json::is_object)
+    }
+}
+
+impl Whole {
+    /// Adds a piece.
+    pub(super) fn add(&mut self, piece: Piece) {
+        match piece {
+            Piece::Token(token) => self.tokens.push(token),
+            Piece::Reasoning(text) => self.reasoning += &text,
+            Piece::Text(text) => self.text += &text,
+            Piece::CallBegin { id, name, .. } => self.calls.push(Call { id, name, arguments: String::new() }),
+            Piece::CallArguments { index, json } => {
+                if let Some(call) = self.calls.get_mut(index) {
+                    call.arguments += &json;
+                }
+            }
+            Piece::CallEnd { .. } => {}
+        }
+    }
+}
+
+/// An answer that is being computed. Dropping it ends the computation.
+pub(super) struct Reply {
+    events: UnboundedReceiver<Event>,
+    /// Takes the answers of chats apart.
+    reader: Option<Reader>,
+    /// The stop strings, in the order of their numbers; the request's are behind the others.
+    stops: Vec<String>,
+    n_calls: usize,
+    tokenizer: &'static Tokenizer<'static>,
+}
+
+/// What an answer's text is read with.
+pub(super) struct Reading {
+    pub(super) reader: Option<Reader>,
+    pub(super) stops: Vec<String>,
+    pub(super) tokenizer: &'static Tokenizer<'static>,
+}
+
+impl Reply {
+    /// Reads the events of a job.
+    pub(super) fn new(events: UnboundedReceiver<Event>, reading: Reading) -> Self {
+        let Reading { reader, stops, tokenizer } = reading;
+        Self { events, reader, stops, n_calls: 0, tokenizer }
+    }
+
+    /// Waits for the next of the answer; `None` behind its end.
+    pub(super) async fn next(&mut self) -> Option<Update> {
+        let event = self.events.recv().await?;
+        Some(self.read(event))
+    }
+
+    /// Polls for the next of the answer.
+    pub(super) fn poll_next(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Update>> {
+        self.events.poll_recv(context).map(|event| event.map(|event| self.read(event)))
+    }
+
+    fn read(&mut self, event: Event) -> Update {
+        match event {
+            Event::Start { n_cached } => Update::Start { n_cached },
+            Event::Token { text, log_probs } => {
+                let mut pieces = Vec::new();
+                pieces.extend(log_probs.map(|log_probs| Piece::Token(TokenProbs::new(&log_probs, self.tokenizer))));
+                self.pieces(&text, &mut pieces);
+                Update::Pieces(pieces)
+            }
+            Event::End { text, finish, stop, counts } => {
+                let mut pieces = Vec::new();
+                self.pieces(&text, &mut pieces);
+                self.last_pieces(&mut pieces);
+                let stop = stop.and_then(|at| self.stops.get(at).cloned());
+                let reason = match finish {
+                    Finish::DeadEnd => {
+                        return Update::Failed(Refusal::failed("the vocabulary has no token that the format allows"));
+                    }
+                    Finish::Length | Finish::Context => Reason::Length,
+                    _ if self.n_calls > 0 => Reason::Calls,
+                    Finish::StopString if stop.is_some() => Reason::StopString,
+                    Finish::StopString | Finish::Stop | Finish::Interrupted => Reason::Stop,
+                };
+                Update::End(pieces, Ending { reason, stop, counts })
+            }
+            Event::Failed(why) => Update::Failed(Refusal::failed(why)),
+        }
+    }
+
+    fn pieces(&mut self, text: &str, out: &mut Vec<Piece>) {
+        match &mut self.reader {
+            _ if text.is_empty() => {}
+            None => out.push(Piece::Text(text.to_owned())),
+            Some(reader) => reader.push(text, &mut |event| take(event, &mut self.n_calls, out)),
+        }
+    }
+
+    /// What the reader has held back.
+    fn last_pieces(&mut self, out: &mut Vec<Piece>) {
+        if let Some(reader) = self.reader.take() {
+            reader.finish(&mut |event| take(event, &mut self.n_calls, out));
+        }
+    }
+}
+
+/// Takes an event of the reader as a piece.
+fn take(event: answer::Event<'_>, n_calls: &mut usize, out: &mut Vec<Piece>) {
+    out.push(match event {
+        answer::Event::Reasoning(text) => Piece::Reasoning(text.into()),
+        answer::Event::Content(text) => Piece::Text(text.into()),
+        answer::Event::CallBegin { index, name } => {
+            *n_calls += 1;
+            Piece::CallBegin { index, id: dialect::id("call_"), name: name.into() }
+        }
+        answer::Event::CallArguments { index, json } => Piece::CallArguments { index, json: json.into() },
+        answer::Event::CallEnd { index, .. } => Piece::CallEnd { index },
+    });
+}
+
+/// How likely a token was, and the likeliest in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TokenProbs {
+    pub(super) chosen: TokenProb,
+    pub(super) top: Vec<TokenProb>,
+}
+
+/// A token with the logarithm of its probability.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TokenProb {
+    pub(super) bytes: Vec<u8>,
+    pub(super) log_prob: f32,
+}
+
+impl TokenProbs {
+    fn new(log_probs: &LogProbs, tokenizer: &Tokenizer<'_>) -> Self {
+        let of = |of: &LogProb| {
+            let mut bytes = Vec::new();
+            tokenizer.decode_into(of.token, true, &mut bytes);
+            TokenProb { bytes, log_prob: of.log_prob }
+        };
+        Self { chosen: of(&log_probs.chosen), top: log_probs.top.iter().map(of).collect() }
+    }
+}

@@ -1,0 +1,107 @@
+//! A question that has a slot.
+
+use super::{Counts, Event, Question};
+use nanocamelid_engine::{Finish, Step};
+use std::time::Instant;
+
+/// A prompt being read, or an answer being written.
+pub(super) struct Conversation {
+    question: Box<Question>,
+    /// The prompt, and behind it the tokens of the answer. The slot's context is a beginning of them.
+    context: Vec<u32>,
+    /// Tokens that the context can hold.
+    n_ctx: usize,
+    /// Set when the answer has ended.
+    is_over: bool,
+    counts: Counts,
+    begun: Instant,
+    first_token: Option<Instant>,
+}
+
+impl Conversation {
+    /// Tells the client that its prompt is being read; `None` if the client has gone.
+    pub(super) fn begin(mut question: Box<Question>, n_cached: usize, n_ctx: usize) -> Option<Self> {
+        question.events.send(Event::Start { n_cached }).ok()?;
+        let context = std::mem::take(&mut question.tokens);
+        let counts = Counts { n_prompt: context.len(), n_cached, ..Counts::default() };
+        let begun = Instant::now();
+        Some(Self { question, context, n_ctx, is_over: false, counts, begun, first_token: None })
+    }
+
+    /// Whether the client has gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.question.events.is_closed()
+    }
+
+    /// The tokens of prompt and answer so far.
+    pub(super) fn context(&self) -> &[u32] {
+        &self.context
+    }
+
+    /// Whether the prompt is still being read.
+    pub(super) fn is_reading(&self) -> bool {
+        self.first_token.is_none()
+    }
+
+    /// The numbers of the answer, if it has ended.
+    pub(super) fn ended(&self) -> Option<Counts> {
+        self.is_over.then_some(self.counts)
+    }
+
+    /// Samples the next token from the logits behind the last one. Returns the token if the answer goes on behind it.
+    pub(super) fn sample(&mut self, logits: &[f32]) -> Option<u32> {
+        let now = Instant::now();
+        if self.first_token.is_none() {
+            self.first_token = Some(now);
+            self.counts.prompt_time = now - self.begun;
+            self.counts.first_token = now - self.question.received;
+        }
+        let generator = &mut self.question.generator;
+        let mut text = String::new();
+        let step = match generator.next(logits, &mut text) {
+            Ok(step) => step,
+            Err(error) => {
+                self.is_over = true;
+                self.send(Event::Failed(error.to_string()));
+                return None;
+            }
+        };
+        let finish = generator.finish();
+        self.counts.n_generated += 1;
+        let token = match step {
+            Step::Token(token) => token,
+            Step::End(finish) => {
+                self.end(finish, text);
+                return None;
+            }
+        };
+        let log_probs = generator.log_probs().cloned();
+        self.send(Event::Token { text, log_probs });
+        // The last token need not be computed: whoever continues the conversation sends it again.
+        let is_full = self.context.len() == self.n_ctx;
+        if let Some(finish) = finish.or(is_full.then_some(Finish::Context)) {
+            self.end(finish, String::new());
+            return None;
+        }
+        self.context.push(token);
+        Some(token)
+    }
+
+    /// Ends a conversation that cannot go on.
+    pub(super) fn fail(self, why: &str) {
+        self.send(Event::Failed(why.into()));
+    }
+
+    fn end(&mut self, finish: Finish, mut text: String) {
+        self.is_over = true;
+        self.counts.answer_time = self.first_token.unwrap_or(self.begun).elapsed();
+        self.question.generator.end(finish, &mut text);
+        let stop = self.question.generator.stop_string();
+        self.send(Event::End { text, finish, stop, counts: self.counts });
+    }
+
+    /// A client that has gone is noticed before the next batch.
+    fn send(&self, event: Event) {
+        let _ = self.question.events.send(event);
+    }
+}

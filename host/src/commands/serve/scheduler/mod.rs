@@ -1,0 +1,378 @@
+//! One thread computes for all clients: it owns the session, gives each conversation a slot, and runs one batch after
+//! another. A batch holds a token of every running answer and a piece of one prompt, so one pass over the weights
+//! serves all.
+//!
+//! The server's other side only sends [`Job`]s and receives [`Event`]s. A client that goes away drops the receiver of
+//! its events, and its slot is free before the next batch.
+
+mod conversation;
+mod pace;
+
+use super::metrics::Metrics;
+use crate::cache::{DiskCache, Patience};
+use crate::draft::Drafter;
+use crate::embedder::Embedder;
+use crate::error::Error;
+use crate::owned_session::OwnedSession;
+use crate::pool::Pool;
+use conversation::Conversation;
+use nanocamelid_engine::sampler::LogProbs;
+use nanocamelid_engine::session::Part;
+use nanocamelid_engine::{Finish, Generator};
+use pace::Pace;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+/// What is to be computed.
+pub(super) enum Job {
+    Answer(Box<Question>),
+    Embed(Texts),
+}
+
+/// Texts to embed.
+pub(super) struct Texts {
+    /// Their tokens.
+    pub(super) texts: Vec<Vec<u32>>,
+    /// Receives a vector of length 1 for each, or what is wrong with one of them.
+    pub(super) result: oneshot::Sender<Result<Vec<Vec<f32>>, String>>,
+}
+
+/// An answer to compute.
+pub(super) struct Question {
+    /// The prompt; shorter than the context.
+    pub(super) tokens: Vec<u32>,
+    pub(super) generator: Generator<'static>,
+    pub(super) events: UnboundedSender<Event>,
+    /// When the request came.
+    pub(super) received: Instant,
+}
+
+/// What becomes of a job.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The prompt has a slot; so many of its tokens are known already.
+    Start { n_cached: usize },
+    /// A token of the answer, and the text that became certain with it.
+    Token { text: String, log_probs: Option<LogProbs> },
+    /// The answer is complete, with the last of its text, and the number of the stop string that ended it.
+    End { text: String, finish: Finish, stop: Option<usize>, counts: Counts },
+    /// The answer cannot go on.
+    Failed(String),
+}
+
+/// The numbers of an answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) n_prompt: usize,
+    /// Tokens of the prompt that were known already.
+    pub(super) n_cached: usize,
+    /// Tokens sampled, with the one that ended the answer.
+    pub(super) n_generated: usize,
+    /// From the request to the first token.
+    pub(super) first_token: Duration,
+    /// From the slot to the first token.
+    pub(super) prompt_time: Duration,
+    /// From the first token to the last.
+    pub(super) answer_time: Duration,
+}
+
+/// The server's end of the scheduler.
+#[derive(Clone)]
+pub(super) struct Jobs {
+    sender: Sender<Job>,
+    shared: Arc<Shared>,
+}
+
+/// What both sides see.
+struct Shared {
+    /// Jobs without a slot, and the most of them.
+    n_waiting: AtomicUsize,
+    max_waiting: usize,
+    /// Set when running answers are to be cut off.
+    is_cut: AtomicBool,
+}
+
+impl Jobs {
+    /// Hands over a job; false if too many wait already.
+    pub(super) fn submit(&self, job: Job) -> bool {
+        let (waiting, most) = (&self.shared.n_waiting, self.shared.max_waiting);
+        let more = |n| (n < most).then_some(n + 1);
+        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() && self.sender.send(job).is_ok()
+    }
+
+    /// Cuts off all answers.
+    pub(super) fn cut(&self) {
+        self.shared.is_cut.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The computing side's end.
+pub(super) struct Inbox {
+    jobs: Receiver<Job>,
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+}
+
+/// The two ends between a server and its scheduler. At most `max_waiting` jobs wait for one of `n_slots` slots.
+pub(super) fn channel(metrics: Arc<Metrics>, n_slots: usize, max_waiting: usize) -> (Jobs, Inbox) {
+    let (sender, jobs) = std::sync::mpsc::channel();
+    // A job is counted as waiting until it has a slot, so those that find one at once count too.
+    let max_waiting = max_waiting + n_slots;
+    let shared = Arc::new(Shared { n_waiting: AtomicUsize::new(0), max_waiting, is_cut: AtomicBool::new(false) });
+    (Jobs { sender, shared: Arc::clone(&shared) }, Inbox { jobs, shared, metrics })
+}
+
+/// What computes.
+pub(super) struct Engine<'a> {
+    pub(super) session: OwnedSession<'a>,
+    pub(super) pool: &'a Pool,
+    /// Makes embeddings, where the model can.
+    pub(super) embedder: Option<Embedder<'a>>,
+    /// Guesses the tokens of an answer that is alone, where the user wants that.
+    pub(super) drafter: Option<Drafter<'a>>,
+    /// Keeps pages on disk, where the user wants that.
+    pub(super) cache: Option<DiskCache>,
+}
+
+/// The computing side.
+pub(super) struct Scheduler<'a> {
+    engine: Engine<'a>,
+    inbox: Inbox,
+    texts: VecDeque<Texts>,
+    waiting: VecDeque<Box<Question>>,
+    /// By slot.
+    running: Vec<Option<Conversation>>,
+    /// When each slot was last given away; a counter.
+    used: Vec<u64>,
+    n_given: u64,
+    /// The slot whose prompt was read last: prompts take turns.
+    last_read: usize,
+    pace: Pace,
+}
+
+impl<'a> Scheduler<'a> {
+    /// A scheduler over a session's slots, for the jobs that come in here.
+    pub(super) fn new(engine: Engine<'a>, inbox: Inbox) -> Self {
+        let n_slots = engine.session.n_slots();
+        Self {
+            pace: Pace::new(engine.session.n_batch()),
+            engine,
+            inbox,
+            texts: VecDeque::new(),
+            waiting: VecDeque::new(),
+            running: (0..n_slots).map(|_| None).collect(),
+            used: vec![0; n_slots],
+            n_given: 0,
+            last_read: 0,
+        }
+    }
+
+    /// Computes until the server's end is dropped and every answer has ended.
+    ///
+    /// # Errors
+    /// A batch that the session refuses, which nothing sent here can cause.
+    pub(super) fn run(mut self) -> Result<(), Error> {
+        while self.receive() {
+            self.drop_abandoned();
+            self.give_slots();
+            self.inbox.metrics.slots(self.running.iter().flatten().count(), self.waiting.len());
+            self.step()?;
+            self.embed();
+        }
+        let Engine { session, cache, .. } = &mut self.engine;
+        if let Some(mut cache) = cache.take() {
+            (0..session.n_slots()).for_each(|slot| cache.save(session, slot, Patience::Unlimited));
+            cache.finish();
+        }
+        Ok(())
+    }
+
+    /// Takes new jobs; waits for one if there is nothing to compute. False when no more will come.
+    fn receive(&mut self) -> bool {
+        if self.is_idle() {
+            self.inbox.metrics.slots(0, 0);
+            match self.inbox.jobs.recv() {
+                Ok(job) => self.take(job),
+                Err(_) => return false,
+            }
+        }
+        loop {
+            match self.inbox.jobs.try_recv() {
+                Ok(job) => self.take(job),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return !self.is_idle(),
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.texts.is_empty() && self.running.iter().all(Option::is_none)
+    }
+
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Answer(question) => self.waiting.push_back(question),
+            Job::Embed(texts) => self.texts.push_back(texts),
+        }
+    }
+
+    /// Embeds the texts of one request between two batches.
+    fn embed(&mut self) {
+        let Some(Texts { texts, result }) = self.texts.pop_front() else { return };
+        self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
+        let Some(embedder) = &mut self.engine.embedder else { return };
+        let is_wanted = || !result.is_closed();
+        let vectors = texts.iter().take_while(|_| is_wanted()).enumerate().map(|(i, tokens)| {
+            let embedding = embedder.embed(&format!("input[{i}]"), tokens);
+            embedding.map(|embedding| embedding.values).map_err(|error| error.to_string())
+        });
+        let vectors = vectors.collect();
+        // Who asked may have gone.
+        let _ = result.send(vectors);
+    }
+
+    /// Ends what nobody waits for any more.
+    fn drop_abandoned(&mut self) {
+        let is_cut = self.inbox.shared.is_cut.load(Ordering::Relaxed);
+        let before = self.waiting.len();
+        self.waiting.retain(|job| !is_cut && !job.events.is_closed());
+        self.inbox.shared.n_waiting.fetch_sub(before - self.waiting.len(), Ordering::Relaxed);
+        for place in &mut self.running {
+            if let Some(conversation) = place.take_if(|conversation| is_cut || conversation.is_abandoned()) {
+                self.inbox.metrics.cancelled();
+                conversation.fail("the server is shutting down");
+            }
+        }
+    }
+
+    /// Gives free slots to jobs, first come, first served.
+    fn give_slots(&mut self) {
+        while let Some(slot) = self.best_slot() {
+            let Some(job) = self.waiting.pop_front() else { return };
+            self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
+            let Engine { session, cache, .. } = &mut self.engine;
+            let n_cached = match cache {
+                Some(cache) => cache.restore(session, slot, &job.tokens),
+                None => session.resume(slot, &job.tokens),
+            };
+            self.inbox.metrics.prompt(job.tokens.len(), n_cached);
+            self.n_given += 1;
+            self.used[slot] = self.n_given;
+            self.running[slot] = Conversation::begin(job, n_cached, session.n_ctx());
+        }
+    }
+
+    /// The free slot that shares the longest beginning with the next job, of several the one unused for longest.
+    fn best_slot(&self) -> Option<usize> {
+        let job = self.waiting.front()?;
+        let shared = |slot: &usize| {
+            self.engine
+                .session
+                .tokens_of(*slot)
+                .iter()
+                .zip(&job.tokens)
+                .take_while(|(known, wanted)| known == wanted)
+                .count()
+        };
+        let free = (0..self.running.len()).filter(|&slot| self.running[slot].is_none());
+        free.max_by_key(|slot| (shared(slot), std::cmp::Reverse(self.used[*slot])))
+    }
+
+    /// One batch: a token of every answer, and a piece of one prompt; or an answer's draft, if there is nothing else.
+    fn step(&mut self) -> Result<(), Error> {
+        let is_busy = match self.lone_answer() {
+            Some(slot) => self.draft(slot)?,
+            None => false,
+        };
+        if !is_busy {
+            self.batch()?;
+        }
+        for (slot, place) in self.running.iter_mut().enumerate() {
+            let Some(counts) = place.as_ref().and_then(Conversation::ended) else { continue };
+            self.inbox.metrics.answered(&counts);
+            *place = None;
+            let Engine { session, cache, .. } = &mut self.engine;
+            if let Some(cache) = cache {
+                cache.save(session, slot, Patience::None);
+                cache.say_failure();
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self) -> Result<(), Error> {
+        let Engine { session, pool, .. } = &mut self.engine;
+        let rest = |slot: usize, of: &Conversation| of.context()[session.position_of(slot)..].to_vec();
+        let answers = self.running.iter().enumerate().filter_map(|(slot, place)| Some((slot, place.as_ref()?)));
+        let answers = answers.filter(|(_, conversation)| !conversation.is_reading());
+        let mut batch: Vec<(usize, Vec<u32>, usize)> = answers.map(|(slot, of)| (slot, rest(slot, of), 1)).collect();
+        let n_answers: usize = batch.iter().map(|(_, tokens, _)| tokens.len()).sum();
+        let mut n_read = 0;
+        if let Some(slot) = next_prompt(&self.running, self.last_read)
+            && let Some(conversation) = &self.running[slot]
+        {
+            let mut tokens = rest(slot, conversation);
+            let n_rest = tokens.len();
+            let room = self.pace.tokens(n_answers > 0).min(session.n_batch() - n_answers);
+            n_read = session.batch_of(slot, n_rest.min(room)).min(n_rest);
+            tokens.truncate(n_read);
+            batch.push((slot, tokens, usize::from(n_read == n_rest)));
+            self.last_read = slot;
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let parts = batch.iter().map(|(slot, tokens, n_logits)| Part { slot: *slot, tokens, n_logits: *n_logits });
+        let parts: Vec<Part<'_>> = parts.collect();
+        let begun = Instant::now();
+        let running = &mut self.running;
+        session.step(*pool, &parts, &mut |slot, _, logits| {
+            if let Some(conversation) = &mut running[slot] {
+                conversation.sample(logits);
+            }
+        })?;
+        self.pace.learn(n_read, n_answers, begun.elapsed());
+        Ok(())
+    }
+
+    /// The slot of the one answer, if there is nothing else to do.
+    fn lone_answer(&self) -> Option<usize> {
+        let mut busy = (0..self.running.len()).filter(|&slot| self.running[slot].is_some());
+        let slot = busy.next()?;
+        let is_alone = self.engine.drafter.is_some() && busy.next().is_none();
+        (is_alone && !self.running[slot].as_ref()?.is_reading()).then_some(slot)
+    }
+
+    /// Computes the next token of an answer, and a draft behind it. False if there is no draft.
+    fn draft(&mut self, slot: usize) -> Result<bool, Error> {
+        let Engine { session, pool, drafter: Some(drafter), .. } = &mut self.engine else { return Ok(false) };
+        let Some(conversation) = &mut self.running[slot] else { return Ok(false) };
+        let begun = Instant::now();
+        let context = conversation.context().to_vec();
+        let drafted = drafter.draft(&context, session.n_ctx() - context.len())?;
+        if drafted.is_empty() {
+            self.batch()?;
+            if let Some(drafter) = &mut self.engine.drafter {
+                drafter.learn(0, 0, begun.elapsed());
+            }
+            return Ok(true);
+        }
+        let n_accepted =
+            session.verify(*pool, slot, (&context, &drafted), &mut |logits| conversation.sample(logits))?;
+        drafter.learn(drafted.len(), n_accepted, begun.elapsed());
+        self.inbox.metrics.drafted(drafted.len(), n_accepted);
+        Ok(true)
+    }
+}
+
+/// The slot whose prompt is read next: the one behind the slot whose prompt was read last.
+fn next_prompt(running: &[Option<Conversation>], last: usize) -> Option<usize> {
+    let n = running.len();
+    let reads = |slot: &usize| running[*slot].as_ref().is_some_and(Conversation::is_reading);
+    (1..=n).map(|i| (last + i) % n).find(reads)
+}

@@ -1,0 +1,274 @@
+//! The server as its clients see it.
+#![cfg(all(unix, feature = "serve", feature = "demo"))]
+
+mod support;
+
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+use support::server::{Server, hello, post, read};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// `hello` with other fields.
+fn with(fields: Value) -> Value {
+    let mut body = hello();
+    let object = body.as_object_mut().unwrap();
+    object.extend(fields.as_object().unwrap().clone());
+    body
+}
+
+fn story() -> Value {
+    json!([{"role": "user", "content": "Tell me a short story about a camel."}])
+}
+
+#[test]
+fn an_answer_is_the_same_whole_in_a_stream_and_beside_others() {
+    let server = Server::start(&["--slots", "4"]);
+    let alone = server.post(CHAT, &with(json!({"messages": story(), "max_tokens": 40}))).json();
+    let text = alone["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(text.len() > 20, "{alone}");
+    let others: Vec<_> = std::thread::scope(|scope| {
+        let ask = |i: usize| {
+            let server = &server;
+            scope.spawn(move || {
+                let body = json!({"messages": story(), "max_tokens": 40, "stream": i % 2 == 1, "seed": i});
+                let other = json!({"messages": [{"role": "user", "content": "x ".repeat(40 * i)}], "temperature": 1.5});
+                if i % 3 == 2 { server.post(CHAT, &with(other)) } else { server.post(CHAT, &with(body)) }
+            })
+        };
+        let asked: Vec<_> = (0..9).map(ask).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    for (i, response) in others.iter().enumerate().filter(|(i, _)| i % 3 != 2) {
+        assert_eq!(response.status, 200);
+        let answer = if i % 2 == 1 {
+            response.events().iter().filter_map(|e| e["choices"][0]["delta"]["content"].as_str()).collect()
+        } else {
+            response.json()["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(answer, text, "{i}");
+    }
+}
+
+#[test]
+fn what_was_computed_is_not_computed_again() {
+    let server = Server::start(&[]);
+    let mut messages = vec![json!({"role": "system", "content": "Be brief. ".repeat(40)})];
+    messages.push(json!({"role": "user", "content": "Hello!"}));
+    let first = server.post(CHAT, &with(json!({"messages": messages}))).json();
+    assert_eq!(first["usage"]["prompt_tokens_details"]["cached_tokens"], 0);
+    let answer = first["choices"][0]["message"]["content"].clone();
+    messages.push(json!({"role": "assistant", "content": answer}));
+    messages.push(json!({"role": "user", "content": "And now?"}));
+    let second = server.post(CHAT, &with(json!({"messages": messages}))).json();
+    let n_first = first["usage"]["prompt_tokens"].as_u64().unwrap();
+    let n_cached = second["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+    assert!(n_cached >= n_first, "the next turn goes on behind the first prompt: {n_cached}, {n_first}");
+}
+
+#[test]
+fn wrong_requests_are_refused_by_name() {
+    let server = Server::start(&[]);
+    for (fields, status, words) in [
+        (json!({"messages": null}), 400, &["messages", "required"][..]),
+        (json!({"messages": []}), 400, &["messages"]),
+        (json!({"messages": "hi"}), 400, &["messages", "list"]),
+        (json!({"messages": [{"role": "wizard", "content": "x"}]}), 400, &["messages[0].role", "wizard"]),
+        (json!({"messages": [{"role": "user"}]}), 400, &["messages[0].content"]),
+        (json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}), 400, &["image_url"]),
+        (json!({"temperature": -3}), 400, &["temperature"]),
+        (json!({"temperature": "hot"}), 400, &["temperature"]),
+        (json!({"temperature": 1e300}), 400, &["temperature"]),
+        (json!({"max_tokens": -5}), 400, &["max_tokens"]),
+        (json!({"max_tokens": 1.5}), 400, &["max_tokens"]),
+        (json!({"n": 2}), 400, &["n: must be 1"]),
+        (json!({"stop": [1]}), 400, &["stop"]),
+        (json!({"stop": vec!["x"; 100]}), 400, &["stop"]),
+        (json!({"seed": "x"}), 400, &["seed"]),
+        (json!({"audio": {"voice": "x"}}), 400, &["audio"]),
+        (json!({"tool_choice": "required"}), 400, &["tool_choice"]),
+        (json!({"response_format": {"type": "xml"}}), 400, &["response_format.type"]),
+        (json!({"logit_bias": {"x": 1}}), 400, &["logit_bias.x"]),
+        (json!({"model": "other"}), 404, &["other", "nanocamelid-demo"]),
+        (json!({"model": null}), 400, &["model"]),
+        (json!({"messages": [{"role": "user", "content": "camel ".repeat(5000)}]}), 400, &["tokens", "512"]),
+    ] {
+        server.post(CHAT, &with(fields)).assert_refused(status, words);
+    }
+    server.get("/no/such/path").assert_refused(404, &["/no/such/path"]);
+    server.get(CHAT).assert_refused(405, &["POST"]);
+    server.get("/../../etc/passwd").assert_refused(404, &[]);
+    server.get("/%2e%2e/%2e%2e/etc/passwd").assert_refused(404, &[]);
+    server.assert_alive();
+}
+
+#[test]
+fn the_key_opens_what_it_should() {
+    let server = Server::start_with(&[], &[("NANOCAMELID_API_KEY", "secret")]);
+    server.get("/v1/models").assert_refused(401, &["key"]);
+    server.post(CHAT, &hello()).assert_refused(401, &["key"]);
+    assert_eq!(server.get("/health").status, 200);
+    for header in ["Authorization: Bearer secret", "x-api-key: secret"] {
+        assert_eq!(server.send(format!("GET /v1/models HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n")).status, 200);
+    }
+    for header in ["Authorization: Bearer secre", "x-api-key: secret2", "Authorization: secret"] {
+        let response = server.send(format!("GET /v1/models HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"));
+        response.assert_refused(401, &["key"]);
+    }
+}
+
+#[test]
+fn pages_of_other_sites_may_not_ask() {
+    let server = Server::start(&["--cors", "https://chat.example", "--allow-host", "pi.lan"]);
+    let ask =
+        |host: &str, headers: &str| server.send(format!("GET /v1/models HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"));
+    for host in ["localhost:8080", "127.0.0.1", "[::1]:80", "pi.lan", "10.0.0.7:8080"] {
+        assert_eq!(ask(host, "").status, 200, "{host}");
+    }
+    ask("rebound.example", "").assert_refused(403, &["rebound.example", "--allow-host"]);
+    ask("localhost", "Origin: https://evil.example\r\n").assert_refused(403, &["--cors"]);
+    let allowed = ask("localhost", "Origin: https://chat.example\r\n");
+    assert!(allowed.head.contains("access-control-allow-origin: https://chat.example\r\n"), "{allowed:?}");
+    assert!(!ask("localhost", "").head.contains("access-control"), "no page is let in unasked");
+}
+
+#[test]
+fn without_a_key_only_this_machine_is_served() {
+    let run = support::run(&["serve", "--host", "0.0.0.0", "--port", "0"]);
+    run.assert_fails(2, &["--host", "--api-key"]);
+    support::run(&["serve", "--host", "no.such.host.invalid"]).assert_fails(2, &["--api-key"]);
+    support::run(&["serve", "--host", "203.0.113.9", "--api-key", "k"]).assert_fails(1, &["203.0.113.9"]);
+}
+
+#[test]
+fn a_client_that_goes_away_frees_its_slot() {
+    let server = Server::start(&["--slots", "1"]);
+    let endless = with(json!({"messages": story(), "max_tokens": 400, "temperature": 1.5, "stream": true}));
+    for _ in 0..3 {
+        let mut stream = server.connect();
+        stream.write_all(post(CHAT, &endless.to_string()).as_bytes()).unwrap();
+        let mut some = [0; 200];
+        stream.read_exact(&mut some).unwrap();
+        drop(stream);
+        // And one that never reads its answer, and does not stream.
+        let mut stream = server.connect();
+        let whole = with(json!({"messages": story(), "max_tokens": 400, "temperature": 1.5}));
+        stream.write_all(post(CHAT, &whole.to_string()).as_bytes()).unwrap();
+    }
+    let begun = Instant::now();
+    server.assert_alive();
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(server.metric("requests_cancelled_total") >= 1.0);
+    while server.metric("slots_busy") > 0.0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "a slot is still busy");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_full_queue_is_refused() {
+    let server = Server::start(&["--slots", "1", "--max-queue", "1"]);
+    let endless = with(json!({"messages": story(), "max_tokens": 400, "temperature": 1.5, "stream": true}));
+    let request = post(CHAT, &endless.to_string());
+    let mut open: Vec<_> = (0..6).map(|_| server.connect()).collect();
+    open.iter_mut().for_each(|stream| stream.write_all(request.as_bytes()).unwrap());
+    let responses: Vec<_> = open.iter_mut().filter_map(read).collect();
+    assert!(responses.iter().any(|response| response.status == 200));
+    let refused: Vec<_> = responses.iter().filter(|response| response.status != 200).collect();
+    assert!(!refused.is_empty());
+    for response in refused {
+        response.assert_refused(429, &[]);
+        assert!(response.head.contains("retry-after: "), "{response:?}");
+    }
+}
+
+#[test]
+fn sigterm_ends_idle_connections_at_once_and_answers_soon() {
+    let mut server = Server::start(&[]);
+    let idle = server.connect();
+    let mut busy = server.connect();
+    let endless = with(json!({"messages": story(), "max_tokens": 400, "temperature": 1.5, "stream": true}));
+    busy.write_all(post(CHAT, &endless.to_string()).as_bytes()).unwrap();
+    let mut some = [0; 100];
+    busy.read_exact(&mut some).unwrap();
+    let begun = Instant::now();
+    let pid = server.child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let status = server.child.wait().unwrap();
+    assert!(status.success(), "{status:?}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    drop(idle);
+}
+
+#[test]
+fn behind_a_socket_file() {
+    let folder = support::TempDir::new("serve-socket");
+    let path = folder.path("s");
+    let mut child = support::command(&["serve", "--threads", "1", "--unix", &path])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let mut stream = loop {
+        match std::os::unix::net::UnixStream::connect(&path) {
+            Ok(stream) => break stream,
+            Err(_) => assert!(begun.elapsed() < Duration::from_secs(60), "nobody listens"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(text.starts_with("HTTP/1.0 200"), "{text}");
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn embeddings_are_those_of_the_command() {
+    let model = support::arch("../embed/gemma-embedding");
+    let server = Server::start(&[&model, "--alias", "embedder"]);
+    let ask = |format: &str| {
+        let body = json!({"model": "embedder", "input": ["a camel", "a board", "a camel"], "encoding_format": format});
+        server.post("/v1/embeddings", &body).json()
+    };
+    let answer = ask("float");
+    let vectors: Vec<_> = answer["data"].as_array().unwrap().iter().map(|data| &data["embedding"]).collect();
+    assert_eq!(vectors[0], vectors[2]);
+    assert_ne!(vectors[0], vectors[1]);
+    let run = support::run(&["embed", &model, "a camel", "--json"]);
+    assert_eq!(&run.json()["embeddings"][0]["embedding"], vectors[0]);
+    assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() > 6);
+    assert!(ask("base64")["data"][0]["embedding"].as_str().unwrap().len() > 100);
+    let refused = |body: Value| server.post("/v1/embeddings", &body);
+    refused(json!({"model": "embedder"})).assert_refused(400, &["input"]);
+    refused(json!({"model": "embedder", "input": []})).assert_refused(400, &["input"]);
+    refused(json!({"model": "embedder", "input": [[4_000_000]]})).assert_refused(400, &["input[0]", "4000000"]);
+    refused(json!({"model": "embedder", "input": "x", "dimensions": 3})).assert_refused(400, &["dimensions"]);
+    server.post(CHAT, &with(json!({"model": "embedder"}))).assert_refused(400, &["embeddings"]);
+    let demo = Server::start(&[]);
+    demo.post("/v1/embeddings", &json!({"model": "nanocamelid-demo", "input": "x"}))
+        .assert_refused(400, &["--pooling"]);
+}
+
+#[test]
+fn a_restarted_server_knows_its_prompts() {
+    let folder = support::TempDir::new("serve-cache");
+    let cache = folder.path("cache");
+    let body = with(json!({"messages": [{"role": "user", "content": "Tell me of camels. ".repeat(40)}]}));
+    let ask = || {
+        let mut server = Server::start(&["--cache", &cache]);
+        let answer = server.post(CHAT, &body).json();
+        let pid = server.child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(server.child.wait().unwrap().success());
+        answer
+    };
+    let (first, second) = (ask(), ask());
+    assert_eq!(first["choices"][0]["message"], second["choices"][0]["message"]);
+    assert_eq!(first["usage"]["prompt_tokens_details"]["cached_tokens"], 0);
+    assert!(second["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap() >= 128, "{second}");
+}
