@@ -7,6 +7,7 @@ use crate::reading::*;
 use nanocamelid_engine::Gguf;
 use nanocamelid_engine::constraint::{Constraint, Grammar, TokenTrie};
 use nanocamelid_engine::tokenizer::Tokenizer;
+use nanocamelid_tests::random::Random;
 use nanocamelid_tests::vocabularies;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -176,16 +177,10 @@ fn schemas_that_are_not_supported_are_named() {
     }
 }
 
-/// Without a model: tokens are drawn from the mask alone, those that end something more often, until the answer ends.
+/// Without a model: tokens are drawn from the mask alone until the answer may end.
 #[test]
 fn random_tokens_make_calls() {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = |n: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as usize % n
-    };
+    let mut random = Random(1);
     let properties = json!({"a": {"type": "string", "maxLength": 8}, "b": {"enum": [1, "x", null]}});
     let tools = [
         tool("first", json!({"type": "object", "properties": properties, "required": ["a", "b"]})),
@@ -201,7 +196,7 @@ fn random_tokens_make_calls() {
                 while !constraint.can_end() {
                     let mask = constraint.mask();
                     let allowed: Vec<u32> = (0..tokenizer.n_vocab() as u32).filter(|&id| mask.contains(id)).collect();
-                    let token = allowed[random(allowed.len())];
+                    let token = allowed[random.below(allowed.len())];
                     assert!(constraint.accept(token));
                     tokenizer.decode_into(token, false, &mut bytes);
                     assert!(bytes.len() < 10_000, "{:?}", String::from_utf8_lossy(&bytes));

@@ -3,6 +3,7 @@
 
 use crate::answer::Family;
 use crate::reading::*;
+use nanocamelid_tests::random::Random;
 
 /// What the answers are made of, with `~` between the words.
 const WORDS: &str = "<think>~</think>~[THINK]~[/THINK]~<|channel>thought~<channel|>~<|end|>~<|start|>assistant~\
@@ -31,24 +32,17 @@ const STARTS: [(&str, &str); 11] = [
 
 #[test]
 fn random_answers_are_read_alike_in_all_pieces() {
-    // Xorshift; the seed is any number but 0.
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = |n: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as usize % n
-    };
+    let mut random = Random(1);
     let tools = tools();
     let all: Vec<&str> = WORDS.split('~').collect();
     let (mut n_calls, mut n_cut, mut n_kept) = (0, 0, 0);
     for round in 0..6000 {
         let (template, start) = STARTS[round % STARTS.len()];
         let family = Family::of(template);
-        let mut words = vec![start; random(3)];
-        words.extend((0..1 + random(24)).map(|_| all[random(all.len())]));
+        let mut words = vec![start; random.below(3)];
+        words.extend((0..1 + random.below(24)).map(|_| all[random.below(all.len())]));
         let text = words.concat();
-        let opened = random(4) == 0;
+        let opened = random.below(4) == 0;
         let whole = parts(family, &tools, opened, &[&text]);
         assert_eq!(parts(family, &tools, opened, &words), whole, "{words:?}");
         let single: Vec<String> = text.chars().map(String::from).collect();

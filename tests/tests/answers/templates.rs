@@ -158,31 +158,31 @@ fn calls_come_back_from_published_templates() {
     assert!(read_back.len() >= 18, "{read_back:?}");
 }
 
-/// What each template can do, and cannot do where that is the exception.
+/// The family of each template, what it can do, and what it cannot do where that is the exception.
 const CAPABILITIES: [(&str, &str); 23] = [
-    ("Apertus-8B-Instruct", "objects reasons switch"),
-    ("GLM-4.6", "objects reasons switch"),
-    ("HuggingFaceTB-SmolLM3-3B", "reasons switch"),
-    ("Kimi-K2-Thinking", "reasons"),
-    ("LFM2.5-8B-A1B", "objects reasons"),
-    ("NVIDIA-Nemotron-3-Nano", "objects reasons switch"),
-    ("NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "objects"),
-    ("Qwen-Qwen2.5-7B-Instruct", "objects"),
-    ("Qwen-Qwen3-0.6B", "objects needs-content reasons switch"),
-    ("Qwen3.8", "objects reasons switch effort"),
-    ("baidu-ERNIE-4.5-0.3B", ""),
-    ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "reasons switch"),
-    ("deepseek-ai-DeepSeek-V3.1", "reasons switch"),
-    ("google-gemma-2-2b-it", "no-system"),
-    ("google-gemma-4-E2B-it", "objects reasons switch"),
-    ("ibm-granite-granite-4.0", "objects"),
-    ("meta-llama-Llama-3.2-3B-Instruct", "objects one-call"),
-    ("microsoft-Phi-4-mini-instruct", ""),
-    ("mistralai-Ministral-3-14B-Reasoning-2512", "objects reasons"),
-    ("mistralai-Mistral-Nemo-Instruct-2407", "objects short-ids"),
-    ("openai-gpt-oss-120b", "objects one-call text-or-reasoning reasons effort"),
-    ("openbmb-MiniCPM5-1B", "objects reasons switch"),
-    ("upstage-Solar-Open-100B", "objects reasons effort"),
+    ("Apertus-8B-Instruct", "apertus objects reasons switch"),
+    ("GLM-4.6", "glm objects reasons switch"),
+    ("HuggingFaceTB-SmolLM3-3B", "plain reasons switch"),
+    ("Kimi-K2-Thinking", "kimi reasons"),
+    ("LFM2.5-8B-A1B", "lfm2 objects reasons"),
+    ("NVIDIA-Nemotron-3-Nano", "qwen-xml objects reasons switch"),
+    ("NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "hermes objects"),
+    ("Qwen-Qwen2.5-7B-Instruct", "hermes objects"),
+    ("Qwen-Qwen3-0.6B", "hermes objects needs-content reasons switch"),
+    ("Qwen3.8", "qwen-xml objects reasons switch effort"),
+    ("baidu-ERNIE-4.5-0.3B", "plain"),
+    ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "deepseek-r1 reasons switch"),
+    ("deepseek-ai-DeepSeek-V3.1", "deepseek reasons switch"),
+    ("google-gemma-2-2b-it", "plain no-system"),
+    ("google-gemma-4-E2B-it", "gemma-4 objects reasons switch"),
+    ("ibm-granite-granite-4.0", "hermes objects"),
+    ("meta-llama-Llama-3.2-3B-Instruct", "llama-3 objects one-call"),
+    ("microsoft-Phi-4-mini-instruct", "granite"),
+    ("mistralai-Ministral-3-14B-Reasoning-2512", "mistral objects reasons"),
+    ("mistralai-Mistral-Nemo-Instruct-2407", "mistral-list objects short-ids"),
+    ("openai-gpt-oss-120b", "gpt-oss objects one-call text-or-reasoning reasons effort"),
+    ("openbmb-MiniCPM5-1B", "minicpm objects reasons switch"),
+    ("upstage-Solar-Open-100B", "solar objects reasons effort"),
 ];
 
 fn words(capabilities: Capabilities) -> String {
@@ -204,7 +204,10 @@ fn words(capabilities: Capabilities) -> String {
 #[test]
 fn capabilities_are_found_by_rendering() {
     let Some(folder) = nanocamelid_tests::shared_fixtures("templates") else { return };
-    let abilities = |published: &Published| words(Capabilities::of(&published.source, &published.template));
+    let abilities = |published: &Published| {
+        let words = words(Capabilities::of(&published.source, &published.template));
+        format!("{} {words}", Family::of(&published.source).name()).trim_end().to_owned()
+    };
     let found: Vec<(String, String)> = Published::all(&folder).iter().map(|p| (p.name.clone(), abilities(p))).collect();
     let found: Vec<(&str, &str)> = found.iter().map(|(name, words)| (name.as_str(), words.as_str())).collect();
     assert_eq!(found, CAPABILITIES);

@@ -28,6 +28,8 @@ fn reasoning_is_apart() {
     // Words that a person could write count at the beginning only; control tokens count anywhere.
     check(HERMES, "The tag <think> is one.", &["content: The tag <think> is one."]);
     check(MISTRAL, "Hm. [THINK]a[/THINK] b", &["content: Hm.", "reasoning: a", "content: \n\nb"]);
+    let granite = "Here is my thought process:";
+    check(granite, "Here is my thought process: a\nHere is my response:\nb", &["reasoning: a", "content: b"]);
     // A template that shows no reasoning leaves it to its models.
     check(PLAIN, "<think>a</think>b", &["reasoning: a", "content: b"]);
 }

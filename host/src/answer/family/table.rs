@@ -11,7 +11,7 @@ use crate::answer::value::Dialect;
 pub(super) static THINK: Reasoning = Reasoning { open: "<think>", close: "</think>", is_token: false };
 
 /// Other markers of reasoning, each in front of those that the same templates use otherwise.
-pub(super) static REASONING: [Reasoning; 8] = [
+pub(super) static REASONING: [Reasoning; 9] = [
     Reasoning { open: "[THINK]", close: "[/THINK]", is_token: true },
     Reasoning { open: "<|channel>thought", close: "<channel|>", is_token: true },
     Reasoning { open: "<|channel|>analysis<|message|>", close: "<|end|>", is_token: true },
@@ -20,6 +20,7 @@ pub(super) static REASONING: [Reasoning; 8] = [
     Reasoning { open: "<seed:think>", close: "</seed:think>", is_token: true },
     Reasoning { open: "◁think▷", close: "◁/think▷", is_token: true },
     Reasoning { open: "<thought>", close: "</thought>", is_token: false },
+    Reasoning { open: "Here is my thought process:", close: "Here is my response:", is_token: false },
 ];
 
 const fn opener(text: &'static str, syntax: Syntax, place: Place) -> Opener {
