@@ -29,8 +29,9 @@ fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut 
     body(&mut plan.start(&mut arena).unwrap())
 }
 
+/// All architectures, or where an emulator takes minutes, one with windows and one with states.
 fn subjects() -> Vec<Fixture> {
-    let some = ["gemma4", "lfm2moe", "falcon-h1", "qwen35moe"];
+    let some = ["gemma3", "falcon-h1"];
     fixtures("archs").into_iter().filter(|f| !is_emulated() || some.contains(&&*f.name)).collect()
 }
 
@@ -80,7 +81,7 @@ fn restore(session: &mut Session<'_>, stored: &Stored, text: &[u32], n_pages: us
 fn a_restored_prefix_has_the_bits_of_a_computed_one() {
     let mut random = Random(11);
     for fixture in subjects() {
-        for kv_type in KvType::ALL {
+        for kv_type in KvType::ALL.into_iter().take(if is_emulated() { 1 } else { 3 }) {
             let options = SessionOptions { kv_type, ..options() };
             let text = text(&fixture, &mut random, N_CTX - 1);
             let Some((stored, logits)) = try_store(&fixture, options, &text) else { continue };
@@ -190,7 +191,7 @@ fn wrong_sizes_are_refused() {
 #[test]
 fn pages_beyond_the_memory_replace_one_another() {
     let mut random = Random(14);
-    for fixture in subjects().into_iter().filter(|f| ["llama", "gemma4", "falcon-h1"].contains(&&*f.name)) {
+    for fixture in subjects().into_iter().filter(|f| ["llama", "gemma3", "falcon-h1"].contains(&&*f.name)) {
         let options = SessionOptions { n_slots: 2, n_snapshots: 2, ..options() };
         let held = text(&fixture, &mut random, N_CTX - 1);
         with_session(&fixture.gguf, options, |session| {
@@ -215,7 +216,7 @@ fn pages_beyond_the_memory_replace_one_another() {
 #[test]
 fn pages_that_come_at_any_time_do_not_move_a_bit() {
     let mut random = Random(15);
-    let some = ["llama", "gemma4", "lfm2moe", "falcon-h1", "qwen35moe", "gpt-oss"];
+    let some = ["llama", "gemma3", "gemma4", "lfm2moe", "falcon-h1", "qwen35moe"];
     for fixture in subjects().into_iter().filter(|f| some.contains(&&*f.name)) {
         let options = SessionOptions { n_slots: 3, n_snapshots: 2, n_spare_pages: 2, n_outputs: 3, ..options() };
         let common = text(&fixture, &mut random, 2 * PAGE + 30);

@@ -74,6 +74,10 @@ const FLAGS: &[(&[&str], Means)] = &[
     ),
     (&["--no-warmup", "--simple-io", "--log-disable", "-mli"], Means::Nothing(Takes::Nothing, BUILT_IN)),
     (&["-ctk", "--cache-type-k", "-ctv", "--cache-type-v"], Means::Absent("--kv TYPE sets keys and values alike")),
+    (
+        &["--prompt-cache", "--prompt-cache-all", "--slot-save-path"],
+        Means::Absent("--cache DIR keeps what is computed of prompts and answers in a folder"),
+    ),
     (&["-no-cnv", "--no-conversation"], Means::Absent("generate completes a text without a chat template")),
     (&["-hf", "-hfr", "--hf-repo", "-mu", "--model-url"], Means::Absent(NETWORK)),
     (&["--lora", "--lora-scaled"], Means::Absent("adapters are not applied; take a file into which it is merged")),

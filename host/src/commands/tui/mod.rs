@@ -36,7 +36,7 @@ use input::{Input, Line};
 use nanocamelid_engine::{Constraint, Finish};
 use save::Saved;
 use screen::Screen;
-use session_file::{Kept, SessionFile};
+use session_file::{Content, SessionFile};
 use slash::Slash;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -191,16 +191,20 @@ impl Talk<'_> {
 
     /// Continues the conversation of a file. What the command line says goes before what the file says.
     fn open_session(&mut self, path: &Path, file: &ModelFile) -> Result<(), Error> {
-        let (session_file, kept) = SessionFile::open(path)?;
-        if let Some(kept) = kept {
-            self.screen.hint(format_args!("continuing {} with {} turns", path.display(), kept.conversation.n_turns()));
+        let (session_file, content) = SessionFile::open(path)?;
+        if let Some(content) = content {
+            self.screen.hint(format_args!(
+                "continuing {} with {} turns",
+                path.display(),
+                content.conversation.n_turns()
+            ));
             let model = file.resolved.name();
-            if !kept.model.is_empty() && kept.model != model {
-                self.screen.hint(format_args!("the last answer was that of {}, and this is {model}", kept.model));
+            if !content.model.is_empty() && content.model != model {
+                self.screen.hint(format_args!("the last answer was that of {}, and this is {model}", content.model));
             }
-            self.conversation = kept.conversation;
-            self.sampling.n_predict = self.sampling.n_predict.or(kept.max_tokens);
-            if let Some(t) = self.sampling.asked_temperature().or(kept.temperature) {
+            self.conversation = content.conversation;
+            self.sampling.n_predict = self.sampling.n_predict.or(content.max_tokens);
+            if let Some(t) = self.sampling.asked_temperature().or(content.temperature) {
                 self.sampling.set_temperature(t);
             }
         }
@@ -211,13 +215,13 @@ impl Talk<'_> {
     /// Writes the conversation to its file, if it has one. A failure is printed, and the chat goes on.
     fn keep_session(&mut self, file: &ModelFile) {
         let Some(session_file) = &mut self.session_file else { return };
-        let kept = Kept {
+        let content = Content {
             model: file.resolved.name(),
             temperature: self.sampling.asked_temperature(),
             max_tokens: self.sampling.n_predict.filter(|&n| n < usize::MAX),
             conversation: self.conversation.clone(),
         };
-        if let Err(error) = session_file.write(&kept) {
+        if let Err(error) = session_file.write(&content) {
             self.screen.hint(format_args!("--session: {error}"));
         }
     }

@@ -14,9 +14,9 @@ const FORMAT: &str = "nanocamelid session";
 /// The value of the key `version`.
 const VERSION: u64 = 1;
 
-/// What a file keeps.
+/// The content of a file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Content {
     /// The model of the last answer, as the user knows it.
     pub(super) model: String,
     /// The settings that slash commands change, where they differ from the default.
@@ -39,7 +39,7 @@ impl SessionFile {
     ///
     /// # Errors
     /// [`Error::Input`] for a file of another kind, which is left as it is, and for a folder that does not exist.
-    pub(super) fn open(path: &Path) -> Result<(Self, Option<Kept>), Error> {
+    pub(super) fn open(path: &Path) -> Result<(Self, Option<Content>), Error> {
         let input = |problem: String| Error::Input { path: path.to_owned(), problem: format!("--session: {problem}") };
         if std::fs::symlink_metadata(path).is_err() {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -54,19 +54,19 @@ impl SessionFile {
             return Err(input("is not a file".into()));
         }
         let text = prompt::read_file(&path)?;
-        let kept = serde_json::from_str(&text).map_err(|error| format!("not a session: {error}"));
-        let kept = kept.and_then(|json| from_json(&json)).map_err(input)?;
+        let content = serde_json::from_str(&text).map_err(|error| format!("not a session: {error}"));
+        let content = content.and_then(|json| from_json(&json)).map_err(input)?;
         let mut saved = Saved::private();
         saved.take_over(&path).map_err(Error::io(path.display()))?;
-        Ok((Self { path, saved, text }, Some(kept)))
+        Ok((Self { path, saved, text }, Some(content)))
     }
 
     /// Writes the file if anything has changed.
     ///
     /// # Errors
     /// [`SaveError`]; then the file is as it was. A file that somebody else has changed meanwhile is not replaced.
-    pub(super) fn write(&mut self, kept: &Kept) -> Result<(), SaveError> {
-        let text = format!("{:#}\n", to_json(kept));
+    pub(super) fn write(&mut self, content: &Content) -> Result<(), SaveError> {
+        let text = format!("{:#}\n", to_json(content));
         if text != self.text {
             self.saved.write(&self.path, &text)?;
             self.text = text;
@@ -75,24 +75,24 @@ impl SessionFile {
     }
 }
 
-fn to_json(kept: &Kept) -> Value {
-    let messages = kept.conversation.messages();
+fn to_json(content: &Content) -> Value {
+    let messages = content.conversation.messages();
     let messages = messages.iter().filter(|message| message.role != Role::System);
     let messages: Vec<Value> =
         messages.map(|message| json!({"role": message.role.to_string(), "content": message.content})).collect();
     json!({
         "format": FORMAT,
         "version": VERSION,
-        "model": kept.model,
-        "temperature": kept.temperature.map(crate::output::shortest),
-        "max_tokens": kept.max_tokens,
-        "system": kept.conversation.system,
+        "model": content.model,
+        "temperature": content.temperature.map(crate::output::shortest),
+        "max_tokens": content.max_tokens,
+        "system": content.conversation.system,
         "messages": messages,
     })
 }
 
-/// The content of a file; the error says what is wrong with it.
-fn from_json(json: &Value) -> Result<Kept, String> {
+/// The content of a file of JSON; the error says what is wrong with it.
+fn from_json(json: &Value) -> Result<Content, String> {
     let object = json.as_object().filter(|object| object.get("format") == Some(&json!(FORMAT)));
     let object = object.ok_or_else(|| format!("not a session: no \"format\": \"{FORMAT}\""))?;
     match object.get("version").and_then(Value::as_u64) {
@@ -101,7 +101,7 @@ fn from_json(json: &Value) -> Result<Kept, String> {
         None => return Err("\"version\" is not a number".into()),
     }
     let text = |key: &str| optional(object, key, "a string", |value| value.as_str().map(str::to_owned));
-    let mut kept = Kept {
+    let mut content = Content {
         model: text("model")?.unwrap_or_default(),
         temperature: optional(object, "temperature", "a number from 0 to 100", |value| {
             value.as_f64().map(|t| t as f32).filter(|t| (0.0..=100.0).contains(t))
@@ -110,17 +110,17 @@ fn from_json(json: &Value) -> Result<Kept, String> {
         conversation: Conversation::new(text("system")?),
     };
     let messages = object.get("messages").and_then(Value::as_array).ok_or("\"messages\" is not a list")?;
-    let content = |i: usize, role: Role| {
+    let text_of = |i: usize, role: Role| {
         let message = messages.get(i).and_then(Value::as_object);
         let is_in_turn = message.and_then(|message| message.get("role")) == Some(&json!(role.to_string()));
-        let content = message.filter(|_| is_in_turn).and_then(|message| message.get("content")?.as_str());
-        content.map(str::to_owned).ok_or_else(|| format!("message {i} is not a text of the {role}"))
+        let text = message.filter(|_| is_in_turn).and_then(|message| message.get("content")?.as_str());
+        text.map(str::to_owned).ok_or_else(|| format!("message {i} is not a text of the {role}"))
     };
     for i in (0..messages.len()).step_by(2) {
-        kept.conversation.ask(content(i, Role::User)?);
-        kept.conversation.answer(content(i + 1, Role::Assistant)?);
+        content.conversation.ask(text_of(i, Role::User)?);
+        content.conversation.answer(text_of(i + 1, Role::Assistant)?);
     }
-    Ok(kept)
+    Ok(content)
 }
 
 /// The value of a key that may be absent or null.
@@ -138,29 +138,29 @@ fn optional<T>(
 mod tests {
     use super::*;
 
-    fn kept() -> Kept {
+    fn content() -> Content {
         let mut conversation = Conversation::new(Some("Be \"brief\".\n".into()));
         for i in 0..3 {
             conversation.ask(format!("q{i}\u{1F42A}"));
             conversation.answer(format!("a{i}"));
         }
-        Kept { model: "m".into(), temperature: Some(0.7), max_tokens: None, conversation }
+        Content { model: "m".into(), temperature: Some(0.7), max_tokens: None, conversation }
     }
 
     #[test]
     fn what_was_written_is_read() {
-        let json = to_json(&kept());
+        let json = to_json(&content());
         assert_eq!(json["temperature"].to_string(), "0.7");
         let read = from_json(&serde_json::from_str(&json.to_string()).unwrap()).unwrap();
         assert_eq!(to_json(&read), json);
-        assert_eq!(read.conversation.messages(), kept().conversation.messages());
-        assert_eq!(from_json(&to_json(&Kept::default())).unwrap().conversation.n_turns(), 0);
+        assert_eq!(read.conversation.messages(), content().conversation.messages());
+        assert_eq!(from_json(&to_json(&Content::default())).unwrap().conversation.n_turns(), 0);
     }
 
     #[test]
     fn what_is_no_session_is_named() {
         let with = |key: &str, value: Value| {
-            let mut json = to_json(&kept());
+            let mut json = to_json(&content());
             json[key] = value;
             json
         };
