@@ -88,8 +88,8 @@ impl Kernels {
         if n_tokens == 1 { self.matvec_rows } else { self.matmul_rows }
     }
 
-    /// The most weight rows that a worker should claim at a time for `n_tokens` tokens, more than one: what comes of more
-    /// rows would not stay in a level-2 cache. A multiple of [`Kernels::band_unit`] and of 32.
+    /// The most weight rows that a worker should claim at a time for `n_tokens` tokens, more than one: what comes of
+    /// more rows would not stay in a level-2 cache. A multiple of [`Kernels::band_unit`] and of 32.
     pub fn max_band_rows(&self, n_tokens: usize) -> usize {
         let (few_tokens, rows) = self.few;
         if n_tokens <= few_tokens { rows } else { self.max_matmul_rows }
