@@ -286,6 +286,20 @@ fn scratch_for_long_rows_is_enough_for_shorter_ones() {
     }
 }
 
+/// What a caller sets aside for the bands of up to so many tokens is what the largest of them needs.
+#[test]
+fn no_band_has_more_values_than_the_largest() {
+    for kernels in tables() {
+        for (n_tokens, n_rows) in
+            [(1, 1), (2, 1000), (9, 200), (16, 64), (16, 10_000), (17, 10_000), (64, 100), (500, 300)]
+        {
+            let values = |n: usize| n * kernels.max_band_rows(n).min(n_rows);
+            let largest = (1..=n_tokens).map(values).max();
+            assert_eq!(Some(kernels.max_band_values(n_tokens, n_rows)), largest, "{} {n_tokens}", kernels.name());
+        }
+    }
+}
+
 #[test]
 fn a_matrix_without_rows_has_no_products() {
     for kernels in tables() {

@@ -134,8 +134,8 @@ pub(super) trait Int: Copy {
         out: &mut TileMut<'_>,
     );
 
-    /// Adds the products of a step of a panel and few tokens ([`few`](super::few)) to a vector of sums per token: one copy
-    /// for all formats that are alike to it.
+    /// Adds the products of a step of a panel and few tokens ([`few`](super::few)) to a vector of sums per token: one
+    /// copy for all formats that are alike to it.
     ///
     /// # Safety
     /// As for [`Int::multiply`].
