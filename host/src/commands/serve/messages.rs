@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 /// Most messages of a conversation.
 const MAX_MESSAGES: usize = 20_000;
+/// Most calls that a result may belong to, so that a search never takes long.
+const MAX_OPEN: usize = 512;
 
 /// A message.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -140,6 +142,9 @@ pub(super) fn finish(mut turns: Vec<Turn>) -> Vec<Json> {
             n_calls += 1;
             // Nine letters and digits are what the strictest templates take.
             let id = call.id.get_or_insert_with(|| format!("call{n_calls:05}"));
+            if open.len() == MAX_OPEN {
+                open.pop_front();
+            }
             open.push_back((id.clone(), call.name.clone()));
         }
         if turn.role != "tool" {
@@ -206,6 +211,14 @@ mod tests {
         let third = (Some("call00003"), Some("g"));
         assert_eq!(both, [(Some("y"), Some("g")), third, (Some("x"), Some("f")), (Some("unknown"), None)]);
         assert_eq!(list[0]["tool_calls"][2]["id"], "call00003");
+    }
+
+    #[test]
+    fn results_find_only_the_latest_calls() {
+        let calls = (0..=MAX_OPEN).map(|i| call(Some(&format!("id{i}")), "f")).collect();
+        let calling = Turn { role: "assistant", calls, ..Turn::default() };
+        let list = finish(vec![calling, Turn::result(Some("id0"), "r"), Turn::result(Some("id1"), "r")]);
+        assert_eq!((list[1].get("name"), list[2].get("name")), (None, Some(&json!("f"))));
     }
 
     #[test]
