@@ -104,7 +104,7 @@ fn habits_work_where_their_meaning_is_plain() {
 fn habits_without_a_meaning_here_are_answered() {
     let model = arch("llama");
     for (words, expected) in [
-        (&["serve"][..], "there is no server"),
+        (&["llama-server"][..], "serve is the server"),
         (&["pull", "x"], "curl -L -O"),
         (&["list"], "/models"),
         (&["show", &model], "inspect"),
@@ -115,7 +115,7 @@ fn habits_without_a_meaning_here_are_answered() {
         (&["chat", "-m", &model, "-p", "hi", "hello"], "PROMPT is given twice"),
         (&["chat", "-m", "", "hi"], "-m needs a value: MODEL"),
         (&["chat", "hi", "--temprature", "1"], "did you mean --temp?"),
-        (&["help", "serve"], "there is no server"),
+        (&["help", "server"], "serve is the server"),
         (&["hello world"], "chat or generate"),
         (&["generate", &model, "hi", "0", "-2"], "MAX_TOKENS: '-2'"),
         (&["chat", "-m", &model, "-m", &model], "MODEL is given twice"),

@@ -93,7 +93,10 @@ const FLAGS: &[(&[&str], Means)] = &[
 
 /// Foreign commands: what to say, and ours where there is one.
 const COMMANDS: &[(&[&str], &str)] = &[
+    #[cfg(feature = "serve")]
     (&["server", "llama-server"], "serve is the server"),
+    #[cfg(not(feature = "serve"))]
+    (&["serve", "server", "llama-server"], "there is no server in this build; chat and tui answer on this terminal"),
     (&["pull", "download"], NETWORK),
     (&["list", "ls", "models"], "/models in the terminal chat lists the model files next to its own"),
     (&["show", "info"], "inspect shows what is in a model file"),

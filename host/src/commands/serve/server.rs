@@ -184,7 +184,7 @@ fn preflight() -> Response {
     set(
         &mut response,
         ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, x-api-key"),
+        HeaderValue::from_static("*, authorization"),
     );
     response
 }
