@@ -143,7 +143,7 @@ pub fn chat_template(data: &[u8]) -> bool {
 pub fn constraint(data: &[u8]) -> bool {
     static MODEL: LazyLock<Vec<u8>> = LazyLock::new(|| tiny_model("llama").finish().bytes);
     let mut choices = Choices::new(data);
-    let (is_schema, mut random) = (choices.byte() % 2 == 0, Random(u64::from(choices.byte())));
+    let (is_schema, mut random) = (choices.byte().is_multiple_of(2), Random(u64::from(choices.byte())));
     let source = String::from_utf8_lossy(choices.rest());
     let Ok(gguf) = Gguf::parse(&MODEL) else { return false };
     let Ok(tokenizer) = Tokenizer::new(&gguf) else { return false };

@@ -267,8 +267,8 @@ impl GrammarBuilder {
         self.until(marker.as_bytes(), token)
     }
 
-    /// Knuth, Morris and Pratt 1977, as rules: rule `i` is the rest of the text when the last `i` bytes are the first
-    /// of the marker, and no more are.
+    /// Knuth, Morris and Pratt 1977, as rules: rule `i` is the rest of the text when its last `i` bytes, and no more,
+    /// are the first ones of the marker.
     pub(super) fn until(&mut self, marker: &[u8], token: Option<u32>) -> Part {
         let token = token.map(|id| self.token(id));
         let rules: Vec<Rule> = marker.iter().map(|_| self.rule("text up to a marker")).collect();

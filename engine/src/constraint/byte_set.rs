@@ -55,16 +55,8 @@ impl CharSet {
                 _ => merged.push((low, high)),
             }
         }
-        let is_surrogate = |code: u32| (0xd800..=0xdfff).contains(&code);
-        let mut whole = Vec::with_capacity(merged.len());
-        for (low, high) in merged {
-            let before = (low, if is_surrogate(high) || (low < 0xd800 && high > 0xdfff) { 0xd7ff } else { high });
-            let after = (if is_surrogate(low) || low < 0xd800 { 0xe000 } else { low }, high);
-            match high < 0xd800 || low > 0xdfff {
-                true => whole.push((low, high)),
-                false => whole.extend([before, after].into_iter().filter(|(low, high)| low <= high)),
-            }
-        }
+        let around = |(low, high): (u32, u32)| [(low, high.min(0xd7ff)), (low.max(0xe000), high)];
+        let whole = merged.into_iter().flat_map(around).filter(|(low, high)| low <= high).collect();
         Self(whole)
     }
 

@@ -21,6 +21,7 @@ mod error;
 mod gbnf;
 mod grammar;
 mod json;
+mod json_parts;
 mod machine;
 mod notation;
 mod regex;

@@ -7,7 +7,7 @@
 use super::builder::{GrammarBuilder, Part};
 use super::byte_set::CharSet;
 use super::error::GrammarError;
-use super::json::JsonParts;
+use super::json_parts::JsonParts;
 use super::notation::Reader;
 use alloc::vec::Vec;
 

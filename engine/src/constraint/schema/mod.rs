@@ -11,7 +11,7 @@
 //! - Properties come in the order of the schema.
 //! - `additionalProperties` counts as `false` where it is absent and there are `properties`.
 //! - A schema without `type` is of the types that its keywords are for.
-//! - White space and digits are bounded (see `json.rs`).
+//! - White space and digits are bounded (see `json_parts.rs`).
 //! - Keys of an object's additional properties have no escapes, and may repeat.
 
 mod arrays;
@@ -25,11 +25,12 @@ mod strings;
 use super::builder::{GrammarBuilder, Part, Rule};
 use super::error::GrammarError;
 use super::grammar::Grammar;
-use super::json::{Json, JsonParts};
+use super::json::Json;
+use super::json_parts::{JsonParts, quoted};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use numbers::{Bounds, Decimal};
+use numbers::Decimal;
 use place::Place;
 
 impl Grammar {
@@ -123,7 +124,7 @@ impl Type {
             Self::Object => &objects::KEYWORDS,
             Self::Array => &arrays::KEYWORDS,
             Self::String => &strings::KEYWORDS,
-            Self::Number => &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
+            Self::Number => &numbers::KEYWORDS,
             Self::Integer | Self::Boolean | Self::Null => &[],
         }
     }
@@ -331,7 +332,7 @@ impl<'s> Compiler<'_, 's> {
         let (mut texts, mut parts) = (Vec::new(), Vec::new());
         for value in values.iter().filter(|value| given.is_none_or(|types| types.iter().any(|of| of.is_of(value)))) {
             match value {
-                Json::Text(text) => texts.push(super::json::quoted(text)),
+                Json::Text(text) => texts.push(quoted(text)),
                 Json::Number(number) => texts.push(number.clone()),
                 value => parts.push(self.json.exactly(self.builder, value)),
             }
@@ -340,33 +341,6 @@ impl<'s> Compiler<'_, 's> {
             parts.push(self.builder.one_of(&texts));
         }
         Ok(self.builder.alternatives(parts))
-    }
-
-    fn number(&mut self, schema: &Json, of: Type, place: &Place<'_>) -> Result<Part, GrammarError> {
-        let mut bounds = Bounds::default();
-        for (keyword, is_excluded) in
-            [("minimum", false), ("exclusiveMinimum", true), ("maximum", false), ("exclusiveMaximum", true)]
-        {
-            let number = match schema.get(keyword) {
-                None => continue,
-                Some(Json::Number(number)) => number,
-                Some(_) => return Err(place.error(keyword, "expected a number")),
-            };
-            let bound = Decimal::new(number).ok_or_else(|| place.error(keyword, "the number has too many digits"))?;
-            let side = if keyword.ends_with("inimum") { &mut bounds.low } else { &mut bounds.high };
-            if side.replace((bound, is_excluded)).is_some() {
-                return Err(place.error(keyword, "a bound is given twice"));
-            }
-        }
-        let is_integer = of == Type::Integer;
-        if bounds.low.is_none() && bounds.high.is_none() {
-            let rule = if is_integer { self.json.integer } else { self.json.number };
-            return Ok(self.builder.reference(rule));
-        }
-        match bounds.part(self.builder, is_integer) {
-            Some(part) => Ok(part),
-            None => Err(place.error("", "no number lies between the bounds")),
-        }
     }
 }
 

@@ -4,7 +4,11 @@
 //! bounds have. All values are integers in units of the last of these digits, which is exact.
 
 use super::super::builder::{GrammarBuilder, Part};
-use super::super::json::MAX_DIGITS;
+use super::super::error::GrammarError;
+use super::super::json::Json;
+use super::super::json_parts::MAX_DIGITS;
+use super::place::Place;
+use super::{Compiler, Type};
 use alloc::vec::Vec;
 
 /// Digits behind the point that a bounded number may have, if its bounds have no more.
@@ -12,6 +16,38 @@ const MIN_FRACTION: u32 = 6;
 /// Digits in front of the point and behind it that a bound may have. Together they are exact in 128 bits.
 const MAX_WHOLE: usize = 18;
 const MAX_FRACTION: usize = 15;
+
+pub(super) const KEYWORDS: [&str; 4] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
+
+impl Compiler<'_, '_> {
+    /// Numbers, or integers, that are valid for a schema.
+    pub(super) fn number(&mut self, schema: &Json, of: Type, place: &Place<'_>) -> Result<Part, GrammarError> {
+        let mut bounds = Bounds::default();
+        for (keyword, is_excluded) in
+            [("minimum", false), ("exclusiveMinimum", true), ("maximum", false), ("exclusiveMaximum", true)]
+        {
+            let number = match schema.get(keyword) {
+                None => continue,
+                Some(Json::Number(number)) => number,
+                Some(_) => return Err(place.error(keyword, "expected a number")),
+            };
+            let bound = Decimal::new(number).ok_or_else(|| place.error(keyword, "the number has too many digits"))?;
+            let side = if keyword.ends_with("inimum") { &mut bounds.low } else { &mut bounds.high };
+            if side.replace((bound, is_excluded)).is_some() {
+                return Err(place.error(keyword, "a bound is given twice"));
+            }
+        }
+        let is_integer = of == Type::Integer;
+        if bounds.low.is_none() && bounds.high.is_none() {
+            let rule = if is_integer { self.json.integer } else { self.json.number };
+            return Ok(self.builder.reference(rule));
+        }
+        match bounds.part(self.builder, is_integer) {
+            Some(part) => Ok(part),
+            None => Err(place.error("", "no number lies between the bounds")),
+        }
+    }
+}
 
 /// A bound as it is written: `digits * 10^-scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

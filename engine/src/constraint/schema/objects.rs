@@ -3,7 +3,8 @@
 use super::super::builder::{Part, Rule};
 use super::super::byte_set::CharSet;
 use super::super::error::GrammarError;
-use super::super::json::{Json, plain, quote, quoted};
+use super::super::json::Json;
+use super::super::json_parts::{plain, quote, quoted};
 use super::super::regex;
 use super::place::Place;
 use super::{Compiler, count};

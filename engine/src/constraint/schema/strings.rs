@@ -2,7 +2,8 @@
 
 use super::super::builder::Part;
 use super::super::error::GrammarError;
-use super::super::json::{Json, quote};
+use super::super::json::Json;
+use super::super::json_parts::quote;
 use super::super::regex;
 use super::place::Place;
 use super::{Compiler, count, formats};
