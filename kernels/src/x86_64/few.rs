@@ -133,7 +133,8 @@ pub(super) fn matmul<I: Int>(
         for (s, tokens) in tokens.chunks(tokens_of_step).enumerate() {
             let n = step.min(n_blocks - s * step);
             let panel = &mut panel[..n * vectors];
-            // SAFETY: `product` proves the features.
+            // SAFETY: `product` proves the features; whoever made the table that `format` comes from vouched for what
+            // `multiply_few` wants beyond them.
             unsafe {
                 pack(&rows.part(s * step, n, n_blocks), panel);
                 multiply_few(weights, panel, tokens, acc);

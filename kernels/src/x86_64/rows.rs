@@ -36,6 +36,7 @@ impl<'a> Rows<'a> {
     #[inline(always)]
     pub(super) fn part(&self, first: usize, n: usize, n_parts: usize) -> Self {
         let (start, end) = (self.row_bytes * first / n_parts, self.row_bytes * (first + n) / n_parts);
+        assert!(start <= end && end <= self.row_bytes, "parts {first}+{n} of {n_parts}");
         let rows = self.rows.map(|row| row.wrapping_add(start));
         let mut following = self.following;
         following.line = following.line.wrapping_add(start * following.n_rows);
