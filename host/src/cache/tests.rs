@@ -46,7 +46,7 @@ fn arch(name: &str) -> PathBuf {
 
 /// Whether the tests run under an emulator, where seconds become minutes.
 fn is_emulated() -> bool {
-    std::env::var_os("NANOCAMELID_EMULATOR").is_some()
+    crate::cli::environment::read("NANOCAMELID_EMULATOR").is_some()
 }
 
 const N_CTX: usize = 5 * PAGE;
