@@ -3,7 +3,6 @@
 //! [`cli`] turns words into a checked invocation, [`commands`] plan and run it, [`output`] says what came of it.
 
 #[cfg(feature = "serve")]
-#[allow(dead_code, unused_imports)]
 mod answer;
 mod audit;
 mod cache;
