@@ -34,6 +34,7 @@ pub(crate) enum Event<'e> {
 }
 
 /// The events of an answer, collected.
+#[cfg(test)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Message {
     /// Text of the model's reasoning.
@@ -45,6 +46,7 @@ pub(crate) struct Message {
 }
 
 /// A call of a tool.
+#[cfg(test)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Call {
     /// The tool.
@@ -55,6 +57,7 @@ pub(crate) struct Call {
     pub(crate) is_whole: bool,
 }
 
+#[cfg(test)]
 impl Message {
     /// Takes in the next event.
     pub(crate) fn take(&mut self, event: Event<'_>) {

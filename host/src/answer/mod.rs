@@ -24,8 +24,12 @@ mod reader;
 mod tool;
 mod value;
 
-pub(crate) use capabilities::{Arguments, Capabilities, reasoning_variables};
-pub(crate) use event::{Call, Event, Message};
+#[cfg(test)]
+pub(crate) use capabilities::Arguments;
+pub(crate) use capabilities::{Capabilities, reasoning_variables};
+pub(crate) use event::Event;
+#[cfg(test)]
+pub(crate) use event::{Call, Message};
 pub(crate) use family::Family;
 pub(crate) use reader::Reader;
 pub(crate) use tool::Tool;

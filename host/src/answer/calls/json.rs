@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::answer::event::Output;
-use crate::answer::json_text::{self, is_white};
+use crate::answer::json_text::is_white;
 use crate::answer::markers::Held;
 use crate::answer::tool;
 use crate::answer::value::{self, Dialect, Progress, ValueReader};

@@ -90,7 +90,17 @@ pub(crate) static COMMAND: Command = Command {
         table::SESSION,
         table::WORKERS,
     ],
-    keys: keys!(session, "cache", "renderer", "template_format", "address", "alias", "slots", "arena_bytes"),
+    keys: keys!(
+        session,
+        "cache",
+        "renderer",
+        "template_format",
+        "tool_format",
+        "address",
+        "alias",
+        "slots",
+        "arena_bytes"
+    ),
     run,
 };
 
@@ -122,6 +132,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     drop(inside);
     report.set("context_limit", n_ctx);
     report.set("slots", n_slots);
+    report.set("tool_format", served.call_form());
     report.set("arena_bytes", session_bytes);
     report.set("address", address.as_str());
     report.set("alias", served.alias.as_str());

@@ -105,6 +105,11 @@ impl Served {
         }
     }
 
+    /// How the model writes calls of tools, as a word.
+    pub(super) fn call_form(&self) -> &'static str {
+        self.family.name()
+    }
+
     /// Whether the chat template knows reasoning.
     pub(super) fn can_think(&self) -> bool {
         self.capabilities.reasons
@@ -236,7 +241,7 @@ impl Served {
         };
         let mut variables = Vec::new();
         if self.capabilities.calls.is_some() && !ask.tools.is_empty() {
-            let tools = value(&Json::Array(ask.tools.clone()));
+            let tools = value(&tools.iter().map(Tool::json).collect());
             variables.push(("tools", tools.map_err(|problem| Refusal::field("tools", problem))?));
         }
         for (name, json) in &ask.variables {

@@ -181,10 +181,6 @@ fn busy() -> Refusal {
 fn preflight() -> Response {
     let mut response = super::http::response::text(StatusCode::NO_CONTENT, "text/plain", "");
     set(&mut response, ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-    set(
-        &mut response,
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("*, authorization"),
-    );
+    set(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, authorization"));
     response
 }
