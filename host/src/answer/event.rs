@@ -33,44 +33,6 @@ pub(crate) enum Event<'e> {
     },
 }
 
-/// The events of an answer, collected.
-#[cfg(test)]
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Message {
-    /// Text of the model's reasoning.
-    pub(crate) reasoning: String,
-    /// Text of the answer.
-    pub(crate) content: String,
-    /// Calls, in order.
-    pub(crate) calls: Vec<Call>,
-}
-
-/// A call of a tool.
-#[cfg(test)]
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// The tool.
-    pub(crate) name: String,
-    /// JSON text of the arguments.
-    pub(crate) arguments: String,
-    /// Whether the arguments are whole, and so a JSON object ([`Event::CallEnd`]).
-    pub(crate) is_whole: bool,
-}
-
-#[cfg(test)]
-impl Message {
-    /// Takes in the next event.
-    pub(crate) fn take(&mut self, event: Event<'_>) {
-        match event {
-            Event::Reasoning(text) => self.reasoning.push_str(text),
-            Event::Content(text) => self.content.push_str(text),
-            Event::CallBegin { name, .. } => self.calls.push(Call { name: name.into(), ..Call::default() }),
-            Event::CallArguments { index, json } => self.calls[index].arguments.push_str(json),
-            Event::CallEnd { index, is_whole } => self.calls[index].is_whole = is_whole,
-        }
-    }
-}
-
 /// How far the calls of an answer have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Calls {

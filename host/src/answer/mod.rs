@@ -12,7 +12,7 @@
 //! ```
 
 mod calls;
-mod capabilities;
+pub(crate) mod capabilities;
 mod event;
 mod family;
 pub(crate) mod grammar;
@@ -24,12 +24,8 @@ mod reader;
 mod tool;
 mod value;
 
-#[cfg(test)]
-pub(crate) use capabilities::Arguments;
 pub(crate) use capabilities::{Capabilities, reasoning_variables};
 pub(crate) use event::Event;
-#[cfg(test)]
-pub(crate) use event::{Call, Message};
 pub(crate) use family::Family;
 pub(crate) use reader::Reader;
 pub(crate) use tool::Tool;

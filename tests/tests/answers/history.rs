@@ -1,6 +1,8 @@
 //! Messages of requests, prepared for templates of every kind.
 
-use crate::answer::{Arguments, Call, Capabilities, Family, Message, Reader, Tool, history};
+use crate::answer::capabilities::Arguments;
+use crate::answer::{Capabilities, Family, Reader, Tool, history};
+use crate::message::{Call, Message};
 use nanocamelid_engine::template::{Context, Template};
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 mod families;
 mod grammar;
 mod history;
+mod message;
 mod random;
 mod reading;
 mod templates;

@@ -1,7 +1,9 @@
 //! Calls through the templates of published models and back: what a template shows of an earlier answer is how its
 //! models write the next one.
 
-use crate::answer::{Arguments, Capabilities, Family, Message, Reader, Tool, history};
+use crate::answer::capabilities::Arguments;
+use crate::answer::{Capabilities, Family, Reader, Tool, history};
+use crate::message::Message;
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
