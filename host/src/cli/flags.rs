@@ -159,8 +159,10 @@ pub(crate) static PRESENCE_PENALTY: Flag<f32> = flag(
 );
 pub(crate) static REPEAT_LAST_N: Flag<usize> =
     flag("--repeat-last-n", count(0, 1 << 20), "N", "tokens that the three penalties apply to (default 64)");
+#[cfg(feature = "constraints")]
 pub(crate) static JSON_SCHEMA: Flag<Path> =
     flag("--json-schema", typed::PATH, "FILE", "answer with JSON that is valid for the schema in this file");
+#[cfg(feature = "constraints")]
 pub(crate) static GRAMMAR: Flag<Path> =
     flag("--grammar", typed::PATH, "FILE", "answer with a text of the GBNF grammar in this file");
 pub(crate) static SYSTEM: Flag<str> = short('s', flag("--system", typed::TEXT, "TEXT", "system prompt"));
@@ -251,4 +253,7 @@ pub(crate) static SAMPLING: &[&FlagRow] = &[
     &SEED.row,
     &STOP.row,
 ];
+#[cfg(feature = "constraints")]
 pub(crate) static CONSTRAINTS: &[&FlagRow] = &[&JSON_SCHEMA.row, &GRAMMAR.row];
+#[cfg(not(feature = "constraints"))]
+pub(crate) static CONSTRAINTS: &[&FlagRow] = &[];
