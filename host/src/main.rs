@@ -8,6 +8,7 @@ mod audit;
 mod cache;
 mod cli;
 mod commands;
+#[cfg_attr(not(feature = "constraints"), path = "no_constraint.rs")]
 mod constraint;
 mod demo;
 mod draft;

@@ -1,5 +1,7 @@
 //! `--json-schema` and `--grammar`, as a user gives them.
 
+#![cfg(feature = "constraints")]
+
 mod support;
 
 use serde_json::Value;

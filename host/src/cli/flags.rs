@@ -38,12 +38,17 @@ pub(crate) struct Flag<T: ?Sized> {
     value: PhantomData<T>,
 }
 
-const fn flag<T: ?Sized>(key: &'static str, of: Of<T>, value_name: &'static str, help: &'static str) -> Flag<T> {
+pub(super) const fn flag<T: ?Sized>(
+    key: &'static str,
+    of: Of<T>,
+    value_name: &'static str,
+    help: &'static str,
+) -> Flag<T> {
     let row = FlagRow { key, short: None, kind: of.kind(), value_name, repeats: false, unset: None, help };
     Flag { row, value: PhantomData }
 }
 
-const fn switch(key: &'static str, help: &'static str) -> Flag<()> {
+pub(super) const fn switch(key: &'static str, help: &'static str) -> Flag<()> {
     flag(key, Of::SWITCH, "", help)
 }
 
@@ -55,7 +60,7 @@ const fn unset<T: ?Sized>(value: &'static str, flag: Flag<T>) -> Flag<T> {
     Flag { row: FlagRow { unset: Some(value), ..flag.row }, ..flag }
 }
 
-const fn repeats<T: ?Sized>(flag: Flag<T>) -> Flag<T> {
+pub(super) const fn repeats<T: ?Sized>(flag: Flag<T>) -> Flag<T> {
     Flag { row: FlagRow { repeats: true, ..flag.row }, ..flag }
 }
 
@@ -177,8 +182,10 @@ pub(crate) static PRESENCE_PENALTY: Flag<f32> = flag(
 );
 pub(crate) static REPEAT_LAST_N: Flag<usize> =
     flag("--repeat-last-n", count(0, 1 << 20), "N", "tokens that the three penalties apply to (default 64)");
+#[cfg(feature = "constraints")]
 pub(crate) static JSON_SCHEMA: Flag<Path> =
     flag("--json-schema", typed::PATH, "FILE", "answer with JSON that is valid for the schema in this file");
+#[cfg(feature = "constraints")]
 pub(crate) static GRAMMAR: Flag<Path> =
     flag("--grammar", typed::PATH, "FILE", "answer with a text of the GBNF grammar in this file");
 pub(crate) static SYSTEM: Flag<str> = short('s', flag("--system", typed::TEXT, "TEXT", "system prompt"));
@@ -257,37 +264,6 @@ pub(crate) static BENCH_RESTART: Flag<Path> = flag(
 );
 pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1000), "N", "repetitions (default 5)"));
 
-pub(crate) static HOST: Flag<str> =
-    flag("--host", typed::TEXT, "ADDRESS", "address to listen on (default 127.0.0.1: this machine only)");
-pub(crate) static PORT: Flag<usize> = flag("--port", count(0, 65535), "N", "port to listen on (default 8080; 0: any)");
-pub(crate) static UNIX: Flag<Path> =
-    flag("--unix", typed::PATH, "PATH", "listen on a socket file instead, which only this user may use");
-pub(crate) static API_KEY: Flag<str> = flag("--api-key", typed::TEXT, "KEY", "what clients must know");
-pub(crate) static API_KEY_FILE: Flag<Path> =
-    flag("--api-key-file", typed::PATH, "FILE", "read the key from a file, where no list of processes shows it");
-pub(crate) static NO_KEY: Flag<()> = switch("--no-key", "let everybody ask who reaches an address beyond this machine");
-pub(crate) static SLOTS: Flag<usize> =
-    flag("--slots", count(1, 256), "N", "conversations answered at once (default 4, or what fits in memory)");
-pub(crate) static ALIAS: Flag<str> =
-    flag("--alias", typed::TEXT, "NAME", "the model's name for clients (default: the file's name without its ending)");
-pub(crate) static ALLOW_HOST: Flag<str> = repeats(flag(
-    "--allow-host",
-    typed::TEXT,
-    "NAME",
-    "a name by which clients may call this server, beside addresses and localhost; may be repeated",
-));
-pub(crate) static CORS: Flag<str> = repeats(flag(
-    "--cors",
-    typed::TEXT,
-    "ORIGIN",
-    "let pages of this origin ask, like https://chat.example; * is all; may be repeated",
-));
-pub(crate) static MAX_BODY: Flag<usize> =
-    flag("--max-body", count(1024, 1 << 30), "BYTES", "longest request (default 16777216)");
-pub(crate) static MAX_QUEUE: Flag<usize> =
-    flag("--max-queue", count(0, 1 << 16), "N", "requests that may wait for a slot (default 64)");
-pub(crate) static NO_WEB: Flag<()> = switch("--no-web", "no chat page");
-
 /// Flags of every command.
 pub(crate) static EVERYWHERE: &[&FlagRow] = &[&HELP.row, &JSON.row, &DRY_RUN.row, &VERBOSE.row];
 pub(crate) static WORKERS: &[&FlagRow] = &[&THREADS.row, &THREADS_BATCH.row, &CORES.row, &KERNEL.row];
@@ -307,4 +283,7 @@ pub(crate) static SAMPLING: &[&FlagRow] = &[
     &SEED.row,
     &STOP.row,
 ];
+#[cfg(feature = "constraints")]
 pub(crate) static CONSTRAINTS: &[&FlagRow] = &[&JSON_SCHEMA.row, &GRAMMAR.row];
+#[cfg(not(feature = "constraints"))]
+pub(crate) static CONSTRAINTS: &[&FlagRow] = &[];

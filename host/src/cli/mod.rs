@@ -8,6 +8,8 @@ pub(crate) mod help;
 pub(crate) mod man;
 mod nearest;
 mod parse;
+#[cfg(feature = "serve")]
+mod server_flags;
 pub(crate) mod synonyms;
 pub(crate) mod table;
 pub(crate) mod typed;

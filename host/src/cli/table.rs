@@ -4,6 +4,8 @@
 use super::Invocation;
 pub(crate) use super::arguments::*;
 pub(crate) use super::flags::*;
+#[cfg(feature = "serve")]
+pub(crate) use super::server_flags::*;
 use crate::error::Error;
 
 /// One command.
