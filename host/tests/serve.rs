@@ -138,6 +138,9 @@ fn without_a_key_only_this_machine_is_served() {
     let run = support::run(&["serve", "--host", "0.0.0.0", "--port", "0"]);
     run.assert_fails(2, &["--host", "--api-key"]);
     support::run(&["serve", "--host", "no.such.host.invalid"]).assert_fails(2, &["--api-key"]);
+    let folder = support::TempDir::new("serve-key");
+    let empty = folder.file("key", b"\n");
+    support::run(&["serve", "--api-key-file", &empty, "--port", "0"]).assert_fails(2, &[&empty, "no key"]);
     support::run(&["serve", "--host", "203.0.113.9", "--api-key", "k"]).assert_fails(1, &["203.0.113.9"]);
 }
 

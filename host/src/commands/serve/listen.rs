@@ -19,7 +19,7 @@ const FIRST_HANDED_OVER: i32 = 3;
 /// [`Error::Io`] with the address that cannot be used.
 pub(super) fn listen(options: &Options) -> Result<(Listener, String), Error> {
     if environment::has_socket() {
-        return handed_over();
+        return handed_over(options);
     }
     match &options.unix {
         Some(path) => on_file(path).map(|listener| (listener, format!("unix:{}", path.display()))),
@@ -54,13 +54,16 @@ fn on_file(path: &Path) -> Result<Listener, Error> {
 }
 
 /// The first of the sockets that systemd has opened.
-fn handed_over() -> Result<(Listener, String), Error> {
+fn handed_over(options: &Options) -> Result<(Listener, String), Error> {
     let failed = || Error::io("the socket from systemd");
     // SAFETY: sd_listen_fds(3) defines that descriptor 3 is open and this process's own where its two variables say so,
     // which `listen` has checked; `listen` is called once, and nothing else in this program takes that descriptor.
     let socket = unsafe { OwnedFd::from_raw_fd(FIRST_HANDED_OVER) };
     let socket = std::net::TcpListener::from(socket);
     if let Ok(bound) = socket.local_addr() {
+        if !bound.ip().is_loopback() && !options.may_be_reached {
+            return Err(Options::unguarded("a socket beyond this machine"));
+        }
         return Ok((tcp(socket).map_err(failed())?, format!("http://{bound}")));
     }
     let socket = std::os::unix::net::UnixListener::from(OwnedFd::from(socket));

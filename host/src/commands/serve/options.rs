@@ -26,6 +26,8 @@ pub(super) struct Options {
     pub(super) max_queue: usize,
     pub(super) has_page: bool,
     pub(super) guard: Guard,
+    /// Whether the server may listen where other machines reach it: with a key, or because the user says so.
+    pub(super) may_be_reached: bool,
 }
 
 impl Options {
@@ -35,22 +37,23 @@ impl Options {
     /// Reads the flags.
     ///
     /// # Errors
-    /// [`UsageError::Conflict`] for a server that everybody could reach without a key; those of reading a key's file.
+    /// [`UsageError::Requires`] for a server that everybody could reach without a key; those of reading a key's file.
     pub(super) fn new(invocation: &Invocation) -> Result<Self, Error> {
         let host = invocation.get(&table::HOST).unwrap_or("127.0.0.1").to_owned();
         let unix = invocation.get(&table::UNIX).map(ToOwned::to_owned);
         // The file counts where the environment has a key too.
         let key = match invocation.get(&table::API_KEY_FILE) {
-            Some(path) => Some(prompt::read_file(path)?.trim().to_owned()),
-            None => invocation.get(&table::API_KEY).map(str::to_owned),
+            Some(path) => match prompt::read_file(path)?.trim() {
+                "" => return Err(Error::Input { path: path.to_owned(), problem: "there is no key in it".into() }),
+                key => Some(key.to_owned()),
+            },
+            None => invocation.get(&table::API_KEY).filter(|key| !key.is_empty()).map(str::to_owned),
         };
-        let key = key.filter(|key| !key.is_empty());
         let is_local = unix.is_some();
         let is_loopback = host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback());
-        if !is_loopback && !is_local && !environment::has_socket() && key.is_none() && !invocation.has(&table::NO_KEY) {
-            return Err(
-                UsageError::Requires { flag: "--host beyond this machine", needs: "--api-key, or --no-key" }.into()
-            );
+        let may_be_reached = key.is_some() || invocation.has(&table::NO_KEY);
+        if !is_loopback && !is_local && !environment::has_socket() && !may_be_reached {
+            return Err(Self::unguarded("--host beyond this machine"));
         }
         let mut hosts: Vec<String> = invocation.all(&table::ALLOW_HOST).into_iter().map(str::to_owned).collect();
         hosts.push(host.clone());
@@ -65,6 +68,12 @@ impl Options {
             max_queue: invocation.get(&table::MAX_QUEUE).unwrap_or(64),
             has_page: !invocation.has(&table::NO_WEB),
             guard: Guard { key, hosts, origins, is_local },
+            may_be_reached,
         })
+    }
+
+    /// The error for a server that everybody could reach without a key.
+    pub(super) fn unguarded(flag: &'static str) -> Error {
+        UsageError::Requires { flag, needs: "--api-key, or --no-key" }.into()
     }
 }
