@@ -8,7 +8,6 @@
 use super::{Block256, Blocks32, Unpacked32, Unpacked256};
 use bytemuck::Pod;
 use core::marker::PhantomData;
-use core::ops::Range;
 
 /// A plain block.
 pub(crate) trait Plain: Pod {
@@ -54,7 +53,8 @@ impl<P> Staging<P> {
 
     /// The plain blocks of block `b`, as many at a time as multiply activations one to one: where they lie in the
     /// stage, and the first block of activations.
-    pub(crate) fn runs(&self, b: usize) -> impl Iterator<Item = (Range<usize>, usize)> {
+    #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+    pub(crate) fn runs(&self, b: usize) -> impl Iterator<Item = (core::ops::Range<usize>, usize)> {
         let (n, parts) = (self.n, self.parts);
         let run = if parts == 1 { n } else { 1 };
         (0..n).step_by(run).map(move |first| (first..first + run, (b * n + first) / parts))
