@@ -145,6 +145,10 @@ pub(crate) fn note_fault(format: &ChatFormat) {
 
 /// Today's date in Universal Time.
 pub(crate) fn today() -> Date {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Date::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+    Date::from_unix_seconds(i64::try_from(unix_seconds()).unwrap_or(i64::MAX))
+}
+
+/// Now, in seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -275,3 +275,20 @@ fn a_restarted_server_knows_its_prompts() {
     assert_eq!(first["usage"]["prompt_tokens_details"]["cached_tokens"], 0);
     assert!(second["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap() >= 128, "{second}");
 }
+
+#[test]
+fn drafts_change_no_answer() {
+    let drafting = Server::start(&["--draft", "ngram"]);
+    let plain = Server::start(&[]);
+    let ask = |server: &Server, seed: usize| {
+        let messages = json!([{"role": "user", "content": "a camel, a camel, a camel, a camel, a camel"}]);
+        let body = with(json!({"messages": messages, "max_tokens": 60, "temperature": 0.8, "seed": seed}));
+        let answer = server.post(CHAT, &body).json();
+        (answer["choices"].clone(), answer["usage"]["completion_tokens"].clone())
+    };
+    for seed in 0..4 {
+        assert_eq!(ask(&drafting, seed), ask(&plain, seed), "{seed}");
+    }
+    assert!(drafting.metric("drafted_tokens_total") > 0.0);
+    assert_eq!(plain.metric("drafted_tokens_total"), 0.0);
+}

@@ -41,6 +41,11 @@ fn n_values(json: &[u8]) -> usize {
     n
 }
 
+/// Token ids; `None` if one of the values is none.
+pub(super) fn ids(list: &[Json]) -> Option<Vec<u32>> {
+    list.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
+}
+
 impl<'j> Fields<'j> {
     /// The fields of a whole request.
     ///

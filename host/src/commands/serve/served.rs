@@ -8,7 +8,7 @@ use super::reply::Reading;
 use crate::answer::grammar::Thinking;
 use crate::answer::{self, Capabilities, Family, Reader, Tool, history};
 use crate::error::Error;
-use crate::loading::{Parsed, today};
+use crate::loading::{Parsed, today, unix_seconds};
 use crate::messages;
 use crate::model_digest::{ModelDigest, in_hexadecimal};
 use crate::model_file::ModelFile;
@@ -21,7 +21,6 @@ use nanocamelid_engine::template::{Context, RESERVED, Text};
 use nanocamelid_engine::{Generator, Sampler, SamplerParams};
 use serde_json::Value as Json;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The name of a model that a server gives the rest of `name:latest`.
 const LATEST: &str = ":latest";
@@ -170,24 +169,29 @@ impl Served {
             let problem = "this model makes no embeddings, unless the server is started with --pooling";
             return Err(Refusal::field("model", problem));
         }
-        let n_vocab = self.parsed.model.config.n_vocab;
         let tokens = inputs.iter().enumerate().map(|(i, input)| {
-            let refused = |problem: String| Refusal::field(format_args!("input[{i}]"), problem);
+            let place = format!("input[{i}]");
             match input {
-                Input::Ids(ids) => match ids.iter().find(|&&id| id as usize >= n_vocab) {
-                    Some(id) => Err(refused(format!("token {id} is not below {n_vocab}"))),
-                    None => Ok(ids.clone()),
-                },
+                Input::Ids(ids) => self.check_ids(ids, &place).map(|()| ids.clone()),
                 Input::Text(text) => {
                     let mut tokens = Vec::new();
                     match self.parsed.tokenizer.encode_whole(text, &mut tokens) {
-                        0 => Err(refused("no tokens come of this text".into())),
+                        0 => Err(Refusal::field(place, "no tokens come of this text")),
                         _ => Ok(tokens),
                     }
                 }
             }
         });
         tokens.collect()
+    }
+
+    /// Refuses token ids that the model does not have.
+    fn check_ids(&self, ids: &[u32], place: &str) -> Result<(), Refusal> {
+        let n_vocab = self.parsed.model.config.n_vocab;
+        match ids.iter().find(|&&id| id as usize >= n_vocab) {
+            Some(id) => Err(Refusal::field(place, format_args!("token {id} is not below {n_vocab}"))),
+            None => Ok(()),
+        }
     }
 
     /// Number of tokens of the prompt.
@@ -214,10 +218,7 @@ impl Served {
             Prompt::Text(text) => tokens = crate::commands::generate::raw_tokens(self.parsed, text),
             Prompt::Ids(ids) => tokens.clone_from(ids),
         }
-        let n_vocab = self.parsed.model.config.n_vocab;
-        if let Some(id) = tokens.iter().find(|&&id| id as usize >= n_vocab) {
-            return Err(Refusal::field("prompt", format_args!("token {id} is not below {n_vocab}")));
-        }
+        self.check_ids(&tokens, "prompt")?;
         if tokens.is_empty() {
             return Err(Refusal::bad("the prompt is empty"));
         }
@@ -231,7 +232,7 @@ impl Served {
     fn render(&self, list: &[Json], ask: &Ask, tools: &[Tool]) -> Result<Text, Refusal> {
         let format = self.format()?;
         let refused = |problem: String| Refusal::field("messages", problem);
-        messages::check(&Json::Array(list.to_vec())).map_err(refused)?;
+        messages::check_list(list).map_err(refused)?;
         let list = history::messages(list, tools, &self.capabilities).map_err(refused)?;
         let list = Json::Array(list);
         let Some(template) = format.template() else {
@@ -311,11 +312,6 @@ fn default_alias(file: &ModelFile) -> String {
         Place::Demo => "nanocamelid-demo".into(),
         Place::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     }
-}
-
-/// Now, in seconds since 1970.
-pub(super) fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Opens and parses a model for the rest of the process.

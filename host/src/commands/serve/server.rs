@@ -87,9 +87,7 @@ impl Server {
             }
         };
         let Endpoint { is_open, handler, .. } = *endpoint;
-        if let Err(refusal) =
-            self.guard.check_key(&head.headers).or_else(|error| if is_open { Ok(()) } else { Err(error) })
-        {
+        if !is_open && let Err(refusal) = self.guard.check_key(&head.headers) {
             return refuse(refusal);
         }
         match handler {
@@ -122,8 +120,9 @@ impl Server {
         body: Incoming,
         read: endpoints::Read,
     ) -> Result<Action, Refusal> {
-        let body = self.bodies.read(headers, body).await?;
-        let (server, bytes) = (Arc::clone(self), body.to_vec());
+        let mut body = self.bodies.read(headers, body).await?;
+        // The body stays counted until it has been read.
+        let (server, bytes) = (Arc::clone(self), body.take());
         let action = tokio::task::spawn_blocking(move || read(&server, &bytes)).await;
         action.unwrap_or_else(|error| Err(Refusal::failed(error)))
     }

@@ -23,7 +23,7 @@ pub(in super::super) struct Bodies {
     n_held: AtomicUsize,
 }
 
-/// A body in memory; its bytes are free again when it is dropped.
+/// A body in memory; its bytes no longer count when this is dropped.
 pub(in super::super) struct HeldBody<'b> {
     bodies: &'b Bodies,
     bytes: Vec<u8>,
@@ -36,15 +36,12 @@ impl Drop for HeldBody<'_> {
     }
 }
 
-impl std::ops::Deref for HeldBody<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 impl HeldBody<'_> {
+    /// The bytes, which count as held for as long as this lives.
+    pub(in super::super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// Makes room for `n` more bytes.
     fn reserve(&mut self, n: usize) -> Result<(), Refusal> {
         let most = self.bodies.max_bytes.saturating_mul(MAX_BODIES);

@@ -2,7 +2,7 @@
 
 use super::super::endpoints::Action;
 use super::super::fields::{self, Fields};
-use super::super::openai::embeddings::{Input, MAX_TEXTS, floats};
+use super::super::openai::embeddings::{Input, bounded, check_dimensions, floats};
 use super::super::refusal::Refusal;
 use super::super::server::Server;
 use super::model;
@@ -44,18 +44,14 @@ pub(in super::super) fn read_one(server: &Server, body: &[u8]) -> Result<Action,
 /// The texts. `truncate` may say what it likes: a text that is too long is refused, and none is cut off.
 fn inputs(fields: &Fields<'_>, n_embd: usize) -> Result<Vec<Input>, Refusal> {
     fields.flag("truncate")?;
-    if fields.count("dimensions", 1, usize::MAX)?.is_some_and(|n| n != n_embd) {
-        return Err(fields.refuse("dimensions", format_args!("the model's embeddings have {n_embd}")));
-    }
-    let texts = fields.required("input", fields.texts("input")?)?;
-    if texts.is_empty() || texts.len() > MAX_TEXTS {
-        return Err(fields.refuse("input", format_args!("must be 1 to {MAX_TEXTS} texts")));
-    }
+    check_dimensions(fields, n_embd)?;
+    let texts = bounded(fields, fields.required("input", fields.texts("input")?)?)?;
     Ok(texts.into_iter().map(|text| Input::Text(text.to_owned())).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::openai::embeddings::MAX_TEXTS;
     use super::*;
     use serde_json::Value as Json;
 

@@ -7,7 +7,7 @@ use super::super::refusal::Refusal;
 use super::super::server::Server;
 use super::super::tools;
 use super::stream::Completion;
-use super::{messages, shared};
+use super::{messages, shared, streaming};
 use serde_json::Value as Json;
 
 /// Fields that ask for what this server has not.
@@ -28,9 +28,7 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
     tools(&fields, &mut ask)?;
     ask.format = format(&fields)?;
     thinking(&fields, &mut ask)?;
-    let is_streamed = fields.flag("stream")?.unwrap_or(false);
-    let options = fields.object("stream_options")?;
-    let wants_usage = options.map_or(Ok(None), |options| options.flag("include_usage"))?.unwrap_or(false);
+    let (is_streamed, wants_usage) = streaming(&fields)?;
     let prepared = Box::new(server.served.prepare(&ask)?);
     let dialect = Box::new(Completion::chat(&server.served.alias, wants_usage));
     Ok(Action::Answer { prepared, dialect, is_streamed })

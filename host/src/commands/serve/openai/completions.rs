@@ -5,8 +5,8 @@ use super::super::endpoints::Action;
 use super::super::fields::{self, Fields};
 use super::super::refusal::Refusal;
 use super::super::server::Server;
-use super::shared;
 use super::stream::Completion;
+use super::{shared, streaming};
 use serde_json::Value as Json;
 
 /// Default limit of tokens, as in the API.
@@ -25,28 +25,22 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
     ask.max_tokens.get_or_insert(DEFAULT_LIMIT);
     ask.prompt = prompt(&fields)?;
     ask.logprobs = fields.count("logprobs", 0, 20)?;
-    let is_streamed = fields.flag("stream")?.unwrap_or(false);
-    let options = fields.object("stream_options")?;
-    let wants_usage = options.map_or(Ok(None), |options| options.flag("include_usage"))?.unwrap_or(false);
+    let (is_streamed, wants_usage) = streaming(&fields)?;
     let prepared = Box::new(server.served.prepare(&ask)?);
     let dialect = Box::new(Completion::text(&server.served.alias, wants_usage));
     Ok(Action::Answer { prepared, dialect, is_streamed })
 }
 
 /// A text, a list of one text, or a list of token ids.
-fn prompt(fields: &Fields<'_>) -> Result<Prompt, Refusal> {
-    let wrong = || fields.refuse("prompt", "must be one string or one list of token ids");
-    match fields.required("prompt", fields.get("prompt"))? {
+fn prompt(request: &Fields<'_>) -> Result<Prompt, Refusal> {
+    let wrong = || request.refuse("prompt", "must be one string or one list of token ids");
+    match request.required("prompt", request.get("prompt"))? {
         Json::String(text) => Ok(Prompt::Text(text.clone())),
         Json::Array(items) => match &items[..] {
             [Json::String(text)] => Ok(Prompt::Text(text.clone())),
-            [Json::Array(ids)] => ids.iter().map(id).collect::<Option<_>>().map(Prompt::Ids).ok_or_else(wrong),
-            ids => ids.iter().map(id).collect::<Option<_>>().map(Prompt::Ids).ok_or_else(wrong),
+            [Json::Array(ids)] => fields::ids(ids).map(Prompt::Ids).ok_or_else(wrong),
+            ids => fields::ids(ids).map(Prompt::Ids).ok_or_else(wrong),
         },
         _ => Err(wrong()),
     }
-}
-
-fn id(json: &Json) -> Option<u32> {
-    json.as_u64().and_then(|id| u32::try_from(id).ok())
 }

@@ -21,9 +21,7 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
         Some(_) => return Err(fields.refuse("encoding_format", "must be float or base64")),
     };
     let n_embd = server.served.parsed.model.config.n_embd;
-    if fields.count("dimensions", 1, usize::MAX)?.is_some_and(|n| n != n_embd) {
-        return Err(fields.refuse("dimensions", format_args!("the model's embeddings have {n_embd}")));
-    }
+    check_dimensions(&fields, n_embd)?;
     let texts = server.served.embedding_texts(&inputs(&fields)?)?;
     let model = server.served.alias.clone();
     let write = move |vectors: &[Vec<f32>], n_tokens: usize| {
@@ -50,11 +48,31 @@ fn inputs(fields: &Fields<'_>) -> Result<Vec<Input>, Refusal> {
         Json::Array(items) if !items.iter().all(Json::is_number) => items.iter().map(Input::read).collect(),
         one => Input::read(one).map(|one| vec![one]),
     };
-    let inputs = inputs.ok_or_else(wrong)?;
-    if inputs.is_empty() || inputs.len() > MAX_TEXTS {
-        return Err(fields.refuse("input", format_args!("must be 1 to {MAX_TEXTS} texts")));
+    bounded(fields, inputs.ok_or_else(wrong)?)
+}
+
+/// Refuses embeddings of another length than the model's.
+///
+/// # Errors
+/// 400.
+pub(in super::super) fn check_dimensions(fields: &Fields<'_>, n_embd: usize) -> Result<(), Refusal> {
+    match fields.count("dimensions", 1, usize::MAX)? {
+        Some(n) if n != n_embd => {
+            Err(fields.refuse("dimensions", format_args!("the model's embeddings have {n_embd}")))
+        }
+        _ => Ok(()),
     }
-    Ok(inputs)
+}
+
+/// Refuses no texts, and too many.
+///
+/// # Errors
+/// 400.
+pub(in super::super) fn bounded<T>(fields: &Fields<'_>, texts: Vec<T>) -> Result<Vec<T>, Refusal> {
+    match (1..=MAX_TEXTS).contains(&texts.len()) {
+        true => Ok(texts),
+        false => Err(fields.refuse("input", format_args!("must be 1 to {MAX_TEXTS} texts"))),
+    }
 }
 
 /// What is embedded.
@@ -67,10 +85,7 @@ impl Input {
     fn read(json: &Json) -> Option<Self> {
         match json {
             Json::String(text) => Some(Self::Text(text.clone())),
-            Json::Array(ids) if !ids.is_empty() => {
-                let id = |id: &Json| id.as_u64().and_then(|id| u32::try_from(id).ok());
-                ids.iter().map(id).collect::<Option<_>>().map(Self::Ids)
-            }
+            Json::Array(ids) if !ids.is_empty() => fields::ids(ids).map(Self::Ids),
             _ => None,
         }
     }

@@ -45,6 +45,17 @@ fn shared(server: &Server, fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Ref
     Ok(())
 }
 
+/// Reads whether the answer is streamed, and whether the stream ends with the numbers of tokens.
+///
+/// # Errors
+/// 400 for a wrong type.
+fn streaming(fields: &Fields<'_>) -> Result<(bool, bool), Refusal> {
+    let is_streamed = fields.flag("stream")?.unwrap_or(false);
+    let options = fields.object("stream_options")?;
+    let wants_usage = options.map_or(Ok(None), |options| options.flag("include_usage"))?;
+    Ok((is_streamed, wants_usage.unwrap_or(false)))
+}
+
 /// Why an answer ended.
 fn finish_reason(ending: &Ending) -> &'static str {
     match ending.reason {

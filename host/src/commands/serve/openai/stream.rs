@@ -3,8 +3,8 @@
 use super::super::dialect::{COMMENT, Dialect, EVENT_STREAM, event, id};
 use super::super::refusal::Refusal;
 use super::super::reply::{Ending, Piece, TokenProbs, Whole};
-use super::super::served::unix_seconds;
 use super::{error, finish_reason, log_probs, usage};
+use crate::loading::unix_seconds;
 use serde_json::{Value as Json, json};
 
 /// The answer of a request.

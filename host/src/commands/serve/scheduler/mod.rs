@@ -285,11 +285,7 @@ impl<'a> Scheduler<'a> {
 
     /// One batch: a token of every answer, and a piece of one prompt; or an answer's draft, if there is nothing else.
     fn step(&mut self) -> Result<(), Error> {
-        let is_busy = match self.lone_answer() {
-            Some(slot) => self.draft(slot)?,
-            None => false,
-        };
-        if !is_busy {
+        if !self.draft()? {
             self.batch()?;
         }
         for (slot, place) in self.running.iter_mut().enumerate() {
@@ -340,28 +336,18 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    /// The slot of the one answer, if there is nothing else to do.
-    fn lone_answer(&self) -> Option<usize> {
-        let mut busy = (0..self.running.len()).filter(|&slot| self.running[slot].is_some());
-        let slot = busy.next()?;
-        let is_alone = self.engine.drafter.is_some() && busy.next().is_none();
-        (is_alone && !self.running[slot].as_ref()?.is_reading()).then_some(slot)
-    }
-
-    /// Computes the next token of an answer, and a draft behind it. False if there is no draft.
-    fn draft(&mut self, slot: usize) -> Result<bool, Error> {
+    /// Computes the next token of an answer that is alone, and what the drafter guesses behind it, if anything. False
+    /// if nobody drafts, or there is something else to do.
+    fn draft(&mut self) -> Result<bool, Error> {
         let Engine { session, pool, drafter: Some(drafter), .. } = &mut self.engine else { return Ok(false) };
-        let Some(conversation) = &mut self.running[slot] else { return Ok(false) };
+        let mut running = self.running.iter_mut().enumerate().filter_map(|(slot, place)| Some((slot, place.as_mut()?)));
+        let (Some((slot, conversation)), None) = (running.next(), running.next()) else { return Ok(false) };
+        if conversation.is_reading() {
+            return Ok(false);
+        }
         let begun = Instant::now();
         let context = conversation.context().to_vec();
         let drafted = drafter.draft(&context, session.n_ctx() - context.len())?;
-        if drafted.is_empty() {
-            self.batch()?;
-            if let Some(drafter) = &mut self.engine.drafter {
-                drafter.learn(0, 0, begun.elapsed());
-            }
-            return Ok(true);
-        }
         let n_accepted =
             session.verify(*pool, slot, (&context, &drafted), &mut |logits| conversation.sample(logits))?;
         drafter.learn(drafted.len(), n_accepted, begun.elapsed());

@@ -3,8 +3,8 @@
 use super::super::super::dialect::{COMMENT, Dialect, EVENT_STREAM, event, id};
 use super::super::super::refusal::Refusal;
 use super::super::super::reply::{Call, Ending, Piece, Reason, Whole};
-use super::super::super::served::unix_seconds;
 use super::item::{Item, Kind};
+use crate::loading::unix_seconds;
 use serde_json::{Map, Value as Json, json};
 
 /// The response to a request.
