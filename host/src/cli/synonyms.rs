@@ -82,9 +82,17 @@ const FLAGS: &[(&[&str], Means)] = &[
     (&["-hf", "-hfr", "--hf-repo", "-mu", "--model-url"], Means::Absent(NETWORK)),
     (&["--lora", "--lora-scaled"], Means::Absent("adapters are not applied; take a file into which it is merged")),
     (&["--mmproj", "--image"], Means::Absent("there is text alone, no images")),
+    #[cfg(feature = "constraints")]
     (&["--grammar-file"], Means::Flag("grammar")),
+    #[cfg(feature = "constraints")]
     (&["--json-schema-file", "-jf"], Means::Flag("json-schema")),
+    #[cfg(feature = "constraints")]
     (&["-j"], Means::Absent("--json-schema FILE reads a schema from a file")),
+    #[cfg(not(feature = "constraints"))]
+    (
+        &["--grammar", "--grammar-file", "--json-schema", "--json-schema-file", "-jf", "-j"],
+        Means::Absent("this build holds no answer to a grammar; the whole program does"),
+    ),
     (&["--chat-template"], Means::Absent("the model file's own chat template is used")),
     (&["--ignore-eos"], Means::Absent("-n N bounds an answer; none goes on behind its end")),
     (&["--mirostat", "--typical", "--samplers"], Means::Absent(SAMPLING)),
