@@ -1,6 +1,7 @@
 //! The reasons why a file cannot be run.
 
 use crate::gguf::FileKind;
+use crate::peers::MAX_RANKS;
 use alloc::vec::Vec;
 use core::fmt;
 use nanocamelid_kernels::formats;
@@ -107,6 +108,8 @@ pub enum Reason<'a> {
         /// Number of layers of the model.
         n_layers: usize,
     },
+    /// A rank that is not there, too many ranks, or a rank with a share of 0.
+    Share,
 }
 
 impl fmt::Display for TensorName {
@@ -174,6 +177,7 @@ impl fmt::Display for Reason<'_> {
             Self::LayerRange { start, end, n_layers } => {
                 write!(f, "layers {start}..{end} are no range of a model of {n_layers} layers")
             }
+            Self::Share => write!(f, "these are no shares of 1 to {MAX_RANKS} ranks"),
         }
     }
 }

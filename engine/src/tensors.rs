@@ -1,6 +1,6 @@
 //! Finds tensors in a file, checks their shapes and types, and records which tensors are used.
 
-use crate::compute::{LayerNorm, Linear, Vector};
+use crate::compute::{LayerNorm, Linear, Ranks, Split, Vector};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::refusal::{Reason, TensorName};
 use alloc::string::ToString;
@@ -11,9 +11,13 @@ use nanocamelid_kernels::Matrix;
 /// Most reasons that are kept: a file with one wrong width has thousands, and a user reads few.
 const MAX_REASONS: usize = 16;
 
+/// Rows of a matrix that stay on one rank together: enough for the kernels' bands.
+pub(crate) const STREAM_UNIT: usize = 32;
+
 /// The tensors of a file.
 pub(crate) struct Tensors<'g, 'a> {
     gguf: &'g Gguf<'a>,
+    ranks: Ranks<'a>,
     reasons: Vec<Reason<'a>>,
     /// For each tensor of the file, whether it is used.
     used: Vec<bool>,
@@ -31,8 +35,10 @@ pub(crate) struct LayerTensors<'t, 'g, 'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct ExpertLinears<'a> {
     matrices: ExpertMatrices<'a>,
-    /// `[n_experts][n_out]`.
+    /// `[n_experts][n_bias]`, of which this matrix has the values `first_bias..`.
     bias: Option<Vector<'a>>,
+    n_bias: usize,
+    first_bias: usize,
     /// `[n_experts]`.
     scale: Option<Vector<'a>>,
 }
@@ -52,6 +58,10 @@ enum ExpertMatrices<'a> {
 }
 
 impl<'a> ExpertLinears<'a> {
+    fn new(matrices: ExpertMatrices<'a>, n_out: usize) -> Self {
+        Self { matrices, bias: None, n_bias: n_out, first_bias: 0, scale: None }
+    }
+
     /// One expert's matrix.
     pub(crate) fn expert(&self, index: usize) -> Linear<'a> {
         let weight = match &self.matrices {
@@ -59,8 +69,22 @@ impl<'a> ExpertLinears<'a> {
             ExpertMatrices::Separate(matrices) => matrices[index],
         };
         let n_out = weight.n_rows();
-        let bias = self.bias.map(|bias| &bias[index * n_out..][..n_out]);
-        Linear { weight, scale: self.scale.map_or(1.0, |scale| f32::from_le_bytes(scale[index])), bias }
+        let bias = self.bias.map(|bias| &bias[index * self.n_bias + self.first_bias..][..n_out]);
+        Linear::new(weight, self.scale.map_or(1.0, |scale| f32::from_le_bytes(scale[index])), bias)
+    }
+
+    /// The rows of each expert's matrix that a rank computes.
+    pub(crate) fn share(self, split: Split<'_>) -> Self {
+        let own = split.own();
+        let matrices = match self.matrices {
+            ExpertMatrices::Merged { all, stride, rows } => {
+                ExpertMatrices::Merged { all, stride, rows: rows.start + own.start..rows.start + own.end }
+            }
+            ExpertMatrices::Separate(matrices) => {
+                ExpertMatrices::Separate(matrices.iter().map(|matrix| matrix.rows(own.start, own.len())).collect())
+            }
+        };
+        Self { matrices, first_bias: self.first_bias + own.start, ..self }
     }
 }
 
@@ -70,8 +94,14 @@ pub(crate) fn global(name: &'static str) -> TensorName {
 }
 
 impl<'g, 'a> Tensors<'g, 'a> {
-    pub(crate) fn new(gguf: &'g Gguf<'a>) -> Self {
-        Self { gguf, reasons: Vec::new(), used: alloc::vec![false; gguf.tensors().len()] }
+    /// The tensors whose rows these ranks share.
+    pub(crate) fn new(gguf: &'g Gguf<'a>, ranks: Ranks<'a>) -> Self {
+        Self { gguf, ranks, reasons: Vec::new(), used: alloc::vec![false; gguf.tensors().len()] }
+    }
+
+    /// The ranks that share the rows.
+    pub(crate) fn ranks(&self) -> Ranks<'a> {
+        self.ranks
     }
 
     /// All faults. Every tensor that was read as `None` has its reason here.
@@ -89,7 +119,7 @@ impl<'g, 'a> Tensors<'g, 'a> {
         self.ignore_input_scale(tensor);
         let bias = self.companion(tensor, "bias", [n_out as u64, 1, 1]);
         let scale = self.companion(tensor, "scale", [1; 3])?;
-        Some(Linear { weight: weight?, scale: scale.map_or(1.0, |scale| f32::from_le_bytes(scale[0])), bias: bias? })
+        Some(Linear::new(weight?, scale.map_or(1.0, |scale| f32::from_le_bytes(scale[0])), bias?))
     }
 
     /// The small f32 tensor that accompanies another, if the file has it; `None` if it was refused.
@@ -204,6 +234,22 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         self.n_embd
     }
 
+    /// How ranks share `n` columns, in units of `unit`.
+    pub(crate) fn split(&self, n: usize, unit: usize) -> Split<'a> {
+        self.tensors.ranks.split(n, unit)
+    }
+
+    /// How ranks share the residual stream that a block computes.
+    pub(crate) fn stream_split(&self) -> Split<'a> {
+        self.split(self.n_embd, STREAM_UNIT)
+    }
+
+    /// The rows that this rank computes of a matrix whose product goes to the residual stream, `[own n_embd][n_in]`.
+    pub(crate) fn output(&mut self, name: &'static str, n_in: usize) -> Option<Linear<'a>> {
+        let split = self.stream_split();
+        self.linear(name, n_in, self.n_embd).map(|linear| linear.share(split))
+    }
+
     fn named(&self, name: &'static str) -> TensorName {
         TensorName { layer: Some(self.layer), name, expert: None, companion: None }
     }
@@ -287,13 +333,13 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         if !self.tensors.exists(tensor) && self.tensors.exists(of(0)) {
             let matrices: Option<Vec<_>> =
                 (0..n_experts).map(|expert| self.tensors.matrix(of(expert), n_in, n_out)).collect();
-            return Some(ExpertLinears { matrices: ExpertMatrices::Separate(matrices?), bias: None, scale: None });
+            return Some(ExpertLinears::new(ExpertMatrices::Separate(matrices?), n_out));
         }
         let all = self.expert_rows(tensor, [n_in, n_out, n_experts]);
         let bias = self.tensors.companion(tensor, "bias", [n_out as u64, n_experts as u64, 1]);
         let scale = self.tensors.companion(tensor, "scale", [n_experts as u64, 1, 1])?;
         let matrices = ExpertMatrices::Merged { all: all?, stride: n_out, rows: 0..n_out };
-        Some(ExpertLinears { matrices, bias: bias?, scale })
+        Some(ExpertLinears { bias: bias?, scale, ..ExpertLinears::new(matrices, n_out) })
     }
 
     /// Two roles' matrices `[n_experts][n_out][n_in]` in one tensor: each expert's rows of the first, then of the
@@ -308,7 +354,7 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
         let scale = self.tensors.companion(tensor, "scale", [n_experts as u64, 1, 1]);
         [0..n_out, n_out..2 * n_out].map(|rows| {
             let matrices = ExpertMatrices::Merged { all: all?, stride: 2 * n_out, rows };
-            Some(ExpertLinears { matrices, bias: None, scale: scale? })
+            Some(ExpertLinears { scale: scale?, ..ExpertLinears::new(matrices, n_out) })
         })
     }
 

@@ -10,6 +10,7 @@ pub mod gguf_split;
 pub mod gguf_writer;
 pub mod quantize;
 pub mod random;
+pub mod ranks;
 pub mod rust_source;
 pub mod tables;
 pub mod tiny_model;

@@ -13,7 +13,8 @@ use nanocamelid_kernels::{Kernels, KvType};
 pub(crate) struct AttentionAndMamba<'a> {
     attention: Attention<'a>,
     mamba: Mamba2<'a>,
-    n_embd: usize,
+    /// Columns of the output that this rank computes.
+    n_out: usize,
 }
 
 impl<'a> AttentionAndMamba<'a> {
@@ -25,7 +26,7 @@ impl<'a> AttentionAndMamba<'a> {
     ) -> Option<Self> {
         let attention = Attention::read(attention, tensors);
         let mamba = Mamba2::read(mamba, tensors);
-        Some(Self { attention: attention?, mamba: mamba?, n_embd: tensors.n_embd() })
+        Some(Self { attention: attention?, mamba: mamba?, n_out: tensors.stream_split().own_width() })
     }
 }
 
@@ -43,7 +44,7 @@ impl<'a> Operation<'a> for AttentionAndMamba<'a> {
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
-        RowsMut::carve(arena, sizes.n_batch, self.n_embd);
+        RowsMut::carve(arena, sizes.n_batch, self.n_out);
         arena.within(|arena| self.attention.measure(arena, sizes));
         arena.within(|arena| self.mamba.measure(arena, sizes));
     }
@@ -60,7 +61,7 @@ impl<'a> Operation<'a> for AttentionAndMamba<'a> {
         (cache, state): &mut Self::State<'_>,
         out: &mut RowsMut<'_>,
     ) {
-        let mut mixed = RowsMut::carve(arena, pass.n, self.n_embd);
+        let mut mixed = RowsMut::carve(arena, pass.n, self.n_out);
         arena.within(|arena| self.attention.run(pass, arena, x, cache, out));
         arena.within(|arena| self.mamba.run(pass, arena, x, state, &mut mixed));
         let kernels = pass.workers.kernels;

@@ -1,8 +1,9 @@
 //! A causal convolution of every channel over a few tokens: alone, or before the state of a recurrence.
 
 use super::Sizes;
-use crate::compute::{Arena, Move, Pass, Place, Rows, RowsMut, Segment, Vector};
+use crate::compute::{Arena, Move, Pass, Place, Rows, RowsMut, Runs, Segment, Split, Vector};
 use crate::tensors::LayerTensors;
+use core::ops::Range;
 
 /// Most channels that a worker convolves at a time.
 const CHANNELS: usize = 256;
@@ -81,6 +82,17 @@ pub(super) struct Convolution<'a> {
     weights: Vector<'a>,
     /// `[n_channels]`.
     bias: Option<Vector<'a>>,
+    /// Which channels count where they do not follow one another.
+    runs: Option<Runs>,
+}
+
+/// A convolution in a run, with its inputs, `[n][n_channels]`, the taps of its state, and its outputs.
+pub(super) struct Convolved<'c> {
+    pub conv: &'c Convolution<'c>,
+    pub channels: Rows<'c>,
+    pub taps: &'c mut [f32],
+    /// Those of the segment.
+    pub out: RowsMut<'c>,
 }
 
 impl<'a> Convolution<'a> {
@@ -88,65 +100,100 @@ impl<'a> Convolution<'a> {
     pub(super) fn read(tensors: &mut LayerTensors<'_, '_, 'a>, n_channels: usize, n_taps: usize) -> Option<Self> {
         let weights = tensors.values("ssm_conv1d.weight", [n_taps as u64, n_channels as u64, 1]);
         let bias = tensors.optional_vector("ssm_conv1d.bias", n_channels);
-        Some(Self { n_taps, weights: weights?, bias: bias? })
+        Some(Self { n_taps, weights: weights?, bias: bias?, runs: None })
     }
 
     /// A convolution without a bias, `[n_channels][n_taps]`.
     pub(super) fn unbiased(weights: Vector<'a>, n_taps: usize) -> Self {
-        Self { n_taps, weights, bias: None }
+        Self { n_taps, weights, bias: None, runs: None }
     }
 
-    /// Takes the states out of the arena, each with `n_values` values for the heads' matrices.
-    pub(super) fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes, n_values: usize) -> Carried<'s> {
-        let n_taps = self.weights.len() / self.n_taps * (self.n_taps - 1);
+    /// The convolution of some of the channels.
+    pub(super) fn channels(&self, channels: Range<usize>) -> Self {
+        let weights = &self.weights[channels.start * self.n_taps..channels.end * self.n_taps];
+        Self { weights, bias: self.bias.map(|bias| &bias[channels]), ..*self }
+    }
+
+    /// The convolution of the channels that a rank computes.
+    pub(super) fn share(&self, split: Split<'_>) -> Self {
+        match Runs::of(split) {
+            Ok(runs) => Self { runs: Some(runs), ..*self },
+            Err(own) => self.channels(own),
+        }
+    }
+
+    pub(super) fn n_channels(&self) -> usize {
+        self.runs.map_or(self.weights.len() / self.n_taps, |runs| runs.n_rows())
+    }
+
+    /// Number of inputs that a state keeps.
+    pub(super) fn n_state(&self) -> usize {
+        self.n_channels() * (self.n_taps - 1)
+    }
+
+    /// Channels that a worker convolves at a time.
+    fn width(&self) -> usize {
+        let width = CHANNELS.min(MAX_TAPS / self.n_taps);
+        self.runs.map_or(width, |runs| runs.whole_bands(width))
+    }
+
+    /// Takes the states of a block's convolutions out of the arena, each with `n_values` values for the heads'
+    /// matrices. The inputs of one convolution follow those of another.
+    pub(super) fn carve<'s>(convs: &[Self], arena: &mut Arena<'s>, sizes: &Sizes, n_values: usize) -> Carried<'s> {
+        let n_taps = convs.iter().map(Self::n_state).sum();
         let Sizes { n_slots, n_states, .. } = *sizes;
         let mut states = |n: usize| arena.take(n.saturating_mul(n_states));
         Carried { taps: states(n_taps), matrices: states(n_values), n_slots, n_states }
     }
 
-    /// `silu(conv(x) + bias)` of every channel of a segment.
-    pub(super) fn run_silu(
-        &self,
+    /// `silu(conv(x) + bias)` of every channel of a segment. The `taps` are those of all convolutions.
+    pub(super) fn run_silu<const N: usize>(
+        convs: &[Self; N],
         pass: &mut Pass<'_>,
         segment: Segment,
-        channels: Rows<'_>,
-        taps: &mut [f32],
-        convolved: &mut RowsMut<'_>,
+        (channels, mut taps): ([Rows<'_>; N], &mut [f32]),
+        out: &mut [RowsMut<'_>; N],
     ) {
         let kernels = pass.workers.kernels;
         let silu = |_: usize, _: usize, row: &mut [f32]| kernels.silu_mul(row, &[1.0; CHANNELS][..row.len()]);
-        self.run(pass, segment, (channels, taps), convolved, &silu);
-    }
-
-    /// Computes `conv(x) + bias` of every channel of a segment and passes the result to `finish`, with the row and the
-    /// first channel. A worker takes some channels and walks all tokens.
-    pub(super) fn run(
-        &self,
-        pass: &mut Pass<'_>,
-        segment: Segment,
-        (channels, taps): (Rows<'_>, &mut [f32]),
-        convolved: &mut RowsMut<'_>,
-        finish: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
-    ) {
-        let (n_taps, kernels) = (self.n_taps, pass.workers.kernels);
-        let mut convolved = convolved.part(segment.first, segment.n);
-        let width = CHANNELS.min(MAX_TAPS / n_taps);
-        let tiles = convolved.tiles_mut(segment.n, width).zip(taps.chunks_mut(width * (n_taps - 1)));
-        pass.workers.share(tiles, |(mut tile, state), _| {
-            let (first, n_cols) = (tile.first_col(), tile.n_cols());
-            let mut taps = [0.0; MAX_TAPS];
-            let taps = &mut taps[..n_cols * n_taps];
-            for (c, weights) in self.weights[first * n_taps..].chunks(n_taps).take(n_cols).enumerate() {
-                for (tap, weight) in taps[c..].iter_mut().step_by(n_cols).zip(weights) {
-                    *tap = f32::from_le_bytes(*weight);
-                }
-            }
-            let bias = self.bias.map(|bias| &bias[first..][..n_cols]);
-            for t in 0..segment.n {
-                let (row, t) = (tile.row_mut(t), segment.first + t);
-                kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
-                finish(t, first, row);
-            }
+        let parts = convs.iter().zip(channels).zip(out).map(|((conv, channels), out)| {
+            let (own, rest) = core::mem::take(&mut taps).split_at_mut(conv.n_state());
+            taps = rest;
+            Convolved { conv, channels, taps: own, out: out.part(segment.first, segment.n) }
         });
+        run(pass, segment, parts, &silu);
     }
+}
+
+/// Computes `conv(x) + bias` of every channel of a segment and passes the result to `finish`, with the row and the first
+/// channel. A worker takes some channels and walks all tokens.
+pub(super) fn run<'c>(
+    pass: &mut Pass<'_>,
+    segment: Segment,
+    parts: impl Iterator<Item = Convolved<'c>> + Send,
+    finish: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
+) {
+    let kernels = pass.workers.kernels;
+    let tiles = parts.flat_map(|Convolved { conv, channels, taps, out }| {
+        let width = conv.width();
+        let tiles = out.into_tiles(segment.n, width).zip(taps.chunks_mut(width * (conv.n_taps - 1)));
+        tiles.map(move |(tile, state)| (conv, channels, tile, state))
+    });
+    pass.workers.share(tiles, |(conv, channels, mut tile, state), _| {
+        let (first, n_cols, n_taps) = (tile.first_col(), tile.n_cols(), conv.n_taps);
+        let at = conv.runs.map_or(first, |runs| runs.at(first));
+        let mut taps = [0.0; MAX_TAPS];
+        let taps = &mut taps[..n_cols * n_taps];
+        for (c, weights) in conv.weights[at * n_taps..].chunks(n_taps).take(n_cols).enumerate() {
+            for (tap, weight) in taps[c..].iter_mut().step_by(n_cols).zip(weights) {
+                *tap = f32::from_le_bytes(*weight);
+            }
+        }
+        let bias = conv.bias.map(|bias| &bias[at..][..n_cols]);
+        for t in 0..segment.n {
+            let (row, t) = (tile.row_mut(t), segment.first + t);
+            kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
+            finish(t, first, row);
+        }
+    });
 }

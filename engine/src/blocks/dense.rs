@@ -1,9 +1,11 @@
 //! A gated feed-forward network: `down(activate(gate(x), up(x)))`.
 
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Gates, Linear, Pass, Prepared, RowsMut, Stage, Vector, Workers, gated_bytes};
+use crate::compute::{
+    Arena, Forms, Gates, Linear, Pass, Prepared, RowsMut, SharedInput, Split, Stage, Vector, Workers, gated_bytes,
+};
 use crate::config::{Activation, Config, MAX_WIDTH, Reader, Refused};
-use crate::tensors::LayerTensors;
+use crate::tensors::{LayerTensors, STREAM_UNIT};
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
 
@@ -40,9 +42,11 @@ impl Metadata {
 /// One network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dense<'a> {
-    /// The matrices that read the input, `[n_ff][n_embd]` each.
+    /// The matrices that read the input, `[n_ff][n_embd]` each; like all matrices, only this rank's rows of them.
     pub(super) gate: Option<Linear<'a>>,
     pub(super) up: Linear<'a>,
+    /// How ranks share the `n_ff` gated values, in whole blocks of the form that `down` reads.
+    pub(super) split: Split<'a>,
     /// `[n_embd][n_ff]`.
     pub(super) down: Linear<'a>,
     pub(super) activation: Activation,
@@ -63,12 +67,12 @@ impl<'a> Dense<'a> {
                 |there: bool, name| if there { tensors.linear(name, n_embd, n_ff).map(Some) } else { Some(None) };
             [part(metadata.gated, "ffn_gate.weight"), part(true, "ffn_up.weight")]
         };
-        let down = tensors.linear("ffn_down.weight", n_ff, n_embd);
+        let down = tensors.output("ffn_down.weight", n_ff)?;
         let sub_norm = match metadata.sub_norms {
             true => Some((tensors.vector("ffn_sub_norm.weight", n_ff)?, metadata.norm_eps)),
             false => None,
         };
-        Some(Self { gate: gate?, up: up??, down: down?, activation: metadata.activation, sub_norm })
+        Self::shared(tensors, [gate?, Some(up??)], down, (metadata.activation, sub_norm))
     }
 
     /// The network made of the tensors with these names, `n_ff` wide; `None` if it was refused.
@@ -80,9 +84,21 @@ impl<'a> Dense<'a> {
     ) -> Option<Self> {
         let n_embd = tensors.n_embd();
         let gate_up = [gate, up].map(|name| tensors.linear(name, n_embd, n_ff));
-        let down = tensors.linear(down, n_ff, n_embd);
+        let down = tensors.output(down, n_ff)?;
         let [gate, up] = gate_up;
-        Some(Self { gate: Some(gate?), up: up?, down: down?, activation, sub_norm: None })
+        Self::shared(tensors, [gate, up], down, (activation, None))
+    }
+
+    /// This rank's part of a network, of which `down` has only the rank's rows already.
+    fn shared(
+        tensors: &LayerTensors<'_, '_, 'a>,
+        [gate, up]: [Option<Linear<'a>>; 2],
+        down: Linear<'a>,
+        (activation, sub_norm): (Activation, Option<(Vector<'a>, f32)>),
+    ) -> Option<Self> {
+        let split = tensors.split(down.n_in(), unit(&down));
+        let own = |linear: Linear<'a>| linear.share(split);
+        Some(Self { gate: gate.map(own), up: own(up?), split, down, activation, sub_norm })
     }
 
     /// The matrices that read the input.
@@ -91,12 +107,8 @@ impl<'a> Dense<'a> {
     }
 
     /// Input of the down projection, `[n][n_ff]`.
-    pub(super) fn joined<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Prepared<'s> {
-        let (forms, n_ff) = (Forms::of([&self.down]), self.down.n_in());
-        match self.sub_norm {
-            Some(_) => Prepared::carve(arena, forms, n, n_ff),
-            None => Prepared::carve_joined(arena, forms, n, n_ff),
-        }
+    pub(super) fn joined<'s>(&self, arena: &mut Arena<'s>, n: usize) -> SharedInput<'s, 'a> {
+        SharedInput::carve_joined(arena, Forms::of([&self.down]), n, self.split, self.sub_norm.is_some())
     }
 
     /// The network over the rows of `x`.
@@ -108,13 +120,32 @@ impl<'a> Dense<'a> {
         out: &mut RowsMut<'_>,
     ) {
         let mut joined = self.joined(arena, out.n());
+        // A rank that has a part of a row cannot norm it.
+        let (norm, later) = if joined.is_whole() { (self.sub_norm, None) } else { (None, self.sub_norm) };
+        self.gated(workers, x, norm, joined.own());
+        let joined = match later {
+            Some((norm, eps)) => {
+                let kernels = workers.kernels;
+                joined.finish(workers, Some(&|row| kernels.rms_norm_in_place(row, Some(norm), eps)))
+            }
+            None => joined.gather(workers),
+        };
+        workers.product(joined, &self.down, out);
+    }
+
+    /// This rank's gated values.
+    pub(super) fn gated(
+        &self,
+        workers: &mut Workers<'_>,
+        x: &Prepared<'_>,
+        norm: Option<(Vector<'_>, f32)>,
+        joined: &mut Prepared<'_>,
+    ) {
         let (gate, up) = match &self.gate {
             Some(gate) => (gate, Some(&self.up)),
             None => (&self.up, None),
         };
-        let gates = Gates { gate, up, activate: activate(self.activation), norm: self.sub_norm };
-        workers.gated(gates, x, &mut joined);
-        workers.product(&joined, &self.down, out);
+        workers.gated(Gates { gate, up, activate: activate(self.activation), norm }, x, joined);
     }
 }
 
@@ -135,7 +166,7 @@ impl<'a> Operation<'a> for Dense<'a> {
 
     fn worker_bytes(&self, kernels: &Kernels, n_batch: usize) -> usize {
         let widest = self.up.n_in().max(self.down.n_in());
-        gated_bytes(kernels, n_batch, self.down.n_in()) + kernels.scratch_bytes(widest)
+        gated_bytes(kernels, n_batch, self.up.n_out()) + kernels.scratch_bytes(widest)
     }
 
     fn run(&self, pass: &mut Pass<'_>, arena: &mut Arena<'_>, x: &Prepared<'_>, (): &mut (), out: &mut RowsMut<'_>) {
@@ -151,6 +182,11 @@ impl<'a> Operation<'a> for Dense<'a> {
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {
         tell(Fact::Number("n_ff", self.down.n_in()));
     }
+}
+
+/// The columns of its input that stay on one rank together: whole blocks of the form that a matrix reads.
+pub(super) fn unit(reader: &Linear<'_>) -> usize {
+    Forms::of([reader]).block_len().max(STREAM_UNIT)
 }
 
 /// The function that computes an activation of gate and up, in place of the gate. The square of ReLU and exact GELU

@@ -2,7 +2,7 @@
 //! `post_1(dense(norm_1(x))) + post_2(experts(norm_2(x)))`. The router reads `x / rms(x) / sqrt(n_embd) * scale`.
 
 use super::{Dense, Experts, Fact, Operation, Sizes, Weights, dense, experts};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, SharedRows, Split, Stage, Vector};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::Kernels;
 
@@ -16,15 +16,18 @@ pub(crate) struct DenseAndExperts<'a> {
     expert_norms: [Vector<'a>; 2],
     /// `[n_embd]`.
     router_scale: Vector<'a>,
+    /// How ranks share the output of each network.
+    stream: Split<'a>,
     norm_eps: f32,
 }
 
 /// Buffers of a run, `[n][n_embd]` each.
-struct Buffers<'s> {
+struct Buffers<'s, 'w> {
     dense: Prepared<'s>,
     experts: Prepared<'s>,
     router: Prepared<'s>,
-    dense_out: RowsMut<'s>,
+    dense_out: SharedRows<'s, 'w>,
+    experts_out: SharedRows<'s, 'w>,
 }
 
 impl<'a> DenseAndExperts<'a> {
@@ -51,16 +54,18 @@ impl<'a> DenseAndExperts<'a> {
             dense_norms: both(dense_norms)?,
             expert_norms: both(expert_norms)?,
             router_scale: router_scale?,
+            stream: tensors.stream_split(),
             norm_eps,
         })
     }
 
-    fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Buffers<'s> {
+    fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Buffers<'s, 'a> {
         let n_embd = self.router_scale.len();
         let mut input = |forms| Prepared::carve(arena, forms, n, n_embd);
         let (dense, experts) = (input(self.dense.inputs()), input(self.experts.inputs()));
         let router = input(self.experts.router_inputs());
-        Buffers { dense, experts, router, dense_out: RowsMut::carve(arena, n, n_embd) }
+        let mut out = || SharedRows::carve(arena, n, self.stream);
+        Buffers { dense, experts, router, dense_out: out(), experts_out: out() }
     }
 }
 
@@ -101,14 +106,20 @@ impl<'a> Operation<'a> for DenseAndExperts<'a> {
                 }
             });
         }
-        let dense_out = &mut buffers.dense_out;
-        arena.within(|arena| self.dense.forward(&mut pass.workers, arena, &buffers.dense, dense_out));
-        arena.within(|arena| self.experts.mix(pass, arena, &buffers.router, &buffers.experts, out));
-        pass.workers.rows(out.iter_mut().zip(dense_out.iter_mut()), |(out, dense)| {
+        let Buffers { dense, experts, router, mut dense_out, mut experts_out } = buffers;
+        arena.within(|arena| self.dense.forward(&mut pass.workers, arena, &dense, dense_out.own()));
+        arena.within(|arena| self.experts.mix(pass, arena, &router, &experts, experts_out.own()));
+        let outs = dense_out.gather(&pass.workers).iter_mut().zip(experts_out.gather(&pass.workers).iter_mut());
+        pass.workers.rows(out.iter_mut().zip(outs), |(out, (dense, experts))| {
             kernels.rms_norm_in_place(dense, Some(post_norm), eps);
-            kernels.rms_norm_in_place(out, Some(expert_post_norm), eps);
+            kernels.rms_norm(experts, Some(expert_post_norm), eps, out);
             kernels.add(out, dense);
         });
+    }
+
+    /// Each network has a norm behind it, for which every rank needs all of its output.
+    fn out_split(&self, split: Split<'a>) -> Split<'a> {
+        split.whole()
     }
 
     fn adopt(&self, (): &mut (), (): &()) {}

@@ -4,9 +4,9 @@
 //! token's outputs are added in that order, so that no bit depends on the batch or on the routing of other tokens. The
 //! output of a shared expert is added last.
 
-use super::dense::Dense;
+use super::dense::{self, Dense};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Split, Stage, Vector};
 use crate::config::{Activation, Config, ExpertTraits, MAX_WIDTH, Reader, Refused, SelectionBias};
 use crate::tensors::{ExpertLinears, LayerTensors};
 use alloc::vec::Vec;
@@ -111,6 +111,8 @@ pub(crate) struct Experts<'a> {
     gate: ExpertLinears<'a>,
     up: ExpertLinears<'a>,
     down: ExpertLinears<'a>,
+    /// How ranks share the gated values of an expert.
+    split: Split<'a>,
     /// Serves every token beside the chosen ones.
     shared: Option<Dense<'a>>,
     /// The output of the shared expert is multiplied by the sigmoid of this product, `[1][n_embd]`.
@@ -166,7 +168,10 @@ impl<'a> Experts<'a> {
             [["ffn_gate_exps.weight", "ffn_gate.weight"], ["ffn_up_exps.weight", "ffn_up.weight"]]
                 .map(|names| tensors.expert_linears(names, [n_embd, n_ff, n_experts]))
         };
-        let down = tensors.expert_linears(["ffn_down_exps.weight", "ffn_down.weight"], [n_ff, n_embd, n_experts]);
+        let down = tensors.expert_linears(["ffn_down_exps.weight", "ffn_down.weight"], [n_ff, n_embd, n_experts])?;
+        // Experts in separate tensors may have different types.
+        let unit = (0..n_experts).map(|e| dense::unit(&down.expert(e))).fold(1, usize::max);
+        let split = tensors.split(n_ff, unit);
         let shared = match metadata.n_shared {
             0 => Some(None),
             n_shared => {
@@ -187,9 +192,10 @@ impl<'a> Experts<'a> {
             gating: metadata.gating,
             router: router?,
             selection_bias: bias?,
-            gate: gate?,
-            up: up?,
-            down: down?,
+            gate: gate?.share(split),
+            up: up?.share(split),
+            down: down.share(tensors.stream_split()),
+            split,
             shared: shared?,
             shared_gate: shared_gate?,
             inputs: Forms::default(),
@@ -205,6 +211,7 @@ impl<'a> Experts<'a> {
         Dense {
             gate: Some(self.gate.expert(e)),
             up: self.up.expert(e),
+            split: self.split,
             down: self.down.expert(e),
             activation: self.activation,
             sub_norm: None,
@@ -228,8 +235,8 @@ impl<'a> Experts<'a> {
     }
 
     fn served<'s>(expert: &Dense<'_>, arena: &mut Arena<'s>, n: usize) -> Served<'s> {
-        let n_embd = expert.down.n_out();
-        Served { x: Prepared::carve(arena, expert.inputs(), n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
+        let x = Prepared::carve(arena, expert.inputs(), n, expert.up.n_in());
+        Served { x, out: RowsMut::carve(arena, n, expert.down.n_out()) }
     }
 
     /// Computes the mixture of `x`; the router reads `router_x`.

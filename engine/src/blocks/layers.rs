@@ -172,7 +172,7 @@ impl Layers {
         names: Names,
         op: impl FnOnce(&mut LayerTensors<'t, 'g, 'a>) -> Option<Op<'a>>,
     ) -> Option<Block<'a>> {
-        let (layer, n_embd) = (tensors.layer(), self.n_embd);
+        let (layer, n_embd, stream) = (tensors.layer(), self.n_embd, tensors.stream_split());
         let [norm, post_norm] = [names.norm, names.post_norm].map(|name| match name {
             Some(name) => tensors.vector(name, n_embd).map(Some),
             None => Some(None),
@@ -183,6 +183,6 @@ impl Layers {
         };
         let (op, stream_scale) = (op(tensors)?, 1.0);
         let (norm, post_norm, stream_norm) = (norm?, post_norm?, stream_norm?);
-        Some(Block { layer, n_embd, norm, op, post_norm, stream_norm, source: None, stream_scale })
+        Some(Block { layer, stream, norm, op, post_norm, stream_norm, source: None, stream_scale })
     }
 }

@@ -4,9 +4,12 @@
 
 use super::convolution::{Carried, Convolution};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, Rows, RowsMut, Segment, Stage, Vector};
+use crate::compute::{
+    Arena, Forms, Linear, Move, Pass, Place, Prepared, Rows, RowsMut, Segment, SharedInput, Split, Stage, Vector,
+};
 use crate::config::{MAX_WIDTH, Reader, Refused};
 use crate::tensors::LayerTensors;
+use core::ops::Range;
 use nanocamelid_kernels::reference::math;
 use nanocamelid_kernels::{Kernels, StateStep};
 
@@ -45,14 +48,20 @@ impl Metadata {
     }
 }
 
-/// One mixer.
+/// One mixer. A rank has some of the heads, and `B` and `C` of all groups.
 #[derive(Clone, Debug)]
 pub(crate) struct Mamba2<'a> {
     numbers: Metadata,
-    /// `[n_inner + n_channels + n_heads][n_embd]`: gates `z`, channels of the convolution, time steps.
-    in_proj: Linear<'a>,
-    conv: Convolution<'a>,
-    /// `[n_heads]` each: the bias of time steps, the decay rate `a` of the state per unit of time, and the factor `d`
+    /// The heads of this rank.
+    heads: Range<usize>,
+    /// How ranks share the outputs of the heads.
+    split: Split<'a>,
+    /// Gates `z` and inputs `x`, `[own heads * head_dim][n_embd]` each; `B` and `C` of all groups,
+    /// `[2 * n_groups * n_state][n_embd]`; time steps, `[own heads][n_embd]`.
+    in_proj: [Linear<'a>; 4],
+    /// Those of `x`, and those of `B` and `C`.
+    convs: [Convolution<'a>; 2],
+    /// `[own heads]` each: the bias of time steps, the decay rate `a` of the state per unit of time, and the factor `d`
     /// of the input in the output.
     dt_bias: Vector<'a>,
     a: Vector<'a>,
@@ -64,13 +73,13 @@ pub(crate) struct Mamba2<'a> {
 }
 
 /// Buffers of a run beside the state. `n` is the batch.
-struct Buffers<'s> {
-    /// Output of the input projection, `[n]`.
-    projected: RowsMut<'s>,
-    /// The channels, convolved, `[n][n_channels]`.
-    convolved: RowsMut<'s>,
+struct Buffers<'s, 'w> {
+    /// Outputs of the input projections, `[n]` each.
+    projected: [RowsMut<'s>; 4],
+    /// `x`, and `B` and `C`, convolved, `[n]` each.
+    convolved: [RowsMut<'s>; 2],
     /// Outputs of the heads, `[n][n_inner]`.
-    mixed: Prepared<'s>,
+    mixed: SharedInput<'s, 'w>,
 }
 
 fn float(values: Vector<'_>, i: usize) -> f32 {
@@ -90,47 +99,54 @@ impl<'a> Mamba2<'a> {
             true => tensors.values("ssm_norm.weight", [(n_inner / n_groups) as u64, n_groups as u64, 1]).map(Some),
             false => Some(None),
         };
-        let out_proj = tensors.linear("ssm_out.weight", n_inner, n_embd);
+        let out_proj = tensors.output("ssm_out.weight", n_inner);
+        let heads = tensors.split(n_heads, 1).own();
+        let split = tensors.split(n_inner, numbers.head_dim());
+        let (own, in_proj, conv) = (split.own(), in_proj?, conv?);
+        let rows = |first: usize, range: &Range<usize>| in_proj.rows(first + range.start, range.len());
+        let groups = n_inner..n_channels;
+        let own_heads = |values: Vector<'a>| &values[heads.clone()];
         Some(Self {
             numbers: *numbers,
-            in_proj: in_proj?,
-            conv: conv?,
-            dt_bias: dt_bias?,
-            a: a?,
-            d: d?,
+            split,
+            in_proj: [rows(0, &own), rows(n_inner, &own), rows(n_inner, &groups), rows(n_inner + n_channels, &heads)],
+            convs: [conv.channels(own), conv.channels(groups)],
+            dt_bias: own_heads(dt_bias?),
+            a: own_heads(a?),
+            d: own_heads(d?),
             norm: norm?,
             out_proj: out_proj?,
+            heads,
         })
     }
 
-    fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Buffers<'s> {
+    fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Buffers<'s, 'a> {
         Buffers {
-            projected: RowsMut::carve(arena, n, self.in_proj.n_out()),
-            convolved: RowsMut::carve(arena, n, self.numbers.n_channels()),
-            mixed: Prepared::carve(arena, Forms::of([&self.out_proj]), n, self.numbers.n_inner),
+            projected: self.in_proj.map(|linear| RowsMut::carve(arena, n, linear.n_out())),
+            convolved: self.convs.map(|conv| RowsMut::carve(arena, n, conv.n_channels())),
+            mixed: SharedInput::carve(arena, Forms::of([&self.out_proj]), n, self.split, self.norm.is_some()),
         }
     }
 
     /// Runs the heads, each over all tokens of a segment in order; a worker takes some heads. `heads` is their state,
-    /// `[n_heads][head_dim][n_state]`.
+    /// `[own heads][head_dim][n_state]`.
     fn scan(
         &self,
         pass: &mut Pass<'_>,
         segment: Segment,
-        [steps, convolved]: [Rows<'_>; 2],
+        [steps, inputs, groups]: [Rows<'_>; 3],
         heads: &mut [f32],
         out: &mut RowsMut<'_>,
     ) {
-        let Metadata { n_inner, n_heads, n_groups, n_state, .. } = self.numbers;
+        let Metadata { n_heads, n_groups, n_state, .. } = self.numbers;
         let (head_dim, kernels) = (self.numbers.head_dim(), pass.workers.kernels);
         let mut out = out.part(segment.first, segment.n);
-        let inputs = convolved.cols(0, n_inner);
         let states = heads.chunks_mut(head_dim * n_state);
         let tiles = out.tiles_mut(segment.n, head_dim).zip(states).enumerate();
         pass.workers.share(tiles, |(head, (mut tile, state)), _| {
-            let group = n_inner + head / (n_heads / n_groups) * n_state;
-            let into = convolved.cols(group, n_state);
-            let out_of = convolved.cols(group + n_groups * n_state, n_state);
+            let group = (self.heads.start + head) / (n_heads / n_groups) * n_state;
+            let into = groups.cols(group, n_state);
+            let out_of = groups.cols(group + n_groups * n_state, n_state);
             let inputs = inputs.cols(head * head_dim, head_dim);
             let (a, d) = (float(self.a, head), float(self.d, head));
             for (t, y) in (segment.first..).zip(tile.rows_mut()) {
@@ -142,20 +158,13 @@ impl<'a> Mamba2<'a> {
         });
     }
 
-    /// Computes `norm(silu(z) * y)`, each group separately. The gates are overwritten.
-    fn gate(&self, pass: &Pass<'_>, projected: &mut RowsMut<'_>, mixed: &mut RowsMut<'_>) {
+    /// Norms the outputs of all heads, each group separately.
+    fn norm_groups(&self, kernels: &Kernels, norm: Vector<'_>, y: &mut [f32]) {
         let Metadata { n_inner, n_groups, norm_eps, .. } = self.numbers;
-        let (kernels, width) = (pass.workers.kernels, n_inner / n_groups);
-        pass.workers.rows(mixed.iter_mut().zip(projected.iter_mut()), |(y, projected)| {
-            let gates = &mut projected[..n_inner];
-            kernels.silu_mul(gates, y);
-            y.copy_from_slice(gates);
-            if let Some(norm) = self.norm {
-                for (y, norm) in y.chunks_mut(width).zip(norm.chunks(width)) {
-                    kernels.rms_norm_in_place(y, Some(norm), norm_eps);
-                }
-            }
-        });
+        let width = n_inner / n_groups;
+        for (y, norm) in y.chunks_mut(width).zip(norm.chunks(width)) {
+            kernels.rms_norm_in_place(y, Some(norm), norm_eps);
+        }
     }
 }
 
@@ -165,12 +174,12 @@ impl<'a> Operation<'a> for Mamba2<'a> {
     const STAGE: Stage = Stage::MixerOut;
 
     fn inputs(&self) -> Forms {
-        Forms::of([&self.in_proj])
+        Forms::of(&self.in_proj)
     }
 
     fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Carried<'s> {
-        let Metadata { n_inner, n_state, .. } = self.numbers;
-        self.conv.carve(arena, sizes, n_inner.saturating_mul(n_state))
+        let n_values = self.split.own_width().saturating_mul(self.numbers.n_state);
+        Convolution::carve(&self.convs, arena, sizes, n_values)
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -178,7 +187,7 @@ impl<'a> Operation<'a> for Mamba2<'a> {
     }
 
     fn worker_bytes(&self, kernels: &Kernels, _n_batch: usize) -> usize {
-        kernels.scratch_bytes(self.in_proj.n_in().max(self.out_proj.n_in()))
+        kernels.scratch_bytes(self.in_proj[0].n_in().max(self.out_proj.n_in()))
     }
 
     fn run(
@@ -189,21 +198,26 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         state: &mut Carried<'_>,
         out: &mut RowsMut<'_>,
     ) {
-        let Metadata { n_inner, n_heads, .. } = self.numbers;
-        let Buffers { mut projected, mut convolved, mut mixed } = self.buffers(arena, pass.n);
-        pass.workers.product(x, &self.in_proj, &mut projected);
-        let n_channels = self.numbers.n_channels();
-        let channels = projected.rows().cols(n_inner, n_channels);
-        let steps = projected.rows().cols(n_inner + n_channels, n_heads);
+        let Buffers { projected, mut convolved, mut mixed } = self.buffers(arena, pass.n);
+        let ([mut gates, mut inputs, mut groups, mut steps], kernels) = (projected, pass.workers.kernels);
+        let [to_gates, to_inputs, to_groups, to_steps] = &self.in_proj;
+        let outs = [(to_gates, &mut gates), (to_inputs, &mut inputs), (to_groups, &mut groups), (to_steps, &mut steps)];
+        pass.workers.products(x, outs);
         for segment in pass.segments() {
             let state = state.of_slot(segment.slot);
-            self.conv.run_silu(pass, segment, channels, state.taps, &mut convolved);
-            self.scan(pass, segment, [steps, convolved.rows()], state.matrices, mixed.f32s_mut());
+            let channels = [inputs.rows(), groups.rows()];
+            Convolution::run_silu(&self.convs, pass, segment, (channels, state.taps), &mut convolved);
+            let [inputs, groups] = convolved.each_ref().map(|rows| rows.rows());
+            self.scan(pass, segment, [steps.rows(), inputs, groups], state.matrices, mixed.own().f32s_mut());
         }
-        self.gate(pass, &mut projected, mixed.f32s_mut());
+        pass.workers.rows(mixed.own().f32s_mut().iter_mut().zip(gates.iter_mut()), |(y, gates)| {
+            kernels.silu_mul(gates, y);
+            y.copy_from_slice(gates);
+        });
+        let norm = |row: &mut [f32]| self.norm.into_iter().for_each(|norm| self.norm_groups(kernels, norm, row));
+        let mixed = mixed.finish(&pass.workers, self.norm.map(|_| &norm as _));
         pass.show(Stage::Mixed, mixed.values());
-        mixed.quantize(&pass.workers);
-        pass.workers.product(&mixed, &self.out_proj, out);
+        pass.workers.product(mixed, &self.out_proj, out);
     }
 
     fn remembers(&self) -> bool {
@@ -227,7 +241,7 @@ impl<'a> Operation<'a> for Mamba2<'a> {
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        [&self.in_proj, &self.out_proj].into_iter().for_each(|linear| each(Weights::of(linear)));
+        self.in_proj.iter().chain([&self.out_proj]).for_each(|linear| each(Weights::of(linear)));
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {

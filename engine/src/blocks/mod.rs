@@ -17,7 +17,7 @@ mod operation;
 mod per_layer;
 mod short_conv;
 
-use crate::compute::{Arena, Forms, LayerNorm, Move, Pass, Place, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{Arena, Forms, LayerNorm, Move, Pass, Place, Prepared, RowsMut, SharedRows, Split, Stage, Vector};
 use crate::config::Config;
 use attention::Attention;
 use attention_and_mamba::AttentionAndMamba;
@@ -39,8 +39,8 @@ use short_conv::ShortConv;
 pub(crate) struct Block<'a> {
     /// The layer it belongs to.
     pub layer: usize,
-    /// Width of the residual stream.
-    pub n_embd: usize,
+    /// How ranks share the residual stream, of width `n_embd`.
+    pub stream: Split<'a>,
     /// `[n_embd]`; `None` where the block reads the stream without a norm.
     pub norm: Option<Vector<'a>>,
     pub op: Op<'a>,
@@ -109,6 +109,11 @@ macro_rules! kinds {
             /// [`Operation::has_state`].
             pub(crate) fn has_state(&self) -> bool {
                 match self { $(Self::$Kind(op) => op.has_state(),)+ }
+            }
+
+            /// [`Operation::out_split`].
+            fn out_split(&self, split: Split<'a>) -> Split<'a> {
+                match self { $(Self::$Kind(op) => op.out_split(split),)+ }
             }
 
             fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -205,11 +210,11 @@ pub(crate) struct Running<'a> {
 }
 
 /// Buffers of a block's run. `n` is the batch.
-struct Residual<'s> {
+struct Residual<'s, 'w> {
     /// The normed input, `[n][n_embd]`.
     x: Prepared<'s>,
     /// The block's output, `[n][n_embd]`.
-    out: RowsMut<'s>,
+    out: SharedRows<'s, 'w>,
 }
 
 impl<'a> Block<'a> {
@@ -225,7 +230,13 @@ impl<'a> Block<'a> {
     }
 
     /// Makes the prepared input of a run, and room for its output.
-    fn input<'s>(&self, pass: &mut Pass<'_>, arena: &mut Arena<'s>, config: &Config, x: &RowsMut<'_>) -> Residual<'s> {
+    fn input<'s>(
+        &self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'s>,
+        config: &Config,
+        x: &RowsMut<'_>,
+    ) -> Residual<'s, 'a> {
         let (kernels, rows) = (pass.workers.kernels, x.rows());
         pass.layer = Some(self.layer);
         let mut block = self.residual(arena, pass.n);
@@ -237,7 +248,8 @@ impl<'a> Block<'a> {
     }
 
     /// `x += residual_scale * post_norm(out)`, then `x = stream_norm(x)` and `x *= stream_scale`.
-    fn join(&self, pass: &mut Pass<'_>, config: &Config, x: &mut RowsMut<'_>, out: &mut RowsMut<'_>) {
+    fn join(&self, pass: &mut Pass<'_>, config: &Config, x: &mut RowsMut<'_>, out: &mut SharedRows<'_, '_>) {
+        let out = out.gather(&pass.workers);
         let (kernels, residual_scale) = (pass.workers.kernels, config.residual_scale);
         pass.workers.rows(x.iter_mut().zip(out.iter_mut()), |(x, out)| {
             if self.post_norm.is_some() {
@@ -258,9 +270,9 @@ impl<'a> Block<'a> {
         pass.show(self.op.stage(), x.values());
     }
 
-    fn residual<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Residual<'s> {
-        let (forms, n_embd) = (self.op.inputs(), self.n_embd);
-        Residual { x: Prepared::carve(arena, forms, n, n_embd), out: RowsMut::carve(arena, n, n_embd) }
+    fn residual<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Residual<'s, 'a> {
+        let x = Prepared::carve(arena, self.op.inputs(), n, self.stream.width());
+        Residual { x, out: SharedRows::carve(arena, n, self.op.out_split(self.stream)) }
     }
 }
 
@@ -276,8 +288,8 @@ impl Running<'_> {
     ) {
         let mut buffers = self.block.input(pass, arena, config, x);
         match self.block.source {
-            Some(source) => self.live.look_back(&earlier[source].live, pass, arena, &buffers.x, &mut buffers.out),
-            None => self.live.run(pass, arena, &buffers.x, &mut buffers.out),
+            Some(source) => self.live.look_back(&earlier[source].live, pass, arena, &buffers.x, buffers.out.own()),
+            None => self.live.run(pass, arena, &buffers.x, buffers.out.own()),
         }
         self.block.join(pass, config, x, &mut buffers.out);
     }
@@ -304,7 +316,7 @@ impl Running<'_> {
         x: &mut RowsMut<'_>,
     ) {
         let mut buffers = self.block.input(pass, arena, config, x);
-        self.live.look_back(&self.live, pass, arena, &buffers.x, &mut buffers.out);
+        self.live.look_back(&self.live, pass, arena, &buffers.x, buffers.out.own());
         self.block.join(pass, config, x, &mut buffers.out);
     }
 

@@ -1,6 +1,6 @@
 //! The interface of a kind of block to the rest of the engine.
 
-use crate::compute::{Arena, Forms, Linear, Move, PAGE, Pass, Place, Prepared, RowsMut, Stage};
+use crate::compute::{Arena, Forms, Linear, Move, PAGE, Pass, Place, Prepared, RowsMut, Split, Stage};
 use nanocamelid_kernels::{Kernels, KvType, Matrix};
 
 /// The sizes of a session that determine states and buffers.
@@ -62,7 +62,8 @@ pub(crate) struct Weights<'w> {
 impl<'w> Weights<'w> {
     /// A matrix that serves every token.
     pub(super) fn of(linear: &Linear<'w>) -> Self {
-        Self { matrix: linear.weight, n: 1, n_used: 1 }
+        let (matrix, n) = linear.run();
+        Self { matrix, n, n_used: n }
     }
 }
 
@@ -100,8 +101,8 @@ pub(crate) trait Operation<'w> {
     /// Bytes of scratch that each worker needs.
     fn worker_bytes(&self, kernels: &Kernels, n_batch: usize) -> usize;
 
-    /// Computes `out`, `[n][n_embd]`, from the normed input `x`, `[n][n_embd]`; the previous contents of `out` are
-    /// ignored.
+    /// Computes the columns of `out` that [this rank computes](Operation::out_split), `[n][own columns]`, from the
+    /// normed input `x`, `[n][n_embd]`; the previous contents of `out` are ignored.
     fn run(
         &self,
         pass: &mut Pass<'_>,
@@ -110,6 +111,11 @@ pub(crate) trait Operation<'w> {
         state: &mut Self::State<'_>,
         out: &mut RowsMut<'_>,
     );
+
+    /// Which columns of its output each rank computes, where `split` is how ranks share the residual stream.
+    fn out_split(&self, split: Split<'w>) -> Split<'w> {
+        split
+    }
 
     /// Whether later tokens need state that the block keeps of earlier tokens.
     fn remembers(&self) -> bool {

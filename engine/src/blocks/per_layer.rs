@@ -65,7 +65,7 @@ impl<'a> PerLayerInput<'a> {
         let model_proj = tensors.model_linear("per_layer_model_proj.weight", n_embd, all);
         let proj_norm = tensors.model_vector("per_layer_proj_norm.weight", width);
         let gate = tensors.linear("inp_gate.weight", n_embd, width);
-        let proj = tensors.linear("proj.weight", width, n_embd);
+        let proj = tensors.output("proj.weight", width);
         let token_embd = token_embd?;
         Some(Self {
             layer,

@@ -1,8 +1,8 @@
 //! Short convolution (LFM2): `out = c * conv(b * x)`, a causal depthwise convolution over a few tokens.
 
-use super::convolution::{Carried, Convolution};
-use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, Stage};
+use super::convolution::{self, Carried, Convolution, Convolved};
+use super::{Fact, Operation, Sizes, Weights, dense};
+use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SharedInput, Split, Stage};
 use crate::config::{Reader, Refused};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::Kernels;
@@ -21,21 +21,21 @@ impl Metadata {
 /// One short convolution.
 #[derive(Clone, Debug)]
 pub(crate) struct ShortConv<'a> {
-    /// Channels.
-    width: usize,
-    /// `[3 * width][n_embd]`: gate `b`, gate `c`, input `x`.
-    in_proj: Linear<'a>,
+    /// How ranks share the channels.
+    split: Split<'a>,
+    /// Gate `b`, gate `c`, input `x`: `[own channels][n_embd]` each.
+    in_proj: [Linear<'a>; 3],
     conv: Convolution<'a>,
     /// `[n_embd][width]`.
     out_proj: Linear<'a>,
 }
 
 /// Buffers of a run beside the state. `n` is the batch.
-struct Buffers<'s> {
-    /// Gates and input, `[n][3 * width]`.
-    bcx: RowsMut<'s>,
+struct Buffers<'s, 'w> {
+    /// Gates and input, `[n][own channels]` each.
+    bcx: [RowsMut<'s>; 3],
     /// The gated convolution, `[n][width]`.
-    mixed: Prepared<'s>,
+    mixed: SharedInput<'s, 'w>,
 }
 
 impl<'a> ShortConv<'a> {
@@ -44,29 +44,38 @@ impl<'a> ShortConv<'a> {
         let (width, n_taps) = (tensors.n_embd(), metadata.n_taps);
         let in_proj = tensors.linear("shortconv.in_proj.weight", width, 3 * width);
         let conv = tensors.values("shortconv.conv.weight", [n_taps as u64, width as u64, 1]);
-        let out_proj = tensors.linear("shortconv.out_proj.weight", width, width);
-        let conv = Convolution::unbiased(conv?, n_taps);
-        Some(Self { width, in_proj: in_proj?, conv, out_proj: out_proj? })
+        let out_proj = tensors.output("shortconv.out_proj.weight", width);
+        let (in_proj, out_proj) = (in_proj?, out_proj?);
+        let split = tensors.split(width, dense::unit(&out_proj));
+        let own = split.own();
+        let in_proj = [0, 1, 2].map(|i| in_proj.rows(i * width + own.start, own.len()));
+        let conv = Convolution::unbiased(&conv?[own.start * n_taps..own.end * n_taps], n_taps);
+        Some(Self { split, in_proj, conv, out_proj })
     }
 
-    fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Buffers<'s> {
+    fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Buffers<'s, 'a> {
         Buffers {
-            bcx: RowsMut::carve(arena, n, self.in_proj.n_out()),
-            mixed: Prepared::carve(arena, Forms::of([&self.out_proj]), n, self.width),
+            bcx: self.in_proj.map(|linear| RowsMut::carve(arena, n, linear.n_out())),
+            mixed: SharedInput::carve(arena, Forms::of([&self.out_proj]), n, self.split, false),
         }
     }
 
     /// Gates and convolves the batch.
-    fn convolve(&self, pass: &mut Pass<'_>, bcx: &mut RowsMut<'_>, state: &mut Carried<'_>, mixed: &mut RowsMut<'_>) {
-        let (width, kernels) = (self.width, pass.workers.kernels);
-        pass.workers.rows(bcx.iter_mut(), |row| {
-            let (gates, x) = row.split_at_mut(2 * width);
-            kernels.multiply(x, &gates[..width]);
-        });
-        let [gates, inputs] = [width, 2 * width].map(|first| bcx.rows().cols(first, width));
+    fn convolve(
+        &self,
+        pass: &mut Pass<'_>,
+        [b, c, x]: &mut [RowsMut<'_>; 3],
+        state: &mut Carried<'_>,
+        mixed: &mut RowsMut<'_>,
+    ) {
+        let kernels = pass.workers.kernels;
+        pass.workers.rows(x.iter_mut().zip(b.iter_mut()), |(x, gates)| kernels.multiply(x, gates));
+        let [gates, inputs] = [c, x].map(|rows| rows.rows());
         let gate = |t: usize, first: usize, out: &mut [f32]| kernels.multiply(out, &gates.row(t)[first..][..out.len()]);
         for segment in pass.segments() {
-            self.conv.run(pass, segment, (inputs, state.of_slot(segment.slot).taps), mixed, &gate);
+            let (taps, out) = (state.of_slot(segment.slot).taps, mixed.part(segment.first, segment.n));
+            let part = Convolved { conv: &self.conv, channels: inputs, taps, out };
+            convolution::run(pass, segment, core::iter::once(part), &gate);
         }
     }
 }
@@ -77,11 +86,11 @@ impl<'a> Operation<'a> for ShortConv<'a> {
     const STAGE: Stage = Stage::MixerOut;
 
     fn inputs(&self) -> Forms {
-        Forms::of([&self.in_proj])
+        Forms::of(&self.in_proj)
     }
 
     fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Carried<'s> {
-        self.conv.carve(arena, sizes, 0)
+        Convolution::carve(core::slice::from_ref(&self.conv), arena, sizes, 0)
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -89,7 +98,7 @@ impl<'a> Operation<'a> for ShortConv<'a> {
     }
 
     fn worker_bytes(&self, kernels: &Kernels, _n_batch: usize) -> usize {
-        kernels.scratch_bytes(self.in_proj.n_in().max(self.out_proj.n_in()))
+        kernels.scratch_bytes(self.in_proj[0].n_in().max(self.out_proj.n_in()))
     }
 
     fn run(
@@ -101,11 +110,13 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         out: &mut RowsMut<'_>,
     ) {
         let Buffers { mut bcx, mut mixed } = self.buffers(arena, pass.n);
-        pass.workers.product(x, &self.in_proj, &mut bcx);
-        self.convolve(pass, &mut bcx, state, mixed.f32s_mut());
-        pass.show(Stage::Mixed, mixed.values());
-        mixed.quantize(&pass.workers);
-        pass.workers.product(&mixed, &self.out_proj, out);
+        let [b, c, input] = &mut bcx;
+        let [to_b, to_c, to_input] = &self.in_proj;
+        pass.workers.products(x, [(to_b, b), (to_c, c), (to_input, input)]);
+        self.convolve(pass, &mut bcx, state, mixed.own().f32s_mut());
+        pass.show(Stage::Mixed, mixed.own().values());
+        let mixed = mixed.finish(&pass.workers, None);
+        pass.workers.product(mixed, &self.out_proj, out);
     }
 
     fn remembers(&self) -> bool {
@@ -129,7 +140,7 @@ impl<'a> Operation<'a> for ShortConv<'a> {
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        [&self.in_proj, &self.out_proj].into_iter().for_each(|linear| each(Weights::of(linear)));
+        self.in_proj.iter().chain([&self.out_proj]).for_each(|linear| each(Weights::of(linear)));
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {

@@ -1,5 +1,6 @@
 //! A matrix and its bias.
 
+use super::split::{Runs, Split};
 use nanocamelid_kernels::{ActivationType, Activations, Kernels, Matrix, TileMut};
 
 /// A small vector of little-endian f32 values at any alignment: a norm, a bias.
@@ -30,12 +31,19 @@ pub(crate) struct Linear<'a> {
     pub scale: f32,
     /// `[n_out]`.
     pub bias: Option<Vector<'a>>,
+    /// Which rows count where they do not follow one another.
+    runs: Option<Runs>,
 }
 
 impl<'a> Linear<'a> {
+    /// A matrix, a factor on it and a bias.
+    pub(crate) fn new(weight: Matrix<'a>, scale: f32, bias: Option<Vector<'a>>) -> Self {
+        Self { weight, scale, bias, runs: None }
+    }
+
     /// A matrix without a bias.
     pub(crate) fn unbiased(weight: Matrix<'a>) -> Self {
-        Self { weight, scale: 1.0, bias: None }
+        Self::new(weight, 1.0, None)
     }
 
     /// Number of input values.
@@ -45,7 +53,7 @@ impl<'a> Linear<'a> {
 
     /// Number of output values.
     pub(crate) fn n_out(&self) -> usize {
-        self.weight.n_rows()
+        self.runs.map_or(self.weight.n_rows(), |runs| runs.n_rows())
     }
 
     /// The form of activations that the matrix multiplies.
@@ -53,10 +61,32 @@ impl<'a> Linear<'a> {
         self.weight.weight_type().activation()
     }
 
-    /// Output rows `first .. first + n`.
+    /// Output rows `first .. first + n`, which lie in one run.
     pub(crate) fn rows(&self, first: usize, n: usize) -> Self {
+        let first = match self.runs {
+            Some(runs) => runs.at(first),
+            None => first,
+        };
         let bias = self.bias.map(|bias| &bias[first..first + n]);
-        Self { weight: self.weight.rows(first, n), scale: self.scale, bias }
+        Self { weight: self.weight.rows(first, n), scale: self.scale, bias, runs: None }
+    }
+
+    /// The rows of one run, and the number of runs.
+    pub(crate) fn run(&self) -> (Matrix<'a>, usize) {
+        self.runs.map_or((self.weight, 1), |runs| (self.weight.rows(runs.first, runs.len), runs.n))
+    }
+
+    /// The rows of this matrix that a rank computes.
+    pub(crate) fn share(&self, split: Split<'_>) -> Self {
+        match Runs::of(split) {
+            Ok(runs) => Self { runs: Some(runs), ..*self },
+            Err(own) => self.rows(own.start, own.len()),
+        }
+    }
+
+    /// The number of rows of a band, at most `n`, with which no band reaches beyond a run.
+    pub(super) fn whole_bands(&self, n: usize) -> usize {
+        self.runs.map_or(n, |runs| runs.whole_bands(n))
     }
 
     /// Computes a tile of outputs for all inputs; the tile's columns are columns of the whole output.

@@ -8,6 +8,8 @@ mod prepared;
 mod products;
 mod quantized;
 mod rows;
+mod split;
+mod wire;
 mod workers;
 
 pub(crate) use arena::Arena;
@@ -19,4 +21,6 @@ pub use pass::{Observer, Probe, Stage};
 pub(crate) use prepared::{Forms, Prepared};
 pub(crate) use products::{Gates, gated_bytes};
 pub(crate) use rows::{Rows, RowsMut};
+pub(crate) use split::{Ranks, Runs, Split};
+pub(crate) use wire::{SharedInput, SharedRows};
 pub(crate) use workers::Workers;

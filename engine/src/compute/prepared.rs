@@ -3,7 +3,7 @@
 use super::quantized::Quantized;
 use super::{Arena, Linear, Rows, RowsMut, Workers};
 use nanocamelid_kernels::reference::math;
-use nanocamelid_kernels::{ActivationType, Activations, F32Rows, QuantizedRowsMut};
+use nanocamelid_kernels::{ActivationType, Activations, F32Rows, QuantizedRows, QuantizedRowsMut};
 
 /// The quantized forms that an input can have.
 const QUANTIZED: [ActivationType; 2] = [ActivationType::Q8, ActivationType::Q8K];
@@ -18,8 +18,21 @@ impl Forms {
         readers.into_iter().fold(Self::default(), |forms, linear| forms.union(Self::only(linear.reads())))
     }
 
-    fn only(kind: ActivationType) -> Self {
+    /// f32 values alone.
+    pub(crate) const F32: Self = Self::only(ActivationType::F32);
+
+    const fn only(kind: ActivationType) -> Self {
         Self(1 << kind as u8)
+    }
+
+    /// The quantized forms of the set.
+    pub(crate) fn quantized(self) -> impl Iterator<Item = ActivationType> {
+        QUANTIZED.into_iter().filter(move |&kind| self.contains(kind))
+    }
+
+    /// The values of the longest block of the set.
+    pub(crate) fn block_len(self) -> usize {
+        self.quantized().map(ActivationType::block_len).fold(1, usize::max)
     }
 
     /// The forms of both sets.
@@ -53,6 +66,12 @@ impl<'a> Prepared<'a> {
     pub(crate) fn carve_joined(arena: &mut Arena<'a>, forms: Forms, n: usize, width: usize) -> Self {
         let n_f32s = if forms == Forms::only(ActivationType::Q8) { 0 } else { n };
         let f32s = RowsMut::carve(arena, n_f32s, width);
+        Self::with_f32s(arena, f32s, forms, n, width)
+    }
+
+    /// Takes room for quantized forms alone.
+    pub(super) fn carve_quantized(arena: &mut Arena<'a>, forms: Forms, n: usize, width: usize) -> Self {
+        let f32s = RowsMut::carve(arena, 0, width);
         Self::with_f32s(arena, f32s, forms, n, width)
     }
 
@@ -135,6 +154,21 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// The quantized forms of row `t`.
+    pub(super) fn quantized_row(&self, t: usize) -> impl Iterator<Item = QuantizedRows<'_>> {
+        self.quantized.iter().flatten().map(move |form| form.rows().row(t))
+    }
+
+    /// Makes the quantized forms of every row with `make`, on the worker that draws the row.
+    pub(super) fn fill_quantized(
+        &mut self,
+        workers: &Workers<'_>,
+        make: &(dyn Fn(usize, &mut dyn Iterator<Item = QuantizedRowsMut<'_>>) + Sync),
+    ) {
+        let rows = forms_mut(&mut self.quantized).take_while(|forms| forms.iter().any(Option::is_some));
+        workers.rows(rows.enumerate(), |(t, forms)| make(t, &mut forms.into_iter().flatten()));
+    }
+
     /// The only form, if it is the one with blocks of 32; that form can be quantized band by band.
     pub(super) fn joined(&mut self) -> Option<&mut Quantized<'a>> {
         if self.forms != Forms::only(ActivationType::Q8) || self.f32s.n() > 0 {
@@ -145,19 +179,28 @@ impl<'a> Prepared<'a> {
 
     /// Every row with the places of its quantized forms.
     fn rows_mut(&mut self) -> impl Iterator<Item = RowForms<'_>> + Send {
-        let [first, second] = &mut self.quantized;
-        let [mut first, mut second] = [first, second].map(|form| form.as_mut().map(Quantized::rows_mut));
-        // Written without `map`: over an array, `map` costs more than the rest of this function, which runs for every
-        // row.
-        self.f32s.iter_mut().map(move |row| {
-            let first = first.as_mut().and_then(Iterator::next);
-            (row, [first, second.as_mut().and_then(Iterator::next)])
-        })
+        self.f32s.iter_mut().zip(forms_mut(&mut self.quantized))
     }
 }
 
 /// A row and the places of its quantized forms.
-type RowForms<'r> = (&'r mut [f32], [Option<QuantizedRowsMut<'r>>; QUANTIZED.len()]);
+type RowForms<'r> = (&'r mut [f32], FormsMut<'r>);
+
+/// The places of a row's quantized forms.
+type FormsMut<'r> = [Option<QuantizedRowsMut<'r>>; QUANTIZED.len()];
+
+/// The places of every row's quantized forms; behind the last row, none for ever.
+fn forms_mut<'r>(
+    quantized: &'r mut [Option<Quantized<'_>>; QUANTIZED.len()],
+) -> impl Iterator<Item = FormsMut<'r>> + Send {
+    let [first, second] = quantized;
+    let [mut first, mut second] = [first, second].map(|form| form.as_mut().map(Quantized::rows_mut));
+    // Written without `map`: over an array, `map` costs more than the rest of this function, which runs for every row.
+    core::iter::from_fn(move || {
+        let first = first.as_mut().and_then(Iterator::next);
+        Some([first, second.as_mut().and_then(Iterator::next)])
+    })
+}
 
 /// The remainder of quantization: `rest[i] = x[i] - scale * q[i]`.
 fn remainder(quantized: &QuantizedRowsMut<'_>, x: &[f32], rest: &mut [f32]) {

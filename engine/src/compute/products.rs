@@ -63,7 +63,7 @@ impl Workers<'_> {
 
     /// Like [`Workers::product`], for the rows of `x` from `first` on.
     pub(crate) fn product_from(&mut self, x: &Prepared<'_>, first: usize, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
-        self.products_from(x, first, [(linear, out)]);
+        self.products_from(x, first, [Some((linear, out))]);
     }
 
     /// Several products of one input in one dispatch.
@@ -72,6 +72,15 @@ impl Workers<'_> {
         x: &Prepared<'_>,
         products: [(&Linear<'_>, &mut RowsMut<'_>); N],
     ) {
+        self.products_from(x, 0, products.map(Some));
+    }
+
+    /// Like [`Workers::products`], of those that are there.
+    pub(crate) fn products_of<const N: usize>(
+        &mut self,
+        x: &Prepared<'_>,
+        products: [Option<(&Linear<'_>, &mut RowsMut<'_>)>; N],
+    ) {
         self.products_from(x, 0, products);
     }
 
@@ -79,15 +88,18 @@ impl Workers<'_> {
         &mut self,
         x: &Prepared<'_>,
         first: usize,
-        products: [(&Linear<'_>, &mut RowsMut<'_>); N],
+        products: [Option<(&Linear<'_>, &mut RowsMut<'_>)>; N],
     ) {
-        let products = products.map(|(linear, out)| {
-            let (n, band) = (out.n(), self.band_rows(out.n(), out.width()));
-            (linear, x.read_by(linear, first, n), Queue::new(out.tiles_mut(n, band)))
+        let products = products.map(|product| {
+            // A rank may have no row of a matrix.
+            let (linear, out) = product.filter(|(linear, _)| linear.n_out() > 0)?;
+            let n = out.n();
+            let band = linear.whole_bands(self.band_rows(n, out.width()));
+            Some((linear, x.read_by(linear, first, n), Queue::new(out.tiles_mut(n, band))))
         });
         let kernels = self.kernels;
         self.each(|scratch| {
-            for (linear, x, tiles) in &products {
+            for (linear, x, tiles) in products.iter().flatten() {
                 while let Some(mut tile) = tiles.next() {
                     linear.fill(kernels, x, &mut tile, scratch);
                 }
@@ -103,6 +115,9 @@ impl Workers<'_> {
     /// are complete.
     pub(crate) fn gated(&mut self, gates: Gates<'_>, x: &Prepared<'_>, out: &mut Prepared<'_>) {
         let (kernels, n) = (self.kernels, x.rows().n());
+        if gates.gate.n_out() == 0 {
+            return;
+        }
         let up = gates.up.map(|up| (up, x.read_by(up, 0, n)));
         let gating = Gating { gates, gate_x: x.read_by(gates.gate, 0, n), up };
         let band_rows = self.band_rows(n, gates.gate.n_out());
@@ -130,6 +145,9 @@ impl Workers<'_> {
     /// `out[2i] = linear(x[2i]) + weight * x[2i + 1]`. Odd rows of the output are scratch.
     pub(crate) fn product_with_remainders(&mut self, x: &Prepared<'_>, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
         let (kernels, n) = (self.kernels, out.n());
+        if linear.n_out() == 0 {
+            return;
+        }
         let x = x.read_by(linear, 0, n);
         let tiles = out.tiles_mut(n, self.band_rows(n, linear.n_out()));
         self.share(tiles, |mut tile, scratch| {

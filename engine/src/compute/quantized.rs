@@ -52,9 +52,10 @@ impl<'a> Quantized<'a> {
     pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = QuantizedRowsMut<'_>> + Send {
         let (kind, width) = (self.kind, self.width);
         let (n_scales, n_sums) = self.per_row();
-        let qs = self.qs.chunks_exact_mut(width);
-        let scales = self.scales.chunks_exact_mut(n_scales);
-        let sums = self.sums.chunks_exact_mut(n_sums);
+        // Chunks of 0 values are refused; rows of width 0 have no data.
+        let qs = self.qs.chunks_exact_mut(width.max(1));
+        let scales = self.scales.chunks_exact_mut(n_scales.max(1));
+        let sums = self.sums.chunks_exact_mut(n_sums.max(1));
         qs.zip(scales)
             .zip(sums)
             .map(move |((qs, scales), sums)| QuantizedRowsMut::new(kind, qs, scales, sums, 1, width))

@@ -32,7 +32,7 @@ impl<'a> Rows<'a> {
     }
 
     /// All rows, in order.
-    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [f32]> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [f32]> + Send {
         (0..self.n).map(move |i| self.row(i))
     }
 
@@ -69,6 +69,11 @@ impl<'a> RowsMut<'a> {
         self.data
     }
 
+    /// One row.
+    pub(crate) fn row_mut(&mut self, i: usize) -> &mut [f32] {
+        &mut self.data[i * self.width..][..self.width]
+    }
+
     /// The same rows, for reading.
     pub(crate) fn rows(&self) -> Rows<'_> {
         Rows { data: self.data, n: self.n, width: self.width, stride: self.width }
@@ -83,6 +88,11 @@ impl<'a> RowsMut<'a> {
     /// Rows `first .. first + n`.
     pub(crate) fn part(&mut self, first: usize, n: usize) -> RowsMut<'_> {
         RowsMut { data: &mut self.data[first * self.width..][..n * self.width], n, width: self.width }
+    }
+
+    /// [`RowsMut::tiles_mut`] for as long as the rows are borrowed.
+    pub(crate) fn into_tiles(self, tile_rows: usize, tile_cols: usize) -> TilesMut<'a> {
+        TilesMut::new(self.data, self.n, self.width, tile_rows, tile_cols)
     }
 
     /// Disjoint rectangles of at most `tile_rows x tile_cols`.

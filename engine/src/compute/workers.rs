@@ -1,11 +1,14 @@
 //! The workers of one forward pass.
 
 use crate::executor::{Executor, Phase};
+use crate::peers::Peers;
 use nanocamelid_kernels::{Kernels, Queue};
 
 /// An executor with its current phase, the kernels, and each worker's scratch.
 pub(crate) struct Workers<'w> {
     executor: &'w dyn Executor,
+    /// The other ranks, where a model is shared among several.
+    peers: Option<&'w dyn Peers>,
     phase: Phase,
     pub(crate) kernels: &'static Kernels,
     /// `[n_workers][scratch_bytes]`.
@@ -17,13 +20,20 @@ impl<'w> Workers<'w> {
     /// The workers for a pass of `n_tokens`. `scratch` is a whole number of `scratch_bytes`, and `scratch_bytes` is not
     /// 0.
     pub(crate) fn new(
-        executor: &'w dyn Executor,
+        (executor, peers): (&'w dyn Executor, Option<&'w dyn Peers>),
         n_tokens: usize,
         kernels: &'static Kernels,
         scratch: &'w mut [u8],
         scratch_bytes: usize,
     ) -> Self {
-        Self { executor, phase: phase(n_tokens), kernels, scratch, scratch_bytes }
+        Self { executor, peers, phase: phase(n_tokens), kernels, scratch, scratch_bytes }
+    }
+
+    /// [`Peers::exchange`]; nothing to do where there are no peers.
+    pub(super) fn exchange(&self, bytes: &mut [u8], ends: &[usize]) {
+        if let Some(peers) = self.peers {
+            peers.exchange(bytes, ends);
+        }
     }
 
     /// Sets the number of tokens that are still processed.

@@ -5,18 +5,19 @@ mod embedding;
 mod pooler;
 
 use crate::blocks::{Block, Layers};
-use crate::compute::{Forms, Linear, Vector};
+use crate::compute::{Forms, Linear, Ranks, Split, Vector};
 use crate::config::{Architecture, Config, Norms, Reader, Rope};
 use crate::gguf::{FileKind, Gguf};
+use crate::peers::Share;
 use crate::refusal::{ModelError, Reason};
-use crate::tensors::{Tensors, global};
+use crate::tensors::{STREAM_UNIT, Tensors, global};
 use alloc::vec::Vec;
 use core::ops::Range;
 pub(crate) use embedding::Embedding;
 use nanocamelid_kernels::Matrix;
 pub(crate) use pooler::Pooler;
 
-/// A model, or a range of its layers.
+/// A model, or a share of it: a range of its layers, or some rows of its matrices.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     /// The numbers of the whole model.
@@ -25,6 +26,8 @@ pub struct Model<'a> {
     pub ropes: Vec<Rope>,
     /// The range of layers.
     pub range: Range<usize>,
+    /// The share.
+    pub share: Share<'a>,
     /// Present if the range starts with the first layer.
     pub(crate) embedding: Option<Embedding<'a>>,
     /// The blocks of the layers, first to last.
@@ -40,8 +43,10 @@ pub struct Model<'a> {
 pub(crate) struct Head<'a> {
     /// `[n_embd]`.
     pub norm: Vector<'a>,
-    /// `[n_vocab][n_embd]`; in tied models the embedding.
+    /// `[n_vocab][n_embd]`, of which a rank has its rows; in tied models the embedding.
     pub output: Linear<'a>,
+    /// How ranks share the vocabulary.
+    pub split: Split<'a>,
 }
 
 impl<'a> Model<'a> {
@@ -50,7 +55,15 @@ impl<'a> Model<'a> {
     /// # Errors
     /// Every reason why this engine cannot run the file.
     pub fn new(gguf: &Gguf<'a>) -> Result<Self, ModelError<'a>> {
-        Self::read(gguf, None)
+        Self::read(gguf, None, Share::Whole)
+    }
+
+    /// What one rank of a cluster holds.
+    ///
+    /// # Errors
+    /// Those of [`Model::new`]; a model that cannot be shared so, or a share that is no share.
+    pub fn of_share(gguf: &Gguf<'a>, share: Share<'a>) -> Result<Self, ModelError<'a>> {
+        Self::read(gguf, None, share)
     }
 
     /// A range of layers, so that the layers of one model can run on several machines. The embedding comes with the
@@ -59,11 +72,14 @@ impl<'a> Model<'a> {
     /// # Errors
     /// Those of [`Model::new`], and a range outside the model.
     pub fn with_layers(gguf: &Gguf<'a>, range: Range<usize>) -> Result<Self, ModelError<'a>> {
-        Self::read(gguf, Some(range))
+        Self::read(gguf, Some(range), Share::Whole)
     }
 
-    fn read(gguf: &Gguf<'a>, range: Option<Range<usize>>) -> Result<Self, ModelError<'a>> {
+    fn read(gguf: &Gguf<'a>, range: Option<Range<usize>>, share: Share<'a>) -> Result<Self, ModelError<'a>> {
         let refused = |reason| ModelError { reasons: alloc::vec![reason] };
+        if !share.is_valid() {
+            return Err(refused(Reason::Share));
+        }
         if let Some(kind) = FileKind::of(gguf) {
             return Err(refused(Reason::NotAModel(kind)));
         }
@@ -83,15 +99,23 @@ impl<'a> Model<'a> {
             (_, reasons) => return Err(ModelError { reasons }),
         };
         let (whole, n_layers) = (0..config.n_layers, config.n_layers);
-        let range = range.unwrap_or(whole.clone());
-        if range.start >= range.end || range.end > n_layers {
-            return Err(refused(Reason::LayerRange { start: range.start, end: range.end, n_layers }));
+        let split = Ranks::of_layers(share).split(n_layers, 1);
+        let ranges: Vec<_> = match &range {
+            Some(range) => alloc::vec![range.clone()],
+            // A range that cannot be is refused on all ranks.
+            None => (0..split.n_ranks()).map(|rank| split.range(rank)).collect(),
+        };
+        for Range { start, end } in ranges {
+            if start >= end || end > n_layers {
+                return Err(refused(Reason::LayerRange { start, end, n_layers }));
+            }
+            if layers.need_earlier_ones(start..end) {
+                return Err(refused(Reason::Inseparable { start }));
+            }
         }
-        if layers.need_earlier_ones(range.clone()) {
-            return Err(refused(Reason::Inseparable { start: range.start }));
-        }
+        let range = range.unwrap_or(split.own());
 
-        let mut tensors = Tensors::new(gguf);
+        let mut tensors = Tensors::new(gguf, Ranks::of_rows(share));
         let token_embd = tensors.matrix(global("token_embd.weight"), config.n_embd, config.n_vocab);
         let embedding = Embedding::read(&mut tensors, &config, token_embd);
         let mut blocks = Vec::new();
@@ -127,12 +151,18 @@ impl<'a> Model<'a> {
             return Err(ModelError { reasons });
         }
         let embedding = embedding.filter(|_| range.start == 0);
-        Ok(Self { config, ropes, range, embedding, blocks, head, pooler })
+        Ok(Self { config, ropes, range, share, embedding, blocks, head, pooler })
     }
 
     /// The forms in which blocks read the embeddings of a batch's tokens, if some blocks do.
     pub(crate) fn embedding_inputs(&self) -> Option<Forms> {
         self.blocks.iter().filter_map(|block| block.op.embedding_inputs()).reduce(Forms::union)
+    }
+
+    /// Whether logits are for this rank, if others compute some or all of them.
+    pub(crate) fn collects_logits(&self) -> bool {
+        let (rank, n_ranks) = self.share.place();
+        rank == 0 && n_ranks > 1
     }
 
     /// Whether the input is hidden states (the range does not start at the first layer).
@@ -154,7 +184,8 @@ impl<'a> Head<'a> {
             // Tied: the embedding is the output matrix.
             false => token_embd.map(Linear::unbiased),
         };
-        Some(Self { norm: norm?, output: output? })
+        let split = tensors.ranks().split(config.n_vocab, STREAM_UNIT);
+        Some(Self { norm: norm?, output: output?.share(split), split })
     }
 }
 

@@ -6,9 +6,9 @@ use nanocamelid_kernels::reference::math::exp;
 
 /// A token and its logit (a number, never NaN).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Candidate {
-    pub(super) token: u32,
-    pub(super) logit: f32,
+pub(crate) struct Candidate {
+    pub(crate) token: u32,
+    pub(crate) logit: f32,
 }
 
 impl Candidate {
@@ -20,22 +20,22 @@ impl Candidate {
 
 /// Candidates, of which the first `n_sorted` are the most likely ones, in order.
 #[derive(Clone, Debug)]
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     items: Vec<Candidate>,
     n_sorted: usize,
 }
 
 impl Candidates {
-    pub(super) fn with_capacity(capacity: usize) -> Self {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self { items: Vec::with_capacity(capacity), n_sorted: 0 }
     }
 
-    pub(super) fn as_mut_slice(&mut self) -> &mut [Candidate] {
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [Candidate] {
         &mut self.items
     }
 
     /// Takes every logit that is a number. `-0` becomes `0`, so that the two rank as equals.
-    pub(super) fn fill(&mut self, logits: &[f32]) {
+    pub(crate) fn fill(&mut self, logits: &[f32]) {
         self.items.clear();
         self.n_sorted = 0;
         self.items.extend(numbers(logits));
@@ -43,7 +43,7 @@ impl Candidates {
 
     /// Takes the `k` largest logits in one pass. A heap holds the best so far, and nearly every logit needs one
     /// comparison, with the weakest of them.
-    pub(super) fn fill_top_k(&mut self, logits: &[f32], k: usize) {
+    pub(crate) fn fill_top_k(&mut self, logits: &[f32], k: usize) {
         self.items.clear();
         for candidate in numbers(logits) {
             if self.items.len() < k {
@@ -64,7 +64,7 @@ impl Candidates {
     }
 
     /// The largest logit; `None` without candidates.
-    pub(super) fn max_logit(&self) -> Option<f32> {
+    pub(crate) fn max_logit(&self) -> Option<f32> {
         if self.n_sorted > 0 {
             return Some(self.items[0].logit);
         }
@@ -72,7 +72,7 @@ impl Candidates {
     }
 
     /// Keeps the fewest most likely candidates whose probabilities reach `p`, at least one.
-    pub(super) fn keep_top_p(&mut self, p: f32, max: f32) {
+    pub(crate) fn keep_top_p(&mut self, p: f32, max: f32) {
         /// Number of candidates sorted first; if their mass is not enough, four times as many are sorted.
         const FIRST_PART: usize = 256;
         let total: f64 = self.items.iter().map(|c| f64::from(exp(c.logit - max))).sum();
@@ -105,7 +105,7 @@ impl Candidates {
     }
 
     /// Keeps candidates at least `min_p` times as likely as the most likely one.
-    pub(super) fn keep_min_p(&mut self, min_p: f32, max: f32) {
+    pub(crate) fn keep_min_p(&mut self, min_p: f32, max: f32) {
         let keeps = |c: &Candidate| exp(c.logit - max) >= min_p;
         if self.n_sorted == self.items.len() {
             let n = self.items.partition_point(keeps);

@@ -14,7 +14,8 @@ mod rng;
 
 use crate::constraint::TokenSet;
 use alloc::vec::Vec;
-use candidates::{Candidate, Candidates};
+use candidates::Candidate;
+pub(crate) use candidates::Candidates;
 use core::fmt;
 use nanocamelid_kernels::reference::math::exp;
 

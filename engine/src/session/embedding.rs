@@ -49,7 +49,7 @@ impl Session<'_> {
         }
         kernels.scale(out, 1.0 / pooled.len() as f32);
         let Memory { worker_scratch, workspace, .. } = &mut self.memory;
-        let mut workers = Workers::new(executor, 1, kernels, worker_scratch, self.plan.worker_bytes);
+        let mut workers = Workers::new((executor, self.peers), 1, kernels, worker_scratch, self.plan.worker_bytes);
         workspace.within(|arena| pooler.project(&mut workers, arena, out));
         Ok(())
     }

@@ -50,6 +50,13 @@ pub enum SessionError {
         /// Bytes given.
         given: usize,
     },
+    /// The model is the share of another rank, or of another number of ranks.
+    Peers {
+        /// The rank and the number of ranks that the session was to be started among.
+        place: (usize, usize),
+        /// Those of the model's share.
+        share: (usize, usize),
+    },
     /// A context or batch of 0, or a session too large for this machine's address space.
     Size,
     /// A context of more positions than the model has embeddings of.
@@ -85,6 +92,9 @@ impl fmt::Display for SessionError {
             Self::NoHead => write!(f, "there is no output head: this model, or range of layers, makes no logits"),
             Self::NoEnd => write!(f, "this range of layers does not end with the last, which embeddings are made of"),
             Self::Arena { required, given } => write!(f, "the arena has {given} bytes and {required} are needed"),
+            Self::Peers { place: (rank, n), share: (of_rank, of_n) } => {
+                write!(f, "a session of rank {rank} of {n} with the model of rank {of_rank} of {of_n}")
+            }
             Self::Size => write!(f, "context and batch must be at least 1 and fit this machine's memory"),
             Self::Positions { n_ctx, n_positions } => {
                 write!(f, "a context of {n_ctx} tokens, and the model has embeddings of {n_positions} positions")

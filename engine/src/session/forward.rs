@@ -1,15 +1,15 @@
 //! The forward pass: one for all architectures.
 
+use super::head;
 use super::memory::Memory;
 use super::walk::walk;
 use super::{Input, Session};
 use crate::blocks::Running;
-use crate::compute::{Arena, Forms, Move, Observer, Pass, Prepared, RowsMut, Segment, Stage, Workers};
+use crate::compute::{Arena, Move, Observer, Pass, Prepared, RowsMut, Segment, Stage, Workers};
 use crate::executor::Executor;
 use crate::model::{Head, Model};
 use alloc::vec::Vec;
 use core::ops::Range;
-use nanocamelid_kernels::ActivationType;
 
 /// For each RoPE setting: the angle per position of every rotated pair, and the factor on cosines and sines.
 pub(super) type Frequencies = Vec<(Vec<f64>, f64)>;
@@ -56,20 +56,22 @@ impl Session<'_> {
         observer: Observer<'_>,
     ) {
         let plan = &self.plan;
-        let Memory { x, logits, angles, worker_scratch, pages, blocks, workspace, .. } = &mut self.memory;
+        let Memory { x, logits, own_logits, angles, worker_scratch, pages, blocks, workspace, .. } = &mut self.memory;
         for segment in segments {
             pages.begin(segment.slot, segment.n, &mut |change| carry_out(blocks, change));
         }
         let n = segments.iter().map(|segment| segment.n).sum();
-        let mut workers = Workers::new(executor, n, plan.kernels, worker_scratch, plan.worker_bytes);
+        let mut workers = Workers::new((executor, self.peers), n, plan.kernels, worker_scratch, plan.worker_bytes);
         let (model, config) = (plan.model, &plan.model.config);
         let positions = || segments.iter().flat_map(|segment| segment.position..segment.end());
 
         let mut x = x.part(0, n);
         let tokens = match input {
             Input::Tokens(tokens) => {
-                if let Some(embedding) = model.embedding {
-                    embedding.fill(&mut workers, config, positions(), tokens, &mut x);
+                match (model.embedding, self.peers) {
+                    (Some(embedding), _) => embedding.fill(&mut workers, config, positions(), tokens, &mut x),
+                    (None, Some(peers)) => peers.receive(peers.rank() - 1, bytemuck::cast_slice_mut(x.values_mut())),
+                    (None, None) => {}
                 }
                 tokens
             }
@@ -82,6 +84,9 @@ impl Session<'_> {
             angles.fill(&workers, positions(), frequencies, *magnitude);
         }
         let is_hidden = hidden.is_some();
+        // The rank that has the next layers.
+        let next = self.peers.filter(|_| model.range.end < config.n_layers);
+        let hidden = hidden.or(next.map(|_| 0..n));
         let first_output = outputs(segments).next().map_or(n, |rows| rows.start);
         let through = hidden.unwrap_or(first_output..n);
         workspace.within(|arena| {
@@ -92,17 +97,32 @@ impl Session<'_> {
             pass.show(Stage::Embedding, x.values());
 
             walk(blocks, &mut pass, arena, config, &mut x, through);
-            let Some(head) = model.head.as_ref().filter(|_| !is_hidden) else { return };
+            if let Some(peers) = next {
+                peers.send(peers.rank() + 1, bytemuck::cast_slice(x.values()));
+            }
+            if is_hidden {
+                return;
+            }
             pass.layer = None;
+            let stride = model.head.as_ref().map_or(1, Head::rows_per_output);
             for outputs in outputs(segments) {
                 for first in outputs.clone().step_by(plan.options.n_outputs) {
                     let n = plan.options.n_outputs.min(outputs.end - first);
-                    let mut rows = logits.part(0, n * head.rows_per_output());
-                    arena.within(|arena| head.run(&mut pass, arena, model, &x.part(first, n), &mut rows));
-                    for i in 0..n {
-                        each(first + i, rows.rows().row(i * head.rows_per_output()));
+                    let mut rows = logits.part(0, n * stride);
+                    let mut own = own_logits.as_mut().map(|own| own.part(0, n * stride));
+                    if let Some(head) = &model.head {
+                        let own = own.as_mut().unwrap_or(&mut rows);
+                        arena.within(|arena| head.run(&mut pass, arena, model, &x.part(first, n), own));
                     }
-                    self.last_output = (n - 1) * head.rows_per_output();
+                    for i in 0..n {
+                        let row = rows.row_mut(i * stride);
+                        if let Some(peers) = self.peers {
+                            let own = own.as_ref().map(|own| own.rows().row(i * stride));
+                            head::collect(peers, model, self.likeliest.as_mut(), own, row);
+                        }
+                        each(first + i, row);
+                    }
+                    self.last_output = (n - 1) * stride;
                 }
             }
         });
@@ -143,49 +163,4 @@ fn embeddings<'s>(
     let rows = x.rows();
     embeddings.fill(workers, &|t, row| row.copy_from_slice(rows.row(t)));
     Some(embeddings)
-}
-
-impl Head<'_> {
-    /// Number of input rows, and of output rows, per token. A quantized matrix reads two rows: the quantized input and
-    /// the quantized remainder, so that the matrix which decides between tokens loses nothing to quantization.
-    pub(super) fn rows_per_output(&self) -> usize {
-        if self.output.reads() == ActivationType::F32 { 1 } else { 2 }
-    }
-
-    /// The normed input of `n` tokens, `[n][n_embd]`; with remainders `[n][2][n_embd]`.
-    pub(super) fn input<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Prepared<'s> {
-        let forms = Forms::of([&self.output]);
-        Prepared::carve(arena, forms, n.saturating_mul(self.rows_per_output()), self.output.n_in())
-    }
-
-    /// Computes the logits of the tokens whose hidden states are the rows of `x`. They are written to every
-    /// [`Head::rows_per_output`]-th row of `out`.
-    fn run(
-        &self,
-        pass: &mut Pass<'_>,
-        arena: &mut Arena<'_>,
-        model: &Model<'_>,
-        x: &RowsMut<'_>,
-        out: &mut RowsMut<'_>,
-    ) {
-        let (kernels, config, x) = (pass.workers.kernels, &model.config, x.rows());
-        let mut input = self.input(arena, x.n());
-        let norm = |i: usize, row: &mut [f32]| kernels.rms_norm(x.row(i), Some(self.norm), config.norm_eps, row);
-        if self.rows_per_output() == 1 {
-            input.fill(&pass.workers, &norm);
-            pass.workers.product(&input, &self.output, out);
-        } else {
-            input.fill_with_remainders(&pass.workers, norm);
-            pass.workers.product_with_remainders(&input, &self.output, out);
-        }
-        for logits in out.iter_mut().step_by(self.rows_per_output()) {
-            if config.logit_scale != 1.0 {
-                kernels.scale(logits, config.logit_scale);
-            }
-            if let Some(cap) = config.logit_softcap {
-                kernels.softcap(logits, cap);
-            }
-            pass.show(Stage::Logits, logits);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::SessionOptions;
 use crate::blocks::{Running, Sizes};
 use crate::compute::{Angles, Arena, Pages, Prepared, RowsMut};
-use crate::model::{Embedding, Model};
+use crate::model::{Embedding, Head, Model};
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
 
@@ -11,9 +11,11 @@ use nanocamelid_kernels::Kernels;
 pub(super) struct Memory<'a> {
     /// Residual stream, `[n_batch][n_embd]`.
     pub x: RowsMut<'a>,
-    /// `[n_outputs][n_vocab]`; where the head reads remainders, rows of remainders
+    /// `[n_outputs][n_vocab]`, on ranks other than 0 only the logits that they compute; where the head reads remainders, rows of remainders
     /// [alternate](crate::model::Head::rows_per_output) with these.
     pub logits: RowsMut<'a>,
+    /// The part of the logits that rank 0 computes, of ranks that share the head's rows.
+    pub own_logits: Option<RowsMut<'a>>,
     /// One set of angles for each RoPE setting.
     pub angles: Vec<Angles<'a>>,
     /// `[n_workers][worker_bytes]`.
@@ -36,14 +38,13 @@ impl<'a> Memory<'a> {
         worker_bytes: usize,
     ) -> Self {
         let sizes = options.sizes(model);
+        let n_rows = options.n_outputs * model.head.as_ref().map_or(1, Head::rows_per_output);
+        let n_own = model.head.as_ref().map_or(0, |head| head.output.n_out());
+        let n_logits = if model.collects_logits() { model.config.n_vocab } else { n_own };
         Self {
             x: RowsMut::carve(&mut arena, sizes.n_batch, model.config.n_embd),
-            logits: match &model.head {
-                Some(head) => {
-                    RowsMut::carve(&mut arena, options.n_outputs * head.rows_per_output(), head.output.n_out())
-                }
-                None => RowsMut::carve(&mut arena, 0, 0),
-            },
+            logits: RowsMut::carve(&mut arena, n_rows, n_logits),
+            own_logits: (n_own > 0 && n_own < n_logits).then(|| RowsMut::carve(&mut arena, n_rows, n_own)),
             angles: model.ropes.iter().map(|rope| Angles::carve(&mut arena, sizes.n_batch, rope.n_rot)).collect(),
             worker_scratch: arena.take(options.n_workers.saturating_mul(worker_bytes)),
             tokens: arena.take(sizes.n_batch),

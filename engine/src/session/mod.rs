@@ -6,6 +6,7 @@ mod embedding;
 mod error;
 mod forward;
 mod growth;
+mod head;
 mod kept;
 mod memory;
 mod plan;
@@ -23,8 +24,10 @@ pub use slots::Part;
 use crate::compute::{Arena, Segment};
 use crate::executor::Executor;
 use crate::model::Model;
+use crate::peers::Peers;
 use alloc::vec::Vec;
 use forward::{Frequencies, Wanted};
+use head::Likeliest;
 use memory::Memory;
 use nanocamelid_kernels::{Kernels, KvType};
 
@@ -41,6 +44,10 @@ pub enum Input<'i> {
 /// has a slot. Methods that name no slot concern the first.
 pub struct Session<'a> {
     plan: SessionPlan<'a>,
+    /// The ranks with the other shares of the model.
+    peers: Option<&'a dyn Peers>,
+    /// The logits that rank 0 receives of a row, if not all.
+    likeliest: Option<Likeliest>,
     memory: Memory<'a>,
     frequencies: Frequencies,
     /// The batch of [`Session::step`], `[n_slots]`.
@@ -59,13 +66,13 @@ impl core::fmt::Debug for Session<'_> {
 
 impl<'a> Session<'a> {
     /// A session in an arena of the planned size.
-    fn new(plan: SessionPlan<'a>, arena: &'a mut [u8]) -> Self {
+    fn new(plan: SessionPlan<'a>, peers: Option<&'a dyn Peers>, arena: &'a mut [u8]) -> Self {
         let memory = Memory::carve(Arena::new(arena), plan.model, &plan.options, plan.worker_bytes);
         let (n_ctx, ropes) = (plan.options.n_ctx, &plan.model.ropes);
         let frequencies = ropes.iter().map(|rope| (rope.frequencies(n_ctx), rope.magnitude())).collect();
         let segments = Vec::with_capacity(plan.options.n_slots);
         let drafted = Vec::with_capacity(plan.options.batch_rows(plan.model));
-        let mut session = Self { plan, memory, frequencies, segments, drafted, last_output: 0 };
+        let mut session = Self { plan, peers, likeliest: None, memory, frequencies, segments, drafted, last_output: 0 };
         (0..session.n_slots()).for_each(|slot| session.reset_slot(slot));
         session
     }
@@ -194,13 +201,22 @@ impl<'a> Session<'a> {
         Ok(self.logits())
     }
 
-    /// The logits of the last row that went through the head, `[n_vocab]`.
+    /// Sets how many of the likeliest logits of a row rank 0 needs of the other ranks; all if `None`, as at first. Those
+    /// that it does not need are NaN afterwards. It concerns nothing where a model is not shared.
+    pub fn set_candidates(&mut self, n: Option<usize>) {
+        if self.peers.is_some() {
+            self.likeliest = n.map(|n| Likeliest::new(n, self.plan.model.config.n_vocab));
+        }
+    }
+
+    /// The logits of the last row that went through the head, `[n_vocab]`. Of ranks that share a model only rank 0 has
+    /// them.
     pub fn logits(&self) -> &[f32] {
         self.memory.logits.rows().row(self.last_output)
     }
 
     fn check_head(&self) -> Result<(), SessionError> {
-        if self.plan.model.head.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
+        if self.plan.model.head.is_some() || self.peers.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
     }
 
     /// Where a slot's next batch begins: an encoder takes each text from its first token on.
@@ -214,7 +230,7 @@ impl<'a> Session<'a> {
     }
 
     fn check_ids(&self, tokens: &[u32]) -> Result<(), SessionError> {
-        if self.plan.model.takes_hidden() {
+        if self.plan.model.takes_hidden() && self.peers.is_none() {
             return Err(SessionError::WrongInput);
         }
         let n_vocab = self.plan.model.config.n_vocab;

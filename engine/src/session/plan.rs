@@ -5,6 +5,7 @@ use super::{Session, SessionError};
 use crate::blocks::{KvPages, Sizes};
 use crate::compute::PageSizes;
 use crate::model::Model;
+use crate::peers::Peers;
 use nanocamelid_kernels::{Kernels, KvType};
 
 /// What the caller decides about a session.
@@ -132,15 +133,37 @@ impl<'m> SessionPlan<'m> {
     /// value.
     ///
     /// # Errors
-    /// [`SessionError::Arena`].
+    /// [`SessionError::Arena`]; [`SessionError::Peers`] if the model is a share of several ranks.
     pub fn start<'a>(self, arena: &'a mut [u8]) -> Result<Session<'a>, SessionError>
+    where
+        'm: 'a,
+    {
+        self.start_with(None, arena)
+    }
+
+    /// Starts this rank's part of a session among ranks that share a model.
+    ///
+    /// # Errors
+    /// [`SessionError::Arena`]; [`SessionError::Peers`] if the model is not the share of this rank.
+    pub fn start_among<'a>(self, peers: &'a dyn Peers, arena: &'a mut [u8]) -> Result<Session<'a>, SessionError>
+    where
+        'm: 'a,
+    {
+        self.start_with(Some(peers), arena)
+    }
+
+    fn start_with<'a>(self, peers: Option<&'a dyn Peers>, arena: &'a mut [u8]) -> Result<Session<'a>, SessionError>
     where
         'm: 'a,
     {
         if arena.len() < self.required_bytes {
             return Err(SessionError::Arena { required: self.required_bytes, given: arena.len() });
         }
-        Ok(Session::new(self, arena))
+        let place = peers.map_or((0, 1), |peers| (peers.rank(), peers.n_ranks()));
+        if place != self.model.share.place() {
+            return Err(SessionError::Peers { place, share: self.model.share.place() });
+        }
+        Ok(Session::new(self, peers, arena))
     }
 
     /// Number of arena bytes that the session needs; exact except for up to 63 bytes of alignment.

@@ -34,9 +34,14 @@ impl Heads {
         [self.n_heads * self.key_dim, self.n_kv_heads * self.key_dim, self.n_kv_heads * self.value_dim]
     }
 
-    /// Query heads that share a KV head.
+    /// So many of the KV heads, with their query heads.
+    pub(super) fn of(self, n_kv_heads: usize) -> Self {
+        Self { n_heads: n_kv_heads * self.group(), n_kv_heads, ..self }
+    }
+
+    /// Query heads that share a KV head; 1 where a rank has no heads.
     pub(super) fn group(&self) -> usize {
-        self.n_heads / self.n_kv_heads
+        self.n_heads.checked_div(self.n_kv_heads).unwrap_or(1)
     }
 
     /// Tokens of one attention tile.

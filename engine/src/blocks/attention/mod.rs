@@ -7,7 +7,9 @@ mod queries;
 mod reading;
 
 use super::{Fact, KvPages, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, Stage, Vector};
+use crate::compute::{
+    Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SharedInput, SharedRows, Split, Stage, Vector,
+};
 use crate::config::QkNorm;
 use crate::tensors::LayerTensors;
 pub(crate) use cache::KvCache;
@@ -17,10 +19,14 @@ use nanocamelid_kernels::{Kernels, KvType};
 use queries::{Rotation, Temperature, Turn};
 use reading::{Partials, Reading};
 
-/// One attention block.
+/// One attention block. A rank has some of its KV heads, with their query heads.
 #[derive(Clone, Debug)]
 pub(crate) struct Attention<'a> {
     heads: Heads,
+    /// How ranks share the outputs of the heads.
+    split: Split<'a>,
+    /// How they share queries and keys, where these are normed as a whole.
+    normed: Option<[Split<'a>; 2]>,
     /// Rotation of queries and keys; `None` for layers without RoPE.
     rope: Option<Rotation>,
     /// Factor on queries; a second factor grows with their position.
@@ -55,7 +61,7 @@ fn fused<'a>(tensors: &mut LayerTensors<'_, '_, 'a>, [q, k, v]: [usize; 3]) -> [
             Some(bias) => Some(bias),
             None => tensors.optional_vector(name, n)?,
         };
-        Some(Linear { bias, ..rows })
+        Some(Linear::new(rows.weight, rows.scale, bias))
     })
 }
 
@@ -73,17 +79,17 @@ struct KeysValues<'a> {
 }
 
 /// Buffers of a run beside the cache. `n` is the batch.
-struct Buffers<'s> {
+struct Buffers<'s, 'w> {
     /// `[n][n_heads * key_dim]`.
     queries: RowsMut<'s>,
     /// Queries and gates as they are projected, `[n][n_heads][key_dim + value_dim]`, where there are gates.
     gated: Option<RowsMut<'s>>,
     /// Outputs of the heads, `[n][n_heads * value_dim]`.
-    mixed: Prepared<'s>,
+    mixed: SharedInput<'s, 'w>,
     partials: Partials<'s>,
 }
 
-impl<'s> Buffers<'s> {
+impl<'s> Buffers<'s, '_> {
     /// The rows that the query projection writes.
     fn projected(&mut self) -> &mut RowsMut<'s> {
         self.gated.as_mut().unwrap_or(&mut self.queries)
@@ -113,7 +119,7 @@ impl<'a> Attention<'a> {
                 false => Some(None),
             })
         };
-        let output = tensors.linear("attn_output.weight", n_mixed, n_embd);
+        let output = tensors.output("attn_output.weight", n_mixed);
         let [query_width, key_width, _] = heads.widths();
         let norm_widths = if traits.qk_norm == QkNorm::Whole { [query_width, key_width] } else { [heads.key_dim; 2] };
         let names = ["attn_q_norm.weight", "attn_k_norm.weight"];
@@ -133,22 +139,34 @@ impl<'a> Attention<'a> {
         let mut own = |there: bool, name, n| if there { tensors.vector(name, n).map(Some) } else { Some(None) };
         let sinks = own(traits.sinks, "attn_sinks.weight", heads.n_heads);
         let sub_norm = own(traits.sub_norms, "attn_sub_norm.weight", n_mixed);
+        // This rank's heads, as parts of queries, keys, values and outputs.
+        let part = |width: usize| tensors.split(heads.n_kv_heads * width, width);
+        let [query_part, key_part, value_part] =
+            [part(widths[0] / heads.n_kv_heads), part(heads.key_dim), part(heads.value_dim)];
+        let whole_norm = traits.qk_norm == QkNorm::Whole;
         let source = match is_own {
-            true => Some(KeysValues { key: k??, value: v?, key_norm: key_norm?, value_norm: traits.value_norm }),
+            true => Some(KeysValues {
+                key: k??.share(key_part),
+                value: v?.map(|value| value.share(value_part)),
+                key_norm: key_norm?,
+                value_norm: traits.value_norm,
+            }),
             false => None,
         };
         Some(Self {
-            heads,
+            heads: heads.of(part(1).own().len()),
+            split: part(heads.group() * heads.value_dim),
+            normed: (whole_norm && !part(1).is_whole()).then_some([query_part, key_part]),
             rope: metadata.rotation(tensors.layer()),
             scale: metadata.scale,
             temperature: metadata.temperature,
             norm_eps: metadata.norm_eps,
             qk_norm: traits.qk_norm,
             query_norm: query_norm?,
-            query: q??,
+            query: q??.share(query_part),
             gated: traits.gated_heads,
             source,
-            sinks: sinks?,
+            sinks: sinks?.map(|sinks| &sinks[part(heads.group()).own()]),
             sub_norm: sub_norm?,
             output: output?,
         })
@@ -160,11 +178,11 @@ impl<'a> Attention<'a> {
         core::iter::once(&self.query).chain(own.flatten())
     }
 
-    fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize, n_chunks: usize) -> Buffers<'s> {
+    fn buffers<'s>(&self, arena: &mut Arena<'s>, n: usize, n_chunks: usize) -> Buffers<'s, 'a> {
         Buffers {
             queries: RowsMut::carve(arena, n, self.heads.widths()[0]),
             gated: self.gated.then(|| RowsMut::carve(arena, n, self.query.n_out())),
-            mixed: Prepared::carve(arena, Forms::of([&self.output]), n, self.output.n_in()),
+            mixed: SharedInput::carve(arena, Forms::of([&self.output]), n, self.split, self.sub_norm.is_some()),
             partials: Partials::carve(arena, &self.heads, n_chunks),
         }
     }
@@ -176,8 +194,39 @@ impl<'a> Attention<'a> {
     }
 
     fn turn(&self, norm: Option<Vector<'a>>) -> Turn<'a> {
-        let Self { heads, rope, norm_eps, qk_norm, .. } = *self;
-        Turn { dim: heads.key_dim, norm, norm_kind: qk_norm, norm_eps, rope }
+        let Self { heads, rope, norm_eps, .. } = *self;
+        let norm_kind = if self.normed.is_some() { QkNorm::None } else { self.qk_norm };
+        Turn { dim: heads.key_dim, norm, norm_kind, norm_eps, rope }
+    }
+
+    fn norm_queries(&self, pass: &Pass<'_>, arena: &mut Arena<'_>, queries: &mut RowsMut<'_>) {
+        if let Some([split, _]) = self.normed {
+            arena.within(|arena| self.norm_whole(pass, arena, (queries, self.query_norm), split));
+        }
+    }
+
+    fn norm_keys(&self, pass: &Pass<'_>, arena: &mut Arena<'_>, source: &KeysValues<'_>, keys: &mut RowsMut<'_>) {
+        if let Some([_, split]) = self.normed {
+            arena.within(|arena| self.norm_whole(pass, arena, (keys, source.key_norm), split));
+        }
+    }
+
+    /// Norms rows as a whole of which every rank has a part: with the parts of all.
+    fn norm_whole(
+        &self,
+        pass: &Pass<'_>,
+        arena: &mut Arena<'_>,
+        (rows, norm): (&mut RowsMut<'_>, Option<Vector<'_>>),
+        split: Split<'_>,
+    ) {
+        let kernels = pass.workers.kernels;
+        let mut shared = SharedRows::carve(arena, rows.n(), split);
+        shared.own().values_mut().copy_from_slice(rows.values());
+        let all = shared.gather(&pass.workers);
+        pass.workers.rows(rows.iter_mut().zip(all.iter_mut()), |(row, all)| {
+            kernels.rms_norm_in_place(all, norm, self.norm_eps);
+            row.copy_from_slice(&all[split.own()]);
+        });
     }
 
     /// Puts the projected keys and values of the batch into the cache.
@@ -212,10 +261,11 @@ impl<'a> Attention<'a> {
     ) {
         let mut buffers = self.buffers(arena, pass.n, cache.n_chunks());
         pass.workers.product(x, &self.query, buffers.projected());
+        self.norm_queries(pass, arena, &mut buffers.queries);
         self.attend(pass, cache, &mut buffers, out);
     }
 
-    fn attend(&self, pass: &mut Pass<'_>, cache: &KvCache<'_>, buffers: &mut Buffers<'_>, out: &mut RowsMut<'_>) {
+    fn attend(&self, pass: &mut Pass<'_>, cache: &KvCache<'_>, buffers: &mut Buffers<'_, '_>, out: &mut RowsMut<'_>) {
         let Buffers { queries, gated, mixed, partials } = buffers;
         let kernels = pass.workers.kernels;
         let Heads { key_dim, value_dim, .. } = self.heads;
@@ -230,25 +280,21 @@ impl<'a> Attention<'a> {
             let temperature = self.temperature.map_or(1.0, |temperature| temperature.at(position));
             kernels.scale(row, self.scale * temperature);
         });
-        for segment in pass.segments() {
+        for segment in pass.segments().filter(|_| self.heads.n_heads > 0) {
             let cache = cache.of_slot(pass.pages, segment.slot);
             let reading = Reading { cache, heads: &self.heads, sinks: self.sinks };
-            reading.attend(pass, segment, queries.rows(), mixed.f32s_mut(), partials);
+            reading.attend(pass, segment, queries.rows(), mixed.own().f32s_mut(), partials);
         }
         if let Some(gated) = gated {
-            pass.workers.rows(mixed.f32s_mut().iter_mut().zip(gated.rows().iter()), |(mixed, gated)| {
+            pass.workers.rows(mixed.own().f32s_mut().iter_mut().zip(gated.rows().iter()), |(mixed, gated)| {
                 for (mixed, gated) in mixed.chunks_mut(value_dim).zip(gated.chunks(key_dim + value_dim)) {
                     kernels.sigmoid_mul(mixed, &gated[key_dim..]);
                 }
             });
         }
-        pass.show(Stage::Mixed, mixed.values());
-        match self.sub_norm {
-            Some(norm) => {
-                mixed.fill(&pass.workers, &|_, row| kernels.rms_norm_in_place(row, Some(norm), self.norm_eps))
-            }
-            None => mixed.quantize(&pass.workers),
-        }
+        pass.show(Stage::Mixed, mixed.own().values());
+        let norm = |row: &mut [f32]| kernels.rms_norm_in_place(row, self.sub_norm, self.norm_eps);
+        let mixed = mixed.finish(&pass.workers, self.sub_norm.map(|_| &norm as _));
         pass.workers.product(mixed, &self.output, out);
     }
 }
@@ -271,6 +317,10 @@ impl<'a> Operation<'a> for Attention<'a> {
         self.buffers(arena, sizes.n_batch, self.heads.chunks(sizes));
         if self.source.is_some() {
             self.new_keys_values(arena, sizes.n_batch);
+        }
+        if let Some([queries, _]) = self.normed {
+            // There are at least as many queries as keys.
+            SharedRows::carve(arena, sizes.n_batch, queries);
         }
     }
 
@@ -298,6 +348,8 @@ impl<'a> Operation<'a> for Attention<'a> {
             }
             None => pass.workers.products(x, products),
         }
+        self.norm_keys(pass, arena, source, &mut keys);
+        self.norm_queries(pass, arena, &mut buffers.queries);
         self.store(pass, source, cache, [&mut keys, &mut values]);
         self.attend(pass, cache, &mut buffers, out);
     }
@@ -319,6 +371,7 @@ impl<'a> Operation<'a> for Attention<'a> {
             Some(value) => pass.workers.products(x, [(&source.key, &mut keys), (value, &mut values)]),
             None => pass.workers.product(x, &source.key, &mut keys),
         }
+        self.norm_keys(pass, arena, source, &mut keys);
         self.store(pass, source, cache, [&mut keys, &mut values]);
         true
     }

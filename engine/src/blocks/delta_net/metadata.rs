@@ -1,6 +1,8 @@
 //! The metadata about the gated delta nets of all layers.
 
+use crate::compute::Split;
 use crate::config::{Config, KeyHeads, MAX_WIDTH, Reader, Refused};
+use crate::tensors::LayerTensors;
 use alloc::vec::Vec;
 use nanocamelid_kernels::delta::BAND;
 
@@ -85,9 +87,23 @@ impl Numbers {
         2 * self.key_width() + self.value_width()
     }
 
-    /// Value heads that share a key head.
+    /// So many of the key heads, with their value heads.
+    pub(super) fn of(self, n_key_heads: usize) -> Self {
+        Self { n_key_heads, n_value_heads: n_key_heads * self.group(), ..self }
+    }
+
+    /// Value heads that share a key head; 1 where a rank has no heads.
     pub(super) fn group(&self) -> usize {
-        self.n_value_heads / self.n_key_heads
+        self.n_value_heads.checked_div(self.n_key_heads).unwrap_or(1)
+    }
+
+    /// How ranks share the values of all value heads: each has those of its key heads.
+    pub(super) fn values<'a>(&self, tensors: &LayerTensors<'_, '_, 'a>) -> Split<'a> {
+        let width = self.head_dim * self.group();
+        match self.key_heads {
+            KeyHeads::Tiled => tensors.split(self.key_width(), self.head_dim).repeated(self.group()),
+            KeyHeads::Grouped => tensors.split(self.value_width(), width),
+        }
     }
 
     /// The key head that a value head reads.

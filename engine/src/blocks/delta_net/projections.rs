@@ -1,61 +1,68 @@
 //! The projections of a gated delta net. Files store them as separate matrices or interleaved in one.
 
 use super::metadata::Numbers;
-use crate::compute::{Arena, Linear, Pass, Prepared, Rows, RowsMut};
+use crate::compute::{Arena, Linear, Pass, Prepared, Rows, RowsMut, Split};
 use crate::tensors::LayerTensors;
 
-/// Two projections of the block's input.
+/// Projections of the block's input.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Pair<'a> {
+pub(super) enum Projections<'a, const N: usize> {
     /// One matrix for each.
-    Apart([Linear<'a>; 2]),
+    Apart([Linear<'a>; N]),
     /// One matrix: the rows of the first key head, then those of the second, and so on.
     ByKeyHead(Linear<'a>),
 }
 
-/// The outputs of a pair, and room for the output of an interleaved matrix before its columns are copied out.
-pub(super) struct Projected<'s> {
-    pub outs: [RowsMut<'s>; 2],
+/// The outputs of projections, and room for the output of an interleaved matrix before its columns are copied out.
+pub(super) struct Projected<'s, const N: usize> {
+    pub outs: [RowsMut<'s>; N],
     woven: Option<RowsMut<'s>>,
 }
 
-/// `width` columns of a key head in an interleaved output, and their destination for all key heads: output `out`, from
-/// column `first` on.
+/// `width` columns of a key head in an interleaved output, and the output that they belong to.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub width: usize,
     pub out: usize,
-    pub first: usize,
 }
 
-impl<'a> Pair<'a> {
-    /// Channels of the convolution, and gates.
+impl<'a> Projections<'a, 4> {
+    /// Queries, keys, values and gates, of a rank's heads.
     pub(super) fn inputs(numbers: &Numbers, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Self> {
-        let widths = [numbers.n_channels(), numbers.value_width()];
-        Self::read(tensors, "ssm_in.weight", ["attn_qkv.weight", "attn_gate.weight"], widths)
-    }
-
-    /// Projections that produce decays and betas, one number for each value head.
-    pub(super) fn rates(numbers: &Numbers, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Self> {
-        let widths = [numbers.n_value_heads; 2];
-        Self::read(tensors, "ssm_ba.weight", ["ssm_alpha.weight", "ssm_beta.weight"], widths)
-    }
-
-    fn read(
-        tensors: &mut LayerTensors<'_, '_, 'a>,
-        woven: &'static str,
-        apart: [&'static str; 2],
-        widths: [usize; 2],
-    ) -> Option<Self> {
-        let n_embd = tensors.n_embd();
-        if tensors.exists(woven) {
-            return tensors.linear(woven, n_embd, widths.iter().sum()).map(Self::ByKeyHead);
+        let (n_embd, channels, gates) = (tensors.n_embd(), numbers.n_channels(), numbers.value_width());
+        let [keys, values] = [tensors.split(numbers.key_width(), numbers.head_dim), numbers.values(tensors)];
+        if tensors.exists("ssm_in.weight") {
+            let n_rows = channels + gates;
+            let heads: Split<'a> = tensors.split(n_rows, n_rows / numbers.n_key_heads);
+            return tensors.linear("ssm_in.weight", n_embd, n_rows).map(|all| Self::ByKeyHead(all.share(heads)));
         }
-        let [first, second] = core::array::from_fn(|i| tensors.linear(apart[i], n_embd, widths[i]));
-        Some(Self::Apart([first?, second?]))
+        let all = tensors.linear("attn_qkv.weight", n_embd, channels);
+        let gate = tensors.linear("attn_gate.weight", n_embd, gates);
+        let (all, width) = (all?, numbers.key_width());
+        let part = |first, n, split| all.rows(first, n).share(split);
+        Some(Self::Apart([
+            part(0, width, keys),
+            part(width, width, keys),
+            part(2 * width, gates, values),
+            gate?.share(values),
+        ]))
     }
+}
 
-    /// The matrices of the pair.
+impl<'a> Projections<'a, 2> {
+    /// Projections that produce decays and betas: one number for each value head, of all heads, on every rank.
+    pub(super) fn rates(numbers: &Numbers, tensors: &mut LayerTensors<'_, '_, 'a>) -> Option<Self> {
+        let (n_embd, n) = (tensors.n_embd(), numbers.n_value_heads);
+        if tensors.exists("ssm_ba.weight") {
+            return tensors.linear("ssm_ba.weight", n_embd, 2 * n).map(Self::ByKeyHead);
+        }
+        let [alpha, beta] = ["ssm_alpha.weight", "ssm_beta.weight"].map(|name| tensors.linear(name, n_embd, n));
+        Some(Self::Apart([alpha?, beta?]))
+    }
+}
+
+impl<'a, const N: usize> Projections<'a, N> {
+    /// The matrices.
     pub(super) fn readers(&self) -> &[Linear<'a>] {
         match self {
             Self::Apart(linears) => linears,
@@ -63,7 +70,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    pub(super) fn carve<'s>(&self, arena: &mut Arena<'s>, n: usize, widths: [usize; 2]) -> Projected<'s> {
+    pub(super) fn carve<'s>(&self, arena: &mut Arena<'s>, n: usize, widths: [usize; N]) -> Projected<'s, N> {
         let woven = match self {
             Self::Apart(_) => None,
             Self::ByKeyHead(linear) => Some(RowsMut::carve(arena, n, linear.n_out())),
@@ -72,30 +79,39 @@ impl<'a> Pair<'a> {
     }
 
     /// Projects the batch. `parts` are the parts of an interleaved matrix, in order.
-    pub(super) fn run(&self, pass: &mut Pass<'_>, x: &Prepared<'_>, projected: &mut Projected<'_>, parts: &[Part]) {
-        let Projected { outs: [first, second], woven } = projected;
+    pub(super) fn run(
+        &self,
+        pass: &mut Pass<'_>,
+        x: &Prepared<'_>,
+        projected: &mut Projected<'_, N>,
+        parts: [Part; N],
+    ) {
+        let Projected { outs, woven } = projected;
         match (self, woven) {
             (Self::ByKeyHead(linear), Some(woven)) => {
                 pass.workers.product(x, linear, woven);
-                deal(pass, woven.rows(), [first, second], parts);
+                deal(pass, woven.rows(), outs, parts);
             }
-            (Self::Apart([a, b]), _) => pass.workers.products(x, [(a, first), (b, second)]),
+            (Self::Apart(linears), _) => {
+                let mut outs = outs.iter_mut();
+                let products = linears.each_ref().map(|linear| Some((linear, outs.next()?)));
+                pass.workers.products_of(x, products);
+            }
             (Self::ByKeyHead(_), None) => {}
         }
     }
 }
 
 /// Copies the columns of every key head to their outputs.
-fn deal(pass: &Pass<'_>, woven: Rows<'_>, [first, second]: [&mut RowsMut<'_>; 2], parts: &[Part]) {
+fn deal<const N: usize>(pass: &Pass<'_>, woven: Rows<'_>, outs: &mut [RowsMut<'_>; N], parts: [Part; N]) {
     let width = parts.iter().map(|part| part.width).sum();
-    pass.workers.rows(first.iter_mut().zip(second.iter_mut()).enumerate(), |(t, (first, second))| {
-        let outs = [first, second];
-        for (head, mut columns) in woven.row(t).chunks(width).enumerate() {
-            for part in parts {
-                let (taken, rest) = columns.split_at(part.width);
-                outs[part.out][part.first + head * part.width..][..part.width].copy_from_slice(taken);
-                columns = rest;
+    let mut first = 0;
+    for part in parts {
+        pass.workers.rows(outs[part.out].iter_mut().zip(woven.iter()), |(row, woven)| {
+            for (to, head) in row.chunks_mut(part.width).zip(woven.chunks(width)) {
+                to.copy_from_slice(&head[first..][..part.width]);
             }
-        }
-    });
+        });
+        first += part.width;
+    }
 }

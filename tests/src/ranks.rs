@@ -1,0 +1,56 @@
+//! Ranks of a cluster as threads of one process.
+
+use nanocamelid_engine::Peers;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// One rank: a channel to and from each rank. A rank that panics closes its channels, and the others panic too.
+pub struct Rank {
+    rank: usize,
+    to: Vec<Mutex<Sender<Vec<u8>>>>,
+    from: Vec<Mutex<Receiver<Vec<u8>>>>,
+}
+
+impl Peers for Rank {
+    fn n_ranks(&self) -> usize {
+        self.to.len()
+    }
+
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn exchange(&self, bytes: &mut [u8], ends: &[usize]) {
+        assert_eq!((ends.len(), ends.last()), (self.n_ranks(), Some(&bytes.len())));
+        let part = |rank: usize| if rank == 0 { 0 } else { ends[rank - 1] }..ends[rank];
+        let others = || (0..self.n_ranks()).filter(|&rank| rank != self.rank);
+        others().for_each(|rank| self.send(rank, &bytes[part(self.rank)]));
+        others().for_each(|rank| self.receive(rank, &mut bytes[part(rank)]));
+    }
+
+    fn send(&self, to: usize, bytes: &[u8]) {
+        self.to[to].lock().unwrap().send(bytes.to_vec()).unwrap();
+    }
+
+    fn receive(&self, from: usize, bytes: &mut [u8]) {
+        bytes.copy_from_slice(&self.from[from].lock().unwrap().recv().unwrap());
+    }
+}
+
+/// Runs `body` on every rank, and returns what rank 0 does.
+pub fn on_ranks<T: Send>(n_ranks: usize, body: impl Fn(&Rank) -> T + Sync) -> T {
+    let mut ranks: Vec<Rank> = (0..n_ranks).map(|rank| Rank { rank, to: Vec::new(), from: Vec::new() }).collect();
+    for from in 0..n_ranks {
+        for to in 0..n_ranks {
+            let (sender, receiver) = channel();
+            ranks[from].to.push(Mutex::new(sender));
+            ranks[to].from.push(Mutex::new(receiver));
+        }
+    }
+    std::thread::scope(|scope| {
+        let body = &body;
+        let threads: Vec<_> = ranks.into_iter().map(|rank| scope.spawn(move || body(&rank))).collect();
+        let mut results: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        results.swap_remove(0)
+    })
+}
