@@ -179,6 +179,12 @@ impl<'t> Generator<'t> {
         Ok(Step::Token(token))
     }
 
+    /// How many of the likeliest logits decide about the next token; `None` where any logit may.
+    pub fn candidates(&self) -> Option<usize> {
+        let looks_at_all = self.constraint.is_some() || self.n_log_probs.is_some();
+        if looks_at_all { None } else { self.sampler.candidates() }
+    }
+
     /// How likely the model found the token of the last step, by its own logits, if this is kept.
     pub fn log_probs(&self) -> Option<&LogProbs> {
         self.log_probs.as_ref()

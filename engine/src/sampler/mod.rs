@@ -109,6 +109,16 @@ impl Sampler {
         &self.params
     }
 
+    /// How many of the likeliest logits decide what is chosen; `None` where any logit may.
+    pub fn candidates(&self) -> Option<usize> {
+        match (self.params.temperature == 0.0, self.params.top_k) {
+            _ if self.params.has_penalties() || !self.logit_bias.is_empty() => None,
+            (true, _) => Some(1),
+            (false, 0) => None,
+            (false, k) => Some(k),
+        }
+    }
+
     /// Forgets the accepted tokens and starts the seed's sequence again.
     pub fn reset(&mut self) {
         self.rng = Rng::new(self.params.seed);
