@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod blocks;
+mod candidates;
 pub mod chat;
 mod compute;
 pub mod config;

@@ -165,8 +165,8 @@ impl<'a> Convolution<'a> {
     }
 }
 
-/// Computes `conv(x) + bias` of every channel of a segment and passes the result to `finish`, with the row and the first
-/// channel. A worker takes some channels and walks all tokens.
+/// Computes `conv(x) + bias` of every channel of a segment and passes the result to `finish`, with the row and the
+/// first channel. A worker takes some channels and walks all tokens.
 pub(super) fn run<'c>(
     pass: &mut Pass<'_>,
     segment: Segment,

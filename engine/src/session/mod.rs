@@ -201,8 +201,8 @@ impl<'a> Session<'a> {
         Ok(self.logits())
     }
 
-    /// Sets how many of the likeliest logits of a row rank 0 needs of the other ranks; all if `None`, as at first. Those
-    /// that it does not need are NaN afterwards. It concerns nothing where a model is not shared.
+    /// Sets how many of the likeliest logits of a row rank 0 needs of the other ranks; all if `None`, as at first.
+    /// Those that it does not need are NaN afterwards. Nothing depends on it where a model is not shared.
     pub fn set_candidates(&mut self, n: Option<usize>) {
         if self.peers.is_some() {
             self.likeliest = n.map(|n| Likeliest::new(n, self.plan.model.config.n_vocab));
