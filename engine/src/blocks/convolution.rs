@@ -3,10 +3,11 @@
 use super::Sizes;
 use crate::compute::{Arena, Move, Pass, Place, Rows, RowsMut, Segment, Vector};
 use crate::tensors::LayerTensors;
+use nanocamelid_kernels::CausalConv;
 
 /// Most channels that a worker convolves at a time.
 const CHANNELS: usize = 256;
-/// Most taps of these channels. A channel has 64 or fewer.
+/// Most taps of these channels, so that their past stays in a level-1 cache. A channel has 64 or fewer.
 const MAX_TAPS: usize = 1024;
 
 /// The states of a block with a convolution, `[n_states]`: those of the slots, then snapshots. All of a state belongs
@@ -134,17 +135,13 @@ impl<'a> Convolution<'a> {
         let tiles = convolved.tiles_mut(segment.n, width).zip(taps.chunks_mut(width * (n_taps - 1)));
         pass.workers.share(tiles, |(mut tile, state), _| {
             let (first, n_cols) = (tile.first_col(), tile.n_cols());
-            let mut taps = [0.0; MAX_TAPS];
-            let taps = &mut taps[..n_cols * n_taps];
-            for (c, weights) in self.weights[first * n_taps..].chunks(n_taps).take(n_cols).enumerate() {
-                for (tap, weight) in taps[c..].iter_mut().step_by(n_cols).zip(weights) {
-                    *tap = f32::from_le_bytes(*weight);
-                }
-            }
-            let bias = self.bias.map(|bias| &bias[first..][..n_cols]);
+            let conv = CausalConv {
+                taps: &self.weights[first * n_taps..][..n_cols * n_taps],
+                bias: self.bias.map(|bias| &bias[first..][..n_cols]),
+            };
             for t in 0..segment.n {
                 let (row, t) = (tile.row_mut(t), segment.first + t);
-                kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
+                kernels.causal_conv(&conv, &channels.row(t)[first..][..n_cols], state, row);
                 finish(t, first, row);
             }
         });
