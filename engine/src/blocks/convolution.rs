@@ -4,10 +4,11 @@ use super::Sizes;
 use crate::compute::{Arena, Move, Pass, Place, RowsMut, Runs, SEVERAL, Segment, Split, Vector};
 use crate::tensors::LayerTensors;
 use core::ops::Range;
+use nanocamelid_kernels::CausalConv;
 
 /// Most channels that a worker convolves at a time.
 const CHANNELS: usize = 256;
-/// Most taps of these channels. A channel has 64 or fewer.
+/// Most taps of these channels, so that their past stays in a level-1 cache. A channel has 64 or fewer.
 const MAX_TAPS: usize = 1024;
 
 /// The states of a block with a convolution, `[n_states]`: those of the slots, then snapshots. All of a state belongs
@@ -180,17 +181,13 @@ impl<'a> Convolution<'a> {
         pass.workers.share(tiles, |(conv, channels, mut tile, state), _| {
             let (first, n_cols, n_taps) = (tile.first_col(), tile.n_cols(), conv.n_taps);
             let at = conv.runs().map_or(first, |runs| runs.at(first));
-            let mut taps = [0.0; MAX_TAPS];
-            let taps = &mut taps[..n_cols * n_taps];
-            for (c, weights) in conv.weights[at * n_taps..].chunks(n_taps).take(n_cols).enumerate() {
-                for (tap, weight) in taps[c..].iter_mut().step_by(n_cols).zip(weights) {
-                    *tap = f32::from_le_bytes(*weight);
-                }
-            }
-            let bias = conv.bias.map(|bias| &bias[at..][..n_cols]);
+            let weights = CausalConv {
+                taps: &conv.weights[at * n_taps..][..n_cols * n_taps],
+                bias: conv.bias.map(|bias| &bias[at..][..n_cols]),
+            };
             for t in 0..segment.n {
                 let (row, t) = (tile.row_mut(t), segment.first + t);
-                kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
+                kernels.causal_conv(&weights, &channels.row(t)[first..][..n_cols], state, row);
                 finish(t, first, row);
             }
         });
