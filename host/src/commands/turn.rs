@@ -75,10 +75,8 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
     let json = invocation.has(&table::JSON);
     let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
-    let mut generator = generator(&parsed, params, stop, limit)?;
-    if let Some(constraint) = constraint {
-        generator = generator.with_constraint(constraint);
-    }
+    let generator = generator(&parsed, params, stop, limit)?;
+    let generator = constraint.into_iter().fold(generator, Generator::with_constraint);
     let turn = one(&mut runtime, &tokens, generator, &mut emit, &|| false)?;
     if !json && !turn.generated.text.ends_with('\n') {
         output::answer("\n")?;

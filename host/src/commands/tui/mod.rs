@@ -33,7 +33,7 @@ use crate::sampling::Sampling;
 use crate::settings::Settings;
 use conversation::Conversation;
 use input::{Input, Line};
-use nanocamelid_engine::{Constraint, Finish};
+use nanocamelid_engine::{Constraint, Finish, Generator};
 use save::Saved;
 use screen::Screen;
 use session_file::{Content, SessionFile};
@@ -300,10 +300,8 @@ impl Talk<'_> {
                 output::model_text(text)
             }
         };
-        let mut generator = turn::generator(parsed, params, stop, limit)?;
-        if let Some(constraint) = &self.constraint {
-            generator = generator.with_constraint(constraint.clone());
-        }
+        let generator = turn::generator(parsed, params, stop, limit)?;
+        let generator = self.constraint.iter().cloned().fold(generator, Generator::with_constraint);
         let turn = turn::one(runtime, &tokens, generator, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
         turn::say_growth(runtime);
