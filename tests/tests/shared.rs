@@ -145,7 +145,7 @@ fn every_weight_format_has_the_bits_of_one_machine() {
 
 /// Tokens that a sampler chooses behind a text. Rank 0 tells the others.
 fn answer(session: &mut Session<'_>, peers: Option<&Rank>, params: &SamplerParams, text: &[u32]) -> Vec<u32> {
-    let mut sampler = Sampler::new(params.clone(), session.model().config.n_vocab).unwrap();
+    let mut sampler = Sampler::new(*params, session.model().config.n_vocab).unwrap();
     session.set_candidates(sampler.candidates());
     let mut tokens = Vec::new();
     session.prefill(&SingleThread, text).unwrap();
@@ -168,16 +168,16 @@ fn answer(session: &mut Session<'_>, peers: Option<&Rank>, params: &SamplerParam
 #[test]
 fn samplers_choose_the_tokens_of_one_machine() {
     let greedy = SamplerParams::GREEDY;
-    let sampled = SamplerParams { temperature: 1.5, seed: 9, ..greedy.clone() };
+    let sampled = SamplerParams { temperature: 1.5, seed: 9, ..greedy };
     let kinds = [
-        (greedy.clone(), Some(1)),
-        (SamplerParams { top_k: 5, top_p: 0.9, ..sampled.clone() }, Some(5)),
-        (SamplerParams { min_p: 0.01, ..sampled.clone() }, None),
+        (greedy, Some(1)),
+        (SamplerParams { top_k: 5, top_p: 0.9, ..sampled }, Some(5)),
+        (SamplerParams { min_p: 0.01, ..sampled }, None),
         (SamplerParams { top_k: 5, repeat_penalty: 1.3, repeat_last_n: 16, ..sampled }, None),
     ];
     for Subject { name, gguf, text } in architectures().into_iter().take(6) {
         for (params, candidates) in &kinds {
-            assert_eq!(Sampler::new(params.clone(), 99).unwrap().candidates(), *candidates);
+            assert_eq!(Sampler::new(*params, 99).unwrap().candidates(), *candidates);
             let expected = alone(&gguf, options(16), |session| answer(session, None, params, &text));
             for way in [Way::Rows, Way::Layers] {
                 for shares in SHARES {

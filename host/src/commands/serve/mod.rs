@@ -18,6 +18,7 @@ mod messages;
 mod metrics;
 mod ollama;
 mod openai;
+mod opened;
 mod options;
 mod page;
 mod refusal;
@@ -27,30 +28,20 @@ mod served;
 mod server;
 mod tools;
 
-use super::facts;
-use super::opening::Opening;
 use crate::cache::DiskCache;
 use crate::cli::Invocation;
 use crate::cli::table::{self, Command};
 use crate::draft::{self, Drafter};
-use crate::embedder::Embedder;
 use crate::error::Error;
-use crate::fitting::Fitting;
 use crate::output;
-use crate::owned_session::OwnedSession;
-use crate::sampling::Sampling;
-use crate::settings::Settings;
 use http::connection;
-use http::request_body::Bodies;
-use metrics::Metrics;
-use nanocamelid_engine::config::Pooling;
-use nanocamelid_kernels::KvType;
-use options::Options;
+use opened::{Computing, Opened};
 use scheduler::{Engine, Scheduler};
-use served::Served;
 use server::Server;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -106,75 +97,51 @@ pub(crate) static COMMAND: Command = Command {
 
 /// Runs the command, until a signal ends it.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let sampling = Sampling::new(invocation)?;
-    let has_seed = invocation.has(&table::SEED);
-    let pooling = invocation.get(&table::POOLING).and_then(Pooling::from_name);
-    let options = Options::new(invocation)?;
-    let Some(opening) = Opening::new(invocation)? else { return Ok(()) };
-    opening.say_plan();
-    let Opening { settings, resolved, mut report } = opening;
-    let (file, parsed) = served::open(resolved, &settings)?;
-    report.add(facts::of_parsed(parsed));
-    let fitting = Fitting::new(file, &parsed.model, &settings).keeping_snapshots();
-    let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?)?;
-    let (n_ctx, n_slots, session_bytes) = (session.n_ctx(), session.n_slots(), session.n_bytes());
-    let served = Served::new(file, parsed, (options.alias.clone(), pooling), n_ctx, (sampling, has_seed));
-    draft::note_mixture(&parsed.model, &settings.draft);
-    let draft_file = settings.draft.open()?;
-    let draft_parsed = draft::parse(draft_file.as_ref(), &settings)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(MAX_READERS)
-        .build()
-        .map_err(Error::io("event loop"))?;
-    let inside = runtime.enter();
-    let (listener, address) = listen::listen(&options)?;
-    drop(inside);
-    report.set("context_limit", n_ctx);
-    report.set("slots", n_slots);
-    report.set("tool_format", served.call_form());
-    report.set("arena_bytes", session_bytes);
-    report.set("address", address.as_str());
-    report.set("alias", served.alias.as_str());
-    if settings.verbose {
-        output::note(report.lines());
-    }
-    output::note(format_args!("{} at {address}, {n_slots} conversations of {n_ctx} tokens", served.alias));
-
-    let metrics = Arc::new(Metrics::default());
-    let (jobs, inbox) = scheduler::channel(Arc::clone(&metrics), n_slots, options.max_queue);
-    let cache = settings.cache.as_ref().map(|cache| DiskCache::open(cache, file, &parsed.gguf)).transpose()?;
-    let pooling = served.pooling;
-    let cut = jobs.clone();
-    let server = Server {
-        served,
-        jobs,
-        metrics,
-        guard: options.guard,
-        bodies: Bodies::new(options.max_body),
-        has_page: options.has_page,
-        n_slots,
-        session_bytes,
+    let Some(mut opened) = Opened::new(invocation)? else { return Ok(()) };
+    let (file, parsed) = (opened.file, opened.parsed);
+    draft::note_mixture(&parsed.model, &opened.settings.draft);
+    let draft_file = opened.settings.draft.open()?;
+    let draft_parsed = draft::parse(draft_file.as_ref(), &opened.settings)?;
+    let runtime = event_loop().build().map_err(Error::io("event loop"))?;
+    let (listener, address) = {
+        let _inside = runtime.enter();
+        listen::listen(&opened.options)?
     };
+    opened.announce(&address);
+    let cache = opened.settings.cache.as_ref();
+    let cache = cache.map(|cache| DiskCache::open(cache, file, &parsed.gguf)).transpose()?;
+
+    let (server, computing) = opened.split();
     // Before this thread becomes a worker, whose CPU the server's thread must not share.
-    let server_side = std::thread::Builder::new().name("server".into()).spawn(move || {
-        runtime.block_on(serve(listener, Arc::new(server)));
-        cut.cut();
-        runtime.shutdown_background();
-    });
-    let server_side = server_side.map_err(Error::io("server thread"))?;
-    let pool = settings.start_workers()?;
-    // Keys and values of a text that is embedded serve a single pass.
-    let for_texts = Settings { kv_type: KvType::F32, n_ctx: None, ..settings.clone() };
-    let fitting = Fitting::new(file, &parsed.model, &for_texts);
-    let embedder = pooling.map(|pooling| Embedder::new(&parsed.tokenizer, fitting, &pool, pooling));
+    let server_side = start(runtime, listener, server)?;
+    let pool = computing.settings.start_workers()?;
+    let embedder = computing.embedder(&pool);
     let draft_model = draft_file.as_ref().zip(draft_parsed.as_ref());
-    let drafter = Drafter::new(&settings, &parsed.tokenizer, draft_model, &pool)?;
+    let drafter = Drafter::new(&computing.settings, &parsed.tokenizer, draft_model, &pool)?;
+    let Computing { session, inbox, report, .. } = computing;
     Scheduler::new(Engine { session, pool: &pool, embedder, drafter, cache }, inbox).run()?;
     if server_side.join().is_err() {
         return Err(Error::Failed("the server's thread failed".into()));
     }
     report.finish(invocation)
+}
+
+/// The event loop of the server's side, on one thread beside those that read requests.
+fn event_loop() -> tokio::runtime::Builder {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(MAX_READERS);
+    builder
+}
+
+/// Starts the server's side on a thread of its own, which ends with a signal.
+fn start(runtime: Runtime, listener: connection::Listener, server: Server) -> Result<JoinHandle<()>, Error> {
+    let jobs = server.jobs.clone();
+    let serving = move || {
+        runtime.block_on(serve(listener, Arc::new(server)));
+        jobs.cut();
+        runtime.shutdown_background();
+    };
+    std::thread::Builder::new().name("server".into()).spawn(serving).map_err(Error::io("server thread"))
 }
 
 /// Serves until a signal comes, then for as long as answers may still run.

@@ -26,7 +26,7 @@ pub(super) struct Server {
     pub(super) jobs: Jobs,
     pub(super) metrics: Arc<Metrics>,
     pub(super) guard: Guard,
-    pub(super) bodies: Bodies,
+    pub(super) bodies: Arc<Bodies>,
     pub(super) has_page: bool,
     /// Conversations at once.
     pub(super) n_slots: usize,
@@ -120,10 +120,10 @@ impl Server {
         body: Incoming,
         read: endpoints::Read,
     ) -> Result<Action, Refusal> {
-        let mut body = self.bodies.read(headers, body).await?;
-        // The body stays counted until it has been read.
-        let (server, bytes) = (Arc::clone(self), body.take());
-        let action = tokio::task::spawn_blocking(move || read(&server, &bytes)).await;
+        let body = self.bodies.read(headers, body).await?;
+        let server = Arc::clone(self);
+        // The body goes along, so that its bytes count until they have been read, also where the client goes away.
+        let action = tokio::task::spawn_blocking(move || read(&server, body.bytes())).await;
         action.unwrap_or_else(|error| Err(Refusal::failed(error)))
     }
 

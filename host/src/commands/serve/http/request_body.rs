@@ -5,6 +5,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper::header::EXPECT;
 use hyper::{HeaderMap, StatusCode};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -24,22 +25,22 @@ pub(in super::super) struct Bodies {
 }
 
 /// A body in memory; its bytes no longer count when this is dropped.
-pub(in super::super) struct HeldBody<'b> {
-    bodies: &'b Bodies,
+pub(in super::super) struct HeldBody {
+    bodies: Arc<Bodies>,
     bytes: Vec<u8>,
     n_reserved: usize,
 }
 
-impl Drop for HeldBody<'_> {
+impl Drop for HeldBody {
     fn drop(&mut self) {
         self.bodies.n_held.fetch_sub(self.n_reserved, Ordering::Relaxed);
     }
 }
 
-impl HeldBody<'_> {
-    /// The bytes, which count as held for as long as this lives.
-    pub(in super::super) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
+impl HeldBody {
+    /// The bytes.
+    pub(in super::super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Makes room for `n` more bytes.
@@ -67,10 +68,10 @@ impl Bodies {
     /// 413 for one that is too long, 408 for one that comes too slowly, 400 for one that breaks off or is framed
     /// wrongly, 503 when memory for bodies is used up.
     pub(in super::super) async fn read(
-        &self,
+        self: &Arc<Self>,
         headers: &HeaderMap,
         mut body: Incoming,
-    ) -> Result<HeldBody<'_>, Refusal> {
+    ) -> Result<HeldBody, Refusal> {
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > self.max_bytes {
             // Who waits for leave to send a body gets the refusal instead.
@@ -79,7 +80,7 @@ impl Bodies {
             }
             return Err(self.too_long());
         }
-        let mut held = HeldBody { bodies: self, bytes: Vec::new(), n_reserved: 0 };
+        let mut held = HeldBody { bodies: Arc::clone(self), bytes: Vec::new(), n_reserved: 0 };
         let end = Instant::now() + PATIENCE.1;
         loop {
             let soon = end.min(Instant::now() + PATIENCE.0);

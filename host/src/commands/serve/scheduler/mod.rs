@@ -23,7 +23,7 @@ use pace::Pace;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -177,12 +177,8 @@ impl<'a> Scheduler<'a> {
     /// # Errors
     /// A batch that the session refuses, which nothing sent here can cause.
     pub(super) fn run(mut self) -> Result<(), Error> {
-        while self.receive() {
-            self.drop_abandoned();
-            self.give_slots();
-            self.inbox.metrics.slots(self.running.iter().flatten().count(), self.waiting.len());
-            self.step()?;
-            self.embed();
+        while self.wait() {
+            self.turn()?;
         }
         let Engine { session, cache, .. } = &mut self.engine;
         if let Some(mut cache) = cache.take() {
@@ -192,8 +188,8 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    /// Takes new jobs; waits for one if there is nothing to compute. False when no more will come.
-    fn receive(&mut self) -> bool {
+    /// Waits for a job if there is nothing to compute. False when no more will come.
+    fn wait(&mut self) -> bool {
         if self.is_idle() {
             self.inbox.metrics.slots(0, 0);
             match self.inbox.jobs.recv() {
@@ -201,16 +197,27 @@ impl<'a> Scheduler<'a> {
                 Err(_) => return false,
             }
         }
-        loop {
-            match self.inbox.jobs.try_recv() {
-                Ok(job) => self.take(job),
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return !self.is_idle(),
-            }
-        }
+        true
     }
 
-    fn is_idle(&self) -> bool {
+    /// Takes the jobs that have come, and computes one batch.
+    ///
+    /// # Errors
+    /// A batch that the session refuses, which nothing sent here can cause.
+    pub(super) fn turn(&mut self) -> Result<(), Error> {
+        while let Ok(job) = self.inbox.jobs.try_recv() {
+            self.take(job);
+        }
+        self.drop_abandoned();
+        self.give_slots();
+        self.inbox.metrics.slots(self.running.iter().flatten().count(), self.waiting.len());
+        self.step()?;
+        self.embed();
+        Ok(())
+    }
+
+    /// Whether there is nothing to compute.
+    pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.texts.is_empty() && self.running.iter().all(Option::is_none)
     }
 
