@@ -5,6 +5,7 @@
 #[cfg(feature = "serve")]
 mod answer;
 mod audit;
+#[cfg_attr(not(feature = "disk-cache"), path = "no_cache.rs")]
 mod cache;
 mod cli;
 mod commands;
@@ -21,6 +22,7 @@ mod loading;
 mod machine;
 mod map;
 mod messages;
+#[cfg(feature = "disk-cache")]
 mod model_digest;
 mod model_file;
 mod model_word;

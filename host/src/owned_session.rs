@@ -3,9 +3,11 @@
 use crate::error::Error;
 use crate::map::Arena;
 use nanocamelid_engine::config::Pooling;
+#[cfg(feature = "disk-cache")]
+use nanocamelid_engine::session::Kept;
 #[cfg(feature = "serve")]
 use nanocamelid_engine::session::Part;
-use nanocamelid_engine::session::{Kept, Observer, SessionError};
+use nanocamelid_engine::session::{Observer, SessionError};
 use nanocamelid_engine::{Executor, Session, SessionPlan};
 use std::ops::Deref;
 
@@ -65,26 +67,6 @@ impl<'a> OwnedSession<'a> {
         self.session.step(executor, parts, each)
     }
 
-    /// As [`Session::describe_kept`].
-    pub(crate) fn describe_kept(&mut self, each: &mut dyn FnMut(&[u8])) {
-        self.session.describe_kept(each);
-    }
-
-    /// As [`Session::kept_bytes`].
-    pub(crate) fn kept_bytes(&mut self, kept: Kept) -> usize {
-        self.session.kept_bytes(kept)
-    }
-
-    /// As [`Session::read_kept`].
-    pub(crate) fn read_kept(&mut self, slot: usize, page: usize, kept: Kept, each: &mut dyn FnMut(&[u8])) -> bool {
-        self.session.read_kept(slot, page, kept, each)
-    }
-
-    /// As [`Session::keep`].
-    pub(crate) fn keep(&mut self, tokens: &[u32], kept: Kept, bytes: &[u8]) -> bool {
-        self.session.keep(tokens, kept, bytes)
-    }
-
     /// As [`Session::verify`].
     pub(crate) fn verify(
         &mut self,
@@ -130,6 +112,30 @@ impl<'a> OwnedSession<'a> {
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), SessionError> {
         self.session.prefill_each(executor, tokens, each)
+    }
+}
+
+/// For pages on disk.
+#[cfg(feature = "disk-cache")]
+impl OwnedSession<'_> {
+    /// As [`Session::describe_kept`].
+    pub(crate) fn describe_kept(&mut self, each: &mut dyn FnMut(&[u8])) {
+        self.session.describe_kept(each);
+    }
+
+    /// As [`Session::kept_bytes`].
+    pub(crate) fn kept_bytes(&mut self, kept: Kept) -> usize {
+        self.session.kept_bytes(kept)
+    }
+
+    /// As [`Session::read_kept`].
+    pub(crate) fn read_kept(&mut self, slot: usize, page: usize, kept: Kept, each: &mut dyn FnMut(&[u8])) -> bool {
+        self.session.read_kept(slot, page, kept, each)
+    }
+
+    /// As [`Session::keep`].
+    pub(crate) fn keep(&mut self, tokens: &[u32], kept: Kept, bytes: &[u8]) -> bool {
+        self.session.keep(tokens, kept, bytes)
     }
 }
 

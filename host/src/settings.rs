@@ -1,6 +1,6 @@
 //! The settings of a session from flags and environment, checked before a model is opened.
 
-use crate::cache::{self, CacheSettings};
+use crate::cache::CacheSettings;
 use crate::cli::{Invocation, table};
 use crate::draft::{Draft, MAX_DRAFT};
 use crate::error::Error;
@@ -80,10 +80,7 @@ impl Settings {
             workers: workers::choose(&cpu, &asked),
             expect,
             draft: Draft::new(invocation.get(&table::DRAFT)),
-            cache: invocation.get(&table::CACHE).map(|folder| CacheSettings {
-                folder: folder.to_owned(),
-                n_bytes: invocation.get(&table::CACHE_SIZE).unwrap_or(cache::DEFAULT_BYTES),
-            }),
+            cache: CacheSettings::read(invocation),
             trace: invocation.has(&table::TRACE),
             verbose: invocation.has(&table::VERBOSE),
         })

@@ -1,6 +1,6 @@
 //! Every flag, and the groups that commands share.
 
-use super::typed::{self, Of, bytes, choice, count, counts, limit, number, wide_count};
+use super::typed::{self, Of, choice, count, counts, limit, number, wide_count};
 use super::value::{Date, Kind};
 use crate::profile::PROFILES;
 use nanocamelid_engine::config::Pooling;
@@ -119,15 +119,17 @@ pub(crate) static SESSION_FILE: Flag<Path> = flag(
     "FILE",
     "continue the conversation in this file, and keep it there behind every turn",
 );
+#[cfg(feature = "disk-cache")]
 pub(crate) static CACHE: Flag<Path> = flag(
     "--cache",
     typed::PATH,
     "DIR",
     "keep what is computed of prompts and answers in this folder, and find it again after a restart",
 );
+#[cfg(feature = "disk-cache")]
 pub(crate) static CACHE_SIZE: Flag<u64> = flag(
     "--cache-size",
-    bytes(1 << 20),
+    typed::bytes(1 << 20),
     "BYTES",
     "most bytes of the cache's folder, like 500M (default 4G); what was unused for longest goes first",
 );
@@ -256,6 +258,7 @@ pub(crate) static BENCH_DRAFT: Flag<()> =
     switch("--draft", "decode with drafts: a text that repeats its prompt, and one that does not");
 pub(crate) static BENCH_CACHED: Flag<()> =
     switch("--cached", "time to the first token of a prompt that was seen before, beside its first time");
+#[cfg(feature = "disk-cache")]
 pub(crate) static BENCH_RESTART: Flag<Path> = flag(
     "--restart",
     typed::PATH,
@@ -268,7 +271,14 @@ pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1
 pub(crate) static EVERYWHERE: &[&FlagRow] = &[&HELP.row, &JSON.row, &DRY_RUN.row, &VERBOSE.row];
 pub(crate) static WORKERS: &[&FlagRow] = &[&THREADS.row, &THREADS_BATCH.row, &CORES.row, &KERNEL.row];
 pub(crate) static SESSION: &[&FlagRow] = &[&EXPECT.row, &CTX.row, &BATCH.row, &KV.row, &TRACE.row];
+#[cfg(feature = "disk-cache")]
 pub(crate) static CACHED: &[&FlagRow] = &[&CACHE.row, &CACHE_SIZE.row];
+#[cfg(not(feature = "disk-cache"))]
+pub(crate) static CACHED: &[&FlagRow] = &[];
+#[cfg(feature = "disk-cache")]
+pub(crate) static RESTARTS: &[&FlagRow] = &[&BENCH_RESTART.row];
+#[cfg(not(feature = "disk-cache"))]
+pub(crate) static RESTARTS: &[&FlagRow] = &[];
 pub(crate) static DRAFTS: &[&FlagRow] = &[&DRAFT.row];
 pub(crate) static SAMPLING: &[&FlagRow] = &[
     &N_PREDICT.row,

@@ -26,7 +26,7 @@ pub(crate) fn of_settings(report: &mut Report, settings: &Settings) {
     report.set("kv_type", settings.kv_type.name());
     report.set("prefill_batch", settings.n_batch);
     report.set("context_limit", settings.n_ctx);
-    report.set("cache", settings.cache.as_ref().map(|cache| cache.folder.display().to_string()));
+    report.set("cache", settings.cache.as_ref().map(|cache| cache.folder().display().to_string()));
 }
 
 /// The architecture and the quantization of a file.

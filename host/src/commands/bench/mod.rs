@@ -30,8 +30,8 @@ pub(crate) static COMMAND: Command = Command {
             &table::BENCH_SLOTS.row,
             &table::BENCH_DRAFT.row,
             &table::BENCH_CACHED.row,
-            &table::BENCH_RESTART.row,
         ],
+        table::RESTARTS,
         &[&table::EXPECT.row, &table::KV.row, &table::CORES.row, &table::KERNEL.row],
     ],
     keys: &[
