@@ -72,6 +72,26 @@ pub(crate) fn shortest(x: f32) -> Value {
     json!(x.to_string().parse::<f64>().ok())
 }
 
+/// Values with their keys, for the report of whichever command asks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts(Vec<(&'static str, Value)>);
+
+impl Facts {
+    /// Sets a key.
+    pub(crate) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.set_value(key, value.into());
+    }
+
+    fn set_value(&mut self, key: &'static str, value: Value) {
+        self.0.push((key, value));
+    }
+
+    /// Sets the keys of `more` as well.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+}
+
 /// The report of a command: the keys of its row of the table, in order, each null until it is set.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
@@ -93,6 +113,18 @@ impl Report {
     /// Sets a key of the command. A key that only other commands have is ignored.
     pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
         self.set_value(key, value.into());
+    }
+
+    /// Sets the keys of the command among these.
+    pub(crate) fn add(&mut self, facts: Facts) {
+        facts.0.into_iter().for_each(|(key, value)| self.set_value(key, value));
+    }
+
+    /// The report with these facts as well.
+    #[must_use]
+    pub(crate) fn with(mut self, facts: Facts) -> Self {
+        self.add(facts);
+        self
     }
 
     fn set_value(&mut self, key: &str, value: Value) {

@@ -9,7 +9,7 @@ use crate::fitting;
 use crate::machine::memory;
 use crate::map::Arena;
 use crate::model_file::ModelFile;
-use crate::output::{self, rounded};
+use crate::output::{self, Facts, rounded};
 use crate::settings::Settings;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -58,10 +58,10 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if out.is_none() && !wants_digest {
         return Err(missing("--out or --digest").into());
     }
-    let opening = Opening::new(invocation, &|report| {
-        report.set("n_tokens", ids.len());
-        report.set("out", out.map(|path| path.display().to_string()));
-    })?;
+    let mut plan = Facts::default();
+    plan.set("n_tokens", ids.len());
+    plan.set("out", out.map(|path| path.display().to_string()));
+    let opening = Opening::planned(invocation, plan)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
 
     let started = Instant::now();
@@ -70,8 +70,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let gguf = file.parse()?;
     let model = file.model(&gguf)?;
     let audited = file.accept(file.audit(&gguf, None, settings.expect))?;
-    facts::of_audit(&mut report, audited.as_ref());
-    facts::of_model(&mut report, &gguf, &model);
+    report.add(facts::of_audit(audited.as_ref()));
+    report.add(facts::of_model(&gguf, &model));
     let n_ctx = settings.n_ctx.unwrap_or(ids.len());
     if ids.len() > n_ctx {
         return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });

@@ -52,7 +52,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
         n_gen: invocation.get(&table::BENCH_GEN).unwrap_or(128).max(1),
         reps: invocation.get(&table::BENCH_REPS).unwrap_or(5),
     };
-    let opening = Opening::new(invocation, &|_| {})?;
+    let opening = Opening::new(invocation)?;
     let Some(Opening { mut settings, resolved, mut report }) = opening else { return Ok(()) };
     if let Some(&[n, ..]) = invocation.get(&table::BENCH_THREADS) {
         (settings.workers.options.n_decode, settings.workers.options.n_prefill) = (n, n);

@@ -88,7 +88,7 @@ pub(crate) static COMMAND: Command = Command {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let sampling = Sampling::new(invocation)?;
     let grammar = GrammarFile::read(invocation)?;
-    let opening = Opening::new(invocation, &|_| {})?;
+    let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let mut file = ModelFile::open(resolved)?;
     let pool = settings.start_workers()?;
@@ -121,8 +121,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         talk.constraint = talk.grammar.as_ref().map(|grammar| grammar.start(&parsed.tokenizer)).transpose()?;
         let fitting = Fitting::new(&file, &parsed.model, &settings).keeping_snapshots();
         let loaded = Loaded::new(&parsed, fitting, Need::default(), &pool, started)?;
-        facts::of_parsed(&mut report, &parsed);
-        facts::of_loading(&mut report, &loaded);
+        report.add(facts::of_parsed(&parsed));
+        report.add(facts::of_loading(&loaded));
         parsed.chat_format(&file)?;
         talk.input.start()?;
         talk.screen.banner(&file, &parsed, &loaded, &talk.settings);
@@ -144,11 +144,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             Next::Switch(new) => {
                 file = new;
                 // The profile of the first model, if any, says nothing about another file.
-                facts::of_source(&mut report, &file.resolved, None);
+                report.add(facts::of_source(&file.resolved, None));
             }
         }
     }
-    talk.totals.describe(&mut report);
+    report.add(talk.totals.facts());
     report.finish(invocation)
 }
 
