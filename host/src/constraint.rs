@@ -7,7 +7,7 @@ use nanocamelid_engine::{Constraint, Grammar, GrammarError, TokenTrie, Tokenizer
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the file says that the user gave.
+/// The language of the user's file.
 #[derive(Clone, Copy, Debug)]
 enum Notation {
     JsonSchema,

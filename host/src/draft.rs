@@ -134,8 +134,8 @@ impl<'a> Drafter<'a> {
         }
     }
 
-    /// Learns what became of a draft: `n_accepted` of `n_drafted` tokens were right. The step took that long; the token
-    /// before the draft was computed in the same step.
+    /// Learns what became of a draft: `n_accepted` of `n_drafted` tokens were right. The step took `time`, in which
+    /// the token before the draft was computed too.
     pub(crate) fn learn(&mut self, n_drafted: usize, n_accepted: usize, time: Duration) {
         if let Some(judge) = &mut self.judge {
             judge.learn(n_drafted, n_accepted, time);

@@ -17,7 +17,7 @@ pub(crate) const DEFAULT_CTX: usize = 4096;
 const SERVED_CTX: usize = 8192;
 /// The length of a context is a multiple of so many positions, because the cache consists of chunks of that size.
 const STEP: usize = 128;
-/// Memory for copies of recurrent states; if it holds fewer than two, two.
+/// Memory for copies of recurrent states. Sessions keep at least two copies, whatever their size.
 const SNAPSHOT_BYTES: usize = 64 << 20;
 /// Room for an answer without a limit; the context grows when the answer needs more.
 const ANSWER_ROOM: usize = 1024;

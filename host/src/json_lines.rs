@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(texts(b"\"a\"\n\xff\n"), Err("lines: line 2: not UTF-8".into()));
         let error = texts(b"\"a\"\n\nhello\n").unwrap_err();
         assert!(error.starts_with("lines: line 3: not a JSON string"), "{error}");
-        // A mark is dropped at the start of a stream alone.
+        // A mark is dropped only at the start of a stream.
         assert!(texts("\"a\"\n\u{feff}\"b\"\n".as_bytes()).unwrap_err().contains("line 2"));
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Parsed<'a> {
         Ok(parsed)
     }
 
-    /// The same for a model that may make embeddings only.
+    /// As [`Self::new`], for a model that may make embeddings only.
     ///
     /// # Errors
     /// The reason why the file cannot run.

@@ -112,7 +112,7 @@ impl MappedFile {
         Ok(Self { path: path.to_owned(), map })
     }
 
-    /// Where it lies.
+    /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -38,7 +38,7 @@ pub(crate) fn check(messages: &Json) -> Result<(), String> {
     check_list(messages.as_array().ok_or("not a JSON list of messages")?)
 }
 
-/// The same for a list.
+/// Checks a list of messages.
 ///
 /// # Errors
 /// As [`check`].

@@ -1,4 +1,4 @@
-//! What tells a model file from every other, without reading all of it.
+//! A digest that tells a model file from every other file, made without reading all of the file.
 
 use crate::model_file::ModelFile;
 use hmac_sha256::Hash;

@@ -1,4 +1,4 @@
-//! A model from its file to something that runs.
+//! The file of a model, and the model over the bytes of the file.
 
 use crate::audit::{Mismatch, audit};
 use crate::error::Error;
@@ -27,7 +27,7 @@ enum Bytes {
 }
 
 impl ModelFile {
-    /// Maps the file, and the others of a model in several.
+    /// Maps the file, and the other files of a model that has several.
     ///
     /// # Errors
     /// [`Error::Map`].

@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    /// What somebody may well ask is a prompt.
+    /// A question that somebody may well ask is a prompt.
     #[test]
     fn prompts_stay_prompts() {
         for word in ["and/or", "10:30", "what is https://x.y?", "https://example.com", "km/h", "hello", "a.b"] {

@@ -72,8 +72,25 @@ pub(crate) fn shortest(x: f32) -> Value {
     json!(x.to_string().parse::<f64>().ok())
 }
 
-/// Keys of reports with their values, for the report of whichever command asks.
-pub(crate) type Facts = Vec<(&'static str, Value)>;
+/// Values with their keys, for the report of whichever command asks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts(Vec<(&'static str, Value)>);
+
+impl Facts {
+    /// Sets a key.
+    pub(crate) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.set_value(key, value.into());
+    }
+
+    fn set_value(&mut self, key: &'static str, value: Value) {
+        self.0.push((key, value));
+    }
+
+    /// Sets the keys of `more` as well.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+}
 
 /// The report of a command: the keys of its row of the table, in order, each null until it is set.
 #[derive(Clone, Debug)]
@@ -100,7 +117,7 @@ impl Report {
 
     /// Sets the keys of the command among these.
     pub(crate) fn add(&mut self, facts: Facts) {
-        facts.into_iter().for_each(|(key, value)| self.set_value(key, value));
+        facts.0.into_iter().for_each(|(key, value)| self.set_value(key, value));
     }
 
     /// The report with these facts as well.

@@ -40,7 +40,7 @@ impl GuardedMap {
 
 static MAPS: GuardedMap = GuardedMap::new();
 
-/// From now on, an access to an unreadable page of this map ends the program with a message that names the file.
+/// From this call on, an access to an unreadable page of this map ends the program with a message that names the file.
 pub(crate) fn guard_map(map: &[u8], path: &Path) {
     let message = format!("error: {}: the file was cut short or became unreadable while in use\n\0", path.display());
     let mut slot = &MAPS;
@@ -82,7 +82,7 @@ pub(crate) fn take_interrupt() -> bool {
     imp::take_interrupt()
 }
 
-/// Readable while a SIGINT waits to be taken: for those who sleep until something comes.
+/// A pipe that is readable while a SIGINT waits to be taken, for callers that sleep in `poll`.
 #[cfg(unix)]
 pub(crate) fn interrupts() -> Option<std::os::fd::BorrowedFd<'static>> {
     imp::interrupts()
@@ -219,7 +219,7 @@ mod imp {
             }
         }
         let _ = INTERRUPTS.set((reader, writer));
-        // Restarting: a blocked read of the terminal goes on.
+        // With SA_RESTART a blocked read of the terminal goes on.
         install(libc::SIGINT, on_interrupt, libc::SA_RESTART);
         Ok(())
     }
@@ -296,7 +296,7 @@ mod imp {
         IS_CHANGED.store(is_changed, Ordering::Release);
     }
 
-    /// For handlers. A terminal that another job uses now is left alone.
+    /// Called by handlers. A terminal that another job uses now is left alone.
     fn restore_terminal() {
         const RESET: &[u8] = b"\x1b[?2004l\x1b[0m\r\n";
         // Reading an initialized OnceLock is one atomic load.

@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-/// Any stream will do where none is waited for.
+/// Where streams are not waited for, any stream will do.
 #[cfg(not(unix))]
 use std::any::Any as AsFd;
 #[cfg(unix)]
@@ -36,7 +36,7 @@ enum Ready {
 }
 
 impl<S: AsFd> Waiting<S> {
-    /// Calls until it does not block. An error means that nothing has been moved, so calling again loses nothing.
+    /// Repeats `call` until it does not block. A call that fails has moved no bytes, so repeating it loses nothing.
     fn until_done<T>(&mut self, ready: Ready, mut call: impl FnMut(&mut S) -> io::Result<T>) -> io::Result<T> {
         loop {
             match call(&mut self.0) {
@@ -107,7 +107,7 @@ fn wait(stream: &impl AsFd, ready: Ready) -> io::Result<()> {
     }
 }
 
-/// What of `ready` has come within `timeout` milliseconds; -1 waits without end.
+/// Which of the events `ready` have come within `timeout` milliseconds; -1 waits without end.
 #[cfg(unix)]
 fn poll(stream: &impl AsFd, ready: Ready, timeout: i32) -> io::Result<i16> {
     use std::os::fd::AsRawFd;
@@ -123,7 +123,7 @@ fn poll(stream: &impl AsFd, ready: Ready, timeout: i32) -> io::Result<i16> {
     }
 }
 
-/// No system but Unix hands such streams down.
+/// Only Unix hands non-blocking streams to a program.
 #[cfg(not(unix))]
 fn wait(_stream: &impl AsFd, _ready: Ready) -> io::Result<()> {
     Err(io::ErrorKind::WouldBlock.into())

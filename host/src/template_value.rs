@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 /// # Errors
 /// A value that is nested too deeply for a template, or a number that fits no integer and no float of a template.
 pub(crate) fn value(json: &Json) -> Result<Value, String> {
-    // The one thing that can be wrong with a container.
+    // A container can only be nested too deeply.
     let too_deep = |_| "nested too deeply for a template".to_owned();
     Ok(match json {
         Json::Null => Value::None,

@@ -25,7 +25,7 @@ fn generate(prompt: &str, more: &[&str]) -> Run {
     run_with(&[&GENERATE, more].concat(), &[], prompt.as_bytes())
 }
 
-/// The text, and the number of the prompt's tokens that were not computed.
+/// The text of a run, and how many of the prompt's tokens it found on disk.
 fn result(run: &Run) -> (String, u64) {
     run.assert_ok("generate");
     let report = run.stderr_json();
@@ -92,7 +92,8 @@ fn a_killed_process_loses_only_what_was_not_written() {
     let folder = dir.path("cache");
     let started = Instant::now();
     let (expected, _) = result(&generate(&prompt(0), &["--cache", &folder]));
-    // A little less than a run takes, as far as known; other tests run at the same time.
+    // The longest wait before a kill. The time of a run varies, because other tests run at the same time, so the wait
+    // grows with every kill and shrinks when a run ends first.
     let mut longest = started.elapsed();
     let (mut n_killed, mut number) = (0, 0);
     while n_killed < n_kills {
@@ -113,7 +114,7 @@ fn a_killed_process_loses_only_what_was_not_written() {
         longest = longest * 51 / 50;
         n_killed += 1;
         if n_killed % 20 == 0 || n_killed == n_kills {
-            // What the killed process was given, and what was there before all kills.
+            // The text that the killed process was given, and the text from before all kills.
             let again = generate(&prompt(number), &["--cache", &folder]);
             assert_eq!(result(&again).0, result(&generate(&prompt(number), &[])).0, "kill {n_killed}");
             assert!(!again.stderr.contains("note: --cache"), "{again:?}");
@@ -121,7 +122,7 @@ fn a_killed_process_loses_only_what_was_not_written() {
             assert!(text == expected && n_cached >= 256, "kill {n_killed}: {n_cached}");
         }
     }
-    // A run that writes removes what was never finished.
+    // A run that writes removes the files that were never finished.
     generate(&prompt(number + 1), &["--cache", &folder]).assert_ok("generate");
     assert!(files(Path::new(&folder)).iter().all(|name| name.ends_with(".kv")));
 }

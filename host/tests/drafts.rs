@@ -30,7 +30,7 @@ fn the_text_is_the_same_with_every_draft() {
                 let accepted = drafted["accepted_tokens"].as_u64().unwrap();
                 assert!(accepted <= drafted["drafted_tokens"].as_u64().unwrap());
                 n_accepted += accepted;
-                // Greedy answers are what the same model drafts greedily.
+                // The same model drafts exactly its own greedy answer.
                 if draft == model && temperature == "0" && plain["generated_tokens"].as_u64().unwrap() > 10 {
                     assert!(accepted > 5, "{name}: {drafted}");
                 }

@@ -125,7 +125,7 @@ fn a_context_larger_than_memory() {
     }
     let refused = run(&["generate", model, "hi", "-c", &n_ctx.to_string(), "--kv", "f32"]);
     refused.assert_fails(2, &["the session needs ", " are free; what fits: --ctx "]);
-    // What it says would fit does; half of it, because others use memory, too.
+    // A context that the message says would fit does fit; half of it, because other programs use memory too.
     let fits: u64 = refused.stderr.split("--ctx ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
     run(&["generate", model, "hi", "-n", "1", "-c", &(fits / 2).to_string(), "--kv", "f32"]).assert_ok("generate");
 }

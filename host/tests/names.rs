@@ -37,7 +37,7 @@ fn the_quantization_is_what_the_file_calls_it() {
     {
         assert_eq!(quantization("quants/Q4_K", number), expected);
     }
-    // A number that nobody knows, and floats that are none: the commonest type of the layers' tensors.
+    // For an unknown number, or one of floats that the file does not have, the commonest type of the layers counts.
     for number in [42, 1024, u32::MAX, 0, 1, 32] {
         assert_eq!(quantization("quants/Q4_K", number), "Q4_K", "{number}");
     }

@@ -40,7 +40,7 @@ fn a_full_disk_is_an_error() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("error: standard output: No space left"), "{stderr}");
     run(&["logits", &model, "--ids", "1,2", "--out", "/dev/full"]).assert_fails(1, &["/dev/full", "No space left"]);
-    // A closed stderr is nobody's loss.
+    // A closed stderr fails no run.
     let output =
         command(&["generate", &model, "hello", "-n", "4"]).stderr(full()).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
@@ -299,7 +299,7 @@ fn saving_replaces_only_what_this_chat_has_saved() {
         assert!(chat.stderr.contains(&words), "{words:?}: {chat:?}");
     }
     assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 4, "no parts of files");
-    // Another chat has not saved it.
+    // Another chat must not replace the file.
     let chat = run_with(&["tui", &model, "-n", "1"], &[], format!("other\n/save {talk}\n").as_bytes());
     assert!(chat.stderr.contains(&format!("{talk}: is there already")), "{chat:?}");
 }

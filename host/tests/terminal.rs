@@ -107,10 +107,10 @@ fn what_is_typed_during_an_answer_waits_for_its_end() {
 #[test]
 fn ctrl_c_at_any_moment_stops_its_answer_and_never_the_program() {
     let mut terminal = endless(&[]);
-    // All at once: each belongs to the question in front of it.
+    // All at once: each Ctrl-C belongs to the question in front of it.
     terminal.press(&"Go on.\r\x03".repeat(20));
     terminal.wait_for("ended by interrupted", 20);
-    // From before the answer to well within it or behind its end; more than one is none too many.
+    // The waits reach from before the answer to well within it or behind its end. Ctrl-C may come three times.
     for round in 1..=40 {
         terminal.press("Go on.\r");
         std::thread::sleep(Duration::from_micros(round * 300));

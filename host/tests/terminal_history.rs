@@ -65,7 +65,7 @@ fn a_file_keeps_the_history_if_one_is_named() {
     first.wait_for("the next answer follows it", 1);
     second.press("/temp 0.25\r");
     second.wait_for("temperature 0.25", 1);
-    // Written as it is said: no chat has ended.
+    // An entry is written when it is entered: neither chat has ended.
     let kept = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = kept.lines().skip(1).collect();
     assert_eq!(lines, ["/temp 0.125", "/system Be brief.\\nIn verse.", "/temp 0.25"]);
@@ -100,7 +100,7 @@ fn a_file_that_is_no_history_is_a_note() {
         assert!(terminal.status().success());
     }
     assert_eq!(std::fs::read(&notes).unwrap(), b"notes of a year\n");
-    // Off where nobody asks for it.
+    // There is no file unless the user names one.
     let mut terminal = Terminal::start(&["tui"], &[("HOME", dir.0.to_str().unwrap())]);
     terminal.wait_for("> ", 1);
     terminal.press("/temp 0.5\r\x04");

@@ -49,7 +49,7 @@ fn assert_no_bit_moves(name: &str, gguf: &[u8], ids: &[u32]) {
     let expected = logits_of(name, gguf, ids, scalar, 512, 1);
     assert!(expected.iter().all(|logit| logit.is_finite()), "{name}");
     for kernels in Kernels::all(detect()).filter(|kernels| !emulated || kernels.name() != "scalar") {
-        // How work is split does not depend on the table; the slow one does every batch once.
+        // How work is split does not depend on the table, so the slow table computes every batch size once.
         let n_splits = if emulated || kernels.name() == "scalar" { 3 } else { splits.len() };
         for &(n_batch, threads) in &splits[..n_splits] {
             let ours = logits_of(name, gguf, ids, kernels, n_batch, threads);
@@ -156,7 +156,7 @@ fn blocks_describe_themselves() {
     assert_eq!(facts("lfm2"), [&[("n_convolution_layers", 1), ("n_ff", 32)], &heads[..]].concat());
     let net = [("ssm_state_size", 8), ("n_ssm_key_heads", 2), ("n_ssm_value_heads", 4), ("n_recurrent_layers", 1)];
     assert_eq!(facts("qwen35"), [&net[..], &[("n_ff", 32)], &heads[..]].concat());
-    // Both of gemma3's two layers are windowed, the first one of gemma2's.
+    // Both layers of gemma3 are windowed, and the first layer of gemma2.
     for (kind, n_windowed) in [("gemma3", 2), ("gemma2", 1)] {
         let windows = [("sliding_window", 4), ("n_windowed_layers", n_windowed)];
         assert_eq!(facts(kind), [&heads[..], &windows, &[("n_ff", 32)]].concat(), "{kind}");

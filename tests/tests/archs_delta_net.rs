@@ -103,10 +103,10 @@ fn rates_may_be_woven_by_key_head() {
 fn layers_with_attention_are_named_or_counted() {
     let (fixture, mut file) = recorded("qwen35");
     let expected = logits(&file, &fixture.ids);
-    // Four is what is meant where the key is missing.
+    // A file without the key means four.
     file.remove("qwen35.full_attention_interval");
     assert_eq!(logits(&file, &fixture.ids), expected);
-    // Names win.
+    // A list that names the layers goes before the interval.
     file.set("qwen35.full_attention_interval", Value::u32(3));
     assert!(refusals(&file).contains("blk.2.attn_output.weight is missing"), "{}", refusals(&file));
     file.set("qwen35.attention.recurrent_layers", Value::i32s([1, 1, 1, 0, 1, 1, 1, 0]));
@@ -139,7 +139,7 @@ fn blocks_behind_the_layers_take_no_part() {
         assert_eq!(logits(&array, &fixture.ids), expected, "{name}");
         array.set(&key, Value::i32s([1; 4]));
         assert!(refusals(&array).contains(&key), "{}", refusals(&array));
-        // Other blocks' tensors still need a place.
+        // A tensor of another block is still refused.
         let stray = file.tensor("blk.5.nextn.enorm.weight", &[64], 0, vec![0; 256]);
         assert!(refusals(&stray).contains("blk.5.nextn.enorm.weight has no place"), "{}", refusals(&stray));
     }
@@ -236,11 +236,11 @@ fn tensors_of_another_shape_are_refused_by_name() {
         for (at, tensor) in file.tensors.iter().enumerate() {
             let name = String::from_utf8(tensor.name.clone()).unwrap();
             if name.starts_with("blk.2.") {
-                // It takes no part.
+                // The last block predicts further tokens, and nobody reads its tensors.
                 continue;
             }
             let mut changed = file.clone();
-            // A row more, or in a vector a value more.
+            // The tensor gets one row more, or one value more if it is a vector.
             let tensor = &mut changed.tensors[at];
             let last = tensor.dims.last_mut().unwrap();
             let row_bytes = tensor.data.len() / *last as usize;
@@ -248,7 +248,7 @@ fn tensors_of_another_shape_are_refused_by_name() {
             tensor.data.resize(tensor.data.len() + row_bytes, 0);
             assert!(refusals(&changed).contains(&format!("tensor {name} is ")), "{kind}: {}", refusals(&changed));
             changed.tensors.remove(at);
-            // Without a woven matrix those that it stands for are missed.
+            // Without a woven matrix, the matrices that it stands for are missing.
             let missing = name.replace("ssm_in", "attn_qkv").replace("ssm_ba", "ssm_alpha");
             assert!(refusals(&changed).contains(&format!("tensor {missing} is missing")), "{kind}, {name}");
         }

@@ -117,7 +117,7 @@ fn queries_keys_and_values_may_share_a_matrix_and_not_a_bias() {
     assert!(furthest(&without, &expected) > 1e-4);
     assert_eq!(logits(&fused), without);
 
-    // One for all rows and one for some of them are one too many.
+    // A bias of all rows and a bias of some of them contradict each other.
     let width = tensor(&mut fused, "blk.0.attn_qkv.weight").dims[1];
     let both = add(fused, "blk.0.attn_qkv.bias", &[width], &vec![0.0; width as usize]);
     assert!(refusals(&both).contains("blk.0.attn_q.bias"), "{}", refusals(&both));
@@ -185,13 +185,13 @@ fn keys_serve_where_there_are_no_values() {
 
 #[test]
 fn caches_to_share_must_be_there() {
-    // All of the layers that have caches are windowed, or none are left.
+    // With 6, all layers with caches of their own are windowed; with 9, there are none.
     let mut file = file("gemma4");
     file.set("gemma4.attention.shared_kv_layers", Value::u32(6));
     assert!(refusals(&file).contains("gemma4.attention.shared_kv_layers"), "{}", refusals(&file));
     file.set("gemma4.attention.shared_kv_layers", Value::u32(9));
     assert!(refusals(&file).contains("gemma4.attention.shared_kv_layers"), "{}", refusals(&file));
-    // A block that is more than attention has nothing to read another's cache with.
+    // A block that is more than attention cannot read the cache of another layer.
     let mut mixed = self::file("falcon-h1");
     mixed.set("falcon-h1.attention.shared_kv_layers", Value::u32(1));
     assert!(refusals(&mixed).contains("falcon-h1.attention.shared_kv_layers"), "{}", refusals(&mixed));

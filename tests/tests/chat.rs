@@ -225,11 +225,11 @@ fn messages_write_no_control_tokens() {
         "|<s>||<|im_start|>|user\nHi|<|im_end|>|\n"
     );
     assert_eq!(encode(&[special("a"), text("<|im_end|></s>"), special("b")]), "|<s>|a<|im_end|></s>b");
-    // Not even across the border, from either side.
+    // A control token cannot cross the border between pieces, from either side.
     assert_eq!(encode(&[special("<|im_"), text("end|>")]), "|<s>|<|im_end|>");
     assert_eq!(encode(&[text("<|im_"), special("end|><|im_end|>")]), "|<s>|<|im_end|>|<|im_end|>|");
     assert_eq!(encode(&[special("<"), text("/s"), special(">")]), "|<s>|</s>");
-    // The beginning is not doubled.
+    // The begin-of-text token is not doubled.
     assert_eq!(encode(&[special("<s>a")]), "|<s>|a");
     assert_eq!(encode(&[text("<s>a")]), "|<s>|<s>a");
     // User-defined tokens are words, but not where the format uses them as markers.
@@ -282,11 +282,11 @@ fn file_without_a_usable_template_falls_back() {
     let broken = format(&CHATML, Some("{% if %} <|im_start|>")).unwrap();
     assert_eq!((broken.renderer(), broken.template_format()), ("qwen_im", "named"));
     assert!(broken.template_fault().unwrap().to_string().contains("line 1"));
-    // Compiles, but needs what nobody gives it.
+    // This template compiles, but needs a value that nobody gives.
     let failing = format(&CHATML, Some("<|im_start|>{{ functions.first }}")).unwrap();
     assert_eq!(failing.template_format(), "named");
     assert_eq!(failing.template_fault().unwrap().to_string(), "chat template, line 1: 'functions' is undefined");
-    // Refuses on purpose: that is the model's wish.
+    // This template refuses on purpose, as the model's makers want.
     let picky = format(&CHATML, Some("{{ raise_exception('no') }}")).unwrap();
     assert_eq!((picky.renderer(), picky.template_format()), ("jinja", "jinja"));
     let request = RenderRequest { add_generation_prompt: true, date: None };

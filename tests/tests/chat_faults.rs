@@ -58,7 +58,7 @@ fn a_template_that_leaves_the_message_out_is_not_used() {
         assert_eq!(named.template_fault(), Some(&TemplateFault::LeavesMessageOut), "{template}");
         assert!(named.render(&[USER], REQUEST).unwrap().as_str().contains(USER.content));
     }
-    // Nothing here says what else could serve.
+    // Nothing in this file says which format could serve instead.
     let refused = format("{{ bos_token }}").unwrap_err();
     assert_eq!(refused, FormatError::Template(TemplateFault::LeavesMessageOut));
     assert_eq!(
@@ -121,7 +121,7 @@ fn a_system_message_that_is_refused_goes_in_front() {
         format!("{{% if messages[0].role == 'system' %}}{{{{ raise_exception('no system') }}}}{{% endif %}}{TURNS}"),
         // Refused for another reason: roles must alternate.
         format!("{{% if messages[0].role != 'user' %}}{{{{ raise_exception('user first') }}}}{{% endif %}}{TURNS}"),
-        // An error and no wish.
+        // This refusal is an error in the template, not a wish of its makers.
         format!("{{% if messages[0].role == 'system' %}}{{{{ nothing.here }}}}{{% endif %}}{TURNS}"),
     ] {
         assert_eq!(format(&template).unwrap().system_support(), SystemSupport::Refused, "{template}");

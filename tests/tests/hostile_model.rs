@@ -209,7 +209,7 @@ fn every_tensor_may_have_any_shape_and_type() {
                 let mut changed = file.clone();
                 let tensor = &mut changed.tensors[at];
                 if n_dims == 0 && tensor.dims == [1] {
-                    // One number is one number.
+                    // A tensor without dimensions holds one value, as a tensor with one dimension of 1 does.
                     continue;
                 }
                 (tensor.n_dims, tensor.dims, tensor.data) = (Some(n_dims), dims, vec![0; 4]);

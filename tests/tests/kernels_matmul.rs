@@ -18,7 +18,7 @@ fn scales_at(weight_type: WeightType) -> &'static [usize] {
         | WeightType::MXFP4
         | WeightType::NVFP4
         | WeightType::Q8_K => &[],
-        // In pieces: any scale at all.
+        // The scale is stored in pieces, so random bytes give any scale.
         WeightType::IQ1_M => &[],
         WeightType::TQ1_0 => &[52],
         WeightType::TQ2_0 => &[64],
@@ -70,7 +70,7 @@ fn weights(random: &mut Random, weight_type: WeightType, n_bytes: usize, fill: F
     bytes
 }
 
-/// Activations of every kind and their owner.
+/// Activations of one type, with the memory that they lie in.
 struct Owned {
     kind: ActivationType,
     values: Vec<f32>,

@@ -18,7 +18,8 @@ fn text_becomes_the_first_and_each_prints_its_piece() {
         }
         assert_eq!(bytes_of(tokenizer, &[259, 262, 261, 263]), b"aaabab");
     });
-    // Byte-level: what a merge makes is the first, too, also where the vocabulary lists it right behind the last merge.
+    // Byte-level: a merge makes the first token of its piece, even where the vocabulary lists that token right behind
+    // the last merge.
     let others = [("ab", NORMAL), ("abc", NORMAL), ("ab", NORMAL)];
     let mut writer = bpe("llama-bpe", &[], &others);
     for merges in [["a b", "ab c"], ["ab c", "a b"]] {

@@ -73,7 +73,7 @@ fn mask_tokens_take_the_white_space_before_them() {
 #[test]
 fn best_score_merges_first() {
     with(&spm(true, SPM), |tokenizer| {
-        // The space goes with a before a goes with b.
+        // The merge of the space and a comes before the merge of a and b.
         assert_eq!(pieces(tokenizer, "ab"), "▁a¦b");
         // Equal scores: the leftmost.
         assert_eq!(pieces(tokenizer, "bab"), "▁¦ba¦b");

@@ -4,7 +4,8 @@
 //! Among tokens of equal length, the lower id goes first, then the leftmost position. A heap of the best token at each
 //! position avoids a pass over the text for each token.
 
-use alloc::collections::{BTreeMap, BinaryHeap};
+use alloc::collections::BinaryHeap;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ops::Range;
@@ -102,43 +103,41 @@ impl SpecialTokens {
             }
             return;
         }
-        // Stretches of text that no token covers yet, by their start.
-        let mut free = BTreeMap::from([(0, bytes.len())]);
+        // The bytes of tokens, and of the white space that tokens strip.
+        let mut taken = vec![false; bytes.len()];
         let mut found = Vec::new();
         while let Some(candidate) = queue.pop() {
             let at = candidate.at.0 as usize;
-            let len = candidate.len as usize;
-            let Some((&start, &end)) = free.range(..=at).next_back().filter(|&(_, &end)| at < end) else {
-                continue;
-            };
-            if len > end - at {
-                queue.extend(longest(&bytes[at..end], at));
+            if taken[at] {
                 continue;
             }
-            free.remove(&start);
+            let (mut start, mut end) = (at, at + candidate.len as usize);
+            if let Some(n_free) = taken[start..end].iter().position(|&taken| taken) {
+                queue.extend(longest(&bytes[at..at + n_free], at));
+                continue;
+            }
             let Entry { id, strip, .. } = self.entries[candidate.entry as usize];
-            let mut left = &bytes[start..at];
-            if strip.left {
-                left = trim_end(left);
+            while strip.left && start > 0 && !taken[start - 1] && is_space(bytes[start - 1]) {
+                start -= 1;
             }
-            let mut right = &bytes[at + len..end];
-            if strip.right {
-                right = trim_start(right);
+            while strip.right && end < bytes.len() && !taken[end] && is_space(bytes[end]) {
+                end += 1;
             }
-            for (start, end) in [(start, start + left.len()), (end - right.len(), end)] {
-                if start < end {
-                    free.insert(start, end);
-                }
-            }
+            taken[start..end].fill(true);
             found.push((at, id));
         }
         found.sort_unstable();
         let mut found = found.into_iter().peekable();
-        for (start, end) in free {
-            while let Some((_, id)) = found.next_if(|&(at, _)| at < start) {
-                emit(Fragment::Token(id));
+        let mut start = 0;
+        for stretch in taken.chunk_by(|one, next| one == next) {
+            let end = start + stretch.len();
+            if !stretch[0] {
+                while let Some((_, id)) = found.next_if(|&(at, _)| at < start) {
+                    emit(Fragment::Token(id));
+                }
+                emit(Fragment::Text(&text[start..end]));
             }
-            emit(Fragment::Text(&text[start..end]));
+            start = end;
         }
         found.for_each(|(_, id)| emit(Fragment::Token(id)));
     }
@@ -178,12 +177,4 @@ impl SpecialTokens {
 /// The white space of C's `isspace`, which llama.cpp strips.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
-}
-
-fn trim_start(bytes: &[u8]) -> &[u8] {
-    &bytes[bytes.iter().take_while(|&&byte| is_space(byte)).count()..]
-}
-
-fn trim_end(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len() - bytes.iter().rev().take_while(|&&byte| is_space(byte)).count()]
 }

@@ -1,7 +1,7 @@
 //! The folder of a cache, which several processes may use at the same time.
 //!
-//! A file comes into being under another name and is then renamed, so it is there as a whole or not at all. Nothing is
-//! flushed to the device: what a power failure tears fails its checksum.
+//! A file is written under another name and then renamed, so a reader finds the whole file or none. No file is flushed
+//! to the device: a file that a power failure has torn fails its checksum.
 
 use super::pages;
 use crate::error::Error;
@@ -53,7 +53,7 @@ impl Folder {
         &self.path
     }
 
-    /// Whether there is a file of this name and length. What else has the name is never opened: a pipe would block.
+    /// Whether there is a file of this name and length. Anything else of this name is never opened: a pipe would block.
     pub(super) fn has(&self, name: &str, n_bytes: usize) -> bool {
         fs::metadata(self.path.join(name)).is_ok_and(|found| found.is_file() && found.len() == n_bytes as u64)
     }
@@ -77,7 +77,7 @@ impl Folder {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&partial)?;
-        // The lock says that the writer lives. Where files cannot be locked, nobody takes this one for abandoned.
+        // The lock says that the writer still runs. Where files cannot be locked, no file is taken for abandoned.
         let _ = file.try_lock();
         let written = file.write_all(bytes).and_then(|()| fs::rename(&partial, self.path.join(name)));
         if written.is_err() {
@@ -131,7 +131,7 @@ impl Folder {
     }
 }
 
-/// Whether a file of this name is one that is being written, or that nobody will finish.
+/// Whether this is the name of a file that is being written, or that its writer has left unfinished.
 fn is_partial(name: &str) -> bool {
     let whole = name.strip_suffix(PARTIAL).and_then(|name| name.rsplit_once('.'));
     whole.is_some_and(|(name, _)| pages::is_file_name(name))

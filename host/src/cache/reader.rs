@@ -35,7 +35,7 @@ pub(super) fn read(folder: &Folder, pages: &Pages<'_>, wanted: &[FileOf], take: 
     thread::scope(move |scope| {
         let started = thread::Builder::new().name("cache-reader".into()).spawn_scoped(scope, read_all);
         for &(page, kept) in wanted {
-            // Without a thread nothing comes.
+            // No file comes if the thread could not be started.
             let bytes = files.recv().ok().flatten().ok_or((page, kept))?;
             let content = &bytes[pages.header(page, kept).len()..][..pages.n_kept(kept)];
             if !take((page, kept), content) {
@@ -54,7 +54,7 @@ fn read_one(folder: &Folder, pages: &Pages<'_>, (page, kept): FileOf, bytes: &mu
     let is_right =
         folder.read(&name, pages.file_bytes(kept), bytes) && pages::is_sealed(bytes, &pages.header(page, kept));
     if !is_right {
-        // Where the file cannot be removed, it stays wrong, and is not used.
+        // A wrong file that cannot be removed is found wrong again.
         let _ = folder.remove(&name);
     }
     is_right

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 const QUEUE_BYTES: usize = 32 << 20;
 /// How long nothing is written after a failure; a full disk may have room again later.
 const PAUSE: Duration = Duration::from_secs(60);
-/// The part of its size by which a full folder is emptied at once, and after which it is looked at anew, because other
-/// processes write there, too.
+/// One part in so many of the folder's size: that much is removed from a full folder at once, and after that much
+/// writing the folder is listed again, because other processes write there too.
 const SHARE: u64 = 16;
 
 /// Work for the thread.
@@ -74,7 +74,7 @@ impl Writer {
         Ok(Self { shared, thread: Some(thread), has_told: false })
     }
 
-    /// Whether a file of this size can wait to be written. If `waits`, it can after a while.
+    /// Whether the queue has room for a file of this size. With `waits`, waits until there is room.
     pub(super) fn has_room(&self, n_bytes: usize, waits: bool) -> bool {
         let mut queue = self.shared.lock();
         while queue.n_bytes > 0 && queue.n_bytes + n_bytes > QUEUE_BYTES {
@@ -86,7 +86,7 @@ impl Writer {
         true
     }
 
-    /// Writes a file some time.
+    /// Queues a file to be written.
     pub(super) fn write(&self, name: String, bytes: Vec<u8>) {
         self.push(bytes.len(), Job::Write { name, bytes });
     }
@@ -207,7 +207,7 @@ impl Work {
         Ok(())
     }
 
-    /// Later pages are of no use without those before them, so the first are marked last.
+    /// A page is of no use without the pages before it, so the first pages are marked last and stay longest.
     fn mark_used(&self, digests: &[Digest]) {
         digests.iter().rev().flat_map(pages::file_names).for_each(|name| self.folder.touch(&name));
     }

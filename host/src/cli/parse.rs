@@ -27,7 +27,7 @@ pub(crate) struct Invocation {
     pub(crate) notes: Vec<String>,
 }
 
-/// The command that a line means whose first word is no command's name, and how many words name it.
+/// What a line means whose first word is no command's name: the command, and how many words name the command.
 pub(crate) type Meant = fn(&VecDeque<OsString>) -> Option<(&'static Command, usize)>;
 
 /// Reads the words behind the program's name, then the environment for flags that were not given.
@@ -226,7 +226,7 @@ impl Invocation {
     }
 }
 
-/// What more can be said of a word too many, or of one that is no number: the first word is no model, or the text needs
+/// A better error for a word too many, or for a word that is no number: the first word is no model, or the text needs
 /// quotes. `text_at` is the place of the text among the loose words.
 fn explain(error: UsageError, given: &VecDeque<OsString>, text_at: Option<usize>, word: &OsStr) -> UsageError {
     let Some(at) = text_at else { return error };

@@ -50,7 +50,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             },
             params: &|sampling: &Sampling, is_demo| sampling.chat(is_demo),
             is_chat: true,
-            // The model ends its answer, or the context is full.
+            // The answer ends where the model ends it, or where the context is full.
             limit: usize::MAX,
         },
     )

@@ -11,7 +11,7 @@ use crate::json_lines;
 use crate::loading;
 use crate::machine::memory;
 use crate::model_file::ModelFile;
-use crate::output::{self, rounded, shortest};
+use crate::output::{self, Facts, rounded, shortest};
 use crate::prompt;
 use crate::settings::Settings;
 use crate::streams;
@@ -65,8 +65,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     // Keys and values serve a single pass, so they stay f32 unless the user asks for another type.
     let default_kv = Some(KvType::F32).filter(|_| invocation.get(&table::KV).is_none());
     let asked = invocation.get(&table::POOLING).and_then(Pooling::from_name);
-    let mut plan = vec![("pooling", asked.map(Pooling::name).into())];
-    plan.extend(default_kv.map(|kv_type| ("kv_type", kv_type.name().into())));
+    let mut plan = Facts::default();
+    plan.set("pooling", asked.map(Pooling::name));
+    if let Some(kv_type) = default_kv {
+        plan.set("kv_type", kv_type.name());
+    }
     let Some(opening) = Opening::planned(invocation, plan)? else { return Ok(()) };
     opening.say_plan();
     let Opening { settings, resolved, mut report } = opening;

@@ -11,7 +11,7 @@ use crate::fitting::{Fitting, Need};
 use crate::loading::{Loaded, Parsed};
 use crate::machine::memory;
 use crate::model_file::ModelFile;
-use crate::output::{self, Report, rounded};
+use crate::output::{self, Facts, Report, rounded};
 use crate::pool::Pool;
 use crate::settings::Settings;
 use serde_json::{Value, json};
@@ -41,8 +41,9 @@ pub(crate) static COMMAND: Command = Command {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let contexts = invocation.get(&table::CONTEXTS);
     let batches = invocation.get(&table::BATCHES).unwrap_or(&DEFAULT_BATCHES);
-    let plan =
-        vec![("contexts", contexts.unwrap_or(&DEFAULT_CONTEXTS).to_vec().into()), ("batches", batches.to_vec().into())];
+    let mut plan = Facts::default();
+    plan.set("contexts", contexts.unwrap_or(&DEFAULT_CONTEXTS));
+    plan.set("batches", batches);
     let opening = Opening::planned(invocation, plan)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let file = ModelFile::open(resolved)?;

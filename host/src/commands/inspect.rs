@@ -84,22 +84,21 @@ pub(crate) struct Inspected {
 
 /// Looks at all of a file but its weights.
 pub(crate) fn inspect(file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Inspected {
-    let mut facts = vec![
-        ("gguf_version", gguf.version().into()),
-        ("file_bytes", gguf.file_bytes().into()),
-        ("n_parts", gguf.n_parts().into()),
-        ("n_tensors", gguf.tensors().len().into()),
-        ("n_metadata", gguf.metadata().len().into()),
-        ("tensor_types", tensor_types(gguf)),
-        ("architecture", model_file::architecture(gguf).into()),
-    ];
+    let mut facts = Facts::default();
+    facts.set("gguf_version", gguf.version());
+    facts.set("file_bytes", gguf.file_bytes());
+    facts.set("n_parts", gguf.n_parts());
+    facts.set("n_tensors", gguf.tensors().len());
+    facts.set("n_metadata", gguf.metadata().len());
+    facts.set("tensor_types", tensor_types(gguf));
+    facts.set("architecture", model_file::architecture(gguf));
     let mut reasons = Vec::new();
     match Model::new(gguf) {
         Ok(model) => {
-            facts.extend(facts::of_model(gguf, &model));
-            facts.extend(numbers(&model, settings));
+            facts.add(facts::of_model(gguf, &model));
+            facts.add(numbers(&model, settings));
             match sizes(&model, settings) {
-                Ok(sizes) => facts.extend(sizes),
+                Ok(sizes) => facts.add(sizes),
                 Err(error) => reasons.push(error.to_string()),
             }
         }
@@ -108,16 +107,16 @@ pub(crate) fn inspect(file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) ->
     let mut renderer = None;
     match Tokenizer::new(gguf) {
         Ok(tokenizer) => {
-            facts.push(("tokenizer", describe_tokenizer(gguf, &tokenizer)));
+            facts.set("tokenizer", describe_tokenizer(gguf, &tokenizer));
             match ChatFormat::new(gguf, &tokenizer) {
                 Ok(format) => {
-                    facts.extend(facts::of_format(&format));
+                    facts.add(facts::of_format(&format));
                     loading::note_fault(&format);
                     renderer = Some(format.renderer());
                 }
                 Err(FormatError::Unknown) => {}
                 Err(error @ FormatError::Template(_)) => {
-                    facts.push(("template_error", error.to_string().into()));
+                    facts.set("template_error", error.to_string());
                     output::note(format_args!("note: {error}; chat is not possible"));
                 }
             }
@@ -127,24 +126,24 @@ pub(crate) fn inspect(file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) ->
         Err(error) => reasons.push(format!("tokenizer: {error}")),
     }
     let audited = file.audit(gguf, renderer, settings.expect);
-    facts.extend(facts::of_audit(audited.as_ref()));
+    facts.add(facts::of_audit(audited.as_ref()));
     reasons.extend(audited.iter().flat_map(|audited| &audited.mismatches).map(ToString::to_string));
-    facts.push(("readiness", if reasons.is_empty() { "ready" } else { "unsupported" }.into()));
-    facts.push(("reasons", reasons.clone().into()));
+    facts.set("readiness", if reasons.is_empty() { "ready" } else { "unsupported" });
+    facts.set("reasons", reasons.clone());
     Inspected { facts, reasons }
 }
 
 /// The numbers of a model that this engine can run.
 fn numbers(model: &Model<'_>, settings: &Settings) -> Facts {
-    vec![
-        ("config", describe_config(model)),
-        ("context_length", model.config.n_ctx_train.into()),
-        ("rope_scaling", model.ropes.first().map(describe_scaling).into()),
-        ("kv_bytes_per_token", model.kv_bytes_per_token(settings.kv_type).into()),
-        ("state_bytes", model.state_bytes().into()),
-        ("looked_up_bytes", model.looked_up_bytes().into()),
-        ("bytes_per_token", model.bytes_per_token().into()),
-    ]
+    let mut facts = Facts::default();
+    facts.set("config", describe_config(model));
+    facts.set("context_length", model.config.n_ctx_train);
+    facts.set("rope_scaling", model.ropes.first().map(describe_scaling));
+    facts.set("kv_bytes_per_token", model.kv_bytes_per_token(settings.kv_type));
+    facts.set("state_bytes", model.state_bytes());
+    facts.set("looked_up_bytes", model.looked_up_bytes());
+    facts.set("bytes_per_token", model.bytes_per_token());
+    facts
 }
 
 /// The memory that a session of the model needs.
@@ -153,13 +152,13 @@ fn sizes(model: &Model<'_>, settings: &Settings) -> Result<Facts, Error> {
     let options = settings.session_options(n_ctx);
     let bytes = |options| SessionPlan::new(model, settings.kernels, options).map(|plan| plan.required_bytes());
     let one = bytes(options)?;
-    Ok(vec![
-        ("context_limit", n_ctx.into()),
-        ("arena_bytes", one.into()),
-        // What a spare page and a second conversation would cost.
-        ("page_bytes", (bytes(SessionOptions { n_spare_pages: 1, ..options })? - one).into()),
-        ("slot_bytes", (bytes(SessionOptions { n_slots: 2, ..options })? - one).into()),
-    ])
+    let mut facts = Facts::default();
+    facts.set("context_limit", n_ctx);
+    facts.set("arena_bytes", one);
+    // What a spare page and a second conversation would cost.
+    facts.set("page_bytes", bytes(SessionOptions { n_spare_pages: 1, ..options })? - one);
+    facts.set("slot_bytes", bytes(SessionOptions { n_slots: 2, ..options })? - one);
+    Ok(facts)
 }
 
 fn describe_config(model: &Model<'_>) -> Value {

@@ -9,7 +9,7 @@ use crate::fitting;
 use crate::machine::memory;
 use crate::map::Arena;
 use crate::model_file::ModelFile;
-use crate::output::{self, rounded};
+use crate::output::{self, Facts, rounded};
 use crate::settings::Settings;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -58,7 +58,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if out.is_none() && !wants_digest {
         return Err(missing("--out or --digest").into());
     }
-    let plan = vec![("n_tokens", ids.len().into()), ("out", out.map(|path| path.display().to_string()).into())];
+    let mut plan = Facts::default();
+    plan.set("n_tokens", ids.len());
+    plan.set("out", out.map(|path| path.display().to_string()));
     let opening = Opening::planned(invocation, plan)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
 

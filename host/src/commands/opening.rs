@@ -21,7 +21,7 @@ impl Opening {
     /// # Errors
     /// As [`Settings::new`] and [`resolve::resolve`].
     pub(crate) fn new(invocation: &Invocation) -> Result<Option<Self>, Error> {
-        Self::planned(invocation, Facts::new())
+        Self::planned(invocation, Facts::default())
     }
 
     /// As [`Self::new`], with the command's own facts in the report.

@@ -88,30 +88,30 @@ pub(crate) fn facts(settings: &Settings) -> Facts {
         Placement::Among(cpus) => format!("among {}", cpu_list::format(cpus)),
     };
     let throttled = throttling::throttled();
-    vec![
-        ("version", env!("CARGO_PKG_VERSION").into()),
-        ("arch", std::env::consts::ARCH.into()),
-        ("os", std::env::consts::OS.into()),
-        ("board", cpu.board.into()),
-        ("cpu", cpu.model.into()),
-        ("cores_physical", cpu.physical.into()),
-        ("cores_logical", cpu.logical.into()),
-        ("features", features.into()),
-        ("kernel", settings.kernels.name().into()),
-        ("kernels", kernels.into()),
-        ("max_mhz", cpu.max_khz.map(|khz| khz / 1000).into()),
-        ("governor_advice", advice.into()),
-        ("governor", cpu.governor.into()),
-        ("isolated_cpus", cpu_list::format(&cpu.isolated).into()),
-        ("threads", workers.options.n_decode.into()),
-        ("threads_batch", workers.options.n_prefill.into()),
-        ("worker_cores", cores.into()),
-        ("worker_cores_why", workers.why.into()),
-        ("ram_total_bytes", ram.total.into()),
-        ("ram_available_bytes", ram.available.into()),
-        ("temperature_c", throttling::temperature().map(|t| rounded(f64::from(t))).into()),
-        ("throttled", throttled.map(|flags| flags.hex()).into()),
-        ("throttled_now", throttled.map(|flags| flags.now()).into()),
-        ("throttled_since_boot", throttled.map(|flags| flags.since_boot()).into()),
-    ]
+    let mut facts = Facts::default();
+    facts.set("version", env!("CARGO_PKG_VERSION"));
+    facts.set("arch", std::env::consts::ARCH);
+    facts.set("os", std::env::consts::OS);
+    facts.set("board", cpu.board);
+    facts.set("cpu", cpu.model);
+    facts.set("cores_physical", cpu.physical);
+    facts.set("cores_logical", cpu.logical);
+    facts.set("features", features);
+    facts.set("kernel", settings.kernels.name());
+    facts.set("kernels", kernels);
+    facts.set("max_mhz", cpu.max_khz.map(|khz| khz / 1000));
+    facts.set("governor_advice", advice);
+    facts.set("governor", cpu.governor);
+    facts.set("isolated_cpus", cpu_list::format(&cpu.isolated));
+    facts.set("threads", workers.options.n_decode);
+    facts.set("threads_batch", workers.options.n_prefill);
+    facts.set("worker_cores", cores);
+    facts.set("worker_cores_why", workers.why);
+    facts.set("ram_total_bytes", ram.total);
+    facts.set("ram_available_bytes", ram.available);
+    facts.set("temperature_c", throttling::temperature().map(|t| rounded(f64::from(t))));
+    facts.set("throttled", throttled.map(|flags| flags.hex()));
+    facts.set("throttled_now", throttled.map(|flags| flags.now()));
+    facts.set("throttled_since_boot", throttled.map(|flags| flags.since_boot()));
+    facts
 }

@@ -71,9 +71,11 @@ pub(crate) fn perform(file: &ModelFile, settings: &Settings, pool: &Pool, chats:
     output::note("smoke_status: ok");
 
     let mut checks = facts::of_parsed(&parsed);
-    checks.extend([("probe", probed.to_json()), ("inspect", inspected.to_json()), ("smoke", smoked.to_json())]);
+    checks.set("probe", probed.to_json());
+    checks.set("inspect", inspected.to_json());
+    checks.set("smoke", smoked.to_json());
     if chats && parsed.format.is_ok() {
-        checks.push(("chat", chat(file, settings, pool, &ids)?));
+        checks.set("chat", chat(file, settings, pool, &ids)?);
         output::note("chat_status: ok");
     }
     Ok(checks)

@@ -115,20 +115,20 @@ impl OneTurn {
     /// Counts and times.
     pub(crate) fn facts(&self) -> Facts {
         let Self { prefilled, generated, ttft } = self;
-        vec![
-            ("prompt_tokens", prefilled.n_prompt.into()),
-            ("cached_tokens", prefilled.n_reused.into()),
-            ("generated_tokens", generated.ids.len().into()),
-            ("prefill_sec", rounded(prefilled.time.as_secs_f64())),
-            ("prefill_tokens_per_sec", rounded(prefilled.tokens_per_sec())),
-            ("generation_sec", rounded(generated.time.as_secs_f64())),
-            ("tokens_per_sec", rounded(generated.tokens_per_sec())),
-            ("ttft_ms", ttft.map(|s| rounded(s * 1e3)).into()),
-            ("drafted_tokens", generated.n_drafted.into()),
-            ("accepted_tokens", generated.n_accepted.into()),
-            ("finish_reason", generated.finish.name().into()),
-            ("text", generated.text.as_str().into()),
-        ]
+        let mut facts = Facts::default();
+        facts.set("prompt_tokens", prefilled.n_prompt);
+        facts.set("cached_tokens", prefilled.n_reused);
+        facts.set("generated_tokens", generated.ids.len());
+        facts.set("prefill_sec", rounded(prefilled.time.as_secs_f64()));
+        facts.set("prefill_tokens_per_sec", rounded(prefilled.tokens_per_sec()));
+        facts.set("generation_sec", rounded(generated.time.as_secs_f64()));
+        facts.set("tokens_per_sec", rounded(generated.tokens_per_sec()));
+        facts.set("ttft_ms", ttft.map(|s| rounded(s * 1e3)));
+        facts.set("drafted_tokens", generated.n_drafted);
+        facts.set("accepted_tokens", generated.n_accepted);
+        facts.set("finish_reason", generated.finish.name());
+        facts.set("text", generated.text.as_str());
+        facts
     }
 }
 

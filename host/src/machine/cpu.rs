@@ -2,7 +2,6 @@
 
 use super::cgroup::{self, Version};
 use super::cpu_list;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -168,13 +167,15 @@ fn model_name(cpuinfo: &str) -> Option<String> {
 
 /// The number of cores among these CPUs, counted as distinct sets of sibling threads.
 fn physical_cores(root: &Path, cpus: &[usize]) -> Option<usize> {
-    let siblings: BTreeSet<String> = cpus
+    let mut siblings: Vec<String> = cpus
         .iter()
         .filter_map(|cpu| {
             let path = format!("sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
             std::fs::read_to_string(root.join(path)).ok()
         })
         .collect();
+    siblings.sort_unstable();
+    siblings.dedup();
     (!siblings.is_empty()).then_some(siblings.len())
 }
 

@@ -83,7 +83,7 @@ unsafe impl Sync for Shared {}
 unsafe impl Send for Shared {}
 
 impl Pool {
-    /// Starts the workers. The calling thread becomes worker 0 and is pinned too, if anybody is.
+    /// Starts the workers. The calling thread becomes worker 0 and is pinned too, if the workers are.
     ///
     /// # Errors
     /// If the system refuses a thread.
@@ -258,7 +258,7 @@ impl Patience {
             }
         }
         if self.yields {
-            // A few spins more, then it only yields.
+            // `snooze` spins a few times more, and from then on yields.
             self.backoff.snooze();
         } else {
             if self.looks.is_multiple_of(Self::LOOKS_PER_BACKOFF) {

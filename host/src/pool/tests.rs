@@ -89,7 +89,7 @@ fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
                 std::thread::sleep(Duration::from_millis(5));
             });
         }));
-        // Fewer than three workers may have come; then the victim was never born.
+        // Fewer than three workers may have come; then the worker that was to panic is not among them.
         if seen.into_inner() > victim {
             assert_eq!(caught.unwrap_err().downcast_ref::<String>(), Some(&format!("job {victim}")));
         }
@@ -133,7 +133,7 @@ fn workers_run_where_they_were_put() {
     let all = allowed();
     let masks = |place: &Placement| {
         let masks = Mutex::new(std::collections::BTreeSet::new());
-        // A thread of its own: the caller of a pool is its first worker and is put in its place, too.
+        // On a thread of its own, because the caller of a pool is its first worker and is pinned too.
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let pool = Pool::new(&PoolOptions { n_decode: 2, n_prefill: 2, place: place.clone() }).unwrap();

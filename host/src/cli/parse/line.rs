@@ -100,7 +100,7 @@ impl Line {
         }
     }
 
-    /// Puts a flag's words to those it has: its key and, if it takes one, the value that is attached or comes next.
+    /// Adds a flag's words to its group: its key and, if it takes one, the value that is attached or comes next.
     pub(super) fn group(&mut self, flag: &'static FlagRow, attached: Option<OsString>, words: &mut VecDeque<OsString>) {
         let value = attached.or_else(|| words.pop_front_if(|_| !matches!(flag.kind, Kind::Switch)));
         let group = [OsString::from(flag.key)].into_iter().chain(value);

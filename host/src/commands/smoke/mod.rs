@@ -128,21 +128,21 @@ impl<'b> Bench<'b> {
         if let Some(place) = first_difference {
             return Err(Error::Failed(format!("{} differs from scalar: {place}", settings.kernels.name())));
         }
-        Ok(vec![
-            ("context_limit", n_ctx.into()),
-            ("prompt_tokens", ids.len().into()),
-            ("prompt_ids", ids.into()),
-            ("generated_tokens", generated.len().into()),
-            ("prefill_sec", rounded(prefill.as_secs_f64())),
-            ("prefill_tokens_per_sec", rounded(ids.len() as f64 / prefill.as_secs_f64())),
-            ("generation_sec", rounded(generation.as_secs_f64())),
-            ("tokens_per_sec", rounded(generated.len() as f64 / generation.as_secs_f64())),
-            ("ttft_ms", rounded(prefill.as_secs_f64() * 1e3)),
-            ("generated_ids", generated.into()),
-            ("text", text.into()),
-            ("max_logit_delta", format!("{max_delta:.8}").into()),
-            ("peak_rss_bytes", memory::peak_rss_bytes().into()),
-        ])
+        let mut facts = Facts::default();
+        facts.set("context_limit", n_ctx);
+        facts.set("prompt_tokens", ids.len());
+        facts.set("prompt_ids", ids);
+        facts.set("generated_tokens", generated.len());
+        facts.set("prefill_sec", rounded(prefill.as_secs_f64()));
+        facts.set("prefill_tokens_per_sec", rounded(ids.len() as f64 / prefill.as_secs_f64()));
+        facts.set("generation_sec", rounded(generation.as_secs_f64()));
+        facts.set("tokens_per_sec", rounded(generated.len() as f64 / generation.as_secs_f64()));
+        facts.set("ttft_ms", rounded(prefill.as_secs_f64() * 1e3));
+        facts.set("generated_ids", generated);
+        facts.set("text", text);
+        facts.set("max_logit_delta", format!("{max_delta:.8}"));
+        facts.set("peak_rss_bytes", memory::peak_rss_bytes());
+        Ok(facts)
     }
 
     /// An empty session over the same model, whose weights are not loaded again.

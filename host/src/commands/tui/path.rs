@@ -13,8 +13,8 @@ pub(super) fn read(argument: &str) -> PathBuf {
     }
 }
 
-/// Without the quoting of POSIX shells (Shell Command Language, 2.2), which is a separator on Windows; `None` if a
-/// quote stays open.
+/// The text without the quoting of POSIX shells (Shell Command Language, 2.2); `None` if a quote stays open. On Windows
+/// a backslash separates the parts of a path and quotes nothing.
 fn unquoted(text: &str) -> Option<String> {
     let escapes = !cfg!(windows);
     let mut out = String::new();

@@ -66,7 +66,7 @@ impl Saved {
         Self { is_private: true, ..Self::default() }
     }
 
-    /// A file that was there already may be replaced as if this chat had written it. The path has no links.
+    /// Lets a file that was there already be replaced, as if this chat had written it. The path has no links.
     ///
     /// # Errors
     /// If the file is gone.
@@ -177,11 +177,11 @@ mod tests {
         }
         assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 1);
         assert!(saved.write(&dir.0.join("no/such/dir.md"), "x").is_err());
-        // What somebody has written into it since is theirs.
+        // A file that somebody else has changed since is not replaced.
         fs::write(&path, "my own words").unwrap();
         assert!(saved.write(&path, "four").is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "my own words");
-        // One that was taken away can be written again.
+        // A file that was removed can be written again.
         fs::remove_file(&path).unwrap();
         saved.write(&path, "five").unwrap();
         assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 1);

@@ -33,17 +33,17 @@ impl Totals {
 
     /// The sums, for the report.
     pub(super) fn facts(&self) -> Facts {
-        vec![
-            ("turns", self.turns.into()),
-            ("drafted_tokens", self.n_drafted.into()),
-            ("accepted_tokens", self.n_accepted.into()),
-            ("prompt_tokens", self.prompt_tokens.into()),
-            ("cached_tokens", (self.prompt_tokens - self.n_prefilled).into()),
-            ("generated_tokens", self.generated_tokens.into()),
-            ("prefill_sec", rounded(self.prefill_sec)),
-            ("generation_sec", rounded(self.generation_sec)),
-            ("prefill_tokens_per_sec", rounded(self.n_prefilled as f64 / self.prefill_sec)),
-            ("tokens_per_sec", rounded(self.n_computed as f64 / self.generation_sec)),
-        ]
+        let mut facts = Facts::default();
+        facts.set("turns", self.turns);
+        facts.set("drafted_tokens", self.n_drafted);
+        facts.set("accepted_tokens", self.n_accepted);
+        facts.set("prompt_tokens", self.prompt_tokens);
+        facts.set("cached_tokens", self.prompt_tokens - self.n_prefilled);
+        facts.set("generated_tokens", self.generated_tokens);
+        facts.set("prefill_sec", rounded(self.prefill_sec));
+        facts.set("generation_sec", rounded(self.generation_sec));
+        facts.set("prefill_tokens_per_sec", rounded(self.n_prefilled as f64 / self.prefill_sec));
+        facts.set("tokens_per_sec", rounded(self.n_computed as f64 / self.generation_sec));
+        facts
     }
 }

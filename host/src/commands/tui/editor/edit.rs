@@ -152,11 +152,11 @@ mod tests {
         let search = Key::Search(Back);
         assert_eq!(after(&history, &[x, search, t, w]), "one\n|two");
         assert_eq!(after(&history, &[x, search, t, w, Key::Cancel]), "x|");
-        // Arrows and other keys go on with the found line, and the history with its place.
+        // Arrows and other keys edit the found line, and the history goes on from its place.
         assert_eq!(after(&history, &[search, t, w, Key::Right, x]), "one\ntx|wo");
         assert_eq!(after(&history, &[search, t, w, Key::Up, Key::Up]), "tell a story|");
         assert_eq!(after(&history, &[x, search, t, w, Key::Down, Key::Down]), "x|");
-        // Nothing found is the line as it was.
+        // A search without a find leaves the line as it was.
         assert_eq!(after(&history, &[x, search, Key::Char('q')]), "x|");
         assert_eq!(after(&[], &[x, search, Key::Char('q'), Key::Home]), "|x");
         // The query of the search before.

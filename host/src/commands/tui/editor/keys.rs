@@ -104,7 +104,7 @@ impl Keys {
         self.bytes.pop_front();
     }
 
-    /// Takes a control character out from among the keys in front of and behind it; whether there was one.
+    /// Takes a control character out of the waiting keys, which stay in their order. False if there is none.
     pub(super) fn take(&mut self, control: u8) -> bool {
         let first = self.bytes.iter().position(|byte| *byte == control);
         first.is_some_and(|i| self.bytes.remove(i).is_some())

@@ -86,7 +86,7 @@ impl Shown {
         out
     }
 
-    /// What leaves the cursor behind everything.
+    /// The output that moves the cursor behind all that is shown.
     pub(super) fn leave(&self, columns: usize) -> String {
         let end = Self { before_cursor: self.all.clone(), all: self.all.clone() };
         self.turn_into(&end, columns)
@@ -127,7 +127,7 @@ mod tests {
         let shown = |before: &str, all: &str| Shown::new("> ", before, all);
         let nothing = Shown::default();
         assert_eq!(nothing.turn_into(&shown("", ""), 10), "\r\x1b[J> \r\x1b[2C");
-        // Typing at the end costs what was typed, and nothing new costs nothing.
+        // Of text typed at the end only that text is printed, and of an unchanged line nothing.
         assert_eq!(shown("ab", "ab").turn_into(&shown("abc", "abc"), 10), "c");
         assert_eq!(shown("ab", "ab").turn_into(&shown("ab", "ab"), 10), "");
         // In the middle, or where a row ends, everything is drawn.

@@ -47,7 +47,7 @@ impl Search {
         &self.query
     }
 
-    /// One more character of the query; the line that is shown stays if it has that too.
+    /// Adds a character to the query. The shown line stays if it has the longer query too.
     pub(super) fn push(&mut self, history: &[String], character: char) {
         if self.query.len() + character.len_utf8() > MAX_QUERY_BYTES {
             return;
@@ -57,7 +57,7 @@ impl Search {
         self.look(history, true);
     }
 
-    /// Further on, that way; without a query, for the one of the search before.
+    /// Goes on to the next find in a direction. An empty query becomes `last`, the query of the search before.
     pub(super) fn again(&mut self, history: &[String], direction: Direction, last: &str) {
         self.direction = direction;
         match self.query.is_empty() {
@@ -66,7 +66,7 @@ impl Search {
         }
     }
 
-    /// The query without its last character (grapheme cluster), and what was shown before that was typed.
+    /// Takes the last character (grapheme cluster) off the query, and shows what was shown before it was typed.
     pub(super) fn shorten(&mut self) {
         let Some((start, _)) = self.query.grapheme_indices(true).next_back() else { return };
         self.query.truncate(start);
@@ -80,14 +80,14 @@ impl Search {
         Some((self.state.place, self.state.at?))
     }
 
-    /// The text in front of the line.
+    /// The prompt in front of the shown line.
     pub(super) fn prompt(&self) -> String {
         let failed = if self.state.failed { "failed " } else { "" };
         let forward = if self.direction == Direction::Forward { "forward " } else { "" };
         format!("({failed}{forward}search)`{}': ", printable(&self.query.replace('\n', " ")))
     }
 
-    /// Looks for the query: in the line that is shown too, or only in others that say something else.
+    /// Looks for the query in lines that differ from the shown one, and with `here_too` in the shown line first.
     fn look(&mut self, history: &[String], here_too: bool) {
         let State { place, at, .. } = self.state;
         let shown = history.get(place).filter(|_| at.is_some());

@@ -46,29 +46,29 @@ impl Text {
         self.cursor += self.after_cursor().graphemes(true).next().map_or(0, str::len);
     }
 
-    /// To the start of the word in front of the cursor.
+    /// Moves to the start of the word in front of the cursor.
     pub(super) fn word_left(&mut self) {
         let before = self.before_cursor().trim_end_matches(|c: char| !c.is_alphanumeric());
         self.cursor = before.trim_end_matches(char::is_alphanumeric).len();
     }
 
-    /// To the end of the word behind the cursor.
+    /// Moves to the end of the word behind the cursor.
     pub(super) fn word_right(&mut self) {
         let after = self.after_cursor().trim_start_matches(|c: char| !c.is_alphanumeric());
         self.cursor = self.text.len() - after.trim_start_matches(char::is_alphanumeric).len();
     }
 
-    /// To the start of the cursor's line.
+    /// Moves to the start of the cursor's line.
     pub(super) fn home(&mut self) {
         self.cursor = self.before_cursor().rfind('\n').map_or(0, |i| i + 1);
     }
 
-    /// To the end of the cursor's line.
+    /// Moves to the end of the cursor's line.
     pub(super) fn end(&mut self) {
         self.cursor += self.after_cursor().find('\n').unwrap_or(self.after_cursor().len());
     }
 
-    /// To the line above; whether there is one.
+    /// Moves to the line above. False if there is none; the cursor then stays in its line.
     pub(super) fn up(&mut self) -> bool {
         let column = self.column();
         self.home();
@@ -82,7 +82,7 @@ impl Text {
         true
     }
 
-    /// To the line below; whether there is one.
+    /// Moves to the line below. False if there is none; the cursor then stays in its line.
     pub(super) fn down(&mut self) -> bool {
         let column = self.column();
         self.end();
@@ -101,13 +101,13 @@ impl Text {
         self.before_cursor().rsplit('\n').next().map_or(0, |line| line.graphemes(true).count())
     }
 
-    /// That many characters on, as far as the line goes.
+    /// Moves that many characters on, at most to the end of the line.
     fn advance(&mut self, column: usize) {
         let line = self.after_cursor().split('\n').next().unwrap_or_default();
         self.cursor += line.graphemes(true).take(column).map(str::len).sum::<usize>();
     }
 
-    /// Moves the cursor and takes out what it passes.
+    /// Moves the cursor and takes out the text that the cursor passes.
     pub(super) fn kill(&mut self, passing: fn(&mut Self)) -> String {
         let from = self.cursor;
         passing(self);
@@ -116,7 +116,7 @@ impl Text {
         self.text.drain(start..end).collect()
     }
 
-    /// To the start of what is between spaces in front of the cursor.
+    /// Moves to the start of the word in front of the cursor, where words are what stands between spaces.
     pub(super) fn blank_left(&mut self) {
         let before = self.before_cursor().trim_end();
         self.cursor = before.trim_end_matches(|c: char| !c.is_whitespace()).len();

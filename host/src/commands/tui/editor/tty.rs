@@ -50,13 +50,13 @@ impl Tty {
         modes.c_cc[libc::VSUSP] = libc::_POSIX_VDISABLE;
         modes.c_cc[libc::VMIN] = 1;
         modes.c_cc[libc::VTIME] = 0;
-        // Said first: a signal in between puts modes back that have not changed yet.
+        // Said first: a signal in between then restores unchanged modes, which does no harm.
         signals::terminal_is_changed(true);
         self.set(&modes)?;
         self.write(PASTE_BRACKETS_ON)
     }
 
-    /// As it was found. Each half is done whatever becomes of the other.
+    /// Restores the terminal as it was found. Each half is done even if the other fails.
     pub(super) fn leave(&mut self) -> io::Result<()> {
         let written = self.write(PASTE_BRACKETS_OFF);
         let set = self.set(&self.before);
@@ -90,9 +90,9 @@ impl Tty {
         if columns == 0 { 80 } else { usize::from(columns) }
     }
 
-    /// Whether keys wait, after that time at the latest; without one, whenever the first comes. A signal that this
-    /// program handles ends the wait with [`io::ErrorKind::Interrupted`], also a SIGINT that came before it and has
-    /// not been taken.
+    /// Waits for keys, at most for `time` if it is given. False if no key has come by then. A signal that this program
+    /// handles ends the wait with [`io::ErrorKind::Interrupted`], and so does a SIGINT that came before the wait and
+    /// has not been taken.
     pub(super) fn wait(&self, time: Option<Duration>) -> io::Result<bool> {
         let milliseconds = time.map_or(-1, |time| i32::try_from(time.as_millis()).unwrap_or(i32::MAX));
         // A negative descriptor is passed over.
