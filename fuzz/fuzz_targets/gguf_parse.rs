@@ -1,3 +1,3 @@
 #![no_main]
 
-nanocamelid_fuzz::file_target!(nanocamelid_fuzz::gguf_parse, nanocamelid_fuzz::mutator::mutated_parts);
+nanocamelid_fuzz::mutated_target!(nanocamelid_fuzz::gguf_parse, nanocamelid_fuzz::mutator::mutated_parts);

@@ -2,10 +2,13 @@
 //!
 //! `cargo +nightly fuzz run NAME` runs a target for any time; `cargo test --no-default-features` runs all targets over
 //! the seeds and a fixed stream, on any compiler. `gguf_parse`, `model_build` and `forward_step` take model files, so
-//! that `nanocamelid inspect` can read the input of a finding; the others take decisions ([`choices::Choices`]).
+//! that `nanocamelid inspect` can read the input of a finding; `serve` takes what a client sends ([`connection`]); the
+//! others take decisions ([`choices::Choices`]).
 
 pub mod choices;
+pub mod connection;
 pub mod mutator;
+pub mod requests;
 pub mod seeds;
 
 use choices::Choices;
@@ -35,15 +38,15 @@ pub struct Target {
     pub name: &'static str,
     /// Runs the target; true if no check refused the input.
     pub run: fn(&[u8]) -> bool,
-    /// The mutator of the inputs, if they are model files.
+    /// The mutator of the inputs, if changes of plain bytes would leave little of their form.
     pub mutate: Option<Mutate>,
 }
 
-/// A file with a few changes, which the number decides; `None` where libFuzzer should change plain bytes.
+/// An input with a few changes, which the number decides; `None` where libFuzzer should change plain bytes.
 pub type Mutate = fn(&[u8], u32) -> Option<Vec<u8>>;
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "gguf_parse", run: gguf_parse, mutate: Some(mutator::mutated_parts) },
     Target { name: "model_build", run: model_build, mutate: Some(mutator::mutated_file) },
     Target { name: "forward_step", run: forward_step, mutate: Some(mutator::mutated_file) },
@@ -51,6 +54,7 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "chat_template", run: chat_template, mutate: None },
     Target { name: "constraint", run: constraint, mutate: None },
     Target { name: "kernels_differential", run: kernels_differential, mutate: None },
+    Target { name: "serve", run: connection::serve, mutate: Some(requests::mutated_request) },
 ];
 
 /// Sessions larger than this are planned, not run.
@@ -284,9 +288,9 @@ pub fn kernels_differential(data: &[u8]) -> bool {
     expected.is_some_and(|out| out.iter().any(|value| value.is_finite()))
 }
 
-/// A libFuzzer target whose inputs are model files, with a [`Mutate`] of [`mutator`] as every second mutation.
+/// A libFuzzer target with a [`Mutate`] of its own as every second mutation.
 #[macro_export]
-macro_rules! file_target {
+macro_rules! mutated_target {
     ($target:path, $mutate:path) => {
         libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             $target(data);

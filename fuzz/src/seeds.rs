@@ -3,6 +3,7 @@
 //!
 //! `cargo run --manifest-path fuzz/Cargo.toml --no-default-features --example write_seeds` writes them.
 
+use crate::requests;
 use nanocamelid_kernels::WeightType;
 use nanocamelid_tests::gguf_sample::sample;
 use nanocamelid_tests::gguf_split;
@@ -160,6 +161,10 @@ pub fn seeds() -> Vec<Seed> {
 
     for (name, notation, source) in GRAMMARS {
         add("constraint", name, [&[notation, 7], source.as_bytes()].concat());
+    }
+
+    for (name, bytes) in requests::seeds() {
+        add("serve", name, bytes);
     }
 
     // A format, three blocks, twenty rows and nine tokens; no values of its own and one that is no number.

@@ -107,6 +107,11 @@ fn kernels_differential() {
 }
 
 #[test]
+fn serve() {
+    feed("serve");
+}
+
+#[test]
 fn the_seeds_in_git_are_those_of_the_generators() {
     let mut found = 0;
     for target in std::fs::read_dir(folder()).unwrap() {

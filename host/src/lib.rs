@@ -43,6 +43,8 @@ mod template_value;
 mod trace;
 
 use cli::table;
+#[cfg(feature = "fuzz")]
+pub use commands::serve::in_memory::{Ending, InMemory};
 use error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -13,6 +13,8 @@ mod dialect;
 mod endpoints;
 mod fields;
 mod http;
+#[cfg(feature = "fuzz")]
+pub(crate) mod in_memory;
 mod listen;
 mod messages;
 mod metrics;

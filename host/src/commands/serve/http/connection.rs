@@ -93,7 +93,7 @@ async fn next(listener: &Listener) -> io::Result<Stream> {
 }
 
 /// Serves one connection. What goes wrong on it concerns its client alone.
-async fn converse<S, H>(stream: S, handler: Arc<H>, mut stop: watch::Receiver<bool>)
+pub(in super::super) async fn converse<S, H>(stream: S, handler: Arc<H>, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,

@@ -62,6 +62,12 @@ impl Bodies {
         Self { max_bytes, n_held: AtomicUsize::new(0) }
     }
 
+    /// Bytes of the bodies in memory.
+    #[cfg(feature = "fuzz")]
+    pub(in super::super) fn n_held(&self) -> usize {
+        self.n_held.load(Ordering::Relaxed)
+    }
+
     /// Reads a body.
     ///
     /// # Errors

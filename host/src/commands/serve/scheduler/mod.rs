@@ -105,6 +105,12 @@ impl Jobs {
         waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() && self.sender.send(job).is_ok()
     }
 
+    /// Jobs that wait for a slot.
+    #[cfg(feature = "fuzz")]
+    pub(super) fn n_waiting(&self) -> usize {
+        self.shared.n_waiting.load(Ordering::Relaxed)
+    }
+
     /// Cuts off all answers.
     pub(super) fn cut(&self) {
         self.shared.is_cut.store(true, Ordering::Relaxed);
