@@ -7,6 +7,7 @@ mod answer;
 mod audit;
 mod cache;
 mod cli;
+mod cluster;
 mod commands;
 #[cfg_attr(not(feature = "constraints"), path = "no_constraint.rs")]
 mod constraint;
@@ -40,6 +41,7 @@ mod template_value;
 mod trace;
 
 use cli::table;
+use cluster::Membership;
 use error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -48,12 +50,28 @@ fn main() -> ExitCode {
     signals::name_traps();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let wants_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let membership = match Membership::join() {
+        Ok(membership) => membership,
+        Err(error) => {
+            if cluster::speaks() {
+                output::fail(None, wants_json, &error);
+            }
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let exit_code = membership.follow(&words).unwrap_or_else(|| run(words, wants_json));
+    membership.end(exit_code);
+    ExitCode::from(exit_code)
+}
+
+/// Runs the command that the words name, and returns the exit code.
+fn run(words: Vec<OsString>, wants_json: bool) -> u8 {
     let invocation = match cli::parse(commands::COMMANDS, commands::meant, words) {
         Ok(invocation) => invocation,
         Err(error) => {
             let error = Error::from(error);
             output::fail(None, wants_json, &error);
-            return ExitCode::from(error.exit_code());
+            return error.exit_code();
         }
     };
     for (given, meant) in cli::environment::misspelled() {
@@ -67,10 +85,10 @@ fn main() -> ExitCode {
         false => (invocation.command.run)(&invocation),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             output::fail(Some(invocation.command), wants_json, &error);
-            ExitCode::from(error.exit_code())
+            error.exit_code()
         }
     }
 }

@@ -88,6 +88,7 @@ pub(crate) static COMMAND: Command = Command {
         table::CACHED,
         table::SAMPLING,
         table::SESSION,
+        table::CLUSTER,
         table::WORKERS,
     ],
     keys: keys!(
@@ -116,7 +117,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let (file, parsed) = served::open(resolved, &settings)?;
     facts::of_parsed(&mut report, parsed);
     let fitting = Fitting::new(file, &parsed.model, &settings).keeping_snapshots();
-    let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?)?;
+    let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?, settings.leader)?;
     let (n_ctx, n_slots, session_bytes) = (session.n_ctx(), session.n_slots(), session.n_bytes());
     let served = Served::new(file, parsed, (options.alias.clone(), pooling), n_ctx, (sampling, has_seed));
     draft::note_mixture(&parsed.model, &settings.draft);
