@@ -62,7 +62,7 @@ impl Draft {
 /// # Errors
 /// Whatever keeps it from running.
 pub(crate) fn parse<'f>(file: Option<&'f ModelFile>, settings: &Settings) -> Result<Option<Parsed<'f>>, Error> {
-    let settings = Settings { expect: None, ..settings.clone() };
+    let settings = Settings { expect: None, leader: None, ..settings.clone() };
     file.map(|file| Parsed::new(file, &settings)).transpose()
 }
 
@@ -103,7 +103,7 @@ impl<'a> Drafter<'a> {
             (Draft::Model(_), Some((file, parsed))) => {
                 same_vocabulary(tokenizer, &parsed.tokenizer)?;
                 n_vocab = n_vocab.min(parsed.model.config.n_vocab);
-                let settings = Settings { draft: Draft::Off, trace: false, ..settings.clone() };
+                let settings = Settings { draft: Draft::Off, leader: None, trace: false, ..settings.clone() };
                 let fitting = Fitting::new(file, &parsed.model, &settings);
                 (Source::Model(Box::new(Runtime::new(fitting, Need::default(), pool)?)), FIRST_DRAFT, None)
             }

@@ -71,7 +71,7 @@ impl<'e> Embedder<'e> {
                 // The old session goes first, so that memory never holds both.
                 *session = None;
                 let plan = self.fitting.exactly(n_tokens.next_multiple_of(STEP).min(limit))?;
-                session.insert(OwnedSession::new(plan)?)
+                session.insert(OwnedSession::new(plan, None)?)
             }
         };
         let started = Instant::now();

@@ -97,6 +97,8 @@ pub(crate) enum Error {
         model: String,
         source: FormatError,
     },
+    /// Several boards cannot compute together, for all these reasons.
+    Cluster(Vec<String>),
     Session(SessionError),
     Sample(SampleError),
     /// A command did its work, and the answer is no; the report gives the reasons.
@@ -223,6 +225,7 @@ impl fmt::Display for Error {
             }
             Self::Text { label, problem } => write!(f, "{label}: {problem}"),
             Self::NoChatFormat { model, source } => write!(f, "{model}: {source}; use generate"),
+            Self::Cluster(reasons) => write!(f, "{}", reasons.join("; ")),
             Self::Session(error) => write!(f, "{error}"),
             Self::Sample(error) => write!(f, "{error}"),
             Self::Reported { status, .. } => f.write_str(status),

@@ -132,6 +132,18 @@ impl<'a> Fitting<'a> {
         Self { settings, ..self.clone() }.plan(Need::default())
     }
 
+    /// Refuses a session that does not fit into memory beside the weights.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub(crate) fn check(&self, plan: &SessionPlan<'_>) -> Result<(), Error> {
+        let (required, available) = (plan.required_bytes() as u64, self.budget(memory::memory().available));
+        match required <= available {
+            true => Ok(()),
+            false => Err(Error::Memory { required, available, fits: "a smaller --ctx may fit".into() }),
+        }
+    }
+
     /// A context of at least `n_tokens` in place of one of `n_ctx`, twice as long where possible; `None` if none fits.
     pub(crate) fn larger(&self, n_ctx: usize, n_tokens: usize) -> Option<SessionPlan<'a>> {
         self.larger_within(self.budget(memory::memory().available), n_ctx, n_tokens)

@@ -9,6 +9,7 @@ mod audit;
 #[cfg_attr(not(feature = "disk-cache"), path = "no_cache.rs")]
 mod cache;
 mod cli;
+mod cluster;
 mod commands;
 #[cfg_attr(not(feature = "constraints"), path = "no_constraint.rs")]
 mod constraint;
@@ -43,23 +44,41 @@ mod template_value;
 mod trace;
 
 use cli::table;
+use cluster::Membership;
 #[cfg(feature = "fuzz")]
 pub use commands::serve::in_memory::{Ending, InMemory};
 use error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// The whole program: reads the command line, runs the command, and returns the status that the process ends with.
+/// The whole program: joins other ranks if there are any, reads the command line, runs the command, and returns the
+/// status that the process ends with.
 pub fn run() -> ExitCode {
     signals::name_traps();
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let wants_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let membership = match Membership::join() {
+        Ok(membership) => membership,
+        Err(error) => {
+            if cluster::speaks() {
+                output::fail(None, wants_json, &error);
+            }
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let exit_code = membership.follow(&words).unwrap_or_else(|| run_command(words, wants_json));
+    membership.end(exit_code);
+    ExitCode::from(exit_code)
+}
+
+/// Runs the command that the words name, and returns the exit code.
+fn run_command(words: Vec<OsString>, wants_json: bool) -> u8 {
     let invocation = match cli::parse(commands::COMMANDS, commands::meant, words) {
         Ok(invocation) => invocation,
         Err(error) => {
             let error = Error::from(error);
             output::fail(None, wants_json, &error);
-            return ExitCode::from(error.exit_code());
+            return error.exit_code();
         }
     };
     for (given, meant) in cli::environment::misspelled() {
@@ -73,10 +92,10 @@ pub fn run() -> ExitCode {
         false => (invocation.command.run)(&invocation),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             output::fail(Some(invocation.command), wants_json, &error);
-            ExitCode::from(error.exit_code())
+            error.exit_code()
         }
     }
 }

@@ -40,7 +40,7 @@ impl<'a> Parsed<'a> {
     /// The reason why the file cannot run.
     pub(crate) fn of_any(file: &'a ModelFile, settings: &Settings) -> Result<Self, Error> {
         let gguf = file.parse()?;
-        let model = file.any_model(&gguf)?;
+        let model = file.any_model(&gguf, settings)?;
         let tokenizer = tokenizer(file, &gguf)?;
         let format = ChatFormat::new(&gguf, &tokenizer);
         if let Ok(format) = &format {

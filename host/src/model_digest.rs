@@ -20,11 +20,8 @@ impl ModelDigest {
     /// The digest of an open model.
     pub(crate) fn new(file: &ModelFile, gguf: &Gguf<'_>) -> Self {
         let mut hash = Hash::new();
-        for (part, bytes) in file.parts().into_iter().enumerate() {
-            let starts = gguf.tensors().iter().filter(|tensor| usize::from(tensor.part) == part);
-            let start = starts.map(|tensor| tensor.offset).min().unwrap_or(u64::MAX);
-            let header = &bytes[..usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len())];
-            hash.update((bytes.len() as u64).to_le_bytes());
+        for (n_bytes, header) in file.headers(gguf) {
+            hash.update((n_bytes as u64).to_le_bytes());
             // A vocabulary is megabytes, and nobody gains by making two files with the same header's checksum.
             hash.update(xxh64(header, 0).to_le_bytes());
         }

@@ -1,6 +1,7 @@
 //! The file of a model, and the model over the bytes of the file.
 
 use crate::audit::{Mismatch, audit};
+use crate::cluster::{self, Division};
 use crate::error::Error;
 use crate::file_kind;
 use crate::map::{MappedFile, is_same_file};
@@ -8,15 +9,19 @@ use crate::output;
 use crate::parts::PartName;
 use crate::profile::Profile;
 use crate::resolve::{Place, Resolved};
+use crate::settings::Settings;
 use nanocamelid_engine::gguf::{self, ErrorKind};
 use nanocamelid_engine::{Gguf, Model};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The bytes of a model.
 #[derive(Debug)]
 pub(crate) struct ModelFile {
     pub(crate) resolved: Resolved,
     bytes: Bytes,
+    /// How several boards share the model, once they do.
+    division: OnceLock<Division>,
 }
 
 #[derive(Debug)]
@@ -36,7 +41,17 @@ impl ModelFile {
             Place::File(path) => Bytes::Mapped(open_parts(path)?),
             Place::Demo => Bytes::BuiltIn(crate::demo::bytes().ok_or(Error::NoModel)?),
         };
-        Ok(Self { resolved, bytes })
+        Ok(Self { resolved, bytes, division: OnceLock::new() })
+    }
+
+    /// How several boards share the model, if they do.
+    pub(crate) fn division(&self) -> Option<&Division> {
+        self.division.get()
+    }
+
+    /// The boards share the model so from now on.
+    pub(crate) fn divided(&self, division: Division) -> &Division {
+        self.division.get_or_init(|| division)
     }
 
     /// Length of all files.
@@ -50,6 +65,15 @@ impl ModelFile {
             Bytes::Mapped(files) => files.iter().map(MappedFile::bytes).collect(),
             Bytes::BuiltIn(bytes) => vec![bytes],
         }
+    }
+
+    /// The length of every file, and its header: all in front of the first tensor.
+    pub(crate) fn headers<'a>(&'a self, gguf: &Gguf<'_>) -> impl Iterator<Item = (usize, &'a [u8])> {
+        self.parts().into_iter().enumerate().map(|(part, bytes)| {
+            let starts = gguf.tensors().iter().filter(|tensor| usize::from(tensor.part) == part);
+            let start = starts.map(|tensor| tensor.offset).min().unwrap_or(u64::MAX);
+            (bytes.len(), &bytes[..usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len())])
+        })
     }
 
     /// Refuses to overwrite a file of the model.
@@ -107,12 +131,12 @@ impl ModelFile {
         Error::Input { path: path.to_owned(), problem }
     }
 
-    /// The model over the file's bytes, which makes logits.
+    /// The model over the file's bytes, which makes logits; this board's share of it, where there are several.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with every reason; [`Error::OnlyEmbeds`].
-    pub(crate) fn model<'a>(&'a self, gguf: &Gguf<'a>) -> Result<Model<'a>, Error> {
-        let model = self.any_model(gguf)?;
+    /// [`Error::Unsupported`] with every reason; [`Error::OnlyEmbeds`]; [`Error::Cluster`].
+    pub(crate) fn model<'a>(&'a self, gguf: &Gguf<'a>, settings: &Settings) -> Result<Model<'a>, Error> {
+        let model = self.any_model(gguf, settings)?;
         self.check_writes_text(&model)?;
         Ok(model)
     }
@@ -125,12 +149,14 @@ impl ModelFile {
         if model.config.is_encoder() { Err(Error::OnlyEmbeds { model: self.resolved.name() }) } else { Ok(()) }
     }
 
-    /// The model over the file's bytes, which may make embeddings only.
+    /// The model over the file's bytes, which may make embeddings only; this board's share of it, where there are
+    /// several.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with every reason.
-    pub(crate) fn any_model<'a>(&'a self, gguf: &Gguf<'a>) -> Result<Model<'a>, Error> {
-        Model::new(gguf).map_err(|error| self.unsupported(error.reasons))
+    /// [`Error::Unsupported`] with every reason; [`Error::Cluster`].
+    pub(crate) fn any_model<'a>(&'a self, gguf: &Gguf<'a>, settings: &Settings) -> Result<Model<'a>, Error> {
+        let share = cluster::share(self, gguf, settings)?;
+        Model::of_share(gguf, share).map_err(|error| self.unsupported(error.reasons))
     }
 
     /// The file's refusal with every reason.

@@ -1,30 +1,51 @@
-//! A session that brings its own memory, so that a longer one can take its place.
+//! A session that brings its own memory, so that a longer one can take its place. Where several boards share the model,
+//! it has the others make every call that it makes.
 
+use crate::cluster::{Leader, LedSession, Link};
 use crate::error::Error;
 use crate::map::Arena;
 use nanocamelid_engine::config::Pooling;
 #[cfg(feature = "disk-cache")]
 use nanocamelid_engine::session::Kept;
-#[cfg(feature = "serve")]
-use nanocamelid_engine::session::Part;
-use nanocamelid_engine::session::{Observer, SessionError};
-use nanocamelid_engine::{Executor, Session, SessionPlan};
+use nanocamelid_engine::session::{Observer, Part, SessionError};
+use nanocamelid_engine::{Executor, Peers, Session, SessionPlan};
 use std::ops::Deref;
 
 /// A session and the arena that it lives in. The session can be looked at from outside but not be taken out.
 pub(crate) struct OwnedSession<'a> {
     session: Session<'a>,
+    /// The same session on other boards, if there are any.
+    led: Option<LedSession>,
+    /// As [`OwnedSession::set_candidates`] has it.
+    candidates: Option<usize>,
     n_bytes: usize,
     /// Behind the session, so that it goes last.
     _arena: Arena,
 }
 
 impl<'a> OwnedSession<'a> {
-    /// An empty session.
+    /// An empty session, on all boards that a `leader` leads.
     ///
     /// # Errors
-    /// [`Error::Io`] if the address space has no room for it, [`Error::Session`].
-    pub(crate) fn new(plan: SessionPlan<'a>) -> Result<Self, Error> {
+    /// [`Error::Io`] if the address space has no room for it, [`Error::Session`], [`Error::Cluster`].
+    pub(crate) fn new(plan: SessionPlan<'a>, leader: Option<&'static Leader>) -> Result<Self, Error> {
+        let options = plan.options();
+        let mut owned = Self::start(plan, leader.map(Leader::peers))?;
+        if let Some(leader) = leader {
+            owned.led = Some(leader.start(options, owned.kernels().name() == "scalar")?);
+        }
+        Ok(owned)
+    }
+
+    /// The session of a rank that follows.
+    ///
+    /// # Errors
+    /// As [`OwnedSession::new`].
+    pub(crate) fn following(plan: SessionPlan<'a>, link: &'a dyn Link) -> Result<Self, Error> {
+        Self::start(plan, Some(link))
+    }
+
+    fn start(plan: SessionPlan<'a>, peers: Option<&'a dyn Peers>) -> Result<Self, Error> {
         let n_bytes = plan.required_bytes();
         let mut arena = Arena::new(n_bytes).map_err(Error::io("memory for the session"))?;
         let bytes = arena.bytes();
@@ -32,8 +53,11 @@ impl<'a> OwnedSession<'a> {
         // is unmapped when `_arena` is dropped: after `session`, which is declared before it and never handed out by
         // value or by `&mut`. Nothing else asks this arena for its bytes.
         let bytes = unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr(), bytes.len()) };
-        let session = plan.start(bytes)?;
-        Ok(Self { session, n_bytes, _arena: arena })
+        let session = match peers {
+            None => plan.start(bytes)?,
+            Some(peers) => plan.start_among(peers, bytes)?,
+        };
+        Ok(Self { session, led: None, candidates: None, n_bytes, _arena: arena })
     }
 
     /// Bytes when the context is full.
@@ -43,28 +67,57 @@ impl<'a> OwnedSession<'a> {
 
     /// As [`Session::adopt`].
     pub(crate) fn adopt(&mut self, older: &Self) -> bool {
+        self.set_candidates(older.candidates);
+        if let (Some(led), Some(older)) = (&self.led, &older.led) {
+            led.adopt(older);
+        }
         self.session.adopt(&older.session)
     }
 
     /// As [`Session::reset`].
     pub(crate) fn reset(&mut self) {
-        self.session.reset();
+        self.reset_slot(0);
+    }
+
+    /// As [`Session::reset_slot`].
+    pub(crate) fn reset_slot(&mut self, slot: usize) {
+        self.truncate(slot, 0);
+    }
+
+    /// As [`Session::truncate_slot`].
+    pub(crate) fn truncate(&mut self, slot: usize, n: usize) -> usize {
+        self.led.iter().for_each(|led| led.truncate(slot, n));
+        self.session.truncate_slot(slot, n)
     }
 
     /// As [`Session::resume`].
     pub(crate) fn resume(&mut self, slot: usize, tokens: &[u32]) -> usize {
+        self.led.iter().for_each(|led| led.resume(slot, tokens));
         self.session.resume(slot, tokens)
     }
 
+    /// As [`Session::set_candidates`], which makes a difference only where several boards share the vocabulary.
+    pub(crate) fn set_candidates(&mut self, n: Option<usize>) {
+        if self.candidates != n {
+            self.candidates = n;
+            self.led.iter().for_each(|led| led.candidates(n));
+            self.session.set_candidates(n);
+        }
+    }
+
     /// As [`Session::step`].
-    #[cfg(feature = "serve")]
     pub(crate) fn step(
         &mut self,
         executor: &dyn Executor,
         parts: &[Part<'_>],
         each: &mut dyn FnMut(usize, usize, &[f32]),
     ) -> Result<(), SessionError> {
-        self.session.step(executor, parts, each)
+        let Self { session, led, .. } = self;
+        let mut run = || session.step(executor, parts, each);
+        match led {
+            None => run(),
+            Some(led) => led.step(parts, run),
+        }
     }
 
     /// As [`Session::verify`].
@@ -75,22 +128,38 @@ impl<'a> OwnedSession<'a> {
         tokens: (&[u32], &[u32]),
         choose: &mut dyn FnMut(&[f32]) -> Option<u32>,
     ) -> Result<usize, SessionError> {
-        self.session.verify(executor, slot, tokens, choose)
+        let Self { session, led, .. } = self;
+        let known = session.position_of(slot);
+        let Some(led) = led else { return session.verify(executor, slot, tokens, choose) };
+        let mut choose = |logits: &[f32]| {
+            let token = choose(logits);
+            led.chosen(token);
+            token
+        };
+        led.verify((slot, known), tokens, || session.verify(executor, slot, tokens, &mut choose))
     }
 
     /// As [`Session::prefill`].
     pub(crate) fn prefill(&mut self, executor: &dyn Executor, tokens: &[u32]) -> Result<(), SessionError> {
-        self.session.prefill(executor, tokens).map(drop)
+        let Self { session, led, .. } = self;
+        let mut run = || session.prefill(executor, tokens).map(drop);
+        match led {
+            None => run(),
+            Some(led) => led.prefill(tokens, run),
+        }
     }
 
-    /// As [`Session::prefill_observed`].
+    /// As [`Session::prefill_observed`]. Where several boards share the model, there is nothing to observe.
     pub(crate) fn prefill_observed(
         &mut self,
         executor: &dyn Executor,
         tokens: &[u32],
         observer: Observer<'_>,
     ) -> Result<(), SessionError> {
-        self.session.prefill_observed(executor, tokens, observer).map(drop)
+        match self.led {
+            None => self.session.prefill_observed(executor, tokens, observer).map(drop),
+            Some(_) => self.prefill(executor, tokens),
+        }
     }
 
     /// As [`Session::embed`].
@@ -111,7 +180,12 @@ impl<'a> OwnedSession<'a> {
         tokens: &[u32],
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), SessionError> {
-        self.session.prefill_each(executor, tokens, each)
+        let Self { session, led, .. } = self;
+        let mut run = || session.prefill_each(executor, tokens, each);
+        match led {
+            None => run(),
+            Some(led) => led.prefill_each(tokens, run),
+        }
     }
 }
 

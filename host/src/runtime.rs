@@ -80,7 +80,7 @@ impl<'a> Runtime<'a> {
     pub(crate) fn new(fitting: Fitting<'a>, need: Need, pool: &'a Pool) -> Result<Self, Error> {
         let settings = fitting.settings();
         let plan = fitting.plan(need)?;
-        let session = OwnedSession::new(plan)?;
+        let session = OwnedSession::new(plan, settings.leader)?;
         let trace = settings.trace.then(Trace::default);
         Ok(Self { session, pool, context: Vec::new(), drafter: None, cache: None, trace, has_grown: false, fitting })
     }
@@ -122,7 +122,7 @@ impl<'a> Runtime<'a> {
     /// Those of [`Session::prefill`](nanocamelid_engine::session::Session::prefill).
     fn grow(&mut self, n_tokens: usize) -> Result<bool, Error> {
         let Some(plan) = self.fitting.larger(self.n_ctx(), n_tokens) else { return Ok(false) };
-        let Ok(mut larger) = OwnedSession::new(plan) else {
+        let Ok(mut larger) = OwnedSession::new(plan, self.fitting.settings().leader) else {
             return Ok(false);
         };
         let is_kept = larger.adopt(&self.session);
@@ -159,9 +159,23 @@ impl<'a> Runtime<'a> {
         self.session.logits()
     }
 
-    /// Times per stage, if they are measured.
-    pub(crate) fn trace(&self) -> Option<&Trace> {
-        self.trace.as_ref()
+    /// Prints times per stage, if they are measured; where several boards share the model, times per board.
+    pub(crate) fn print_trace(&self) {
+        match (&self.trace, self.fitting.settings().leader) {
+            (Some(trace), None) => trace.print(),
+            (Some(_), Some(leader)) => leader.trace(),
+            (None, _) => {}
+        }
+    }
+
+    /// Whether several boards compute this: they make one call after the other, never one inside another.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.fitting.settings().leader.is_some()
+    }
+
+    /// The answer to come needs only so many of the likeliest logits, or with `None` all.
+    pub(crate) fn set_candidates(&mut self, n: Option<usize>) {
+        self.session.set_candidates(n);
     }
 
     /// Forgets all tokens.

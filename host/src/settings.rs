@@ -2,6 +2,7 @@
 
 use crate::cache::CacheSettings;
 use crate::cli::{Invocation, table};
+use crate::cluster::{self, Division, Leader, Split};
 use crate::draft::{Draft, MAX_DRAFT};
 use crate::error::Error;
 use crate::machine::{cpu, cpu_list, features, workers};
@@ -31,6 +32,12 @@ pub(crate) struct Settings {
     pub(crate) draft: Draft,
     /// Where pages of conversations are kept.
     pub(crate) cache: Option<CacheSettings>,
+    /// How several boards are to share the model; no shares: by measurement.
+    pub(crate) division: Division,
+    /// What a check puts in place of that. Ranks compare only what their command lines say.
+    pub(crate) checked_division: Option<Division>,
+    /// Leads the other boards, if there are any.
+    pub(crate) leader: Option<&'static Leader>,
     pub(crate) trace: bool,
     pub(crate) verbose: bool,
 }
@@ -39,8 +46,24 @@ impl Settings {
     /// Reads the flags that the command has.
     ///
     /// # Errors
-    /// [`Error::Kernel`] for a kernel table that this CPU cannot run, [`Error::Cores`] for CPUs that cannot be used.
+    /// [`Error::Kernel`] for a kernel table that this CPU cannot run, [`Error::Cores`] for CPUs that cannot be used,
+    /// [`Error::Cluster`] for what several boards cannot do.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
+        let settings = Self { leader: cluster::leader(), ..Self::of_rank(invocation)? };
+        if let Some(leader) = settings.leader {
+            leader.link().set_timeout(cluster::timeout(invocation));
+        }
+        if settings.cache.is_some() {
+            cluster::refuse("--cache")?;
+        }
+        Ok(settings)
+    }
+
+    /// The settings of a rank that leads no others.
+    ///
+    /// # Errors
+    /// As [`Settings::new`].
+    pub(crate) fn of_rank(invocation: &Invocation) -> Result<Self, Error> {
         let features = features::detect();
         let kernels = match invocation.get(&table::KERNEL) {
             None => Kernels::select(features),
@@ -81,6 +104,9 @@ impl Settings {
             expect,
             draft: Draft::new(invocation.get(&table::DRAFT)),
             cache: CacheSettings::read(invocation),
+            division: division(invocation)?,
+            checked_division: None,
+            leader: None,
             trace: invocation.has(&table::TRACE),
             verbose: invocation.has(&table::VERBOSE),
         })
@@ -115,4 +141,17 @@ impl Settings {
             ..Default::default()
         }
     }
+}
+
+/// How several boards are to share the model, as the flags have it.
+fn division(invocation: &Invocation) -> Result<Division, Error> {
+    let split = invocation.get(&table::SPLIT).and_then(Split::of_name).unwrap_or_default();
+    let shares = match invocation.get(&table::SHARES) {
+        None | Some([0]) => Vec::new(),
+        Some(shares) if shares.contains(&0) => {
+            return Err(Error::Cluster(vec!["--shares: every board needs a share; 0 alone means auto".into()]));
+        }
+        Some(shares) => shares.iter().map(|&share| u32::try_from(share).unwrap_or(u32::MAX)).collect(),
+    };
+    Ok(Division { split, shares })
 }

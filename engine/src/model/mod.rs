@@ -32,6 +32,8 @@ pub struct Model<'a> {
     pub(crate) embedding: Option<Embedding<'a>>,
     /// The blocks of the layers, first to last.
     pub(crate) blocks: Vec<Block<'a>>,
+    /// Those of layers that other ranks hold: all ranks keep pages and snapshots alike, whatever their layers need.
+    pub(crate) elsewhere: Vec<Block<'a>>,
     /// The last norm and the output matrix; present if the range ends with the last layer and the model makes logits.
     pub(crate) head: Option<Head<'a>>,
     /// Present if the range ends with the last layer.
@@ -123,6 +125,12 @@ impl<'a> Model<'a> {
         for layer in range.clone() {
             layers.read_layer(layer, &mut tensors, &mut blocks);
         }
+        let mut elsewhere = Vec::new();
+        if matches!(share, Share::Layers { .. }) {
+            for layer in whole.clone().filter(|layer| !range.contains(layer)) {
+                layers.read_layer(layer, &mut tensors, &mut elsewhere);
+            }
+        }
         let (mut head, mut pooler) = (None, None);
         if range.end == n_layers {
             let is_normed = config.traits.norms == Norms::Stream;
@@ -152,7 +160,7 @@ impl<'a> Model<'a> {
             return Err(ModelError { reasons });
         }
         let embedding = embedding.filter(|_| range.start == 0);
-        Ok(Self { config, ropes, range, share, embedding, blocks, head, pooler })
+        Ok(Self { config, ropes, range, share, embedding, blocks, elsewhere, head, pooler })
     }
 
     /// The forms in which blocks read the embeddings of a batch's tokens, if some blocks do.

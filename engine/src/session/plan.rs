@@ -71,9 +71,10 @@ impl SessionOptions {
     /// The sizes that pages follow from.
     pub(super) fn page_sizes(&self, model: &Model<'_>) -> PageSizes {
         let Self { n_ctx, n_slots, n_spare_pages, n_snapshots, .. } = *self;
-        let has_states = model.blocks.iter().any(|block| block.op.has_state());
+        let blocks = || model.blocks.iter().chain(&model.elsewhere);
+        let has_states = blocks().any(|block| block.op.has_state());
         let (mut n_pages, mut window) = ([0; 2], None);
-        for pages in model.blocks.iter().filter_map(|block| block.op.pages()) {
+        for pages in blocks().filter_map(|block| block.op.pages()) {
             let of_slot = pages.of_slot(n_ctx, self.batch_rows(model).min(n_ctx));
             n_pages[pages.group()] = of_slot.saturating_mul(n_slots).saturating_add(n_spare_pages);
             if let KvPages::Window(n) = pages {

@@ -64,7 +64,7 @@ fn with<T>(
     let kernels = Kernels::select(crate::machine::features::detect());
     let options =
         SessionOptions { n_ctx: N_CTX, n_batch: 160, n_snapshots: 4, n_slots: 2, kv_type, ..Default::default() };
-    let mut session = OwnedSession::new(SessionPlan::new(&model, kernels, options).unwrap()).unwrap();
+    let mut session = OwnedSession::new(SessionPlan::new(&model, kernels, options).unwrap(), None).unwrap();
     let mut cache = DiskCache::open(settings, &file, &gguf).unwrap();
     body(&mut cache, &mut session)
 }

@@ -125,6 +125,33 @@ pub(crate) fn has_socket() -> bool {
     number("LISTEN_PID") == Some(std::process::id()) && number("LISTEN_FDS").is_some_and(|n| n > 0)
 }
 
+/// What a launcher of MPI programs has put into the environment of the processes that it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Launched {
+    n_processes: Option<u32>,
+    rank: Option<u32>,
+}
+
+impl Launched {
+    /// Whether there are certainly several processes.
+    pub(crate) fn has_several(&self) -> bool {
+        self.n_processes.is_some_and(|n| n > 1) || self.rank.is_some_and(|rank| rank > 0)
+    }
+
+    /// Whether this may be the first of them.
+    pub(crate) fn is_first(&self) -> bool {
+        self.rank.is_none_or(|rank| rank == 0)
+    }
+}
+
+/// The launcher that has started this process, if one has: Open MPI's, MPICH's, or one that speaks PMIx.
+pub(crate) fn launched() -> Option<Launched> {
+    let number = |name: &str| read(name)?.to_str()?.parse::<u32>().ok();
+    let n_processes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter().find_map(number);
+    let rank = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].into_iter().find_map(number);
+    (n_processes.is_some() || rank.is_some()).then_some(Launched { n_processes, rank })
+}
+
 /// Whether the terminal knows no escape sequences.
 pub(crate) fn is_dumb_terminal() -> bool {
     read("TERM").as_deref() == Some(OsStr::new("dumb"))

@@ -2,6 +2,7 @@
 
 use super::typed::{self, Of, choice, count, counts, limit, number, wide_count};
 use super::value::{Date, Kind};
+use crate::cluster::Split;
 use crate::profile::PROFILES;
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_kernels::{Kernels, KvType};
@@ -134,6 +135,32 @@ pub(crate) static CACHE_SIZE: Flag<u64> = flag(
     "most bytes of the cache's folder, like 500M (default 4G); what was unused for longest goes first",
 );
 pub(crate) static TRACE: Flag<()> = switch("--trace", "print the time of each stage on stderr");
+
+pub(crate) static SPLIT: Flag<str> = flag(
+    "--split",
+    choice(&Split::NAMES),
+    "HOW",
+    "what each board of several holds: rows of every matrix (default), or a range of layers",
+);
+pub(crate) static SHARES: Flag<[usize]> = unset(
+    "auto",
+    flag(
+        "--shares",
+        counts(0, 1 << 16),
+        "LIST",
+        "relative sizes of the boards' shares, like 3,3,2; 0 or auto (default): by measured speed and free memory",
+    ),
+);
+pub(crate) static CLUSTER_TIMEOUT: Flag<usize> = flag(
+    "--cluster-timeout",
+    count(1, 86_400),
+    "SECONDS",
+    "end the run when a board waits so long for another while a token is computed (default 10)",
+);
+pub(crate) static RANKS: Flag<usize> =
+    flag("--ranks", count(1, 64), "N", "check the split with so many threads of this process as ranks, without mpirun");
+pub(crate) static EXCHANGE_BYTES: Flag<[usize]> =
+    flag("--bytes", counts(1, 256 << 20), "LIST", "bytes of an exchange (default 64,2304,8192,16384,1048576)");
 
 pub(crate) static N_PREDICT: Flag<usize> = short(
     'n',
@@ -271,6 +298,7 @@ pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1
 pub(crate) static EVERYWHERE: &[&FlagRow] = &[&HELP.row, &JSON.row, &DRY_RUN.row, &VERBOSE.row];
 pub(crate) static WORKERS: &[&FlagRow] = &[&THREADS.row, &THREADS_BATCH.row, &CORES.row, &KERNEL.row];
 pub(crate) static SESSION: &[&FlagRow] = &[&EXPECT.row, &CTX.row, &BATCH.row, &KV.row, &TRACE.row];
+pub(crate) static CLUSTER: &[&FlagRow] = &[&SPLIT.row, &SHARES.row, &CLUSTER_TIMEOUT.row];
 #[cfg(feature = "disk-cache")]
 pub(crate) static CACHED: &[&FlagRow] = &[&CACHE.row, &CACHE_SIZE.row];
 #[cfg(not(feature = "disk-cache"))]

@@ -24,6 +24,7 @@ pub(crate) static COMMAND: Command = Command {
         table::DRAFTS,
         table::CACHED,
         table::SESSION,
+        table::CLUSTER,
         table::WORKERS,
     ],
     keys: keys!(turn, "cache", "cached_tokens", "drafted_tokens", "accepted_tokens", "finish_reason", "text"),

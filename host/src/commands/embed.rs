@@ -4,6 +4,7 @@ use super::facts;
 use super::opening::Opening;
 use crate::cli::table::{self, Argument, Command};
 use crate::cli::{Invocation, UsageError};
+use crate::cluster;
 use crate::embedder::{Embedder, Embedding};
 use crate::error::Error;
 use crate::fitting::Fitting;
@@ -55,6 +56,7 @@ pub(crate) static COMMAND: Command = Command {
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    cluster::refuse("embed")?;
     for (a, is_given) in
         [("--jsonl", invocation.has(&table::EMBED_JSONL)), ("--file", invocation.has(&table::EMBED_FILE))]
     {
@@ -78,7 +80,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
-    let model = file.any_model(&gguf)?;
+    let model = file.any_model(&gguf, &settings)?;
     let tokenizer = loading::tokenizer(&file, &gguf)?;
     let audited = file.accept(file.audit(&gguf, None, settings.expect))?;
     report.add(facts::of_audit(audited.as_ref()));

@@ -32,7 +32,7 @@ pub(crate) static COMMAND: Command = Command {
     about: "audit, ready, smoke at several contexts, prefill batch sweep: one JSON bundle",
     details: "",
     arguments: &[&table::MODEL_FILE],
-    flags: &[&[&table::CONTEXTS.row, &table::BATCHES.row], table::SESSION, table::WORKERS],
+    flags: &[&[&table::CONTEXTS.row, &table::BATCHES.row], table::SESSION, table::CLUSTER, table::WORKERS],
     keys: keys!(model, "probe", "ready", "contexts", "batches", "peak_rss_bytes"),
     run,
 };

@@ -7,9 +7,9 @@ use crate::cli::{Invocation, UsageError};
 use crate::error::{ContextLimit, Error};
 use crate::fitting;
 use crate::machine::memory;
-use crate::map::Arena;
 use crate::model_file::ModelFile;
 use crate::output::{self, Facts, rounded};
+use crate::owned_session::OwnedSession;
 use crate::settings::Settings;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -44,7 +44,7 @@ pub(crate) static COMMAND: Command = Command {
     details: "FILE gets n_tokens x n_vocab little-endian f32. The digest is FNV-1a 64 over the same bytes: equal on every\n\
               machine, for every kernel, thread count and batch.",
     arguments: &[&table::MODEL_FILE],
-    flags: &[&[&table::IDS.row, &table::OUT.row, &table::DIGEST.row], table::SESSION, table::WORKERS],
+    flags: &[&[&table::IDS.row, &table::OUT.row, &table::DIGEST.row], table::SESSION, table::CLUSTER, table::WORKERS],
     keys: keys!(session, "n_tokens", "n_vocab", "out", "digest", "prefill_sec", "load_sec", "peak_rss_bytes"),
     run,
 };
@@ -68,7 +68,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let file = ModelFile::open(resolved)?;
     out.map_or(Ok(()), |path| file.spare(path))?;
     let gguf = file.parse()?;
-    let model = file.model(&gguf)?;
+    let model = file.model(&gguf, &settings)?;
     let audited = file.accept(file.audit(&gguf, None, settings.expect))?;
     report.add(facts::of_audit(audited.as_ref()));
     report.add(facts::of_model(&gguf, &model));
@@ -78,9 +78,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     }
     let settings = Settings { n_ctx: Some(n_ctx), n_outputs: OUTPUTS, ..settings };
     let plan = fitting::plan(&file, &model, &settings)?;
-    let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = settings.start_workers()?;
-    let mut session = plan.start(arena.bytes())?;
+    let mut session = OwnedSession::new(plan, settings.leader)?;
     report.set("context_limit", n_ctx);
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 

@@ -24,6 +24,7 @@ macro_rules! keys {
 pub(crate) mod about;
 pub(crate) mod bench;
 pub(crate) mod chat;
+pub(crate) mod cluster;
 pub(crate) mod embed;
 pub(crate) mod evidence;
 mod facts;
@@ -55,6 +56,7 @@ pub(crate) static COMMANDS: Commands = &[
     &logits::COMMAND,
     &probe::COMMAND,
     &bench::COMMAND,
+    &cluster::COMMAND,
     &smoke::COMMAND,
     &ready::COMMAND,
     &evidence::COMMAND,

@@ -32,7 +32,7 @@ pub(crate) static COMMAND: Command = Command {
     about: "probe, audit, inspect, smoke, then one chat turn",
     details: "",
     arguments: &[&table::MODEL_FILE],
-    flags: &[&[&table::NO_CHAT.row], table::SESSION, table::WORKERS],
+    flags: &[&[&table::NO_CHAT.row], table::SESSION, table::CLUSTER, table::WORKERS],
     keys: keys!(model, "probe", "inspect", "smoke", "chat"),
     run,
 };

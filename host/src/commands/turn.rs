@@ -84,9 +84,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     runtime.finish_cache();
     report.set("context_limit", runtime.n_ctx());
     report.add(turn.facts());
-    if let Some(trace) = runtime.trace() {
-        trace.print();
-    }
+    runtime.print_trace();
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     // Asked only now, so that a program which writes to the pipe has had time to write.
     prompt::note_unread_input(invocation);
@@ -152,6 +150,7 @@ pub(crate) fn one(
     interrupted: &dyn Fn() -> bool,
 ) -> Result<OneTurn, Error> {
     generator.accept_prompt(tokens);
+    runtime.set_candidates(generator.candidates());
     let started = Instant::now();
     let pace = output::stderr_is_terminal().then_some(PACE);
     let mut shows_progress = false;

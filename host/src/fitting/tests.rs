@@ -26,6 +26,9 @@ fn settings(n_ctx: Option<usize>) -> Settings {
         expect: None,
         draft: Default::default(),
         cache: None,
+        division: Default::default(),
+        checked_division: None,
+        leader: None,
         trace: false,
         verbose: false,
     }

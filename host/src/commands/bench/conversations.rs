@@ -5,11 +5,11 @@ use super::mean_and_deviation;
 use super::model::random_tokens;
 use crate::cache::{CacheSettings, DiskCache, Patience};
 use crate::cli::{Invocation, table};
+use crate::cluster;
 use crate::commands::opening::Opening;
 use crate::draft::MAX_DRAFT;
 use crate::error::Error;
 use crate::machine::memory;
-use crate::map::Arena;
 use crate::model_file::ModelFile;
 use crate::output::{self, rounded};
 use crate::owned_session::OwnedSession;
@@ -17,7 +17,7 @@ use crate::pool::Pool;
 use crate::settings::Settings;
 use nanocamelid_engine::draft::look_up;
 use nanocamelid_engine::session::Part;
-use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan};
+use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -60,7 +60,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
-    let model = file.model(&gguf)?;
+    let model = file.model(&gguf, &settings)?;
     file.accept(file.audit(&gguf, None, settings.expect))?;
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
     let pool = settings.start_workers()?;
@@ -75,6 +75,9 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
         results.extend(bench.drafts(&row)?);
     }
     let pages = CacheSettings::for_restarts(invocation);
+    if pages.is_some() {
+        cluster::refuse("bench --restart")?;
+    }
     if invocation.has(&table::BENCH_CACHED) || pages.is_some() {
         results.push(bench.cached(pages, &row)?);
     }
@@ -90,13 +93,12 @@ impl Bench<'_> {
     fn with_session<R>(
         &self,
         options: SessionOptions,
-        body: impl FnOnce(&mut Session<'_>) -> Result<R, Error>,
+        body: impl FnOnce(&mut OwnedSession<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let options =
             SessionOptions { kv_type: self.settings.kv_type, n_workers: self.settings.n_workers(), ..options };
         let plan = SessionPlan::new(self.model, self.settings.kernels, options)?;
-        let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
-        body(&mut plan.start(arena.bytes())?)
+        body(&mut OwnedSession::new(plan, self.settings.leader)?)
     }
 
     /// Prefill and decode of several conversations at once.
@@ -266,7 +268,7 @@ impl Bench<'_> {
             n_workers: self.settings.n_workers(),
             ..SessionOptions::default()
         };
-        OwnedSession::new(SessionPlan::new(self.model, self.settings.kernels, options)?)
+        OwnedSession::new(SessionPlan::new(self.model, self.settings.kernels, options)?, self.settings.leader)
     }
 }
 

@@ -7,6 +7,7 @@ mod model;
 use crate::cli::Invocation;
 use crate::cli::table::{self, Argument, Command};
 use crate::error::Error;
+pub(crate) use model::random_tokens;
 
 /// The name of a benchmark of the kernels.
 pub(super) static MICRO: Argument<str> =
@@ -32,6 +33,7 @@ pub(crate) static COMMAND: Command = Command {
             &table::BENCH_CACHED.row,
         ],
         table::RESTARTS,
+        table::CLUSTER,
         &[&table::EXPECT.row, &table::KV.row, &table::CORES.row, &table::KERNEL.row],
     ],
     keys: &[

@@ -8,12 +8,12 @@ use crate::fitting;
 use crate::machine::bandwidth::read_rate;
 use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
-use crate::map::Arena;
 use crate::model_file::{self, ModelFile};
 use crate::output::{self, mib, rounded};
+use crate::owned_session::OwnedSession;
 use crate::pool::{Pool, PoolOptions};
 use crate::settings::{DEFAULT_BATCH, Settings};
-use nanocamelid_engine::{Executor, Model, Phase, Session};
+use nanocamelid_engine::{Executor, Model, Phase};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
-    let model = file.model(&gguf)?;
+    let model = file.model(&gguf, &settings)?;
     file.accept(file.audit(&gguf, None, settings.expect))?;
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
     let name =
@@ -162,9 +162,8 @@ fn measure(
     let n_ctx = depth + asked.n_prompt.max(asked.n_gen) + 1;
     let settings = Settings { n_ctx: Some(n_ctx), workers, ..settings.clone() };
     let plan = fitting::plan(file, model, &settings)?;
-    let mut arena = Arena::new(plan.required_bytes()).map_err(Error::io("memory for the session"))?;
     let pool = Pool::new(options).map_err(Error::io("worker threads"))?;
-    let mut session = plan.start(arena.bytes())?;
+    let mut session = OwnedSession::new(plan, settings.leader)?;
     debug_assert!(pool.n_workers(Phase::Decode) <= settings.n_workers());
     let tokens = random_tokens(n_ctx, 1, model.config.n_vocab);
     let (filled, rest) = tokens.split_at(depth);
@@ -173,7 +172,7 @@ fn measure(
     let started = Instant::now();
     session.prefill(&pool, &rest[..asked.n_prompt.max(1)])?;
     let first = started.elapsed();
-    session.decode(&pool, rest[0])?;
+    session.prefill(&pool, &rest[..1])?;
     session.reset();
     if depth > 0 {
         session.prefill(&pool, filled)?;
@@ -189,8 +188,8 @@ fn measure(
         if asked.n_gen > 0 {
             back_to(&mut session, &pool, filled)?;
             let started = Instant::now();
-            for &token in &rest[..asked.n_gen] {
-                session.decode(&pool, token)?;
+            for token in rest[..asked.n_gen].chunks(1) {
+                session.prefill(&pool, token)?;
             }
             measured.decode.push(asked.n_gen as f64 / started.elapsed().as_secs_f64());
         }
@@ -204,8 +203,8 @@ fn measure(
 }
 
 /// Sets the context to the tokens `filled` alone. A cache that cannot be truncated so far is filled again.
-fn back_to(session: &mut Session<'_>, pool: &Pool, filled: &[u32]) -> Result<(), Error> {
-    let kept = if filled.is_empty() { 0 } else { session.truncate(filled.len()) };
+fn back_to(session: &mut OwnedSession<'_>, pool: &Pool, filled: &[u32]) -> Result<(), Error> {
+    let kept = if filled.is_empty() { 0 } else { session.truncate(0, filled.len()) };
     if kept < filled.len() {
         session.prefill(pool, &filled[kept..])?;
     } else if filled.is_empty() {
@@ -215,7 +214,7 @@ fn back_to(session: &mut Session<'_>, pool: &Pool, filled: &[u32]) -> Result<(),
 }
 
 /// Random token ids. Speed does not depend on the ids, except that experts serve random ids evenly.
-pub(super) fn random_tokens(n: usize, seed: u64, n_vocab: usize) -> Vec<u32> {
+pub(crate) fn random_tokens(n: usize, seed: u64, n_vocab: usize) -> Vec<u32> {
     let mut state = seed;
     let mut next = || {
         // Knuth's linear congruential generator for MMIX.

@@ -81,6 +81,7 @@ pub(crate) static COMMAND: Command = Command {
         table::CACHED,
         table::SAMPLING,
         table::SESSION,
+        table::CLUSTER,
         table::WORKERS,
     ],
     keys: keys!(

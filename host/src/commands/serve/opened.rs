@@ -52,7 +52,7 @@ impl Opened {
         let (file, parsed) = served::open(resolved, &settings)?;
         report.add(facts::of_parsed(parsed));
         let fitting = Fitting::new(file, &parsed.model, &settings).keeping_snapshots();
-        let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?)?;
+        let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?, settings.leader)?;
         let n_ctx = session.n_ctx();
         let served = Served::new(file, parsed, (options.alias.clone(), pooling), n_ctx, (sampling, has_seed));
         report.set("context_limit", n_ctx);

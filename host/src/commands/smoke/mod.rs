@@ -43,7 +43,12 @@ pub(crate) static COMMAND: Command = Command {
     about: "the scalar reference against the selected kernels, at every step",
     details: "max_logit_delta must be exactly 0. --golden compares with another engine's recorded logits instead of sampling.",
     arguments: &[&table::MODEL, &MODE.row, &PROMPT.row, &N.row],
-    flags: &[&[&table::N_PREDICT.row, &table::GOLDEN.row, &table::FILE.row], table::SESSION, table::WORKERS],
+    flags: &[
+        &[&table::N_PREDICT.row, &table::GOLDEN.row, &table::FILE.row],
+        table::SESSION,
+        table::CLUSTER,
+        table::WORKERS,
+    ],
     keys: keys!(turn, "mode", "max_logit_delta", "prompt_ids", "generated_ids", "text", "golden"),
     run,
 };

@@ -17,6 +17,7 @@ use super::turn::{self, OneTurn};
 use crate::cache::DiskCache;
 use crate::cli::table::{self, Command};
 use crate::cli::{Invocation, environment};
+use crate::cluster;
 use crate::constraint::GrammarFile;
 use crate::draft::{self, Drafter};
 use crate::error::Error;
@@ -86,6 +87,7 @@ pub(crate) static COMMAND: Command = Command {
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    cluster::refuse("tui")?;
     let sampling = Sampling::new(invocation)?;
     let grammar = GrammarFile::read(invocation)?;
     let opening = Opening::new(invocation)?;

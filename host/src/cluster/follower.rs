@@ -1,0 +1,245 @@
+//! The ranks behind the first: each reads what rank 0 announces, and makes the same calls. Nothing that arrives is
+//! trusted: a rank that cannot make sense of an announcement ends the job with a message.
+
+use super::calls::{Call, Division, StepPart};
+use super::handshake::{Answer, Answers, Hello, Ready};
+use super::link::{Link, Patience};
+use super::meter::Meter;
+use super::{exchanges, warm};
+use crate::error::Error;
+use crate::fitting::Fitting;
+use crate::model_file::ModelFile;
+use crate::owned_session::OwnedSession;
+use crate::resolve::{Place, Resolved};
+use crate::settings::Settings;
+use nanocamelid_engine::session::Part;
+use nanocamelid_engine::{Executor, Model, SessionError, SessionOptions, SessionPlan};
+use nanocamelid_kernels::{Features, Kernels};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// One rank behind the first.
+pub(super) struct Follower<'f> {
+    link: &'f dyn Link,
+    settings: &'f Settings,
+    executor: &'f dyn Executor,
+    meter: Meter,
+}
+
+/// Follows rank 0 to the end of the program, whose exit code it returns.
+pub(super) fn follow(link: &dyn Link, settings: &Settings, executor: &dyn Executor) -> u8 {
+    let follower = Follower { link, settings, executor, meter: Meter::default() };
+    let mut call = follower.next();
+    loop {
+        call = match call {
+            Call::Open { path, measures } => follower.model(path, measures),
+            call => match follower.anywhere(call) {
+                Ok(()) => follower.next(),
+                Err(Call::End(code)) => return code,
+                Err(call) => follower.fail(&call),
+            },
+        };
+    }
+}
+
+/// Follows with settings that cannot be used: whatever is opened, rank 0 hears why it is not.
+pub(super) fn refuse(link: &dyn Link, error: &Error) -> u8 {
+    loop {
+        match Call::decode(&link.hear(0, Patience::Unlimited)) {
+            Ok(Call::End(code)) => return code,
+            Ok(Call::Open { .. }) => link.tell(0, &Hello::encode(&Err(error.to_string()))),
+            // A command that uses no model has nothing for this rank to do.
+            _ => {}
+        }
+    }
+}
+
+impl<'f> Follower<'f> {
+    fn next(&self) -> Call {
+        self.hear(Patience::Unlimited)
+    }
+
+    fn hear(&self, patience: Patience) -> Call {
+        match Call::decode(&self.link.hear(0, patience)) {
+            Ok(call) => call,
+            Err(_) => self.link.fail("rank 0 announces nothing that this rank knows; is its program another?"),
+        }
+    }
+
+    fn fail(&self, call: &Call) -> ! {
+        self.link.fail(&format!("rank 0 announces what does not fit: {call:.120?}"))
+    }
+
+    fn answer<T: Answers>(&self, answer: &Answer<T>) {
+        self.link.tell(0, &T::encode(answer));
+    }
+
+    /// Carries out a call that needs no model; gives any other back.
+    fn anywhere(&self, call: Call) -> Result<(), Call> {
+        match call {
+            Call::Report => self.link.tell(0, &self.meter.take().encode()),
+            Call::Exchange { n_bytes, n_times } if n_bytes <= exchanges::MAX_BYTES => {
+                exchanges::run(self.link, n_bytes, n_times, &mut |_| {});
+            }
+            // What a rank could not start is closed all the same.
+            Call::Close { .. } => {}
+            other => return Err(other),
+        }
+        Ok(())
+    }
+
+    /// Opens a model and follows the calls of its sessions, up to a call that concerns no session of it.
+    fn model(&self, path: Option<Vec<u8>>, measures: bool) -> Call {
+        let opened = open(path).and_then(|file| file.parse().map(drop).map(|()| file));
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) => {
+                self.answer::<Hello>(&Err(error.to_string()));
+                return self.next();
+            }
+        };
+        let Ok(gguf) = file.parse() else { return self.next() };
+        self.answer(&Ok(Hello::new(&file, &gguf, self.settings, (self.link.host(), measures))));
+        let division = match self.next() {
+            Call::Divide(division) => division,
+            // Some rank differs.
+            other => return other,
+        };
+        if !division.share(self.link.rank()).is_valid() || division.shares.len() != self.link.n_ranks() {
+            self.fail(&Call::Divide(division));
+        }
+        let rank = self.link.rank();
+        let division: &Division = file.divided(division);
+        let model = match Model::of_share(&gguf, division.share(rank)) {
+            Ok(model) => model,
+            Err(error) => {
+                self.answer::<Ready>(&Err(file.unsupported(error.reasons).to_string()));
+                return self.next();
+            }
+        };
+        self.answer(&Ok(warm::warm(&model)));
+        self.sessions(&file, &model)
+    }
+
+    fn sessions(&self, file: &ModelFile, model: &Model<'_>) -> Call {
+        let mut sessions = BTreeMap::new();
+        loop {
+            let call = match self.next() {
+                Call::Start { session, options, is_scalar } => {
+                    let started = self.start(file, model, options, is_scalar);
+                    let answer = started.map(|started| drop(sessions.insert(session, started)));
+                    self.answer(&answer.map_err(|error| error.to_string()));
+                    continue;
+                }
+                Call::Adopt { session, older } => {
+                    let Some(mut new) = sessions.remove(&session) else {
+                        self.fail(&Call::Adopt { session, older });
+                    };
+                    match sessions.get(&older) {
+                        // Rank 0 sees for itself whether this worked.
+                        Some(older) => drop(new.adopt(older)),
+                        None => self.fail(&Call::Adopt { session, older }),
+                    }
+                    sessions.insert(session, new);
+                    continue;
+                }
+                Call::Close { session } => {
+                    sessions.remove(&session);
+                    continue;
+                }
+                call => call,
+            };
+            let call = match call.session() {
+                Some(session) => match sessions.get_mut(&session) {
+                    Some(session) => self.in_session(session, call),
+                    None => self.fail(&call),
+                },
+                None => self.anywhere(call),
+            };
+            if let Err(call) = call {
+                return call;
+            }
+        }
+    }
+
+    fn start<'m>(
+        &'m self,
+        file: &ModelFile,
+        model: &'m Model<'m>,
+        options: SessionOptions,
+        is_scalar: bool,
+    ) -> Result<OwnedSession<'m>, Error> {
+        let kernels = if is_scalar { Kernels::select(Features::NONE) } else { self.settings.kernels };
+        let options = SessionOptions { n_workers: self.settings.n_workers(), ..options };
+        let plan = SessionPlan::new(model, kernels, options)?;
+        Fitting::new(file, model, self.settings).check(&plan)?;
+        OwnedSession::following(plan, self.link)
+    }
+
+    /// Makes the call that rank 0 makes. Errors are the same on all ranks, and rank 0 reports them. What would panic is
+    /// refused here.
+    fn in_session(&self, session: &mut OwnedSession<'_>, call: Call) -> Result<(), Call> {
+        let n_slots = session.n_slots();
+        match call {
+            Call::Truncate { slot, n, .. } if slot < n_slots => drop(session.truncate(slot, n)),
+            Call::Resume { slot, tokens, .. } if slot < n_slots => drop(session.resume(slot, &tokens)),
+            Call::Candidates { n, .. } => {
+                session.set_candidates(n.map(|n| usize::try_from(n).unwrap_or(usize::MAX)));
+            }
+            Call::Prefill { tokens, .. } => self.pass(tokens.len(), || session.prefill(self.executor, &tokens)),
+            Call::PrefillEach { tokens, .. } => {
+                self.pass(tokens.len(), || session.prefill_each(self.executor, &tokens, &mut |_, _| {}));
+            }
+            Call::Step { parts, .. } => {
+                let part = |part: &'_ StepPart| part.tokens.len();
+                let n_tokens = parts.iter().map(part).fold(0, usize::saturating_add);
+                let parts: Vec<Part<'_>> = parts
+                    .iter()
+                    .map(|part| Part { slot: part.slot, tokens: &part.tokens, n_logits: part.n_logits })
+                    .collect();
+                self.pass(n_tokens, || session.step(self.executor, &parts, &mut |_, _, _| {}));
+            }
+            Call::Verify { slot, known, context, drafted, .. }
+                if slot < n_slots && session.tokens_of(slot).len() == known && session.position_of(slot) == known =>
+            {
+                let context = [session.tokens_of(slot), &context].concat();
+                let n_tokens = context.len() - known + drafted.len();
+                let mut choose = |_: &[f32]| match self.hear(Patience::Limited) {
+                    Call::Chosen(token) => token,
+                    other => self.fail(&other),
+                };
+                self.pass(n_tokens, || {
+                    session.verify(self.executor, slot, (&context, &drafted), &mut choose).map(drop)
+                });
+            }
+            other => self.fail(&other),
+        }
+        Ok(())
+    }
+
+    fn pass(&self, n_tokens: usize, run: impl FnOnce() -> Result<(), SessionError>) {
+        // Rank 0 has the same error, and says so.
+        let _ = self.meter.pass(self.link, n_tokens, run);
+    }
+}
+
+/// The file that rank 0 names, at the same place on this machine.
+fn open(path: Option<Vec<u8>>) -> Result<ModelFile, Error> {
+    let resolved = match path {
+        Some(path) => Resolved::file(path_of(path)?, "rank 0"),
+        None => Resolved { place: Place::Demo, source: "rank 0", profile: None },
+    };
+    ModelFile::open(resolved)
+}
+
+#[cfg(unix)]
+fn path_of(bytes: Vec<u8>) -> Result<PathBuf, Error> {
+    use std::os::unix::ffi::OsStringExt;
+    Ok(std::ffi::OsString::from_vec(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: Vec<u8>) -> Result<PathBuf, Error> {
+    let path = String::from_utf8(bytes).map_err(|_| Error::Cluster(vec!["a path that is no text".into()]))?;
+    Ok(path.into())
+}

@@ -1,0 +1,212 @@
+//! Several boards that compute one model together, with the bits of one board.
+//!
+//! `mpirun -n 4 nanocamelid COMMAND ...` starts the same command on every board: a rank each. Rank 0 reads and writes
+//! as if it were alone; its model is a share of the file's, and its sessions ([`LedSession`]) announce each call
+//! ([`calls`]) to the other ranks before they carry it out. The others ([`follower`]) make the same calls. Inside a
+//! call, the engine exchanges what it must through [`Peers`](nanocamelid_engine::Peers), which a [`Link`] implements:
+//! [`mpi`], or [`local`] with threads in place of processes.
+
+mod calls;
+mod exchanges;
+mod follower;
+mod handshake;
+mod leader;
+mod link;
+mod local;
+mod message;
+mod meter;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod shares;
+mod warm;
+
+pub(crate) use calls::{Division, Split};
+pub(crate) use leader::{Leader, LedSession};
+pub(crate) use link::Link;
+
+use crate::cli::environment::{self, Launched};
+use crate::cli::{self, Invocation, table};
+use crate::commands;
+use crate::error::Error;
+use crate::model_file::ModelFile;
+use crate::settings::Settings;
+use local::LocalLink;
+use nanocamelid_engine::{Gguf, Share, SingleThread};
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// How long a rank waits for another while a token is computed, if nobody says otherwise.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Rank 0 of the job that this process belongs to, if this is it.
+static LEADER: OnceLock<&'static Leader> = OnceLock::new();
+
+/// The leader of this process's job; `None` for a process that is alone.
+pub(crate) fn leader() -> Option<&'static Leader> {
+    LEADER.get().copied()
+}
+
+/// This process's place in a job of several.
+pub(crate) struct Membership {
+    /// Set on ranks that follow.
+    follows: Option<Box<dyn Link>>,
+    /// MPI ends when this goes.
+    #[cfg(feature = "mpi")]
+    _job: Option<mpi::Job>,
+}
+
+impl Membership {
+    /// Joins the job that a launcher has started, if one has.
+    ///
+    /// # Errors
+    /// [`Error::Cluster`] if the launcher has started several processes which cannot find each other.
+    pub(crate) fn join() -> Result<Self, Error> {
+        match environment::launched() {
+            None => Ok(Self::alone()),
+            Some(launched) => Self::of_launched(&launched),
+        }
+    }
+
+    fn alone() -> Self {
+        Self {
+            follows: None,
+            #[cfg(feature = "mpi")]
+            _job: None,
+        }
+    }
+
+    #[cfg(feature = "mpi")]
+    fn of_launched(launched: &Launched) -> Result<Self, Error> {
+        let other = || {
+            let problem =
+                "mpirun belongs to another MPI than the one that this program was built for: each process is alone";
+            Error::Cluster(vec![problem.into()])
+        };
+        let (job, link) = mpi::Job::start(DEFAULT_TIMEOUT).ok_or_else(other)?;
+        match nanocamelid_engine::Peers::n_ranks(&link) {
+            1 if launched.has_several() => Err(other()),
+            1 => Ok(Self { follows: None, _job: Some(job) }),
+            n if n > nanocamelid_engine::peers::MAX_RANKS => {
+                Err(Error::Cluster(vec![format!("{n} ranks; a model is split among 64 at most")]))
+            }
+            _ => Ok(Self { follows: lead_or_follow(Box::new(link)), _job: Some(job) }),
+        }
+    }
+
+    #[cfg(not(feature = "mpi"))]
+    fn of_launched(launched: &Launched) -> Result<Self, Error> {
+        match launched.has_several() {
+            true => {
+                let problem =
+                    "mpirun has started several copies of a program without MPI; build it with --features mpi";
+                Err(Error::Cluster(vec![problem.into()]))
+            }
+            false => Ok(Self::alone()),
+        }
+    }
+
+    /// Follows rank 0 to the end of the program, if this rank follows; returns the exit code.
+    pub(crate) fn follow(&self, words: &[OsString]) -> Option<u8> {
+        let link = &**self.follows.as_ref()?;
+        let parsed = cli::parse(commands::COMMANDS, commands::meant, words.to_vec()).map_err(Error::from);
+        let settings = parsed.and_then(|invocation| {
+            link.set_timeout(timeout(&invocation));
+            Settings::of_rank(&invocation)
+        });
+        let ready = settings.and_then(|settings| settings.start_workers().map(|pool| (settings, pool)));
+        Some(match ready {
+            Ok((settings, pool)) => follower::follow(link, &settings, &pool),
+            Err(error) => follower::refuse(link, &error),
+        })
+    }
+
+    /// Tells the other ranks, if this one leads them, that the program ends.
+    pub(crate) fn end(&self, exit_code: u8) {
+        if let Some(leader) = leader() {
+            leader.end(exit_code);
+        }
+    }
+}
+
+/// Whether errors that every rank finds are to be printed here.
+pub(crate) fn speaks() -> bool {
+    environment::launched().is_none_or(|launched| launched.is_first())
+}
+
+#[cfg(feature = "mpi")]
+fn lead_or_follow(link: Box<dyn Link>) -> Option<Box<dyn Link>> {
+    if link.rank() > 0 {
+        return Some(link);
+    }
+    LEADER.get_or_init(|| Leader::new(link, false));
+    None
+}
+
+/// The time limit of a rank's waiting, as the flag has it.
+pub(crate) fn timeout(invocation: &Invocation) -> Duration {
+    invocation.get(&table::CLUSTER_TIMEOUT).map_or(DEFAULT_TIMEOUT, |seconds| Duration::from_secs(seconds as u64))
+}
+
+/// Refuses what ranks cannot do together, if there are any.
+///
+/// # Errors
+/// [`Error::Cluster`], which names it.
+pub(crate) fn refuse(what: &str) -> Result<(), Error> {
+    match leader() {
+        None => Ok(()),
+        Some(_) => Err(Error::Cluster(vec![format!("{what} does not run on several boards (docs/CLUSTER.md)")])),
+    }
+}
+
+impl Division {
+    /// What one rank holds.
+    pub(crate) fn share(&self, rank: usize) -> Share<'_> {
+        let shares = &self.shares;
+        match self.split {
+            Split::Rows => Share::Rows { rank, shares },
+            Split::Layers => Share::Layers { rank, shares },
+        }
+    }
+}
+
+/// What this rank holds of a model that a command opens. Other ranks open the model when this is first asked.
+///
+/// # Errors
+/// [`Error::Cluster`].
+pub(crate) fn share<'f>(file: &'f ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Result<Share<'f>, Error> {
+    let Some(leader) = settings.leader else { return Ok(Share::Whole) };
+    let division = match file.division() {
+        Some(division) => division,
+        None => file.divided(leader.divide(file, gguf, settings)?),
+    };
+    Ok(division.share(0))
+}
+
+/// Runs `body` with settings whose sessions are led over `n_ranks` ranks, the others of which are threads.
+///
+/// # Errors
+/// Those of `body`.
+pub(crate) fn within_process<R>(
+    settings: &Settings,
+    n_ranks: usize,
+    body: impl FnOnce(&Settings) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let mut links = LocalLink::all(n_ranks).into_iter();
+    let Some(first) = links.next() else { return body(settings) };
+    let leader = Leader::new(Box::new(first), true);
+    let led = Settings { leader: Some(leader), ..settings.clone() };
+    std::thread::scope(|scope| {
+        for link in links {
+            scope.spawn(move || follower::follow(&link, settings, &SingleThread));
+        }
+        match catch_unwind(AssertUnwindSafe(|| body(&led))) {
+            Ok(result) => {
+                leader.end(0);
+                result
+            }
+            Err(_) => leader.link().fail("rank 0 failed"),
+        }
+    })
+}
