@@ -8,9 +8,11 @@
 extern crate alloc;
 
 mod blocks;
+mod candidates;
 pub mod chat;
 mod compute;
 pub mod config;
+#[cfg_attr(not(feature = "constraints"), path = "no_constraint.rs")]
 pub mod constraint;
 pub mod draft;
 pub mod executor;
@@ -25,7 +27,9 @@ pub mod template;
 mod tensors;
 pub mod tokenizer;
 
-pub use constraint::{Constraint, Grammar, GrammarBuilder, GrammarError, TokenTrie};
+pub use constraint::Constraint;
+#[cfg(feature = "constraints")]
+pub use constraint::{Grammar, GrammarBuilder, GrammarError, TokenTrie};
 pub use executor::{Executor, Phase, SingleThread};
 pub use generator::{Finish, Generator, Step};
 pub use gguf::Gguf;

@@ -5,8 +5,10 @@
 #[cfg(feature = "serve")]
 mod answer;
 mod audit;
+#[cfg_attr(not(feature = "disk-cache"), path = "no_cache.rs")]
 mod cache;
 mod cli;
+#[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
 mod cluster;
 mod commands;
 #[cfg_attr(not(feature = "constraints"), path = "no_constraint.rs")]
@@ -22,6 +24,7 @@ mod loading;
 mod machine;
 mod map;
 mod messages;
+#[cfg(feature = "disk-cache")]
 mod model_digest;
 mod model_file;
 mod model_word;

@@ -72,6 +72,9 @@ pub(crate) fn shortest(x: f32) -> Value {
     json!(x.to_string().parse::<f64>().ok())
 }
 
+/// Keys of reports with their values, for the report of whichever command asks.
+pub(crate) type Facts = Vec<(&'static str, Value)>;
+
 /// The report of a command: the keys of its row of the table, in order, each null until it is set.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
@@ -93,6 +96,18 @@ impl Report {
     /// Sets a key of the command. A key that only other commands have is ignored.
     pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
         self.set_value(key, value.into());
+    }
+
+    /// Sets the keys of the command among these.
+    pub(crate) fn add(&mut self, facts: Facts) {
+        facts.into_iter().for_each(|(key, value)| self.set_value(key, value));
+    }
+
+    /// The report with these facts as well.
+    #[must_use]
+    pub(crate) fn with(mut self, facts: Facts) -> Self {
+        self.add(facts);
+        self
     }
 
     fn set_value(&mut self, key: &str, value: Value) {

@@ -37,7 +37,7 @@ pub use features::Features;
 pub use formats::WeightType;
 pub use matrix::Matrix;
 pub use queue::Queue;
-pub use recurrence::StateStep;
+pub use recurrence::{CausalConv, StateStep};
 pub use table::{Kernels, RopeStyle};
 pub use tiles::{TileMut, TilesMut};
 

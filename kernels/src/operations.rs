@@ -4,6 +4,7 @@
 use crate::activations::QuantizedRowsMut;
 use crate::attention::{Attend, AttentionState, KvType};
 use crate::delta::DeltaStep;
+use crate::recurrence::{CausalConv, StateStep};
 use crate::table::RopeStyle;
 
 /// `for_each_operation!([callback] arguments)` calls `callback!` with its arguments and a row per operation:
@@ -42,6 +43,10 @@ macro_rules! for_each_operation {
                 = elementwise::softcap, elementwise::map(Softcap(cap), x);
             fn delta_step(step: &DeltaStep<'_>, band: &mut [f32], out: &mut [f32])
                 = delta::delta_step, delta::delta_step(step, band, out);
+            fn causal_conv(conv: &CausalConv<'_>, x: &[f32], past: &mut [f32], out: &mut [f32])
+                = recurrence::causal_conv, recurrence::causal_conv(conv, x, past, out);
+            fn state_step(step: &StateStep<'_>, x: &[f32], state: &mut [f32], y: &mut [f32])
+                = recurrence::state_step, recurrence::state_step(step, x, state, y);
             fn attend(chunk: &Attend<'_>, state: &mut AttentionState<'_>)
                 = attention::attend, attention::attend(chunk, state);
             fn merge(state: &mut AttentionState<'_>, later: &AttentionState<'_>)

@@ -1,7 +1,24 @@
 //! One token of the recurrences: causal convolutions, and states that fade.
 
-use crate::reference::recurrence;
 use crate::table::Kernels;
+
+/// A causal convolution of some channels over a few tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct CausalConv<'a> {
+    /// `[n_channels][n_taps]`, little-endian f32 as in the file, the oldest token's tap first.
+    pub taps: &'a [[u8; 4]],
+    /// `[n_channels]`.
+    pub bias: Option<&'a [[u8; 4]]>,
+}
+
+impl CausalConv<'_> {
+    fn check(&self, n_channels: usize, past: &[f32], out: &[f32]) {
+        assert!(n_channels > 0 && self.taps.len() >= 2 * n_channels, "two taps or more for each of some channels");
+        assert_eq!(self.taps.len(), past.len() + n_channels, "a past for all taps but one");
+        assert!(past.len().is_multiple_of(n_channels), "as many taps for each channel");
+        assert!(out.len() == n_channels && self.bias.is_none_or(|b| b.len() == n_channels), "one output per channel");
+    }
+}
 
 /// A token on its way into the state of a head (Mamba-2), `[n_rows][n_state]`.
 #[derive(Clone, Copy, Debug)]
@@ -19,18 +36,15 @@ pub struct StateStep<'a> {
 }
 
 impl Kernels {
-    /// One token of a causal convolution: `out[c]` is `x[c]` and its past, weighted by `taps`, plus `bias[c]`.
+    /// One token of a causal convolution: `out[c]` is `x[c]` and its past, weighted by the taps, plus `bias[c]`.
     ///
-    /// `past`, `[n_taps - 1][n]` and oldest first, moves on by the token. `taps` is `[n_taps][n]`; the last ones are
-    /// for the token itself.
+    /// `past`, `[n_taps - 1][n_channels]` and oldest first, moves on by the token.
     ///
     /// # Panics
     /// If there are no channels or fewer than two taps, or the lengths differ.
-    pub fn causal_conv(&self, x: &[f32], past: &mut [f32], taps: &[f32], bias: Option<&[[u8; 4]]>, out: &mut [f32]) {
-        assert!(!x.is_empty() && taps.len().is_multiple_of(x.len()), "taps for each of some channels");
-        assert!(taps.len() >= 2 * x.len() && taps.len() == past.len() + x.len(), "a past for all taps but one");
-        assert!(out.len() == x.len() && bias.is_none_or(|bias| bias.len() == x.len()), "one output per channel");
-        recurrence::causal_conv(x, past, taps, bias, out);
+    pub fn causal_conv(&self, conv: &CausalConv<'_>, x: &[f32], past: &mut [f32], out: &mut [f32]) {
+        conv.check(x.len(), past, out);
+        (self.operations.causal_conv)(conv, x, past, out);
     }
 
     /// For every row: `state[r] = keep * state[r] + step * x[r] * into`, then
@@ -42,6 +56,6 @@ impl Kernels {
         let n_state = step.into.len();
         assert!(n_state > 0 && step.out_of.len() == n_state, "a state to spread over and to ask");
         assert!(state.len() == x.len() * n_state && y.len() == x.len(), "one row per input and output");
-        recurrence::state_step(step, x, state, y);
+        (self.operations.state_step)(step, x, state, y);
     }
 }

@@ -74,8 +74,19 @@ fn dependencies_point_down() {
 }
 
 /// The modules of the engine from the file to the session; each may use only itself and those before it.
-const MODULES: [&str; 9] =
-    ["gguf", "executor", "refusal", "config", "compute", "tensors", "blocks", "model", "session"];
+const MODULES: [&str; 11] = [
+    "gguf",
+    "executor",
+    "peers",
+    "candidates",
+    "refusal",
+    "config",
+    "compute",
+    "tensors",
+    "blocks",
+    "model",
+    "session",
+];
 
 #[test]
 fn modules_of_the_engine_point_down() {

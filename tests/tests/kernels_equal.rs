@@ -1,7 +1,8 @@
 //! The vector operations of every table return the reference's bits.
 
 use nanocamelid_kernels::{
-    ActivationType, Attend, AttentionState, CHUNK, DeltaStep, Kernels, KvType, QuantizedRowsMut, RopeStyle, reference,
+    ActivationType, Attend, AttentionState, CHUNK, CausalConv, DeltaStep, Kernels, KvType, QuantizedRowsMut, RopeStyle,
+    StateStep, reference,
 };
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::{assert_same_bits, tables};
@@ -197,6 +198,49 @@ fn delta_steps() {
             }
         }
     }
+}
+
+#[test]
+fn causal_convolutions() {
+    for_all(|kernels, random, n, special| {
+        for n_taps in [2, 3, 4, 5] {
+            let [taps, bias] = [n * n_taps, n].map(|n| values(random, n, special));
+            let [taps, bias] = [taps, bias].map(|v| v.iter().map(|v| v.to_le_bytes()).collect::<Vec<_>>());
+            let conv = CausalConv { taps: &taps, bias: (n_taps % 2 == 0).then_some(&bias[..]) };
+            let mut ours = values(random, n * (n_taps - 1), special);
+            let mut expected = ours.clone();
+            for token in 0..3 {
+                let x = values(random, n, special);
+                let (mut out, mut expected_out) = (vec![9.0; n], vec![8.0; n]);
+                kernels.causal_conv(&conv, &x, &mut ours, &mut out);
+                reference::TABLE.causal_conv(&conv, &x, &mut expected, &mut expected_out);
+                let what = || format!("{} {n} x {n_taps}, token {token}", kernels.name());
+                assert_same_bits(&out, &expected_out, what);
+                assert_same_bits(&ours, &expected, || format!("{}, past", what()));
+            }
+        }
+    });
+}
+
+#[test]
+fn state_steps() {
+    for_all(|kernels, random, n_state, special| {
+        let n_rows = 1 + random.below(5);
+        let mut ours = vec![0.0; n_rows * n_state];
+        let mut expected = ours.clone();
+        for token in 0..3 {
+            let mut vector = |n| values(random, n, special && token > 0);
+            let (x, into, out_of, numbers) = (vector(n_rows), vector(n_state), vector(n_state), vector(3));
+            let [keep, step, direct] = [0, 1, 2].map(|i| numbers[i]);
+            let step = StateStep { keep, step, direct, into: &into, out_of: &out_of };
+            let (mut y, mut expected_y) = (vec![9.0; n_rows], vec![8.0; n_rows]);
+            kernels.state_step(&step, &x, &mut ours, &mut y);
+            reference::TABLE.state_step(&step, &x, &mut expected, &mut expected_y);
+            let what = || format!("{} {n_rows} x {n_state}, token {token}", kernels.name());
+            assert_same_bits(&y, &expected_y, what);
+            assert_same_bits(&ours, &expected, || format!("{}, state", what()));
+        }
+    });
 }
 
 /// A delta net's matrix that has stored a value for each of several orthogonal keys returns the decayed values.

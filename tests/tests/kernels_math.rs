@@ -1,7 +1,7 @@
 //! Compares the elementary functions of the one arithmetic with exact or more precise ones.
 
 use nanocamelid_kernels::reference::math;
-use nanocamelid_kernels::{Kernels, StateStep};
+use nanocamelid_kernels::{CausalConv, Kernels, StateStep};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::random::Random;
 
@@ -175,14 +175,16 @@ fn convolutions_weigh_a_channel_and_its_past() {
     let (kernels, mut random) = (Kernels::by_name(detect(), "scalar").unwrap(), Random(5));
     for (n, n_taps) in [(1, 2), (3, 4), (20, 3)] {
         let (taps, bias) = (noise(n * n_taps, &mut random), noise(n, &mut random));
+        let (file_taps, file_bias) = (bytes(&taps), bytes(&bias));
+        let conv = CausalConv { taps: &file_taps, bias: Some(&file_bias) };
         let mut past = vec![0.0; n * (n_taps - 1)];
         let inputs: Vec<Vec<f32>> = (0..6).map(|_| noise(n, &mut random)).collect();
         for (t, x) in inputs.iter().enumerate() {
             let mut out = vec![f32::NAN; n];
-            kernels.causal_conv(x, &mut past, &taps, Some(&bytes(&bias)), &mut out);
+            kernels.causal_conv(&conv, x, &mut past, &mut out);
             for c in 0..n {
                 let weighed = |i: usize| match (t + 1 + i).checked_sub(n_taps) {
-                    Some(at) => f64::from(inputs[at][c]) * f64::from(taps[i * n + c]),
+                    Some(at) => f64::from(inputs[at][c]) * f64::from(taps[c * n_taps + i]),
                     None => 0.0,
                 };
                 let exact = (0..n_taps).map(weighed).sum::<f64>() + f64::from(bias[c]);

@@ -1,13 +1,14 @@
 //! A causal convolution of every channel over a few tokens: alone, or before the state of a recurrence.
 
 use super::Sizes;
-use crate::compute::{Arena, Move, Pass, Place, Rows, RowsMut, Runs, Segment, Split, Vector};
+use crate::compute::{Arena, Move, Pass, Place, RowsMut, Runs, SEVERAL, Segment, Split, Vector};
 use crate::tensors::LayerTensors;
 use core::ops::Range;
+use nanocamelid_kernels::CausalConv;
 
 /// Most channels that a worker convolves at a time.
 const CHANNELS: usize = 256;
-/// Most taps of these channels. A channel has 64 or fewer.
+/// Most taps of these channels, so that their past stays in a level-1 cache. A channel has 64 or fewer.
 const MAX_TAPS: usize = 1024;
 
 /// The states of a block with a convolution, `[n_states]`: those of the slots, then snapshots. All of a state belongs
@@ -86,13 +87,15 @@ pub(super) struct Convolution<'a> {
     runs: Option<Runs>,
 }
 
-/// A convolution in a run, with its inputs, `[n][n_channels]`, the taps of its state, and its outputs.
-pub(super) struct Convolved<'c> {
-    pub conv: &'c Convolution<'c>,
-    pub channels: Rows<'c>,
+/// The convolutions of a block in a run.
+pub(super) struct Convolved<'c, 's, 'o> {
+    pub convs: &'c [Convolution<'c>],
+    /// The inputs of each, `[n][n_channels]`.
+    pub channels: &'c [RowsMut<'s>],
+    /// The taps of all in a slot's state.
     pub taps: &'c mut [f32],
-    /// Those of the segment.
-    pub out: RowsMut<'c>,
+    /// The outputs of each, `[n][n_channels]`.
+    pub outs: &'c mut [RowsMut<'o>],
 }
 
 impl<'a> Convolution<'a> {
@@ -122,8 +125,12 @@ impl<'a> Convolution<'a> {
         }
     }
 
+    fn runs(&self) -> Option<Runs> {
+        self.runs.filter(|_| SEVERAL)
+    }
+
     pub(super) fn n_channels(&self) -> usize {
-        self.runs.map_or(self.weights.len() / self.n_taps, |runs| runs.n_rows())
+        self.runs().map_or(self.weights.len() / self.n_taps, |runs| runs.n_rows())
     }
 
     /// Number of inputs that a state keeps.
@@ -134,7 +141,7 @@ impl<'a> Convolution<'a> {
     /// Channels that a worker convolves at a time.
     fn width(&self) -> usize {
         let width = CHANNELS.min(MAX_TAPS / self.n_taps);
-        self.runs.map_or(width, |runs| runs.whole_bands(width))
+        self.runs().map_or(width, |runs| runs.whole_bands(width))
     }
 
     /// Takes the states of a block's convolutions out of the arena, each with `n_values` values for the heads'
@@ -146,54 +153,43 @@ impl<'a> Convolution<'a> {
         Carried { taps: states(n_taps), matrices: states(n_values), n_slots, n_states }
     }
 
-    /// `silu(conv(x) + bias)` of every channel of a segment. The `taps` are those of all convolutions.
-    pub(super) fn run_silu<const N: usize>(
-        convs: &[Self; N],
-        pass: &mut Pass<'_>,
-        segment: Segment,
-        (channels, mut taps): ([Rows<'_>; N], &mut [f32]),
-        out: &mut [RowsMut<'_>; N],
-    ) {
+    /// `silu(conv(x) + bias)` of every channel of a segment.
+    pub(super) fn run_silu(pass: &mut Pass<'_>, segment: Segment, convolved: Convolved<'_, '_, '_>) {
         let kernels = pass.workers.kernels;
         let silu = |_: usize, _: usize, row: &mut [f32]| kernels.silu_mul(row, &[1.0; CHANNELS][..row.len()]);
-        let parts = convs.iter().zip(channels).zip(out).map(|((conv, channels), out)| {
+        Self::run(pass, segment, convolved, &silu);
+    }
+
+    /// Computes `conv(x) + bias` of every channel of a segment and passes the result to `finish`, with the row and the
+    /// first channel. A worker takes some channels and walks all tokens.
+    pub(super) fn run(
+        pass: &mut Pass<'_>,
+        segment: Segment,
+        convolved: Convolved<'_, '_, '_>,
+        finish: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
+    ) {
+        let (kernels, Convolved { convs, channels, mut taps, outs }) = (pass.workers.kernels, convolved);
+        let parts = convs.iter().zip(channels).zip(outs);
+        let tiles = parts.flat_map(|((conv, channels), out)| {
             let (own, rest) = core::mem::take(&mut taps).split_at_mut(conv.n_state());
             taps = rest;
-            Convolved { conv, channels, taps: own, out: out.part(segment.first, segment.n) }
+            let (channels, width, n_taps) = (channels.rows(), conv.width(), conv.n_taps);
+            let states = own.chunks_mut(width * (n_taps - 1));
+            let tiles = out.part(segment.first, segment.n).into_tiles(segment.n, width);
+            tiles.zip(states).map(move |(tile, state)| (conv, channels, tile, state))
         });
-        run(pass, segment, parts, &silu);
-    }
-}
-
-/// Computes `conv(x) + bias` of every channel of a segment and passes the result to `finish`, with the row and the first
-/// channel. A worker takes some channels and walks all tokens.
-pub(super) fn run<'c>(
-    pass: &mut Pass<'_>,
-    segment: Segment,
-    parts: impl Iterator<Item = Convolved<'c>> + Send,
-    finish: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
-) {
-    let kernels = pass.workers.kernels;
-    let tiles = parts.flat_map(|Convolved { conv, channels, taps, out }| {
-        let width = conv.width();
-        let tiles = out.into_tiles(segment.n, width).zip(taps.chunks_mut(width * (conv.n_taps - 1)));
-        tiles.map(move |(tile, state)| (conv, channels, tile, state))
-    });
-    pass.workers.share(tiles, |(conv, channels, mut tile, state), _| {
-        let (first, n_cols, n_taps) = (tile.first_col(), tile.n_cols(), conv.n_taps);
-        let at = conv.runs.map_or(first, |runs| runs.at(first));
-        let mut taps = [0.0; MAX_TAPS];
-        let taps = &mut taps[..n_cols * n_taps];
-        for (c, weights) in conv.weights[at * n_taps..].chunks(n_taps).take(n_cols).enumerate() {
-            for (tap, weight) in taps[c..].iter_mut().step_by(n_cols).zip(weights) {
-                *tap = f32::from_le_bytes(*weight);
+        pass.workers.share(tiles, |(conv, channels, mut tile, state), _| {
+            let (first, n_cols, n_taps) = (tile.first_col(), tile.n_cols(), conv.n_taps);
+            let at = conv.runs().map_or(first, |runs| runs.at(first));
+            let weights = CausalConv {
+                taps: &conv.weights[at * n_taps..][..n_cols * n_taps],
+                bias: conv.bias.map(|bias| &bias[at..][..n_cols]),
+            };
+            for t in 0..segment.n {
+                let (row, t) = (tile.row_mut(t), segment.first + t);
+                kernels.causal_conv(&weights, &channels.row(t)[first..][..n_cols], state, row);
+                finish(t, first, row);
             }
-        }
-        let bias = conv.bias.map(|bias| &bias[at..][..n_cols]);
-        for t in 0..segment.n {
-            let (row, t) = (tile.row_mut(t), segment.first + t);
-            kernels.causal_conv(&channels.row(t)[first..][..n_cols], state, taps, bias, row);
-            finish(t, first, row);
-        }
-    });
+        });
+    }
 }

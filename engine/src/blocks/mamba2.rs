@@ -2,7 +2,7 @@
 //! (Dao and Gu 2024, arXiv:2405.21060). Head `h` of group `g`, state `M` of `head_dim x n_state`: `M = exp(dt a) M + dt
 //! x B^T`, `y = M C + d x`, with `dt = softplus(dt + bias)`; then `norm(silu(z) y)` by group.
 
-use super::convolution::{Carried, Convolution};
+use super::convolution::{Carried, Convolution, Convolved};
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{
     Arena, Forms, Linear, Move, Pass, Place, Prepared, Rows, RowsMut, Segment, SharedInput, Split, Stage, Vector,
@@ -198,15 +198,16 @@ impl<'a> Operation<'a> for Mamba2<'a> {
         state: &mut Carried<'_>,
         out: &mut RowsMut<'_>,
     ) {
-        let Buffers { projected, mut convolved, mut mixed } = self.buffers(arena, pass.n);
-        let ([mut gates, mut inputs, mut groups, mut steps], kernels) = (projected, pass.workers.kernels);
-        let [to_gates, to_inputs, to_groups, to_steps] = &self.in_proj;
-        let outs = [(to_gates, &mut gates), (to_inputs, &mut inputs), (to_groups, &mut groups), (to_steps, &mut steps)];
-        pass.workers.products(x, outs);
+        let Buffers { mut projected, mut convolved, mut mixed } = self.buffers(arena, pass.n);
+        let kernels = pass.workers.kernels;
+        pass.workers.products(x, self.in_proj.iter().zip(&mut projected));
+        let [mut gates, inputs, groups, steps] = projected;
+        let channels = [inputs, groups];
         for segment in pass.segments() {
             let state = state.of_slot(segment.slot);
-            let channels = [inputs.rows(), groups.rows()];
-            Convolution::run_silu(&self.convs, pass, segment, (channels, state.taps), &mut convolved);
+            let convolution =
+                Convolved { convs: &self.convs, channels: &channels, taps: state.taps, outs: &mut convolved };
+            Convolution::run_silu(pass, segment, convolution);
             let [inputs, groups] = convolved.each_ref().map(|rows| rows.rows());
             self.scan(pass, segment, [steps.rows(), inputs, groups], state.matrices, mixed.own().f32s_mut());
         }

@@ -1,10 +1,11 @@
 //! Short convolution (LFM2): `out = c * conv(b * x)`, a causal depthwise convolution over a few tokens.
 
-use super::convolution::{self, Carried, Convolution, Convolved};
+use super::convolution::{Carried, Convolution, Convolved};
 use super::{Fact, Operation, Sizes, Weights, dense};
 use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SharedInput, Split, Stage};
 use crate::config::{Reader, Refused};
 use crate::tensors::LayerTensors;
+use core::slice::{from_mut, from_ref};
 use nanocamelid_kernels::Kernels;
 
 /// The metadata about all short convolutions.
@@ -70,12 +71,16 @@ impl<'a> ShortConv<'a> {
     ) {
         let kernels = pass.workers.kernels;
         pass.workers.rows(x.iter_mut().zip(b.iter_mut()), |(x, gates)| kernels.multiply(x, gates));
-        let [gates, inputs] = [c, x].map(|rows| rows.rows());
+        let gates = c.rows();
         let gate = |t: usize, first: usize, out: &mut [f32]| kernels.multiply(out, &gates.row(t)[first..][..out.len()]);
         for segment in pass.segments() {
-            let (taps, out) = (state.of_slot(segment.slot).taps, mixed.part(segment.first, segment.n));
-            let part = Convolved { conv: &self.conv, channels: inputs, taps, out };
-            convolution::run(pass, segment, core::iter::once(part), &gate);
+            let convolution = Convolved {
+                convs: from_ref(&self.conv),
+                channels: from_ref(x),
+                taps: state.of_slot(segment.slot).taps,
+                outs: from_mut(mixed),
+            };
+            Convolution::run(pass, segment, convolution, &gate);
         }
     }
 }
@@ -90,7 +95,7 @@ impl<'a> Operation<'a> for ShortConv<'a> {
     }
 
     fn carve<'s>(&self, arena: &mut Arena<'s>, sizes: &Sizes) -> Carried<'s> {
-        Convolution::carve(core::slice::from_ref(&self.conv), arena, sizes, 0)
+        Convolution::carve(from_ref(&self.conv), arena, sizes, 0)
     }
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
@@ -110,9 +115,7 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         out: &mut RowsMut<'_>,
     ) {
         let Buffers { mut bcx, mut mixed } = self.buffers(arena, pass.n);
-        let [b, c, input] = &mut bcx;
-        let [to_b, to_c, to_input] = &self.in_proj;
-        pass.workers.products(x, [(to_b, b), (to_c, c), (to_input, input)]);
+        pass.workers.products(x, self.in_proj.iter().zip(&mut bcx));
         self.convolve(pass, &mut bcx, state, mixed.own().f32s_mut());
         pass.show(Stage::Mixed, mixed.own().values());
         let mixed = mixed.finish(&pass.workers, None);

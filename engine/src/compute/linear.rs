@@ -1,6 +1,6 @@
 //! A matrix and its bias.
 
-use super::split::{Runs, Split};
+use super::split::{Runs, SEVERAL, Split};
 use nanocamelid_kernels::{ActivationType, Activations, Kernels, Matrix, TileMut};
 
 /// A small vector of little-endian f32 values at any alignment: a norm, a bias.
@@ -46,6 +46,10 @@ impl<'a> Linear<'a> {
         Self::new(weight, 1.0, None)
     }
 
+    fn runs(&self) -> Option<Runs> {
+        self.runs.filter(|_| SEVERAL)
+    }
+
     /// Number of input values.
     pub(crate) fn n_in(&self) -> usize {
         self.weight.n_cols()
@@ -53,7 +57,7 @@ impl<'a> Linear<'a> {
 
     /// Number of output values.
     pub(crate) fn n_out(&self) -> usize {
-        self.runs.map_or(self.weight.n_rows(), |runs| runs.n_rows())
+        self.runs().map_or(self.weight.n_rows(), |runs| runs.n_rows())
     }
 
     /// The form of activations that the matrix multiplies.
@@ -63,7 +67,7 @@ impl<'a> Linear<'a> {
 
     /// Output rows `first .. first + n`, which lie in one run.
     pub(crate) fn rows(&self, first: usize, n: usize) -> Self {
-        let first = match self.runs {
+        let first = match self.runs() {
             Some(runs) => runs.at(first),
             None => first,
         };
@@ -73,7 +77,7 @@ impl<'a> Linear<'a> {
 
     /// The rows of one run, and the number of runs.
     pub(crate) fn run(&self) -> (Matrix<'a>, usize) {
-        self.runs.map_or((self.weight, 1), |runs| (self.weight.rows(runs.first, runs.len), runs.n))
+        self.runs().map_or((self.weight, 1), |runs| (self.weight.rows(runs.first, runs.len), runs.n))
     }
 
     /// The rows of this matrix that a rank computes.
@@ -86,7 +90,7 @@ impl<'a> Linear<'a> {
 
     /// The number of rows of a band, at most `n`, with which no band reaches beyond a run.
     pub(super) fn whole_bands(&self, n: usize) -> usize {
-        self.runs.map_or(n, |runs| runs.whole_bands(n))
+        self.runs().map_or(n, |runs| runs.whole_bands(n))
     }
 
     /// Computes a tile of outputs for all inputs; the tile's columns are columns of the whole output.

@@ -21,18 +21,21 @@ impl Forms {
     /// f32 values alone.
     pub(crate) const F32: Self = Self::only(ActivationType::F32);
 
-    const fn only(kind: ActivationType) -> Self {
+    /// One form alone.
+    pub(crate) const fn only(kind: ActivationType) -> Self {
         Self(1 << kind as u8)
     }
 
-    /// The quantized forms of the set.
-    pub(crate) fn quantized(self) -> impl Iterator<Item = ActivationType> {
-        QUANTIZED.into_iter().filter(move |&kind| self.contains(kind))
+    /// The form, if there is only one.
+    pub(crate) fn only_one(self) -> Option<ActivationType> {
+        let all = QUANTIZED.into_iter().chain([ActivationType::F32]);
+        all.into_iter().find(|&kind| self == Self::only(kind))
     }
 
     /// The values of the longest block of the set.
     pub(crate) fn block_len(self) -> usize {
-        self.quantized().map(ActivationType::block_len).fold(1, usize::max)
+        let all = QUANTIZED.into_iter().filter(|&kind| self.contains(kind));
+        all.map(ActivationType::block_len).fold(1, usize::max)
     }
 
     /// The forms of both sets.
@@ -154,19 +157,23 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The quantized forms of row `t`.
-    pub(super) fn quantized_row(&self, t: usize) -> impl Iterator<Item = QuantizedRows<'_>> {
-        self.quantized.iter().flatten().map(move |form| form.rows().row(t))
+    /// The rows of the quantized form, in an input that has one.
+    pub(super) fn quantized_rows(&self) -> impl Iterator<Item = QuantizedRows<'_>> {
+        self.quantized.iter().flatten().take(1).flat_map(|form| {
+            let rows = form.rows();
+            (0..rows.n_rows).map(move |t| rows.row(t))
+        })
     }
 
-    /// Makes the quantized forms of every row with `make`, on the worker that draws the row.
+    /// Makes every row of the quantized form with `make`, on the worker that draws the row.
     pub(super) fn fill_quantized(
         &mut self,
         workers: &Workers<'_>,
-        make: &(dyn Fn(usize, &mut dyn Iterator<Item = QuantizedRowsMut<'_>>) + Sync),
+        make: &(dyn Fn(usize, QuantizedRowsMut<'_>) + Sync),
     ) {
-        let rows = forms_mut(&mut self.quantized).take_while(|forms| forms.iter().any(Option::is_some));
-        workers.rows(rows.enumerate(), |(t, forms)| make(t, &mut forms.into_iter().flatten()));
+        if let Some(form) = self.quantized.iter_mut().flatten().next() {
+            workers.rows(form.rows_mut().enumerate(), |(t, row)| make(t, row));
+        }
     }
 
     /// The only form, if it is the one with blocks of 32; that form can be quantized band by band.
@@ -179,28 +186,19 @@ impl<'a> Prepared<'a> {
 
     /// Every row with the places of its quantized forms.
     fn rows_mut(&mut self) -> impl Iterator<Item = RowForms<'_>> + Send {
-        self.f32s.iter_mut().zip(forms_mut(&mut self.quantized))
+        let [first, second] = &mut self.quantized;
+        let [mut first, mut second] = [first, second].map(|form| form.as_mut().map(Quantized::rows_mut));
+        // Written without `map`: over an array, `map` costs more than the rest of this function, which runs for every
+        // row.
+        self.f32s.iter_mut().map(move |row| {
+            let first = first.as_mut().and_then(Iterator::next);
+            (row, [first, second.as_mut().and_then(Iterator::next)])
+        })
     }
 }
 
 /// A row and the places of its quantized forms.
-type RowForms<'r> = (&'r mut [f32], FormsMut<'r>);
-
-/// The places of a row's quantized forms.
-type FormsMut<'r> = [Option<QuantizedRowsMut<'r>>; QUANTIZED.len()];
-
-/// The places of every row's quantized forms; behind the last row, none for ever.
-fn forms_mut<'r>(
-    quantized: &'r mut [Option<Quantized<'_>>; QUANTIZED.len()],
-) -> impl Iterator<Item = FormsMut<'r>> + Send {
-    let [first, second] = quantized;
-    let [mut first, mut second] = [first, second].map(|form| form.as_mut().map(Quantized::rows_mut));
-    // Written without `map`: over an array, `map` costs more than the rest of this function, which runs for every row.
-    core::iter::from_fn(move || {
-        let first = first.as_mut().and_then(Iterator::next);
-        Some([first, second.as_mut().and_then(Iterator::next)])
-    })
-}
+type RowForms<'r> = (&'r mut [f32], [Option<QuantizedRowsMut<'r>>; QUANTIZED.len()]);
 
 /// The remainder of quantization: `rest[i] = x[i] - scale * q[i]`.
 fn remainder(quantized: &QuantizedRowsMut<'_>, x: &[f32], rest: &mut [f32]) {

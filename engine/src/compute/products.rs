@@ -9,6 +9,8 @@ use nanocamelid_kernels::{ActivationType, Activations, Kernels, Queue, TileMut};
 const BANDS_PER_WORKER: usize = 4;
 /// Fixed cost of a band, in rows: the draw from the queue, and the work that a product does once per band.
 const BAND_COST: usize = 4;
+/// Most products of one dispatch.
+const MAX_PRODUCTS: usize = 4;
 /// Values per block of the form that is quantized within a band.
 const BLOCK: usize = ActivationType::Q8.block_len();
 
@@ -63,32 +65,26 @@ impl Workers<'_> {
 
     /// Like [`Workers::product`], for the rows of `x` from `first` on.
     pub(crate) fn product_from(&mut self, x: &Prepared<'_>, first: usize, linear: &Linear<'_>, out: &mut RowsMut<'_>) {
-        self.products_from(x, first, [Some((linear, out))]);
+        self.products_from(x, first, [Some((linear, out)), None, None, None]);
     }
 
-    /// Several products of one input in one dispatch.
-    pub(crate) fn products<const N: usize>(
+    /// Several products of one input in one dispatch, at most [`MAX_PRODUCTS`].
+    pub(crate) fn products<'p, 'a: 'p>(
         &mut self,
         x: &Prepared<'_>,
-        products: [(&Linear<'_>, &mut RowsMut<'_>); N],
+        products: impl IntoIterator<Item = (&'p Linear<'p>, &'p mut RowsMut<'a>)>,
     ) {
-        self.products_from(x, 0, products.map(Some));
+        let mut products = products.into_iter();
+        self.products_from(x, 0, core::array::from_fn(|_| products.next()));
+        debug_assert!(products.next().is_none(), "more products than a dispatch takes");
     }
 
-    /// Like [`Workers::products`], of those that are there.
-    pub(crate) fn products_of<const N: usize>(
-        &mut self,
-        x: &Prepared<'_>,
-        products: [Option<(&Linear<'_>, &mut RowsMut<'_>)>; N],
-    ) {
-        self.products_from(x, 0, products);
-    }
-
-    fn products_from<const N: usize>(
+    /// One function for all numbers of products: each would be as large.
+    fn products_from(
         &mut self,
         x: &Prepared<'_>,
         first: usize,
-        products: [Option<(&Linear<'_>, &mut RowsMut<'_>)>; N],
+        products: [Option<(&Linear<'_>, &mut RowsMut<'_>)>; MAX_PRODUCTS],
     ) {
         let products = products.map(|product| {
             // A rank may have no row of a matrix.

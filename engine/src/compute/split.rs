@@ -3,6 +3,9 @@
 use crate::peers::{MAX_RANKS, Share};
 use core::ops::Range;
 
+/// Whether there can be several ranks.
+pub(crate) const SEVERAL: bool = cfg!(feature = "ranks");
+
 /// The ranks among which rows are split, and this rank.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ranks<'a> {
@@ -35,6 +38,9 @@ pub(crate) struct Runs {
 impl Runs {
     /// A rank's part; if it has no more than one run, the run's range.
     pub(crate) fn of(split: Split<'_>) -> Result<Self, Range<usize>> {
+        if split.is_whole() {
+            return Err(0..split.width());
+        }
         let own = split.own();
         match split.n_runs == 1 || own.is_empty() {
             true => Err(own),
@@ -95,7 +101,7 @@ impl Split<'_> {
 
     /// Whether this rank computes everything.
     pub(crate) fn is_whole(&self) -> bool {
-        self.ranks.shares.len() == 1
+        !SEVERAL || self.ranks.shares.len() == 1
     }
 
     pub(crate) fn rank(&self) -> usize {
@@ -131,12 +137,12 @@ impl Split<'_> {
 
     /// This rank's range in every run.
     pub(crate) fn own(&self) -> Range<usize> {
-        self.range(self.rank())
+        if self.is_whole() { 0..self.run() } else { self.range(self.rank()) }
     }
 
     /// Columns of this rank, in all runs.
     pub(crate) fn own_width(&self) -> usize {
-        self.n_runs * self.own().len()
+        if self.is_whole() { self.width() } else { self.n_runs * self.own().len() }
     }
 
     /// Whether all ranges consist of whole blocks of so many columns.

@@ -1,26 +1,80 @@
 //! Rows of which every rank computes some columns: their exchange among the ranks.
 
 use super::prepared::{Forms, Prepared};
-use super::split::Split;
+use super::split::{SEVERAL, Split};
 use super::{Arena, RowsMut, Workers};
 use crate::peers::MAX_RANKS;
 use core::ops::Range;
 use nanocamelid_kernels::{ActivationType, QuantizedRows, QuantizedRowsMut};
 
-/// Bytes of rows on their way: for each rank its columns of all rows, row after row. A row consists of f32 values, or of
-/// the quantized values and the scales of every form.
+/// Norms a whole row.
+type Norm<'n> = &'n (dyn Fn(&mut [f32]) + Sync);
+
+/// Bytes of rows on their way: for each rank its columns of all rows, row after row. A row consists of f32 values, or
+/// of the quantized values and the scales of every form.
 pub(crate) struct Wire<'s, 'w> {
     bytes: &'s mut [u8],
     ends: [usize; MAX_RANKS],
     n: usize,
     split: Split<'w>,
+    form: ActivationType,
 }
 
 impl<'s, 'w> Wire<'s, 'w> {
-    /// Takes room for `n` rows in these forms, which the split has whole blocks of.
-    pub(crate) fn carve(arena: &mut Arena<'s>, n: usize, split: Split<'w>, forms: Forms) -> Self {
-        let ends = split.ends(n, |width| bytes_of(forms, width));
-        Self { bytes: arena.take(ends[split.n_ranks() - 1]), ends, n, split }
+    /// Takes room for `n` rows whose readers read these forms. A quantized form travels as it is where it is the only
+    /// one and all ranks have whole blocks of it. Otherwise, or where rows are normed as a whole first, f32 values do.
+    pub(crate) fn carve(arena: &mut Arena<'s>, forms: Forms, n: usize, split: Split<'w>, is_normed: bool) -> Self {
+        let only = forms.only_one().filter(|form| !is_normed && split.has_whole_blocks(form.block_len()));
+        let form = only.unwrap_or(ActivationType::F32);
+        let ends = split.ends(n, |width| match form {
+            ActivationType::F32 => width * size_of::<f32>(),
+            form => width + width / form.block_len() * size_of::<f32>(),
+        });
+        Self { bytes: arena.take(ends[split.n_ranks() - 1]), ends, n, split, form }
+    }
+
+    /// Whether f32 values travel.
+    fn is_f32(&self) -> bool {
+        self.form == ActivationType::F32
+    }
+
+    /// Takes room for this rank's columns of `n` rows that [`Workers::gated`] makes.
+    pub(crate) fn carve_own<'t>(&self, arena: &mut Arena<'t>, n: usize) -> Prepared<'t> {
+        Prepared::carve_joined(arena, Forms::only(self.form), n, self.split.own_width())
+    }
+
+    /// Takes room for all columns of `n` rows, for readers of these forms.
+    pub(crate) fn carve_all<'t>(&self, arena: &mut Arena<'t>, forms: Forms, n: usize) -> Prepared<'t> {
+        match self.is_f32() {
+            true => Prepared::carve(arena, forms, n, self.split.width()),
+            false => Prepared::carve_quantized(arena, forms, n, self.split.width()),
+        }
+    }
+
+    /// Puts this rank's columns of rows `first..`, made in the forms that travel.
+    pub(crate) fn put_rows(&mut self, first: usize, own: &Prepared<'_>) {
+        match self.is_f32() {
+            true => own.rows().iter().enumerate().for_each(|(t, row)| self.put(first + t, row)),
+            false => own.quantized_rows().enumerate().for_each(|(t, row)| self.put_quantized(first + t, row)),
+        }
+    }
+
+    /// Takes all columns of rows `first..`, in the forms of `all`. `norm` changes whole rows before they are quantized;
+    /// it is there only where the wire was carved for it.
+    pub(crate) fn take_rows(
+        &self,
+        workers: &Workers<'_>,
+        first: usize,
+        all: &mut Prepared<'_>,
+        norm: Option<Norm<'_>>,
+    ) {
+        match self.is_f32() {
+            true => all.fill(workers, &|t, row| {
+                self.take(first + t, row);
+                norm.into_iter().for_each(|norm| norm(row));
+            }),
+            false => all.fill_quantized(workers, &|t, row| self.take_quantized(first + t, row)),
+        }
     }
 
     /// The place of row `t` of a rank.
@@ -37,20 +91,15 @@ impl<'s, 'w> Wire<'s, 'w> {
     }
 
     /// Puts this rank's columns of row `t`: f32 values.
-    pub(crate) fn put(&mut self, t: usize, own: &[f32]) {
+    fn put(&mut self, t: usize, own: &[f32]) {
         self.own(t).copy_from_slice(bytemuck::cast_slice(own));
     }
 
-    /// Puts this rank's columns of row `t`: one form after the other.
-    fn put_quantized<'q>(&mut self, t: usize, own: impl Iterator<Item = QuantizedRows<'q>>) {
-        let mut to = self.own(t);
-        for form in own {
-            for from in [bytemuck::cast_slice(form.qs), bytemuck::cast_slice::<f32, u8>(form.scales)] {
-                let (part, rest) = to.split_at_mut(from.len());
-                part.copy_from_slice(from);
-                to = rest;
-            }
-        }
+    /// Puts this rank's columns of row `t`: quantized values, then scales.
+    fn put_quantized(&mut self, t: usize, own: QuantizedRows<'_>) {
+        let (qs, scales) = self.own(t).split_at_mut(own.qs.len());
+        qs.copy_from_slice(bytemuck::cast_slice(own.qs));
+        scales.copy_from_slice(bytemuck::cast_slice(own.scales));
     }
 
     /// Exchanges the parts of all ranks.
@@ -59,41 +108,26 @@ impl<'s, 'w> Wire<'s, 'w> {
     }
 
     /// Takes all columns of row `t`: f32 values.
-    pub(crate) fn take(&self, t: usize, all: &mut [f32]) {
+    fn take(&self, t: usize, all: &mut [f32]) {
         let split = self.split;
         for rank in 0..split.n_ranks() {
             deal(split, rank, &self.bytes[self.place(rank, t)], all, 1);
         }
     }
 
-    /// Takes all columns of row `t`, one form after the other.
-    fn take_quantized(&self, t: usize, all: &mut dyn Iterator<Item = QuantizedRowsMut<'_>>) {
+    /// Takes all columns of row `t`: quantized values and scales; the sums are made again.
+    fn take_quantized(&self, t: usize, all: QuantizedRowsMut<'_>) {
         let split = self.split;
-        let mut starts = [0; MAX_RANKS];
-        for form in all {
-            let block = form.kind.block_len();
-            for (rank, start) in starts.iter_mut().enumerate().take(split.n_ranks()) {
-                let width = split.n_runs() * split.range(rank).len();
-                let row = &self.bytes[self.place(rank, t)][*start..];
-                let (qs, rest) = row.split_at(width);
-                let scales = &rest[..width / block * size_of::<f32>()];
-                deal(split, rank, qs, form.qs, 1);
-                deal(split, rank, scales, form.scales, block);
-                *start += width + scales.len();
-            }
-            for (sum, qs) in form.sums.iter_mut().zip(form.qs.chunks(form.kind.sum_len())) {
-                *sum = qs.iter().map(|&q| i16::from(q)).sum();
-            }
+        for rank in 0..split.n_ranks() {
+            let width = split.n_runs() * split.range(rank).len();
+            let (qs, scales) = self.bytes[self.place(rank, t)].split_at(width);
+            deal(split, rank, qs, all.qs, 1);
+            deal(split, rank, scales, all.scales, all.kind.block_len());
+        }
+        for (sum, qs) in all.sums.iter_mut().zip(all.qs.chunks(all.kind.sum_len())) {
+            *sum = qs.iter().map(|&q| i16::from(q)).sum();
         }
     }
-}
-
-/// Bytes of `width` columns in these forms.
-fn bytes_of(forms: Forms, width: usize) -> usize {
-    if forms.contains(ActivationType::F32) {
-        return width * size_of::<f32>();
-    }
-    forms.quantized().map(|kind| width + width / kind.block_len() * size_of::<f32>()).sum()
 }
 
 /// Copies a rank's columns, run after run, to their places in the whole row. A value stands for `per` columns.
@@ -121,7 +155,7 @@ impl<'s, 'w> SharedRows<'s, 'w> {
         let own = RowsMut::carve(arena, n, split.own_width());
         let all = (!split.is_whole()).then(|| {
             let all = RowsMut::carve(arena, n, split.width());
-            (all, Wire::carve(arena, n, split, Forms::F32))
+            (all, Wire::carve(arena, Forms::F32, n, split, false))
         });
         Self { own, all }
     }
@@ -133,7 +167,7 @@ impl<'s, 'w> SharedRows<'s, 'w> {
 
     /// All columns, once the own ones are written.
     pub(crate) fn gather(&mut self, workers: &Workers<'_>) -> &mut RowsMut<'s> {
-        let Some((all, wire)) = &mut self.all else { return &mut self.own };
+        let Some((all, wire)) = self.all.as_mut().filter(|_| SEVERAL) else { return &mut self.own };
         let rows = self.own.rows();
         (0..rows.n()).for_each(|t| wire.put(t, rows.row(t)));
         wire.exchange(workers);
@@ -142,21 +176,17 @@ impl<'s, 'w> SharedRows<'s, 'w> {
     }
 }
 
-/// Norms a whole row.
-type Norm<'n> = &'n (dyn Fn(&mut [f32]) + Sync);
-
 /// An input of which every rank makes some columns.
 pub(crate) struct SharedInput<'s, 'w> {
     /// `[n][own columns]`, in the forms that travel.
     own: Prepared<'s>,
     /// `[n][all columns]`, in all forms; `None` where the own columns are all.
     all: Option<(Prepared<'s>, Wire<'s, 'w>)>,
-    travels_as_f32: bool,
 }
 
 impl<'s, 'w> SharedInput<'s, 'w> {
-    /// Takes room for an input of matrices that read these forms. Quantized forms travel as they are where all parts
-    /// are whole blocks. Otherwise, or where a row `is_normed` as a whole, f32 values do.
+    /// Takes room for an input of matrices that read these forms. `is_normed` says whether [`SharedInput::finish`]
+    /// norms it.
     pub(crate) fn carve(arena: &mut Arena<'s>, forms: Forms, n: usize, split: Split<'w>, is_normed: bool) -> Self {
         Self::with(arena, forms, n, split, is_normed, Prepared::carve)
     }
@@ -181,18 +211,12 @@ impl<'s, 'w> SharedInput<'s, 'w> {
         is_normed: bool,
         carve: fn(&mut Arena<'s>, Forms, usize, usize) -> Prepared<'s>,
     ) -> Self {
-        let has_whole_blocks = forms.quantized().all(|kind| split.has_whole_blocks(kind.block_len()));
-        let travels_as_f32 = is_normed || forms.contains(ActivationType::F32) || !has_whole_blocks;
         if split.is_whole() {
-            return Self { own: carve(arena, forms, n, split.width()), all: None, travels_as_f32 };
+            return Self { own: carve(arena, forms, n, split.width()), all: None };
         }
-        let travelling = if travels_as_f32 { Forms::F32 } else { forms };
-        let own = carve(arena, travelling, n, split.own_width());
-        let all = match travels_as_f32 {
-            true => Prepared::carve(arena, forms, n, split.width()),
-            false => Prepared::carve_quantized(arena, forms, n, split.width()),
-        };
-        Self { own, all: Some((all, Wire::carve(arena, n, split, travelling))), travels_as_f32 }
+        let wire = Wire::carve(arena, forms, n, split, is_normed);
+        let own = carve(arena, Forms::only(wire.form), n, split.own_width());
+        Self { own, all: Some((wire.carve_all(arena, forms, n), wire)) }
     }
 
     /// This rank's columns, to be written.
@@ -202,44 +226,32 @@ impl<'s, 'w> SharedInput<'s, 'w> {
 
     /// Whether the own columns are all.
     pub(crate) fn is_whole(&self) -> bool {
-        self.all.is_none()
+        !SEVERAL || self.all.is_none()
     }
 
     /// All columns, once the f32 values of the own ones are written. `norm` changes whole rows before they are
-    /// quantized; it is there only where the input was carved so.
+    /// quantized; it is there only where the input was carved for it.
     pub(crate) fn finish(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>) -> &Prepared<'s> {
-        if self.all.is_none() || !self.travels_as_f32 {
-            match norm {
-                Some(norm) => self.own.fill(workers, &|_, row| norm(row)),
-                None => self.own.quantize(workers),
-            }
-            return self.gather(workers);
+        let is_later = SEVERAL && self.all.as_ref().is_some_and(|(_, wire)| wire.is_f32());
+        match norm {
+            _ if is_later => {}
+            Some(norm) => self.own.fill(workers, &|_, row| norm(row)),
+            None => self.own.quantize(workers),
         }
-        self.gather_f32(workers, norm)
+        self.gather_with(workers, norm)
     }
 
     /// All columns, once the own ones are made in the forms that travel.
     pub(crate) fn gather(&mut self, workers: &Workers<'_>) -> &Prepared<'s> {
-        if self.travels_as_f32 {
-            return self.gather_f32(workers, None);
-        }
-        let Self { own, all, .. } = self;
-        let Some((all, wire)) = all else { return own };
-        (0..wire.n).for_each(|t| wire.put_quantized(t, own.quantized_row(t)));
-        wire.exchange(workers);
-        all.fill_quantized(workers, &|t, forms| wire.take_quantized(t, forms));
-        all
+        self.gather_with(workers, None)
     }
 
-    fn gather_f32(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>) -> &Prepared<'s> {
-        let Self { own, all, .. } = self;
-        let Some((all, wire)) = all else { return own };
-        own.rows().iter().enumerate().for_each(|(t, row)| wire.put(t, row));
+    fn gather_with(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>) -> &Prepared<'s> {
+        let Self { own, all } = self;
+        let Some((all, wire)) = all.as_mut().filter(|_| SEVERAL) else { return own };
+        wire.put_rows(0, own);
         wire.exchange(workers);
-        all.fill(workers, &|t, row| {
-            wire.take(t, row);
-            norm.into_iter().for_each(|norm| norm(row));
-        });
+        wire.take_rows(workers, 0, all, norm);
         all
     }
 }

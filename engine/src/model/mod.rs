@@ -5,7 +5,7 @@ mod embedding;
 mod pooler;
 
 use crate::blocks::{Block, Layers};
-use crate::compute::{Forms, Linear, Ranks, Split, Vector};
+use crate::compute::{Forms, Linear, Ranks, SEVERAL, Split, Vector};
 use crate::config::{Architecture, Config, Norms, Reader, Rope};
 use crate::gguf::{FileKind, Gguf};
 use crate::peers::Share;
@@ -62,6 +62,7 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// Those of [`Model::new`]; a model that cannot be shared so, or a share that is no share.
+    #[cfg(feature = "ranks")]
     pub fn of_share(gguf: &Gguf<'a>, share: Share<'a>) -> Result<Self, ModelError<'a>> {
         Self::read(gguf, None, share)
     }
@@ -162,7 +163,7 @@ impl<'a> Model<'a> {
     /// Whether logits are for this rank, if others compute some or all of them.
     pub(crate) fn collects_logits(&self) -> bool {
         let (rank, n_ranks) = self.share.place();
-        rank == 0 && n_ranks > 1
+        SEVERAL && rank == 0 && n_ranks > 1
     }
 
     /// Whether the input is hidden states (the range does not start at the first layer).

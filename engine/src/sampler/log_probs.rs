@@ -1,6 +1,6 @@
 //! Logarithms of probabilities.
 
-use super::candidates::Candidates;
+use crate::candidates::Candidates;
 use alloc::vec::Vec;
 use nanocamelid_kernels::reference::math::exp;
 

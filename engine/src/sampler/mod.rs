@@ -7,15 +7,13 @@
 //! Top-p and min-p therefore use the probabilities before the temperature changes them. Exponentials come from the
 //! kernels' reference arithmetic and sums run in a fixed order, so a seed gives the same tokens on every machine.
 
-mod candidates;
 mod log_probs;
 mod params;
 mod rng;
 
+use crate::candidates::{Candidate, Candidates};
 use crate::constraint::TokenSet;
 use alloc::vec::Vec;
-use candidates::Candidate;
-pub(crate) use candidates::Candidates;
 use core::fmt;
 use nanocamelid_kernels::reference::math::exp;
 

@@ -55,20 +55,20 @@ impl Session<'_> {
         each: &mut dyn FnMut(usize, &[f32]),
         observer: Observer<'_>,
     ) {
-        let plan = &self.plan;
+        let (plan, peers) = (&self.plan, self.peers());
         let Memory { x, logits, own_logits, angles, worker_scratch, pages, blocks, workspace, .. } = &mut self.memory;
         for segment in segments {
             pages.begin(segment.slot, segment.n, &mut |change| carry_out(blocks, change));
         }
         let n = segments.iter().map(|segment| segment.n).sum();
-        let mut workers = Workers::new((executor, self.peers), n, plan.kernels, worker_scratch, plan.worker_bytes);
+        let mut workers = Workers::new((executor, peers), n, plan.kernels, worker_scratch, plan.worker_bytes);
         let (model, config) = (plan.model, &plan.model.config);
         let positions = || segments.iter().flat_map(|segment| segment.position..segment.end());
 
         let mut x = x.part(0, n);
         let tokens = match input {
             Input::Tokens(tokens) => {
-                match (model.embedding, self.peers) {
+                match (model.embedding, peers) {
                     (Some(embedding), _) => embedding.fill(&mut workers, config, positions(), tokens, &mut x),
                     (None, Some(peers)) => peers.receive(peers.rank() - 1, bytemuck::cast_slice_mut(x.values_mut())),
                     (None, None) => {}
@@ -85,7 +85,7 @@ impl Session<'_> {
         }
         let is_hidden = hidden.is_some();
         // The rank that has the next layers.
-        let next = self.peers.filter(|_| model.range.end < config.n_layers);
+        let next = peers.filter(|_| model.range.end < config.n_layers);
         let hidden = hidden.or(next.map(|_| 0..n));
         let first_output = outputs(segments).next().map_or(n, |rows| rows.start);
         let through = hidden.unwrap_or(first_output..n);
@@ -116,7 +116,7 @@ impl Session<'_> {
                     }
                     for i in 0..n {
                         let row = rows.row_mut(i * stride);
-                        if let Some(peers) = self.peers {
+                        if let Some(peers) = peers {
                             let own = own.as_ref().map(|own| own.rows().row(i * stride));
                             head::collect(peers, model, self.likeliest.as_mut(), own, row);
                         }

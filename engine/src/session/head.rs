@@ -1,9 +1,9 @@
 //! The head: from hidden states to logits, and the way of logits to the rank that asked for them.
 
+use crate::candidates::Candidates;
 use crate::compute::{Arena, Forms, Pass, Prepared, RowsMut, Stage};
 use crate::model::{Head, Model};
 use crate::peers::{Peers, Share};
-use crate::sampler::Candidates;
 use alloc::vec::Vec;
 use core::ops::Range;
 use nanocamelid_kernels::ActivationType;

@@ -8,7 +8,7 @@ use core::ops::Range;
 
 /// Changes with the bytes that a session keeps for the same tokens: with the arithmetic before the last state, or with
 /// the layout of pages and states.
-pub const KEPT_VERSION: u32 = 1;
+pub const KEPT_VERSION: u32 = 2;
 
 impl Session<'_> {
     /// Passes to `each` everything that the kept bytes of given tokens depend on, beside the model's file and

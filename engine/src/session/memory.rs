@@ -11,8 +11,8 @@ use nanocamelid_kernels::Kernels;
 pub(super) struct Memory<'a> {
     /// Residual stream, `[n_batch][n_embd]`.
     pub x: RowsMut<'a>,
-    /// `[n_outputs][n_vocab]`, on ranks other than 0 only the logits that they compute; where the head reads remainders, rows of remainders
-    /// [alternate](crate::model::Head::rows_per_output) with these.
+    /// `[n_outputs][n_vocab]`; on ranks other than 0 only the logits that they compute. Where the head reads
+    /// remainders, rows of remainders [alternate](crate::model::Head::rows_per_output) with these.
     pub logits: RowsMut<'a>,
     /// The part of the logits that rank 0 computes, of ranks that share the head's rows.
     pub own_logits: Option<RowsMut<'a>>,

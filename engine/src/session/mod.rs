@@ -21,7 +21,7 @@ pub use kept::KEPT_VERSION;
 pub use plan::{SessionOptions, SessionPlan};
 pub use slots::Part;
 
-use crate::compute::{Arena, Segment};
+use crate::compute::{Arena, SEVERAL, Segment};
 use crate::executor::Executor;
 use crate::model::Model;
 use crate::peers::Peers;
@@ -201,8 +201,8 @@ impl<'a> Session<'a> {
         Ok(self.logits())
     }
 
-    /// Sets how many of the likeliest logits of a row rank 0 needs of the other ranks; all if `None`, as at first. Those
-    /// that it does not need are NaN afterwards. It concerns nothing where a model is not shared.
+    /// Sets how many of the likeliest logits of a row rank 0 needs of the other ranks; all if `None`, as at first.
+    /// Those that it does not need are NaN afterwards. Nothing depends on it where a model is not shared.
     pub fn set_candidates(&mut self, n: Option<usize>) {
         if self.peers.is_some() {
             self.likeliest = n.map(|n| Likeliest::new(n, self.plan.model.config.n_vocab));
@@ -215,8 +215,13 @@ impl<'a> Session<'a> {
         self.memory.logits.rows().row(self.last_output)
     }
 
+    /// The other ranks, if there are any.
+    fn peers(&self) -> Option<&'a dyn Peers> {
+        self.peers.filter(|_| SEVERAL)
+    }
+
     fn check_head(&self) -> Result<(), SessionError> {
-        if self.plan.model.head.is_some() || self.peers.is_some() { Ok(()) } else { Err(SessionError::NoHead) }
+        if self.plan.model.head.is_some() || self.peers().is_some() { Ok(()) } else { Err(SessionError::NoHead) }
     }
 
     /// Where a slot's next batch begins: an encoder takes each text from its first token on.
@@ -230,7 +235,7 @@ impl<'a> Session<'a> {
     }
 
     fn check_ids(&self, tokens: &[u32]) -> Result<(), SessionError> {
-        if self.plan.model.takes_hidden() && self.peers.is_none() {
+        if self.plan.model.takes_hidden() && self.peers().is_none() {
             return Err(SessionError::WrongInput);
         }
         let n_vocab = self.plan.model.config.n_vocab;

@@ -145,6 +145,7 @@ impl<'m> SessionPlan<'m> {
     ///
     /// # Errors
     /// [`SessionError::Arena`]; [`SessionError::Peers`] if the model is not the share of this rank.
+    #[cfg(feature = "ranks")]
     pub fn start_among<'a>(self, peers: &'a dyn Peers, arena: &'a mut [u8]) -> Result<Session<'a>, SessionError>
     where
         'm: 'a,

@@ -1,10 +1,9 @@
 //! Pages of conversations on disk (`--cache`): what a session keeps of full pages of tokens, found again after a
 //! restart or by another process.
 //!
-//! [`pages`] is what a file is, [`folder`] where files lie, [`reader`] and [`writer`] the threads that read
-//! and write them. A session that finds
-//! the beginning of a text on disk continues with the same bits as one that has computed it; a file that is torn,
-//! changed or of another model is never used.
+//! [`pages`] says what a file holds, [`folder`] where files lie; [`reader`] and [`writer`] are the threads that read
+//! and write files. A session that finds the beginning of a text on disk continues with the same bits as a session that
+//! has computed this beginning. A file that is torn, changed or of another model is never used.
 
 mod folder;
 mod pages;
@@ -13,6 +12,7 @@ mod reader;
 mod tests;
 mod writer;
 
+use crate::cli::{Invocation, table};
 use crate::error::Error;
 use crate::model_digest::{Digest, ModelDigest};
 use crate::model_file::ModelFile;
@@ -23,19 +23,38 @@ use nanocamelid_engine::Gguf;
 use nanocamelid_engine::session::{Kept, PAGE};
 use pages::Pages;
 use reader::FileOf;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use writer::Writer;
 
 /// The size of a folder when none is given.
-pub(crate) const DEFAULT_BYTES: u64 = 4 << 30;
+const DEFAULT_BYTES: u64 = 4 << 30;
 
 /// A cache as the user asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CacheSettings {
-    pub(crate) folder: PathBuf,
+    folder: PathBuf,
     /// Bytes of all files together.
-    pub(crate) n_bytes: u64,
+    n_bytes: u64,
+}
+
+impl CacheSettings {
+    /// What the flags ask for; none without `--cache`.
+    pub(crate) fn read(invocation: &Invocation) -> Option<Self> {
+        let folder = invocation.get(&table::CACHE)?.to_owned();
+        Some(Self { folder, n_bytes: invocation.get(&table::CACHE_SIZE).unwrap_or(DEFAULT_BYTES) })
+    }
+
+    /// What `bench --restart` asks for: a folder of this process in the one that the user gives.
+    pub(crate) fn for_restarts(invocation: &Invocation) -> Option<Self> {
+        let folder = invocation.get(&table::BENCH_RESTART)?;
+        Some(Self { folder: folder.join(format!("nanocamelid-bench-{}", std::process::id())), n_bytes: u64::MAX })
+    }
+
+    /// Where the pages lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
 }
 
 /// The pages on disk of one model's conversations. One serves all slots of a session.
@@ -48,7 +67,7 @@ pub(crate) struct DiskCache {
     settled: Vec<Settled>,
 }
 
-/// The pages that a context begins with and that are on disk, on the way there, or no longer kept.
+/// The first pages of a context that need no more writing: they are on disk, on the way there, or no longer kept.
 #[derive(Clone, Copy, Debug, Default)]
 struct Settled {
     n_pages: usize,
@@ -87,9 +106,9 @@ impl DiskCache {
         Ok(Self { folder, n_bytes: settings.n_bytes, model, writer, settled: Vec::new() })
     }
 
-    /// Makes the longest beginning of `tokens` that the session or the disk holds a slot's context, as
-    /// [`Session::resume`](nanocamelid_engine::Session::resume) does without a disk. Returns its length, less than that
-    /// of `tokens`.
+    /// Sets a slot's context to the longest beginning of `tokens` that the session or the disk holds, as
+    /// [`Session::resume`](nanocamelid_engine::Session::resume) does without a disk. Returns the length of that
+    /// beginning, which is less than that of `tokens`.
     pub(crate) fn restore(&mut self, session: &mut OwnedSession<'_>, slot: usize, tokens: &[u32]) -> usize {
         let mut n = session.resume(slot, tokens);
         let pages = Pages::new(self.model, session, &tokens[..tokens.len().saturating_sub(1)]);
@@ -104,7 +123,7 @@ impl DiskCache {
                 }
             }
         }
-        // Behind a wrong file the pages in front of it serve.
+        // The pages in front of a wrong file still serve.
         if is_better || !wrong.is_empty() {
             n = session.resume(slot, tokens);
         }
@@ -112,14 +131,14 @@ impl DiskCache {
         n
     }
 
-    /// The most pages, more than `n_known`, behind which the session can continue with what it and the disk hold.
+    /// The most pages behind which the session can continue with what session and disk hold, if more than `n_known`.
     fn reach(&self, session: &OwnedSession<'_>, pages: &Pages<'_>, n_known: usize, wrong: &[FileOf]) -> Option<usize> {
         let is_there = |page: usize, kept: Kept| {
             let is_on_disk =
                 !wrong.contains(&(page, kept)) && self.folder.has(&pages.file_name(page, kept), pages.file_bytes(kept));
             is_on_disk || session.is_kept(pages.tokens(page), kept)
         };
-        // Of pages without a window all are needed, so what lies behind a gap need not be looked at.
+        // A context needs all its pages without a window, so none counts behind a gap.
         let all = session.needed(Kept::Pages, pages.n());
         let n_most = all.clone().skip(n_known).find(|&page| !is_there(page, Kept::Pages));
         let n_most = if all.is_empty() { pages.n() } else { n_most.unwrap_or(pages.n()) };
@@ -129,8 +148,8 @@ impl DiskCache {
         })
     }
 
-    /// Brings into the session what it lacks to continue behind `n_pages` pages. The error is a file that is wrong, and
-    /// has been removed, or that the session has no room for.
+    /// Reads what the session lacks to continue behind `n_pages` pages. The error is a file that is wrong, and has been
+    /// removed, or for which the session has no room.
     fn load(&self, session: &mut OwnedSession<'_>, pages: &Pages<'_>, n_pages: usize) -> Result<(), FileOf> {
         let needed = Kept::ALL.into_iter().flat_map(|kept| session.needed(kept, n_pages).map(move |page| (page, kept)));
         let wanted: Vec<_> = needed.filter(|&(page, kept)| !session.is_kept(pages.tokens(page), kept)).collect();
@@ -138,8 +157,8 @@ impl DiskCache {
         reader::read(&self.folder, pages, &wanted, &mut take)
     }
 
-    /// Hands the full pages of a slot's context that are not on disk yet to the thread that writes them. Of states,
-    /// those of the last page that has any.
+    /// Hands the full pages of a slot's context that are not on disk yet to the thread that writes them, and the states
+    /// of the last page that has any.
     pub(crate) fn save(&mut self, session: &mut OwnedSession<'_>, slot: usize, patience: Patience) {
         let tokens = session.tokens_of(slot).to_vec();
         let pages = Pages::new(self.model, session, &tokens);

@@ -60,7 +60,9 @@ pub(crate) static VARIABLES: &[Variable] = &[
         Twin::Toggle(&table::KV.row, KvType::F16.name(), KvType::F32.name()),
         "on: --kv f16, off: --kv f32",
     ),
+    #[cfg(feature = "disk-cache")]
     variable("NANOCAMELID_CACHE", Twin::Flag(&table::CACHE.row), "as --cache"),
+    #[cfg(feature = "disk-cache")]
     variable("NANOCAMELID_CACHE_SIZE", Twin::Flag(&table::CACHE_SIZE.row), "as --cache-size"),
     variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE.row), "as --trace"),
     #[cfg(feature = "serve")]

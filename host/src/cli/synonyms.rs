@@ -74,9 +74,15 @@ const FLAGS: &[(&[&str], Means)] = &[
     ),
     (&["--no-warmup", "--simple-io", "--log-disable", "-mli"], Means::Nothing(Takes::Nothing, BUILT_IN)),
     (&["-ctk", "--cache-type-k", "-ctv", "--cache-type-v"], Means::Absent("--kv TYPE sets keys and values alike")),
+    #[cfg(feature = "disk-cache")]
     (
         &["--prompt-cache", "--prompt-cache-all", "--slot-save-path"],
         Means::Absent("--cache DIR keeps what is computed of prompts and answers in a folder"),
+    ),
+    #[cfg(not(feature = "disk-cache"))]
+    (
+        &["--cache", "--cache-size", "--prompt-cache", "--prompt-cache-all", "--slot-save-path"],
+        Means::Absent("this build keeps nothing on disk of what is computed; the whole program does"),
     ),
     (&["-no-cnv", "--no-conversation"], Means::Absent("generate completes a text without a chat template")),
     (&["-hf", "-hfr", "--hf-repo", "-mu", "--model-url"], Means::Absent(NETWORK)),

@@ -57,6 +57,7 @@ pub(crate) const fn limit(min: u64, max: u64) -> Of<usize> {
 }
 
 /// A number of bytes.
+#[cfg_attr(not(feature = "disk-cache"), expect(dead_code, reason = "for the flags of the cache"))]
 pub(crate) const fn bytes(min: u64) -> Of<u64> {
     Of::new(Kind::Bytes { min })
 }

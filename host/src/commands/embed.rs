@@ -67,13 +67,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     // Keys and values serve a single pass, so they stay f32 unless the user asks for another type.
     let default_kv = Some(KvType::F32).filter(|_| invocation.get(&table::KV).is_none());
     let asked = invocation.get(&table::POOLING).and_then(Pooling::from_name);
-    let opening = Opening::new(invocation, &|report| {
-        if let Some(kv_type) = default_kv {
-            report.set("kv_type", kv_type.name());
-        }
-        report.set("pooling", asked.map(Pooling::name));
-    })?;
-    let Some(opening) = opening else { return Ok(()) };
+    let mut plan = vec![("pooling", asked.map(Pooling::name).into())];
+    plan.extend(default_kv.map(|kv_type| ("kv_type", kv_type.name().into())));
+    let Some(opening) = Opening::planned(invocation, plan)? else { return Ok(()) };
     opening.say_plan();
     let Opening { settings, resolved, mut report } = opening;
     let settings = Settings { kv_type: default_kv.unwrap_or(settings.kv_type), ..settings };
@@ -84,8 +80,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let model = file.any_model(&gguf, &settings)?;
     let tokenizer = loading::tokenizer(&file, &gguf)?;
     let audited = file.accept(file.audit(&gguf, None, settings.expect))?;
-    facts::of_audit(&mut report, audited.as_ref());
-    facts::of_model(&mut report, &gguf, &model);
+    report.add(facts::of_audit(audited.as_ref()));
+    report.add(facts::of_model(&gguf, &model));
     let no_pooling = || Error::NoPooling { model: file.resolved.name() };
     let pooling = asked.or(model.config.pooling).ok_or_else(no_pooling)?;
     let pool = settings.start_workers()?;

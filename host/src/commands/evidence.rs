@@ -41,14 +41,13 @@ pub(crate) static COMMAND: Command = Command {
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let contexts = invocation.get(&table::CONTEXTS);
     let batches = invocation.get(&table::BATCHES).unwrap_or(&DEFAULT_BATCHES);
-    let opening = Opening::new(invocation, &|report| {
-        report.set("contexts", contexts.unwrap_or(&DEFAULT_CONTEXTS).to_vec());
-        report.set("batches", batches.to_vec());
-    })?;
+    let plan =
+        vec![("contexts", contexts.unwrap_or(&DEFAULT_CONTEXTS).to_vec().into()), ("batches", batches.to_vec().into())];
+    let opening = Opening::planned(invocation, plan)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let file = ModelFile::open(resolved)?;
     let parsed = Parsed::new(&file, &settings)?;
-    facts::of_parsed(&mut report, &parsed);
+    report.add(facts::of_parsed(&parsed));
     let pool = settings.start_workers()?;
     let n_ctx_train = parsed.model.config.n_ctx_train;
     // The default contexts that the model was trained for, and at least the first.
@@ -56,9 +55,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         Some(list) => list.to_vec(),
         None => DEFAULT_CONTEXTS.into_iter().filter(|&n| n <= n_ctx_train.max(DEFAULT_CONTEXTS[0])).collect(),
     };
-    let mut checked = Report::new(&ready::COMMAND);
-    facts::of_source(&mut checked, &file.resolved, settings.expect);
-    ready::perform(&file, &settings, &pool, false, &mut checked)?;
+    let source = facts::of_source(&file.resolved, settings.expect);
+    let checks = ready::perform(&file, &settings, &pool, false)?;
+    let checked = Report::new(&ready::COMMAND).with(source).with(checks);
     output::note("ready_status: ok");
     report.set("probe", checked.value("probe").clone());
     report.set("ready", checked.to_json());
@@ -95,8 +94,7 @@ fn at_context(bench: &Bench<'_>, n_ctx: usize) -> Result<Value, Error> {
     let n = SMOKE_N.min(n_ctx / 2);
     let ids = filler(bench.parsed, n_ctx - n);
     let settings = Settings { n_ctx: Some(n_ctx), ..bench.settings.clone() };
-    let mut smoked = Report::new(&smoke::COMMAND);
-    Bench { settings: &settings, ..*bench }.perform(&ids, n, &mut smoked)?;
+    let smoked = Report::new(&smoke::COMMAND).with(Bench { settings: &settings, ..*bench }.perform(&ids, n)?);
     Ok(json!({
         "context_limit": n_ctx,
         "prompt_tokens": ids.len(),

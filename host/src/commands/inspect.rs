@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::fitting;
 use crate::loading;
 use crate::model_file::{self, ModelFile};
-use crate::output::{self, Report};
+use crate::output::{self, Facts};
 use crate::settings::Settings;
 use nanocamelid_engine::chat::{ChatFormat, FormatError};
 use nanocamelid_engine::config::{Rope, RopeScaling};
@@ -59,11 +59,12 @@ pub(crate) static COMMAND: Command = Command {
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let opening = Opening::new(invocation, &|_| {})?;
+    let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
-    let reasons = fill(&mut report, &file, &gguf, &settings);
+    let Inspected { facts, reasons } = inspect(&file, &gguf, &settings);
+    report.add(facts);
     if !invocation.has(&table::JSON) {
         output::answer(&header(&gguf))?;
         output::answer(&report.lines())?;
@@ -74,21 +75,32 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     }
 }
 
-/// Reports all facts about a file. Returns the reasons why the model cannot run here, none if it can.
-pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Vec<String> {
-    report.set("gguf_version", gguf.version());
-    report.set("file_bytes", gguf.file_bytes());
-    report.set("n_parts", gguf.n_parts());
-    report.set("n_tensors", gguf.tensors().len());
-    report.set("n_metadata", gguf.metadata().len());
-    report.set("tensor_types", tensor_types(gguf));
+/// A file that was looked at.
+pub(crate) struct Inspected {
+    pub(crate) facts: Facts,
+    /// Why the model cannot run here; none if it can.
+    pub(crate) reasons: Vec<String>,
+}
+
+/// Looks at all of a file but its weights.
+pub(crate) fn inspect(file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Inspected {
+    let mut facts = vec![
+        ("gguf_version", gguf.version().into()),
+        ("file_bytes", gguf.file_bytes().into()),
+        ("n_parts", gguf.n_parts().into()),
+        ("n_tensors", gguf.tensors().len().into()),
+        ("n_metadata", gguf.metadata().len().into()),
+        ("tensor_types", tensor_types(gguf)),
+        ("architecture", model_file::architecture(gguf).into()),
+    ];
     let mut reasons = Vec::new();
-    report.set("architecture", model_file::architecture(gguf));
     match Model::new(gguf) {
         Ok(model) => {
-            facts::of_model(report, gguf, &model);
-            if let Err(error) = sizes(report, &model, settings) {
-                reasons.push(error.to_string());
+            facts.extend(facts::of_model(gguf, &model));
+            facts.extend(numbers(&model, settings));
+            match sizes(&model, settings) {
+                Ok(sizes) => facts.extend(sizes),
+                Err(error) => reasons.push(error.to_string()),
             }
         }
         Err(error) => reasons.extend(error.reasons.iter().map(ToString::to_string)),
@@ -96,16 +108,16 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
     let mut renderer = None;
     match Tokenizer::new(gguf) {
         Ok(tokenizer) => {
-            report.set("tokenizer", describe_tokenizer(gguf, &tokenizer));
+            facts.push(("tokenizer", describe_tokenizer(gguf, &tokenizer)));
             match ChatFormat::new(gguf, &tokenizer) {
                 Ok(format) => {
-                    facts::of_format(report, &format);
+                    facts.extend(facts::of_format(&format));
                     loading::note_fault(&format);
                     renderer = Some(format.renderer());
                 }
                 Err(FormatError::Unknown) => {}
                 Err(error @ FormatError::Template(_)) => {
-                    report.set("template_error", error.to_string());
+                    facts.push(("template_error", error.to_string().into()));
                     output::note(format_args!("note: {error}; chat is not possible"));
                 }
             }
@@ -115,33 +127,39 @@ pub(crate) fn fill(report: &mut Report, file: &ModelFile, gguf: &Gguf<'_>, setti
         Err(error) => reasons.push(format!("tokenizer: {error}")),
     }
     let audited = file.audit(gguf, renderer, settings.expect);
-    facts::of_audit(report, audited.as_ref());
+    facts.extend(facts::of_audit(audited.as_ref()));
     reasons.extend(audited.iter().flat_map(|audited| &audited.mismatches).map(ToString::to_string));
-    report.set("readiness", if reasons.is_empty() { "ready" } else { "unsupported" });
-    report.set("reasons", reasons.clone());
-    reasons
+    facts.push(("readiness", if reasons.is_empty() { "ready" } else { "unsupported" }.into()));
+    facts.push(("reasons", reasons.clone().into()));
+    Inspected { facts, reasons }
 }
 
-/// Reports the numbers of a model that this engine can run.
-fn sizes(report: &mut Report, model: &Model<'_>, settings: &Settings) -> Result<(), Error> {
-    let config = &model.config;
-    report.set("config", describe_config(model));
-    report.set("context_length", config.n_ctx_train);
-    report.set("rope_scaling", model.ropes.first().map(describe_scaling));
-    report.set("kv_bytes_per_token", model.kv_bytes_per_token(settings.kv_type));
-    report.set("state_bytes", model.state_bytes());
-    report.set("looked_up_bytes", model.looked_up_bytes());
-    report.set("bytes_per_token", model.bytes_per_token());
-    let n_ctx = settings.n_ctx.unwrap_or(config.n_ctx_train.min(fitting::DEFAULT_CTX));
+/// The numbers of a model that this engine can run.
+fn numbers(model: &Model<'_>, settings: &Settings) -> Facts {
+    vec![
+        ("config", describe_config(model)),
+        ("context_length", model.config.n_ctx_train.into()),
+        ("rope_scaling", model.ropes.first().map(describe_scaling).into()),
+        ("kv_bytes_per_token", model.kv_bytes_per_token(settings.kv_type).into()),
+        ("state_bytes", model.state_bytes().into()),
+        ("looked_up_bytes", model.looked_up_bytes().into()),
+        ("bytes_per_token", model.bytes_per_token().into()),
+    ]
+}
+
+/// The memory that a session of the model needs.
+fn sizes(model: &Model<'_>, settings: &Settings) -> Result<Facts, Error> {
+    let n_ctx = settings.n_ctx.unwrap_or(model.config.n_ctx_train.min(fitting::DEFAULT_CTX));
     let options = settings.session_options(n_ctx);
     let bytes = |options| SessionPlan::new(model, settings.kernels, options).map(|plan| plan.required_bytes());
     let one = bytes(options)?;
-    report.set("context_limit", n_ctx);
-    report.set("arena_bytes", one);
-    // What a spare page and a second conversation would cost.
-    report.set("page_bytes", bytes(SessionOptions { n_spare_pages: 1, ..options })? - one);
-    report.set("slot_bytes", bytes(SessionOptions { n_slots: 2, ..options })? - one);
-    Ok(())
+    Ok(vec![
+        ("context_limit", n_ctx.into()),
+        ("arena_bytes", one.into()),
+        // What a spare page and a second conversation would cost.
+        ("page_bytes", (bytes(SessionOptions { n_spare_pages: 1, ..options })? - one).into()),
+        ("slot_bytes", (bytes(SessionOptions { n_slots: 2, ..options })? - one).into()),
+    ])
 }
 
 fn describe_config(model: &Model<'_>) -> Value {

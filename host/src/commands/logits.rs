@@ -58,10 +58,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if out.is_none() && !wants_digest {
         return Err(missing("--out or --digest").into());
     }
-    let opening = Opening::new(invocation, &|report| {
-        report.set("n_tokens", ids.len());
-        report.set("out", out.map(|path| path.display().to_string()));
-    })?;
+    let plan = vec![("n_tokens", ids.len().into()), ("out", out.map(|path| path.display().to_string()).into())];
+    let opening = Opening::planned(invocation, plan)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
 
     let started = Instant::now();
@@ -70,8 +68,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let gguf = file.parse()?;
     let model = file.model(&gguf, &settings)?;
     let audited = file.accept(file.audit(&gguf, None, settings.expect))?;
-    facts::of_audit(&mut report, audited.as_ref());
-    facts::of_model(&mut report, &gguf, &model);
+    report.add(facts::of_audit(audited.as_ref()));
+    report.add(facts::of_model(&gguf, &model));
     let n_ctx = settings.n_ctx.unwrap_or(ids.len());
     if ids.len() > n_ctx {
         return Err(Error::PromptTooLong { n_tokens: ids.len(), n_ctx, limit: ContextLimit::Asked });

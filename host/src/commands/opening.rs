@@ -3,7 +3,7 @@
 use super::facts;
 use crate::cli::{Invocation, table};
 use crate::error::Error;
-use crate::output::{self, Report};
+use crate::output::{self, Facts, Report};
 use crate::resolve::{self, Resolved};
 use crate::settings::Settings;
 
@@ -16,18 +16,25 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// Settles everything that does not need the model. `plan` adds the command's own facts to the report. `None` after
-    /// a dry run, which ends here.
+    /// Settles everything that does not need the model. `None` after a dry run, which ends here.
     ///
     /// # Errors
     /// As [`Settings::new`] and [`resolve::resolve`].
-    pub(crate) fn new(invocation: &Invocation, plan: &dyn Fn(&mut Report)) -> Result<Option<Self>, Error> {
+    pub(crate) fn new(invocation: &Invocation) -> Result<Option<Self>, Error> {
+        Self::planned(invocation, Facts::new())
+    }
+
+    /// As [`Self::new`], with the command's own facts in the report.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn planned(invocation: &Invocation, plan: Facts) -> Result<Option<Self>, Error> {
         let settings = Settings::new(invocation)?;
         let resolved = resolve::resolve(invocation.model.as_deref())?;
         let mut report = Report::new(invocation.command);
-        facts::of_source(&mut report, &resolved, settings.expect);
-        facts::of_settings(&mut report, &settings);
-        plan(&mut report);
+        report.add(facts::of_source(&resolved, settings.expect));
+        report.add(facts::of_settings(&settings));
+        report.add(plan);
         if invocation.has(&table::DRY_RUN) {
             report.finish_dry_run(invocation)?;
             return Ok(None);

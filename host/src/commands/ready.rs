@@ -11,7 +11,7 @@ use crate::fitting::{Fitting, Need};
 use crate::loading::{Loaded, Parsed};
 use crate::machine::memory;
 use crate::model_file::ModelFile;
-use crate::output::{self, Report};
+use crate::output::{self, Facts, Report};
 use crate::pool::Pool;
 use crate::settings::Settings;
 use nanocamelid_engine::SamplerParams;
@@ -39,66 +39,57 @@ pub(crate) static COMMAND: Command = Command {
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    let opening = Opening::new(invocation, &|_| {})?;
+    let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let file = ModelFile::open(resolved)?;
-    perform(&file, &settings, &settings.start_workers()?, !invocation.has(&table::NO_CHAT), &mut report)?;
+    report.add(perform(&file, &settings, &settings.start_workers()?, !invocation.has(&table::NO_CHAT))?);
     report.finish(invocation)
 }
 
 /// Runs the checks in order and prints a marker behind each; stops at the first that fails.
-pub(crate) fn perform(
-    file: &ModelFile,
-    settings: &Settings,
-    pool: &Pool,
-    chats: bool,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let mut probed = Report::new(&probe::COMMAND);
-    probe::fill(&mut probed, settings);
+pub(crate) fn perform(file: &ModelFile, settings: &Settings, pool: &Pool, chats: bool) -> Result<Facts, Error> {
+    let probed = Report::new(&probe::COMMAND).with(probe::facts(settings));
     output::note("probe_status: ok");
-    report.set("probe", probed.to_json());
 
     let gguf = file.parse()?;
-    let mut inspected = Report::new(&inspect::COMMAND);
-    facts::of_source(&mut inspected, &file.resolved, settings.expect);
-    let reasons = inspect::fill(&mut inspected, file, &gguf, settings);
-    report.set("inspect", inspected.to_json());
-    if !reasons.is_empty() {
-        return Err(Error::Unsupported { model: file.resolved.name(), reasons });
+    let inspected = inspect::inspect(file, &gguf, settings);
+    if !inspected.reasons.is_empty() {
+        return Err(Error::Unsupported { model: file.resolved.name(), reasons: inspected.reasons });
     }
+    let source = facts::of_source(&file.resolved, settings.expect);
+    let inspected = Report::new(&inspect::COMMAND).with(source).with(inspected.facts);
     output::note("inspect_status: ok");
 
     let parsed = Parsed::new(file, settings)?;
-    facts::of_parsed(report, &parsed);
-    let mut smoked = Report::new(&smoke::COMMAND);
     let question = [Message { role: Role::User, content: PROMPT }];
     let ids = match parsed.format {
         Ok(_) => parsed.chat_tokens(file, &question)?,
         Err(_) => super::generate::raw_tokens(&parsed, PROMPT),
     };
-    Bench { file, parsed: &parsed, settings, pool }.perform(&ids, SMOKE_N, &mut smoked)?;
+    let smoked = Bench { file, parsed: &parsed, settings, pool }.perform(&ids, SMOKE_N)?;
+    let smoked = Report::new(&smoke::COMMAND).with(smoked);
     output::note("smoke_status: ok");
-    report.set("smoke", smoked.to_json());
 
+    let mut checks = facts::of_parsed(&parsed);
+    checks.extend([("probe", probed.to_json()), ("inspect", inspected.to_json()), ("smoke", smoked.to_json())]);
     if chats && parsed.format.is_ok() {
-        report.set("chat", chat(file, settings, pool, &ids)?);
+        checks.push(("chat", chat(file, settings, pool, &ids)?));
         output::note("chat_status: ok");
     }
-    Ok(())
+    Ok(checks)
 }
 
 /// Runs one greedy turn of chat and streams the answer to stderr.
 fn chat(file: &ModelFile, settings: &Settings, pool: &Pool, ids: &[u32]) -> Result<Value, Error> {
     let mut report = Report::new(&super::chat::COMMAND);
-    facts::of_source(&mut report, &file.resolved, settings.expect);
-    facts::of_settings(&mut report, settings);
+    report.add(facts::of_source(&file.resolved, settings.expect));
+    report.add(facts::of_settings(settings));
     let started = Instant::now();
     let parsed = Parsed::new(file, settings)?;
-    facts::of_parsed(&mut report, &parsed);
+    report.add(facts::of_parsed(&parsed));
     let fitting = Fitting::new(file, &parsed.model, settings);
     let loaded = Loaded::new(&parsed, fitting, Need::default(), pool, started)?;
-    facts::of_loading(&mut report, &loaded);
+    report.add(facts::of_loading(&loaded));
     let mut runtime = loaded.runtime;
     let stop = nanocamelid_engine::chat::StopMatcher::new(parsed.stop_string())?;
     let mut emit = |text: &str| {
@@ -108,7 +99,7 @@ fn chat(file: &ModelFile, settings: &Settings, pool: &Pool, ids: &[u32]) -> Resu
     let generator = turn::generator(&parsed, SamplerParams::GREEDY, stop, CHAT_LIMIT)?;
     let turn = turn::one(&mut runtime, ids, generator, &mut emit, &|| false)?;
     output::progress("\n");
-    turn.describe(&mut report);
+    report.add(turn.facts());
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     Ok(report.to_json())
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::loading;
 use crate::messages;
 use crate::model_file::ModelFile;
-use crate::output::{self, Report};
+use crate::output::{self, Facts, Report};
 use crate::prompt;
 use crate::resolve::{self, Resolved};
 use crate::template_value::value;
@@ -62,7 +62,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         None => resolve::resolve(invocation.model.as_deref())?,
     };
     let mut report = Report::new(invocation.command);
-    facts::of_source(&mut report, &resolved, None);
+    report.add(facts::of_source(&resolved, None));
     if invocation.has(&table::DRY_RUN) {
         return report.finish_dry_run(invocation);
     }
@@ -70,7 +70,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         Given { path: messages_path, messages: read_messages(messages_path)?, variables: variables(invocation)? };
     let text = match source_file {
         Some(path) => from_source(invocation, path, &given, request)?,
-        None => from_model(invocation, resolved, &given, request, &mut report)?,
+        None => {
+            let (text, format) = from_model(invocation, resolved, &given, request)?;
+            report.add(format);
+            text
+        }
     };
     if !invocation.has(&table::JSON) {
         output::model_text(&text)?;
@@ -128,20 +132,20 @@ fn from_source(
     given.render(&template, request, refused)
 }
 
-/// Renders with the model's own chat format. Tokens that replace those of the vocabulary need the template itself.
+/// Renders with the model's own chat format, and returns the text and what the format is. Tokens that replace those of
+/// the vocabulary need the template itself.
 fn from_model(
     invocation: &Invocation,
     resolved: Resolved,
     given: &Given<'_>,
     request: RenderRequest,
-    report: &mut Report,
-) -> Result<String, Error> {
+) -> Result<(String, Facts), Error> {
     let file = ModelFile::open(resolved)?;
     let gguf = file.parse()?;
     let tokenizer = loading::tokenizer(&file, &gguf)?;
     let format = ChatFormat::new(&gguf, &tokenizer).map_err(|error| loading::no_chat_format(&file)(&error))?;
     loading::note_fault(&format);
-    facts::of_format(report, &format);
+    let described = facts::of_format(&format);
     let own = [invocation.get(&table::BOS_TOKEN), invocation.get(&table::EOS_TOKEN)];
     let source = gguf.value("tokenizer.chat_template").and_then(|v| v.as_str());
     if let (Some(source), true) = (source, format.template_format() == "jinja") {
@@ -150,14 +154,14 @@ fn from_model(
         let eos = own[1].map(str::to_owned).or(piece(tokenizer.eos()));
         let refused = |error| Error::Chat(ChatError::Template(error));
         let template = Template::compile(source, bos.as_deref(), eos.as_deref()).map_err(refused)?;
-        return given.render(&template, request, refused);
+        return Ok((given.render(&template, request, refused)?, described));
     }
     if !given.variables.is_empty() {
         let problem = format!("{}, the format of this model, has no variables", format.renderer());
         return Err(input("--tools, --set")(problem));
     }
     let plain = messages::plain(&given.messages).map_err(input(given.path))?;
-    Ok(format.render(&plain, request)?.as_str().to_owned())
+    Ok((format.render(&plain, request)?.as_str().to_owned(), described))
 }
 
 /// The variables of `--tools` and `--set`.

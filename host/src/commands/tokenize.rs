@@ -39,7 +39,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     }
     let resolved = resolve::resolve(invocation.model.as_deref())?;
     let mut report = Report::new(invocation.command);
-    facts::of_source(&mut report, &resolved, None);
+    report.add(facts::of_source(&resolved, None));
     if invocation.has(&table::DRY_RUN) {
         return report.finish_dry_run(invocation);
     }

@@ -12,13 +12,12 @@ use crate::loading::{Loaded, Parsed};
 use crate::machine::memory;
 use crate::machine::throttling::Snapshot;
 use crate::model_file::ModelFile;
-use crate::output::{self, Report, rounded};
+use crate::output::{self, Facts, rounded};
 use crate::prompt;
 use crate::runtime::{Emit, Generated, Prefilled, Runtime};
 use crate::sampling::Sampling;
 use nanocamelid_engine::chat::StopMatcher;
 use nanocamelid_engine::{Generator, Sampler, SamplerParams};
-use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Progress is shown only for prompts that take longer, because nobody could read it in less time.
@@ -44,7 +43,7 @@ pub(crate) struct Plan<'p> {
 pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error> {
     let sampling = Sampling::new(invocation)?;
     let grammar = GrammarFile::read(invocation)?;
-    let Some(opening) = Opening::new(invocation, &|_| {})? else { return Ok(()) };
+    let Some(opening) = Opening::new(invocation)? else { return Ok(()) };
     opening.say_plan();
     let Opening { settings, resolved, mut report } = opening;
     let prompt = prompt::read(invocation, &table::PROMPT)?;
@@ -52,7 +51,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let before = Snapshot::take();
     let started = Instant::now();
     let parsed = Parsed::new(&file, &settings)?;
-    facts::of_parsed(&mut report, &parsed);
+    report.add(facts::of_parsed(&parsed));
     let load = started.elapsed();
     let tokens = (plan.tokens)(&parsed, &file, &prompt)?;
     let constraint = grammar.map(|grammar| grammar.start(&parsed.tokenizer)).transpose()?;
@@ -64,7 +63,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let draft_file = settings.draft.open()?;
     let draft_model = draft::parse(draft_file.as_ref(), &settings)?;
     let loaded = Loaded::new(&parsed, fitting, Need::new(tokens.len(), limit), &pool, started)?;
-    facts::of_loading(&mut report, &loaded);
+    report.add(facts::of_loading(&loaded));
     let mut runtime = loaded.runtime;
     let cache = settings.cache.as_ref().map(|cache| DiskCache::open(cache, &file, &parsed.gguf));
     runtime.cache_with(cache.transpose()?);
@@ -75,10 +74,8 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     let stop = sampling.stop(&parsed.tokenizer, parsed.stop_string().filter(|_| plan.is_chat))?;
     let json = invocation.has(&table::JSON);
     let mut emit = |text: &str| if json { Ok(()) } else { output::model_text(text) };
-    let mut generator = generator(&parsed, params, stop, limit)?;
-    if let Some(constraint) = constraint {
-        generator = generator.with_constraint(constraint);
-    }
+    let generator = generator(&parsed, params, stop, limit)?;
+    let generator = constraint.into_iter().fold(generator, Generator::with_constraint);
     let turn = one(&mut runtime, &tokens, generator, &mut emit, &|| false)?;
     if !json && !turn.generated.text.ends_with('\n') {
         output::answer("\n")?;
@@ -86,7 +83,7 @@ pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error>
     say_growth(&mut runtime);
     runtime.finish_cache();
     report.set("context_limit", runtime.n_ctx());
-    turn.describe(&mut report);
+    report.add(turn.facts());
     runtime.print_trace();
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     // Asked only now, so that a program which writes to the pipe has had time to write.
@@ -113,21 +110,23 @@ pub(crate) struct OneTurn {
 }
 
 impl OneTurn {
-    /// Reports counts and times.
-    pub(crate) fn describe(&self, report: &mut Report) {
+    /// Counts and times.
+    pub(crate) fn facts(&self) -> Facts {
         let Self { prefilled, generated, ttft } = self;
-        report.set("prompt_tokens", prefilled.n_prompt);
-        report.set("cached_tokens", prefilled.n_reused);
-        report.set("generated_tokens", generated.ids.len());
-        report.set("prefill_sec", rounded(prefilled.time.as_secs_f64()));
-        report.set("prefill_tokens_per_sec", rounded(prefilled.tokens_per_sec()));
-        report.set("generation_sec", rounded(generated.time.as_secs_f64()));
-        report.set("tokens_per_sec", rounded(generated.tokens_per_sec()));
-        report.set("ttft_ms", ttft.map_or(json!(null), |s| rounded(s * 1e3)));
-        report.set("drafted_tokens", generated.n_drafted);
-        report.set("accepted_tokens", generated.n_accepted);
-        report.set("finish_reason", generated.finish.name());
-        report.set("text", generated.text.as_str());
+        vec![
+            ("prompt_tokens", prefilled.n_prompt.into()),
+            ("cached_tokens", prefilled.n_reused.into()),
+            ("generated_tokens", generated.ids.len().into()),
+            ("prefill_sec", rounded(prefilled.time.as_secs_f64())),
+            ("prefill_tokens_per_sec", rounded(prefilled.tokens_per_sec())),
+            ("generation_sec", rounded(generated.time.as_secs_f64())),
+            ("tokens_per_sec", rounded(generated.tokens_per_sec())),
+            ("ttft_ms", ttft.map(|s| rounded(s * 1e3)).into()),
+            ("drafted_tokens", generated.n_drafted.into()),
+            ("accepted_tokens", generated.n_accepted.into()),
+            ("finish_reason", generated.finish.name().into()),
+            ("text", generated.text.as_str().into()),
+        ]
     }
 }
 

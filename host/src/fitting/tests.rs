@@ -26,6 +26,9 @@ fn settings(n_ctx: Option<usize>) -> Settings {
         expect: None,
         draft: Default::default(),
         cache: None,
+        #[cfg(feature = "cluster")]
+        division: crate::cluster::Division { split: Default::default(), shares: Vec::new() },
+        leader: None,
         trace: false,
         verbose: false,
     }

@@ -12,6 +12,7 @@ macro_rules! entry_points {
             use $crate::delta::DeltaStep;
             use $crate::lanes::elementwise::*;
             use $crate::matrix::Matrix;
+            use $crate::recurrence::{CausalConv, StateStep};
             use $crate::table::RopeStyle;
             use $crate::tiles::TileMut;
             use $proof as Proof;

@@ -15,6 +15,7 @@ pub(crate) mod norm;
 pub(crate) mod online_softmax;
 pub(crate) mod products;
 pub(crate) mod quantize;
+pub(crate) mod recurrence;
 pub(crate) mod rope;
 pub(crate) mod store;
 

@@ -8,7 +8,7 @@ mod reading;
 
 use super::{Fact, KvPages, Operation, Sizes, Weights};
 use crate::compute::{
-    Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SharedInput, SharedRows, Split, Stage, Vector,
+    Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SEVERAL, SharedInput, SharedRows, Split, Stage, Vector,
 };
 use crate::config::QkNorm;
 use crate::tensors::LayerTensors;
@@ -195,18 +195,22 @@ impl<'a> Attention<'a> {
 
     fn turn(&self, norm: Option<Vector<'a>>) -> Turn<'a> {
         let Self { heads, rope, norm_eps, .. } = *self;
-        let norm_kind = if self.normed.is_some() { QkNorm::None } else { self.qk_norm };
+        let norm_kind = if self.normed().is_some() { QkNorm::None } else { self.qk_norm };
         Turn { dim: heads.key_dim, norm, norm_kind, norm_eps, rope }
     }
 
+    fn normed(&self) -> Option<[Split<'a>; 2]> {
+        self.normed.filter(|_| SEVERAL)
+    }
+
     fn norm_queries(&self, pass: &Pass<'_>, arena: &mut Arena<'_>, queries: &mut RowsMut<'_>) {
-        if let Some([split, _]) = self.normed {
+        if let Some([split, _]) = self.normed() {
             arena.within(|arena| self.norm_whole(pass, arena, (queries, self.query_norm), split));
         }
     }
 
     fn norm_keys(&self, pass: &Pass<'_>, arena: &mut Arena<'_>, source: &KeysValues<'_>, keys: &mut RowsMut<'_>) {
-        if let Some([_, split]) = self.normed {
+        if let Some([_, split]) = self.normed() {
             arena.within(|arena| self.norm_whole(pass, arena, (keys, source.key_norm), split));
         }
     }
@@ -318,7 +322,7 @@ impl<'a> Operation<'a> for Attention<'a> {
         if self.source.is_some() {
             self.new_keys_values(arena, sizes.n_batch);
         }
-        if let Some([queries, _]) = self.normed {
+        if let Some([queries, _]) = self.normed() {
             // There are at least as many queries as keys.
             SharedRows::carve(arena, sizes.n_batch, queries);
         }

@@ -8,7 +8,7 @@
 mod metadata;
 mod projections;
 
-use super::convolution::{Carried, Convolution};
+use super::convolution::{Carried, Convolution, Convolved};
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{
     Arena, Forms, Linear, Move, Pass, Place, Prepared, Rows, RowsMut, Segment, SharedInput, Split, Stage, Vector,
@@ -227,10 +227,11 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
         self.project(pass, x, &mut buffers);
         let Buffers { inputs, rates, mut convolved, mut mixed } = buffers;
         let ([queries, keys, values, mut gates], mut rates) = (inputs.outs, rates.outs);
+        let channels = [queries, keys, values];
         for segment in pass.segments() {
-            let channels = [&queries, &keys, &values].map(|rows| rows.rows());
             let taps = state.of_slot(segment.slot).taps;
-            Convolution::run_silu(&self.convs, pass, segment, (channels, taps), &mut convolved);
+            let convolution = Convolved { convs: &self.convs, channels: &channels, taps, outs: &mut convolved };
+            Convolution::run_silu(pass, segment, convolution);
         }
         self.prepare(pass, &mut convolved, &mut rates);
         let inputs = (convolved.each_ref().map(|rows| rows.rows()), rates.each_ref().map(|rows| rows.rows()));

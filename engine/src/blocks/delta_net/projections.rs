@@ -93,9 +93,7 @@ impl<'a, const N: usize> Projections<'a, N> {
                 deal(pass, woven.rows(), outs, parts);
             }
             (Self::Apart(linears), _) => {
-                let mut outs = outs.iter_mut();
-                let products = linears.each_ref().map(|linear| Some((linear, outs.next()?)));
-                pass.workers.products_of(x, products);
+                pass.workers.products(x, linears.iter().zip(outs));
             }
             (Self::ByKeyHead(_), None) => {}
         }

@@ -19,7 +19,6 @@ use nanocamelid_engine::draft::look_up;
 use nanocamelid_engine::session::Part;
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::Instant;
 
 /// Tokens of a prompt and of an answer, and repetitions.
@@ -42,7 +41,7 @@ struct Bench<'b> {
 /// Whether a command line asks for this instead of plain prefill and decode.
 pub(super) fn is_asked(invocation: &Invocation) -> bool {
     invocation.get(&table::BENCH_SLOTS).is_some()
-        || invocation.get(&table::BENCH_RESTART).is_some()
+        || CacheSettings::for_restarts(invocation).is_some()
         || [&table::BENCH_DRAFT, &table::BENCH_CACHED].iter().any(|f| invocation.has(f))
 }
 
@@ -53,7 +52,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
         n_gen: invocation.get(&table::BENCH_GEN).unwrap_or(128).max(1),
         reps: invocation.get(&table::BENCH_REPS).unwrap_or(5),
     };
-    let opening = Opening::new(invocation, &|_| {})?;
+    let opening = Opening::new(invocation)?;
     let Some(Opening { mut settings, resolved, mut report }) = opening else { return Ok(()) };
     if let Some(&[n, ..]) = invocation.get(&table::BENCH_THREADS) {
         (settings.workers.options.n_decode, settings.workers.options.n_prefill) = (n, n);
@@ -75,10 +74,10 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
     if invocation.has(&table::BENCH_DRAFT) {
         results.extend(bench.drafts(&row)?);
     }
-    let restart = invocation.get(&table::BENCH_RESTART);
-    restart.map_or(Ok(()), |_| cluster::refuse("bench --restart"))?;
-    if invocation.has(&table::BENCH_CACHED) || restart.is_some() {
-        results.push(bench.cached(restart, &row)?);
+    let pages = CacheSettings::for_restarts(invocation);
+    pages.as_ref().map_or(Ok(()), |_| cluster::refuse("bench --restart"))?;
+    if invocation.has(&table::BENCH_CACHED) || pages.is_some() {
+        results.push(bench.cached(pages, &row)?);
     }
     report.set("results", results);
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
@@ -113,7 +112,7 @@ impl Bench<'_> {
             let options = SessionOptions { n_ctx, n_slots, n_outputs: n_slots.min(16), ..SessionOptions::default() };
             let (prefill, decode) = self.with_session(options, |session| {
                 let (mut prefill, mut decode) = (Vec::new(), Vec::new());
-                // Once unmeasured.
+                // The first round is not measured.
                 for rep in 0..=reps {
                     // Prompts that no slot has seen before.
                     let tokens = random_tokens(n_slots * n_ctx, rep as u64 + 1, self.model.config.n_vocab);
@@ -211,11 +210,11 @@ impl Bench<'_> {
         Ok(results)
     }
 
-    /// Time to the first token of a prompt, for the first time, then from the pages that it has left in memory, and
-    /// with a `folder` from those that it has left there for another session.
-    fn cached(&self, folder: Option<&Path>, row: Row<'_>) -> Result<Value, Error> {
+    /// Time to the first token of a prompt: of a new prompt, of one whose pages are in memory, and, with `pages`, of
+    /// one whose pages another session has left on disk.
+    fn cached(&self, pages: Option<CacheSettings>, row: Row<'_>) -> Result<Value, Error> {
         let Asked { n_prompt, reps, .. } = self.asked;
-        let mut disk = folder.map(|folder| Disk::new(folder, self)).transpose()?;
+        let mut disk = pages.map(|settings| Disk::new(settings, self)).transpose()?;
         let on_disk = if disk.is_some() { (" from disk ms | share |", " ---: | ---: |") } else { ("", "") };
         row(format!(
             "| prompt | first ms | seen before ms | share |{}\n| ---: | ---: | ---: | ---: |{}\n",
@@ -278,11 +277,10 @@ struct Disk<'b> {
 }
 
 impl<'b> Disk<'b> {
-    /// A new folder in `folder`.
-    fn new(folder: &Path, bench: &'b Bench<'b>) -> Result<Self, Error> {
-        let folder = folder.join(format!("nanocamelid-bench-{}", std::process::id()));
-        std::fs::create_dir(&folder).map_err(Error::io(folder.display()))?;
-        Ok(Self { settings: CacheSettings { folder, n_bytes: u64::MAX }, bench })
+    /// A new folder.
+    fn new(settings: CacheSettings, bench: &'b Bench<'b>) -> Result<Self, Error> {
+        std::fs::create_dir(settings.folder()).map_err(Error::io(settings.folder().display()))?;
+        Ok(Self { settings, bench })
     }
 
     /// The pages in the folder, as a new process would open them.
@@ -293,8 +291,8 @@ impl<'b> Disk<'b> {
 
 impl Drop for Disk<'_> {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.settings.folder) {
-            output::note(format_args!("note: {}: {error}", self.settings.folder.display()));
+        if let Err(error) = std::fs::remove_dir_all(self.settings.folder()) {
+            output::note(format_args!("note: {}: {error}", self.settings.folder().display()));
         }
     }
 }

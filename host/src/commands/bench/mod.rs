@@ -7,6 +7,7 @@ mod model;
 use crate::cli::Invocation;
 use crate::cli::table::{self, Argument, Command};
 use crate::error::Error;
+#[cfg(feature = "cluster")]
 pub(crate) use model::random_tokens;
 
 /// The name of a benchmark of the kernels.
@@ -31,8 +32,8 @@ pub(crate) static COMMAND: Command = Command {
             &table::BENCH_SLOTS.row,
             &table::BENCH_DRAFT.row,
             &table::BENCH_CACHED.row,
-            &table::BENCH_RESTART.row,
         ],
+        table::RESTARTS,
         table::CLUSTER,
         &[&table::EXPECT.row, &table::KV.row, &table::CORES.row, &table::KERNEL.row],
     ],

@@ -52,7 +52,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if asked.n_prompt == 0 && asked.n_gen == 0 {
         return Err(UsageError::Conflict { a: "--n-prompt 0", b: "--n-gen 0" }.into());
     }
-    let opening = Opening::new(invocation, &|_| {})?;
+    let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
 
     let started = Instant::now();

@@ -111,11 +111,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let has_seed = invocation.has(&table::SEED);
     let pooling = invocation.get(&table::POOLING).and_then(Pooling::from_name);
     let options = Options::new(invocation)?;
-    let Some(opening) = Opening::new(invocation, &|_| {})? else { return Ok(()) };
+    let Some(opening) = Opening::new(invocation)? else { return Ok(()) };
     opening.say_plan();
     let Opening { settings, resolved, mut report } = opening;
     let (file, parsed) = served::open(resolved, &settings)?;
-    facts::of_parsed(&mut report, parsed);
+    report.add(facts::of_parsed(parsed));
     let fitting = Fitting::new(file, &parsed.model, &settings).keeping_snapshots();
     let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?, settings.leader)?;
     let (n_ctx, n_slots, session_bytes) = (session.n_ctx(), session.n_slots(), session.n_bytes());

@@ -13,7 +13,7 @@ use crate::fitting::{Fitting, Need};
 use crate::loading::{Loaded, Parsed};
 use crate::machine::memory;
 use crate::model_file::ModelFile;
-use crate::output::{self, Report, rounded};
+use crate::output::{self, Facts, rounded};
 use crate::pool::Pool;
 use crate::prompt;
 use crate::runtime::Runtime;
@@ -56,7 +56,7 @@ pub(crate) static COMMAND: Command = Command {
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let golden = invocation.get(&table::GOLDEN);
-    let opening = Opening::new(invocation, &|_| {})?;
+    let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let golden = golden.map(Golden::read).transpose()?;
     let given = invocation.argument(&PROMPT).is_some() || invocation.has(&table::FILE);
@@ -64,7 +64,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let started = Instant::now();
     let file = ModelFile::open(resolved)?;
     let parsed = Parsed::new(&file, &settings)?;
-    facts::of_parsed(&mut report, &parsed);
+    report.add(facts::of_parsed(&parsed));
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 
     let mode = invocation.argument(&MODE);
@@ -78,7 +78,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     let n = invocation.argument(&N).or(invocation.get(&table::N_PREDICT)).unwrap_or(DEFAULT_N);
     let pool = settings.start_workers()?;
     let bench = Bench { file: &file, parsed: &parsed, settings: &settings, pool: &pool };
-    bench.perform(&ids, n, &mut report)?;
+    report.add(bench.perform(&ids, n)?);
     if let Some(golden) = &golden {
         let agreement = golden.compare(&bench)?;
         output::note(format_args!(
@@ -105,11 +105,11 @@ pub(crate) struct Bench<'b> {
 }
 
 impl<'b> Bench<'b> {
-    /// Compares a prompt and `n` greedy tokens behind it, and reports the result.
+    /// Compares a prompt and `n` greedy tokens behind it.
     ///
     /// # Errors
     /// [`Error::Failed`], which names the first step, layer and tensor that differ.
-    pub(crate) fn perform(&self, ids: &[u32], n: usize, report: &mut Report) -> Result<(), Error> {
+    pub(crate) fn perform(&self, ids: &[u32], n: usize) -> Result<Facts, Error> {
         let Self { parsed, settings, .. } = *self;
         let made_for = parsed.model.config.n_ctx_train;
         let default = ids.len().saturating_add(n).saturating_add(1).min(made_for.max(ids.len() + 1));
@@ -128,25 +128,26 @@ impl<'b> Bench<'b> {
         let mut decoder = StreamDecoder::continuing(false);
         let mut text: String = generated.iter().map(|&id| decoder.push(&parsed.tokenizer, id).to_owned()).collect();
         text += decoder.finish();
-        report.set("context_limit", n_ctx);
-        report.set("prompt_tokens", ids.len());
-        report.set("prompt_ids", ids.to_vec());
-        report.set("generated_tokens", generated.len());
-        report.set("prefill_sec", rounded(prefill.as_secs_f64()));
-        report.set("prefill_tokens_per_sec", rounded(ids.len() as f64 / prefill.as_secs_f64()));
-        report.set("generation_sec", rounded(generation.as_secs_f64()));
-        report.set("tokens_per_sec", rounded(generated.len() as f64 / generation.as_secs_f64()));
-        report.set("ttft_ms", rounded(prefill.as_secs_f64() * 1e3));
-        report.set("generated_ids", generated);
-        report.set("text", text);
-        report.set("max_logit_delta", format!("{max_delta:.8}"));
-        report.set("peak_rss_bytes", memory::peak_rss_bytes());
         output::note(format_args!("selected_kernel: {}", settings.kernels.name()));
         output::note(format_args!("max_logit_delta: {max_delta:.8}"));
-        match first_difference {
-            None => Ok(()),
-            Some(place) => Err(Error::Failed(format!("{} differs from scalar: {place}", settings.kernels.name()))),
+        if let Some(place) = first_difference {
+            return Err(Error::Failed(format!("{} differs from scalar: {place}", settings.kernels.name())));
         }
+        Ok(vec![
+            ("context_limit", n_ctx.into()),
+            ("prompt_tokens", ids.len().into()),
+            ("prompt_ids", ids.into()),
+            ("generated_tokens", generated.len().into()),
+            ("prefill_sec", rounded(prefill.as_secs_f64())),
+            ("prefill_tokens_per_sec", rounded(ids.len() as f64 / prefill.as_secs_f64())),
+            ("generation_sec", rounded(generation.as_secs_f64())),
+            ("tokens_per_sec", rounded(generated.len() as f64 / generation.as_secs_f64())),
+            ("ttft_ms", rounded(prefill.as_secs_f64() * 1e3)),
+            ("generated_ids", generated.into()),
+            ("text", text.into()),
+            ("max_logit_delta", format!("{max_delta:.8}").into()),
+            ("peak_rss_bytes", memory::peak_rss_bytes().into()),
+        ])
     }
 
     /// An empty session over the same model, whose weights are not loaded again.

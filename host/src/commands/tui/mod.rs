@@ -34,7 +34,7 @@ use crate::sampling::Sampling;
 use crate::settings::Settings;
 use conversation::Conversation;
 use input::{Input, Line};
-use nanocamelid_engine::{Constraint, Finish};
+use nanocamelid_engine::{Constraint, Finish, Generator};
 use save::Saved;
 use screen::Screen;
 use session_file::{Content, SessionFile};
@@ -90,7 +90,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     cluster::refuse("tui")?;
     let sampling = Sampling::new(invocation)?;
     let grammar = GrammarFile::read(invocation)?;
-    let opening = Opening::new(invocation, &|_| {})?;
+    let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let mut file = ModelFile::open(resolved)?;
     let pool = settings.start_workers()?;
@@ -123,8 +123,8 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         talk.constraint = talk.grammar.as_ref().map(|grammar| grammar.start(&parsed.tokenizer)).transpose()?;
         let fitting = Fitting::new(&file, &parsed.model, &settings).keeping_snapshots();
         let loaded = Loaded::new(&parsed, fitting, Need::default(), &pool, started)?;
-        facts::of_parsed(&mut report, &parsed);
-        facts::of_loading(&mut report, &loaded);
+        report.add(facts::of_parsed(&parsed));
+        report.add(facts::of_loading(&loaded));
         parsed.chat_format(&file)?;
         talk.input.start()?;
         talk.screen.banner(&file, &parsed, &loaded, &talk.settings);
@@ -146,11 +146,11 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
             Next::Switch(new) => {
                 file = new;
                 // The profile of the first model, if any, says nothing about another file.
-                facts::of_source(&mut report, &file.resolved, None);
+                report.add(facts::of_source(&file.resolved, None));
             }
         }
     }
-    talk.totals.describe(&mut report);
+    report.add(talk.totals.facts());
     report.finish(invocation)
 }
 
@@ -302,10 +302,8 @@ impl Talk<'_> {
                 output::model_text(text)
             }
         };
-        let mut generator = turn::generator(parsed, params, stop, limit)?;
-        if let Some(constraint) = &self.constraint {
-            generator = generator.with_constraint(constraint.clone());
-        }
+        let generator = turn::generator(parsed, params, stop, limit)?;
+        let generator = self.constraint.iter().cloned().fold(generator, Generator::with_constraint);
         let turn = turn::one(runtime, &tokens, generator, &mut emit, &|| self.input.interrupted())?;
         emit(if turn.generated.text.ends_with('\n') { "" } else { "\n" })?;
         turn::say_growth(runtime);

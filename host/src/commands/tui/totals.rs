@@ -1,7 +1,7 @@
 //! Sums over the turns of a chat.
 
 use crate::commands::turn::OneTurn;
-use crate::output::{Report, rounded};
+use crate::output::{Facts, rounded};
 
 /// Sums over all turns.
 #[derive(Default)]
@@ -31,17 +31,19 @@ impl Totals {
         self.n_accepted += turn.generated.n_accepted;
     }
 
-    /// Reports the sums.
-    pub(super) fn describe(&self, report: &mut Report) {
-        report.set("turns", self.turns);
-        report.set("drafted_tokens", self.n_drafted);
-        report.set("accepted_tokens", self.n_accepted);
-        report.set("prompt_tokens", self.prompt_tokens);
-        report.set("cached_tokens", self.prompt_tokens - self.n_prefilled);
-        report.set("generated_tokens", self.generated_tokens);
-        report.set("prefill_sec", rounded(self.prefill_sec));
-        report.set("generation_sec", rounded(self.generation_sec));
-        report.set("prefill_tokens_per_sec", rounded(self.n_prefilled as f64 / self.prefill_sec));
-        report.set("tokens_per_sec", rounded(self.n_computed as f64 / self.generation_sec));
+    /// The sums, for the report.
+    pub(super) fn facts(&self) -> Facts {
+        vec![
+            ("turns", self.turns.into()),
+            ("drafted_tokens", self.n_drafted.into()),
+            ("accepted_tokens", self.n_accepted.into()),
+            ("prompt_tokens", self.prompt_tokens.into()),
+            ("cached_tokens", (self.prompt_tokens - self.n_prefilled).into()),
+            ("generated_tokens", self.generated_tokens.into()),
+            ("prefill_sec", rounded(self.prefill_sec)),
+            ("generation_sec", rounded(self.generation_sec)),
+            ("prefill_tokens_per_sec", rounded(self.n_prefilled as f64 / self.prefill_sec)),
+            ("tokens_per_sec", rounded(self.n_computed as f64 / self.generation_sec)),
+        ]
     }
 }

@@ -4,94 +4,19 @@
 //! token's outputs are added in that order, so that no bit depends on the batch or on the routing of other tokens. The
 //! output of a shared expert is added last.
 
+mod metadata;
+mod routing;
+
 use super::dense::{self, Dense};
 use super::{Fact, Operation, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Split, Stage, Vector};
-use crate::config::{Activation, Config, ExpertTraits, MAX_WIDTH, Reader, Refused, SelectionBias};
+use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Split, Stage, Vector, Wire};
+use crate::config::{Activation, SelectionBias};
 use crate::tensors::{ExpertLinears, LayerTensors};
-use alloc::vec::Vec;
+use metadata::Gating;
+pub(crate) use metadata::Metadata;
 use nanocamelid_kernels::Kernels;
 use nanocamelid_kernels::reference::math;
-
-/// The weights of a token's experts are divided by their sum, but by no less than this: the smallest normal f16.
-const MIN_WEIGHT_SUM: f32 = 6.103_515_6e-5;
-
-/// How a router's logits become probabilities (`expert_gating_func`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gating {
-    /// Softmax over all experts. Softmax over the chosen experts alone gives the same weights, because these are
-    /// divided by their sum.
-    Softmax,
-    /// A sigmoid of each logit.
-    Sigmoid,
-}
-
-/// The metadata about all mixtures.
-pub(crate) struct Metadata {
-    n_experts: usize,
-    n_used: usize,
-    /// Width of an expert, for each layer.
-    n_ff: Vec<usize>,
-    /// Width of the shared expert; 0 for none.
-    n_shared: usize,
-    /// First layer that has a mixture.
-    first_layer: usize,
-    scale: f32,
-    activation: Activation,
-    gating: Gating,
-    selection_bias: SelectionBias,
-    shared_gate: bool,
-}
-
-impl Metadata {
-    /// `None` for a dense model.
-    pub(crate) fn read(r: &mut Reader<'_, '_>, config: &Config) -> Result<Option<Self>, Refused> {
-        let n_experts = r.optional("expert_count", 0, 4096).unwrap_or(0);
-        if n_experts == 0 {
-            return if config.traits.experts.needed { Err(r.missing("expert_count")) } else { Ok(None) };
-        }
-        let n_used = r.required("expert_used_count", 1, n_experts as u64)?;
-        let ExpertTraits { selection_bias, shared_gate, .. } = config.traits.experts;
-        let (n_ff, part) = match r.value("expert_feed_forward_length") {
-            Some(_) => ("expert_feed_forward_length", 1),
-            // Key absent: the dense width is the total of the experts that serve a token, or the width of each expert.
-            None => ("feed_forward_length", if shared_gate { n_used } else { 1 }),
-        };
-        let mut n_ff = r.per_layer(n_ff, config.n_layers, part as u64, MAX_WIDTH)?;
-        n_ff.iter_mut().for_each(|n_ff| *n_ff /= part);
-        let n_shared = match r.optional("expert_shared_feed_forward_length", 0, MAX_WIDTH) {
-            None if shared_gate => r.required("feed_forward_length", 1, MAX_WIDTH)?,
-            n_shared => n_shared.unwrap_or(0),
-        };
-        let gating = match r.optional("expert_gating_func", 1, 3) {
-            Some(2) => Gating::Sigmoid,
-            _ => Gating::Softmax,
-        };
-        // Other steps would put dense layers between mixtures; no known file has such layers.
-        r.optional("interleave_moe_layer_step", 1, 1);
-        Ok(Some(Self {
-            n_experts,
-            n_used,
-            n_ff,
-            n_shared,
-            first_layer: r.optional("leading_dense_block_count", 0, config.n_layers as u64).unwrap_or(0),
-            scale: r.scale("expert_weights_scale").unwrap_or(1.0),
-            activation: config.activation,
-            gating,
-            selection_bias,
-            shared_gate,
-        }))
-    }
-
-    pub(super) fn n_experts(&self) -> usize {
-        self.n_experts
-    }
-
-    /// First layer that has a mixture; those before it are dense.
-    pub(crate) fn first_layer(&self) -> usize {
-        self.first_layer
-    }
-}
+use routing::Routing;
 
 /// One mixture.
 #[derive(Clone, Debug)]
@@ -119,21 +44,6 @@ pub(crate) struct Experts<'a> {
     shared_gate: Option<Linear<'a>>,
     /// The forms that router, gate and up matrices read.
     inputs: Forms,
-}
-
-/// Buffers of routing. `n` is the batch.
-struct Routing<'s> {
-    /// Router logits, then probabilities, `[n][n_experts]`.
-    router: RowsMut<'s>,
-    /// Gates of the shared expert, `[n][1]`, if it has gates.
-    shared_gates: RowsMut<'s>,
-    /// Chosen experts, `[n][n_used]`.
-    chosen: &'s mut [u32],
-    /// Their weights, `[n][n_used]`.
-    weights: &'s mut [f32],
-    /// The tokens that chose one expert, `[n]`, and their weights for it.
-    tokens: &'s mut [u32],
-    token_weights: &'s mut [f32],
 }
 
 /// Buffers of one expert for the tokens that chose it.
@@ -234,6 +144,12 @@ impl<'a> Experts<'a> {
         }
     }
 
+    /// The gated values of all chosen experts on their way, `n * n_used` rows.
+    fn wire<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Wire<'s, 'a> {
+        let forms = (0..self.n_experts).map(|e| Forms::of([&self.down.expert(e)])).fold(Forms::default(), Forms::union);
+        Wire::carve(arena, forms, n * self.n_used, self.split, false)
+    }
+
     fn served<'s>(expert: &Dense<'_>, arena: &mut Arena<'s>, n: usize) -> Served<'s> {
         let x = Prepared::carve(arena, expert.inputs(), n, expert.up.n_in());
         Served { x, out: RowsMut::carve(arena, n, expert.down.n_out()) }
@@ -257,20 +173,9 @@ impl<'a> Experts<'a> {
         }
         self.choose(kernels, &mut routing);
         out.values_mut().fill(0.0);
-        for e in 0..self.n_experts {
-            let (tokens, weights) = routing.of(e, self.n_used);
-            if tokens.is_empty() {
-                continue;
-            }
-            let expert = self.expert(e);
-            arena.within(|arena| {
-                let mut served = Self::served(&expert, arena, tokens.len());
-                served.x.gather(x, tokens);
-                expert.forward(&mut pass.workers, arena, &served.x, &mut served.out);
-                for ((row, &t), &weight) in served.out.rows().iter().zip(tokens).zip(weights) {
-                    kernels.add_scaled(out.part(t as usize, 1).values_mut(), weight, row);
-                }
-            });
+        match self.split.is_whole() {
+            true => self.serve(pass, arena, x, &mut routing, out),
+            false => self.serve_shared(pass, arena, x, &mut routing, out),
         }
         if let Some(shared) = &self.shared {
             let mut all = RowsMut::carve(arena, pass.n, shared.down.n_out());
@@ -286,54 +191,80 @@ impl<'a> Experts<'a> {
         }
     }
 
-    /// Probabilities of all experts of every token, the `n_used` most probable of them, and their weights scaled to sum
-    /// to `scale`.
-    fn choose(&self, kernels: &Kernels, routing: &mut Routing<'_>) {
-        let chosen = routing.chosen.chunks_mut(self.n_used).zip(routing.weights.chunks_mut(self.n_used));
-        for (router, (chosen, weights)) in routing.router.iter_mut().zip(chosen) {
-            match self.gating {
-                Gating::Softmax => kernels.softmax(router),
-                Gating::Sigmoid => router.iter_mut().for_each(|x| *x = math::sigmoid(*x)),
+    /// Adds each expert's outputs to those of its tokens.
+    fn serve(
+        &self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        x: &Prepared<'_>,
+        routing: &mut Routing<'_>,
+        out: &mut RowsMut<'_>,
+    ) {
+        for e in 0..self.n_experts {
+            let (tokens, weights) = routing.of(e, self.n_used);
+            if tokens.is_empty() {
+                continue;
             }
-            let mut sum = 0.0;
-            for (chosen, weight) in chosen.iter_mut().zip(&mut *weights) {
-                let best = most_probable(router, self.selection_bias);
-                (*chosen, *weight) = (best as u32, router[best]);
-                router[best] = f32::NEG_INFINITY;
-                sum += *weight;
+            let expert = self.expert(e);
+            arena.within(|arena| {
+                let mut served = Self::served(&expert, arena, tokens.len());
+                served.x.gather(x, tokens);
+                expert.forward(&mut pass.workers, arena, &served.x, &mut served.out);
+                add_to(out, pass.workers.kernels, served.out.rows(), tokens, weights);
+            });
+        }
+    }
+
+    /// The same, where every rank has a part of each expert: the gated values of all experts travel in one exchange.
+    fn serve_shared(
+        &self,
+        pass: &mut Pass<'_>,
+        arena: &mut Arena<'_>,
+        x: &Prepared<'_>,
+        routing: &mut Routing<'_>,
+        out: &mut RowsMut<'_>,
+    ) {
+        let mut wire = self.wire(arena, pass.n);
+        let mut first = 0;
+        for e in 0..self.n_experts {
+            let (tokens, _) = routing.of(e, self.n_used);
+            if tokens.is_empty() {
+                continue;
             }
-            let sum = if sum < MIN_WEIGHT_SUM { MIN_WEIGHT_SUM } else { sum };
-            for weight in weights {
-                *weight = *weight / sum * self.scale;
+            let expert = self.expert(e);
+            arena.within(|arena| {
+                let mut served = Self::served(&expert, arena, tokens.len());
+                served.x.gather(x, tokens);
+                let mut joined = wire.carve_own(arena, tokens.len());
+                expert.gated(&mut pass.workers, &served.x, None, &mut joined);
+                wire.put_rows(first, &joined);
+            });
+            first += tokens.len();
+        }
+        wire.exchange(&pass.workers);
+        let mut first = 0;
+        for e in 0..self.n_experts {
+            let (tokens, weights) = routing.of(e, self.n_used);
+            if tokens.is_empty() {
+                continue;
             }
+            let expert = self.expert(e);
+            arena.within(|arena| {
+                let mut joined = wire.carve_all(arena, Forms::of([&expert.down]), tokens.len());
+                wire.take_rows(&pass.workers, first, &mut joined, None);
+                let mut served = RowsMut::carve(arena, tokens.len(), expert.down.n_out());
+                pass.workers.product(&joined, &expert.down, &mut served);
+                add_to(out, pass.workers.kernels, served.rows(), tokens, weights);
+            });
+            first += tokens.len();
         }
     }
 }
 
-/// The expert with the largest score; the first of equals. NaN is chosen only if there is nothing else.
-fn most_probable(router: &[f32], bias: Option<Vector<'_>>) -> usize {
-    let biased = |e: usize| router[e] + bias.map_or(0.0, |bias| f32::from_le_bytes(bias[e]));
-    let mut best = 0;
-    for e in 0..router.len() {
-        if biased(e) > biased(best) || biased(best).is_nan() {
-            best = e;
-        }
-    }
-    best
-}
-
-impl Routing<'_> {
-    /// The tokens that chose `expert`, and their weights for it.
-    fn of(&mut self, expert: usize, n_used: usize) -> (&[u32], &[f32]) {
-        let mut n = 0;
-        let chosen = self.chosen.chunks(n_used).zip(self.weights.chunks(n_used));
-        for (t, (chosen, weights)) in chosen.enumerate() {
-            if let Some(rank) = chosen.iter().position(|&e| e as usize == expert) {
-                (self.tokens[n], self.token_weights[n]) = (t as u32, weights[rank]);
-                n += 1;
-            }
-        }
-        (&self.tokens[..n], &self.token_weights[..n])
+/// Adds an expert's outputs, times their weights, to those of its tokens.
+fn add_to(out: &mut RowsMut<'_>, kernels: &Kernels, served: Rows<'_>, tokens: &[u32], weights: &[f32]) {
+    for ((row, &t), &weight) in served.iter().zip(tokens).zip(weights) {
+        kernels.add_scaled(out.row_mut(t as usize), weight, row);
     }
 }
 
@@ -350,6 +281,9 @@ impl<'a> Operation<'a> for Experts<'a> {
 
     fn measure(&self, arena: &mut Arena<'_>, sizes: &Sizes) {
         self.routing(arena, sizes.n_batch);
+        if !self.split.is_whole() {
+            self.wire(arena, sizes.n_batch);
+        }
         for expert in (0..self.n_experts).map(|e| self.expert(e)) {
             arena.within(|arena| {
                 Self::served(&expert, arena, sizes.n_batch);
