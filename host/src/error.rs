@@ -145,6 +145,13 @@ impl Error {
         move |source| Self::Io { what, source }
     }
 
+    /// Several copies of a program that cannot work together.
+    #[cfg(not(feature = "mpi"))]
+    pub(crate) fn without_mpi() -> Self {
+        let problem = "mpirun has started several copies of a program without MPI; build it with --features mpi";
+        Self::Cluster(vec![problem.into()])
+    }
+
     /// 0 ok, 2 usage, validation, missing model or audit mismatch, 1 failure while running.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {

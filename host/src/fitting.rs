@@ -136,6 +136,7 @@ impl<'a> Fitting<'a> {
     ///
     /// # Errors
     /// [`Error::Memory`].
+    #[cfg(feature = "cluster")]
     pub(crate) fn check(&self, plan: &SessionPlan<'_>) -> Result<(), Error> {
         let (required, available) = (plan.required_bytes() as u64, self.budget(memory::memory().available));
         match required <= available {

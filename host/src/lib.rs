@@ -9,6 +9,7 @@ mod audit;
 #[cfg_attr(not(feature = "disk-cache"), path = "no_cache.rs")]
 mod cache;
 mod cli;
+#[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
 mod cluster;
 mod commands;
 #[cfg_attr(not(feature = "constraints"), path = "no_constraint.rs")]

@@ -20,7 +20,7 @@ impl ModelDigest {
     /// The digest of an open model.
     pub(crate) fn new(file: &ModelFile, gguf: &Gguf<'_>) -> Self {
         let mut hash = Hash::new();
-        for (n_bytes, header) in file.headers(gguf) {
+        for (n_bytes, header) in headers(file, gguf) {
             hash.update((n_bytes as u64).to_le_bytes());
             // A vocabulary is megabytes, and nobody gains by making two files with the same header's checksum.
             hash.update(xxh64(header, 0).to_le_bytes());
@@ -45,4 +45,13 @@ impl ModelDigest {
 pub(crate) fn in_hexadecimal(digest: &Digest) -> String {
     let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
+}
+
+/// The length of every file of a model, and its header: all in front of the first tensor.
+pub(crate) fn headers<'a>(file: &'a ModelFile, gguf: &Gguf<'_>) -> impl Iterator<Item = (usize, &'a [u8])> {
+    file.parts().into_iter().enumerate().map(|(part, bytes)| {
+        let starts = gguf.tensors().iter().filter(|tensor| usize::from(tensor.part) == part);
+        let start = starts.map(|tensor| tensor.offset).min().unwrap_or(u64::MAX);
+        (bytes.len(), &bytes[..usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len())])
+    })
 }

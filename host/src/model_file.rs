@@ -1,7 +1,7 @@
 //! The file of a model, and the model over the bytes of the file.
 
 use crate::audit::{Mismatch, audit};
-use crate::cluster::{self, Division};
+use crate::cluster;
 use crate::error::Error;
 use crate::file_kind;
 use crate::map::{MappedFile, is_same_file};
@@ -13,6 +13,7 @@ use crate::settings::Settings;
 use nanocamelid_engine::gguf::{self, ErrorKind};
 use nanocamelid_engine::{Gguf, Model};
 use std::path::Path;
+#[cfg(feature = "cluster")]
 use std::sync::OnceLock;
 
 /// The bytes of a model.
@@ -21,7 +22,8 @@ pub(crate) struct ModelFile {
     pub(crate) resolved: Resolved,
     bytes: Bytes,
     /// How several boards share the model, once they do.
-    division: OnceLock<Division>,
+    #[cfg(feature = "cluster")]
+    pub(crate) division: OnceLock<cluster::Division>,
 }
 
 #[derive(Debug)]
@@ -41,17 +43,12 @@ impl ModelFile {
             Place::File(path) => Bytes::Mapped(open_parts(path)?),
             Place::Demo => Bytes::BuiltIn(crate::demo::bytes().ok_or(Error::NoModel)?),
         };
-        Ok(Self { resolved, bytes, division: OnceLock::new() })
-    }
-
-    /// How several boards share the model, if they do.
-    pub(crate) fn division(&self) -> Option<&Division> {
-        self.division.get()
-    }
-
-    /// The boards share the model so from now on.
-    pub(crate) fn divided(&self, division: Division) -> &Division {
-        self.division.get_or_init(|| division)
+        Ok(Self {
+            resolved,
+            bytes,
+            #[cfg(feature = "cluster")]
+            division: OnceLock::new(),
+        })
     }
 
     /// Length of all files.
@@ -65,15 +62,6 @@ impl ModelFile {
             Bytes::Mapped(files) => files.iter().map(MappedFile::bytes).collect(),
             Bytes::BuiltIn(bytes) => vec![bytes],
         }
-    }
-
-    /// The length of every file, and its header: all in front of the first tensor.
-    pub(crate) fn headers<'a>(&'a self, gguf: &Gguf<'_>) -> impl Iterator<Item = (usize, &'a [u8])> {
-        self.parts().into_iter().enumerate().map(|(part, bytes)| {
-            let starts = gguf.tensors().iter().filter(|tensor| usize::from(tensor.part) == part);
-            let start = starts.map(|tensor| tensor.offset).min().unwrap_or(u64::MAX);
-            (bytes.len(), &bytes[..usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len())])
-        })
     }
 
     /// Refuses to overwrite a file of the model.
@@ -155,8 +143,7 @@ impl ModelFile {
     /// # Errors
     /// [`Error::Unsupported`] with every reason; [`Error::Cluster`].
     pub(crate) fn any_model<'a>(&'a self, gguf: &Gguf<'a>, settings: &Settings) -> Result<Model<'a>, Error> {
-        let share = cluster::share(self, gguf, settings)?;
-        Model::of_share(gguf, share).map_err(|error| self.unsupported(error.reasons))
+        cluster::model(self, gguf, settings)
     }
 
     /// The file's refusal with every reason.

@@ -1,7 +1,7 @@
 //! A session that brings its own memory, so that a longer one can take its place. Where several boards share the model,
 //! it has the others make every call that it makes.
 
-use crate::cluster::{Leader, LedSession, Link};
+use crate::cluster::{self, Leader, LedSession};
 use crate::error::Error;
 use crate::map::Arena;
 use nanocamelid_engine::config::Pooling;
@@ -37,15 +37,11 @@ impl<'a> OwnedSession<'a> {
         Ok(owned)
     }
 
-    /// The session of a rank that follows.
+    /// This rank's part of a session, or a session of a model that is not shared.
     ///
     /// # Errors
     /// As [`OwnedSession::new`].
-    pub(crate) fn following(plan: SessionPlan<'a>, link: &'a dyn Link) -> Result<Self, Error> {
-        Self::start(plan, Some(link))
-    }
-
-    fn start(plan: SessionPlan<'a>, peers: Option<&'a dyn Peers>) -> Result<Self, Error> {
+    pub(crate) fn start(plan: SessionPlan<'a>, peers: Option<&'a dyn Peers>) -> Result<Self, Error> {
         let n_bytes = plan.required_bytes();
         let mut arena = Arena::new(n_bytes).map_err(Error::io("memory for the session"))?;
         let bytes = arena.bytes();
@@ -53,10 +49,7 @@ impl<'a> OwnedSession<'a> {
         // is unmapped when `_arena` is dropped: after `session`, which is declared before it and never handed out by
         // value or by `&mut`. Nothing else asks this arena for its bytes.
         let bytes = unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr(), bytes.len()) };
-        let session = match peers {
-            None => plan.start(bytes)?,
-            Some(peers) => plan.start_among(peers, bytes)?,
-        };
+        let session = cluster::start(plan, peers, bytes)?;
         Ok(Self { session, led: None, candidates: None, n_bytes, _arena: arena })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::cache::CacheSettings;
 use crate::cli::{Invocation, table};
-use crate::cluster::{self, Division, Leader, Split};
+use crate::cluster::{self, Leader};
 use crate::draft::{Draft, MAX_DRAFT};
 use crate::error::Error;
 use crate::machine::{cpu, cpu_list, features, workers};
@@ -33,9 +33,11 @@ pub(crate) struct Settings {
     /// Where pages of conversations are kept.
     pub(crate) cache: Option<CacheSettings>,
     /// How several boards are to share the model; no shares: by measurement.
-    pub(crate) division: Division,
+    #[cfg(feature = "cluster")]
+    pub(crate) division: cluster::Division,
     /// What a check puts in place of that. Ranks compare only what their command lines say.
-    pub(crate) checked_division: Option<Division>,
+    #[cfg(feature = "cluster")]
+    pub(crate) checked_division: Option<cluster::Division>,
     /// Leads the other boards, if there are any.
     pub(crate) leader: Option<&'static Leader>,
     pub(crate) trace: bool,
@@ -49,10 +51,7 @@ impl Settings {
     /// [`Error::Kernel`] for a kernel table that this CPU cannot run, [`Error::Cores`] for CPUs that cannot be used,
     /// [`Error::Cluster`] for what several boards cannot do.
     pub(crate) fn new(invocation: &Invocation) -> Result<Self, Error> {
-        let settings = Self { leader: cluster::leader(), ..Self::of_rank(invocation)? };
-        if let Some(leader) = settings.leader {
-            leader.link().set_timeout(cluster::timeout(invocation));
-        }
+        let settings = Self { leader: cluster::leader(invocation), ..Self::of_rank(invocation)? };
         if settings.cache.is_some() {
             cluster::refuse("--cache")?;
         }
@@ -104,7 +103,9 @@ impl Settings {
             expect,
             draft: Draft::new(invocation.get(&table::DRAFT)),
             cache: CacheSettings::read(invocation),
-            division: division(invocation)?,
+            #[cfg(feature = "cluster")]
+            division: cluster::Division::read(invocation)?,
+            #[cfg(feature = "cluster")]
             checked_division: None,
             leader: None,
             trace: invocation.has(&table::TRACE),
@@ -141,17 +142,4 @@ impl Settings {
             ..Default::default()
         }
     }
-}
-
-/// How several boards are to share the model, as the flags have it.
-fn division(invocation: &Invocation) -> Result<Division, Error> {
-    let split = invocation.get(&table::SPLIT).and_then(Split::of_name).unwrap_or_default();
-    let shares = match invocation.get(&table::SHARES) {
-        None | Some([0]) => Vec::new(),
-        Some(shares) if shares.contains(&0) => {
-            return Err(Error::Cluster(vec!["--shares: every board needs a share; 0 alone means auto".into()]));
-        }
-        Some(shares) => shares.iter().map(|&share| u32::try_from(share).unwrap_or(u32::MAX)).collect(),
-    };
-    Ok(Division { split, shares })
 }

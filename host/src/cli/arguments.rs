@@ -1,7 +1,9 @@
 //! The arguments of commands, other than flags, and those that commands share.
 
 use super::flags::{TEMPERATURE, TOKEN_COUNT};
-use super::typed::{Of, TEXT, count};
+#[cfg(feature = "cluster")]
+use super::typed::count;
+use super::typed::{Of, TEXT};
 use super::value::Kind;
 use std::marker::PhantomData;
 
@@ -87,6 +89,7 @@ pub(crate) static MODEL_FILE: ArgumentRow = ArgumentRow { takes: Takes::ModelFil
 pub(crate) static PROMPT: Argument<str> =
     Argument::value("PROMPT", TEXT, "the text (default: --file, or standard input if it is no terminal)");
 pub(crate) static TEMP_ARGUMENT: Argument<f32> = Argument::value("TEMP", TEMPERATURE, "as --temp");
+#[cfg(feature = "cluster")]
 pub(crate) static CHECK_TOKENS: Argument<usize> =
     Argument::value("TOKENS", count(2, 1 << 16), "check: tokens of the text that is compared (default 24)");
 pub(crate) static MAX_TOKENS_ARGUMENT: Argument<usize> = Argument::value("MAX_TOKENS", TOKEN_COUNT, "as --n-predict");

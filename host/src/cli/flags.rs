@@ -2,6 +2,7 @@
 
 use super::typed::{self, Of, choice, count, counts, limit, number, wide_count};
 use super::value::{Date, Kind};
+#[cfg(feature = "cluster")]
 use crate::cluster::Split;
 use crate::profile::PROFILES;
 use nanocamelid_engine::config::Pooling;
@@ -136,12 +137,14 @@ pub(crate) static CACHE_SIZE: Flag<u64> = flag(
 );
 pub(crate) static TRACE: Flag<()> = switch("--trace", "print the time of each stage on stderr");
 
+#[cfg(feature = "cluster")]
 pub(crate) static SPLIT: Flag<str> = flag(
     "--split",
     choice(&Split::NAMES),
     "HOW",
     "what each board of several holds: rows of every matrix (default), or a range of layers",
 );
+#[cfg(feature = "cluster")]
 pub(crate) static SHARES: Flag<[usize]> = unset(
     "auto",
     flag(
@@ -151,14 +154,17 @@ pub(crate) static SHARES: Flag<[usize]> = unset(
         "relative sizes of the boards' shares, like 3,3,2; 0 or auto (default): by measured speed and free memory",
     ),
 );
+#[cfg(feature = "cluster")]
 pub(crate) static CLUSTER_TIMEOUT: Flag<usize> = flag(
     "--cluster-timeout",
     count(1, 86_400),
     "SECONDS",
     "end the run when a board waits so long for another while a token is computed (default 10)",
 );
+#[cfg(feature = "cluster")]
 pub(crate) static RANKS: Flag<usize> =
     flag("--ranks", count(1, 64), "N", "check the split with so many threads of this process as ranks, without mpirun");
+#[cfg(feature = "cluster")]
 pub(crate) static EXCHANGE_BYTES: Flag<[usize]> =
     flag("--bytes", counts(1, 256 << 20), "LIST", "bytes of an exchange (default 64,2304,8192,16384,1048576)");
 
@@ -298,7 +304,10 @@ pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1
 pub(crate) static EVERYWHERE: &[&FlagRow] = &[&HELP.row, &JSON.row, &DRY_RUN.row, &VERBOSE.row];
 pub(crate) static WORKERS: &[&FlagRow] = &[&THREADS.row, &THREADS_BATCH.row, &CORES.row, &KERNEL.row];
 pub(crate) static SESSION: &[&FlagRow] = &[&EXPECT.row, &CTX.row, &BATCH.row, &KV.row, &TRACE.row];
+#[cfg(feature = "cluster")]
 pub(crate) static CLUSTER: &[&FlagRow] = &[&SPLIT.row, &SHARES.row, &CLUSTER_TIMEOUT.row];
+#[cfg(not(feature = "cluster"))]
+pub(crate) static CLUSTER: &[&FlagRow] = &[];
 #[cfg(feature = "disk-cache")]
 pub(crate) static CACHED: &[&FlagRow] = &[&CACHE.row, &CACHE_SIZE.row];
 #[cfg(not(feature = "disk-cache"))]

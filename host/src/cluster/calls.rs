@@ -181,6 +181,9 @@ impl Call {
         let call = match kind {
             0 => {
                 let (is_file, path) = (from.flag()?, from.bytes()?);
+                if !is_file && !path.is_empty() {
+                    return Err(Malformed);
+                }
                 Self::Open { path: is_file.then(|| path.to_vec()), measures: from.flag()? }
             }
             1 => {

@@ -109,7 +109,7 @@ impl<'f> Follower<'f> {
             self.fail(&Call::Divide(division));
         }
         let rank = self.link.rank();
-        let division: &Division = file.divided(division);
+        let division: &Division = file.division.get_or_init(|| division);
         let model = match Model::of_share(&gguf, division.share(rank)) {
             Ok(model) => model,
             Err(error) => {
@@ -173,7 +173,7 @@ impl<'f> Follower<'f> {
         let options = SessionOptions { n_workers: self.settings.n_workers(), ..options };
         let plan = SessionPlan::new(model, kernels, options)?;
         Fitting::new(file, model, self.settings).check(&plan)?;
-        OwnedSession::following(plan, self.link)
+        OwnedSession::start(plan, Some(self.link))
     }
 
     /// Makes the call that rank 0 makes. Errors are the same on all ranks, and rank 0 reports them. What would panic is

@@ -3,7 +3,7 @@
 
 use super::message::{Malformed, Reader, Writer};
 use crate::machine::{bandwidth, cpu, memory};
-use crate::model_digest::{Digest, in_hexadecimal};
+use crate::model_digest::{Digest, headers, in_hexadecimal};
 use crate::model_file::ModelFile;
 use crate::output::mib;
 use crate::settings::Settings;
@@ -195,7 +195,7 @@ answers! {
 /// The digest of a model's headers and of a sample of every tensor.
 fn digest(file: &ModelFile, gguf: &Gguf<'_>) -> Digest {
     let mut hash = Hash::new();
-    file.headers(gguf).for_each(|(n_bytes, header)| {
+    headers(file, gguf).for_each(|(n_bytes, header)| {
         hash.update((n_bytes as u64).to_le_bytes());
         hash.update(header);
     });

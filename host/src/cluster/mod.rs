@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::model_file::ModelFile;
 use crate::settings::Settings;
 use local::LocalLink;
-use nanocamelid_engine::{Gguf, Share, SingleThread};
+use nanocamelid_engine::{Gguf, Model, Peers, Session, SessionError, SessionPlan, Share, SingleThread};
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -43,9 +43,11 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rank 0 of the job that this process belongs to, if this is it.
 static LEADER: OnceLock<&'static Leader> = OnceLock::new();
 
-/// The leader of this process's job; `None` for a process that is alone.
-pub(crate) fn leader() -> Option<&'static Leader> {
-    LEADER.get().copied()
+/// The leader of this process's job, with the time limit that the flag says; `None` for a process that is alone.
+pub(crate) fn leader(invocation: &Invocation) -> Option<&'static Leader> {
+    let leader = LEADER.get().copied()?;
+    leader.link().set_timeout(timeout(invocation));
+    Some(leader)
 }
 
 /// This process's place in a job of several.
@@ -97,14 +99,7 @@ impl Membership {
 
     #[cfg(not(feature = "mpi"))]
     fn of_launched(launched: &Launched) -> Result<Self, Error> {
-        match launched.has_several() {
-            true => {
-                let problem =
-                    "mpirun has started several copies of a program without MPI; build it with --features mpi";
-                Err(Error::Cluster(vec![problem.into()]))
-            }
-            false => Ok(Self::alone()),
-        }
+        if launched.has_several() { Err(Error::without_mpi()) } else { Ok(Self::alone()) }
     }
 
     /// Follows rank 0 to the end of the program, if this rank follows; returns the exit code.
@@ -124,7 +119,7 @@ impl Membership {
 
     /// Tells the other ranks, if this one leads them, that the program ends.
     pub(crate) fn end(&self, exit_code: u8) {
-        if let Some(leader) = leader() {
+        if let Some(leader) = LEADER.get() {
             leader.end(exit_code);
         }
     }
@@ -145,7 +140,7 @@ fn lead_or_follow(link: Box<dyn Link>) -> Option<Box<dyn Link>> {
 }
 
 /// The time limit of a rank's waiting, as the flag has it.
-pub(crate) fn timeout(invocation: &Invocation) -> Duration {
+fn timeout(invocation: &Invocation) -> Duration {
     invocation.get(&table::CLUSTER_TIMEOUT).map_or(DEFAULT_TIMEOUT, |seconds| Duration::from_secs(seconds as u64))
 }
 
@@ -154,13 +149,29 @@ pub(crate) fn timeout(invocation: &Invocation) -> Duration {
 /// # Errors
 /// [`Error::Cluster`], which names it.
 pub(crate) fn refuse(what: &str) -> Result<(), Error> {
-    match leader() {
+    match LEADER.get() {
         None => Ok(()),
         Some(_) => Err(Error::Cluster(vec![format!("{what} does not run on several boards (docs/CLUSTER.md)")])),
     }
 }
 
 impl Division {
+    /// The division that the flags ask for; no shares: by measurement.
+    ///
+    /// # Errors
+    /// [`Error::Cluster`] for a list with a share of nothing.
+    pub(crate) fn read(invocation: &Invocation) -> Result<Self, Error> {
+        let split = invocation.get(&table::SPLIT).and_then(Split::of_name).unwrap_or_default();
+        let shares = match invocation.get(&table::SHARES) {
+            None | Some([0]) => Vec::new(),
+            Some(shares) if shares.contains(&0) => {
+                return Err(Error::Cluster(vec!["--shares: every board needs a share; 0 alone means auto".into()]));
+            }
+            Some(shares) => shares.iter().map(|&share| u32::try_from(share).unwrap_or(u32::MAX)).collect(),
+        };
+        Ok(Self { split, shares })
+    }
+
     /// What one rank holds.
     pub(crate) fn share(&self, rank: usize) -> Share<'_> {
         let shares = &self.shares;
@@ -174,14 +185,32 @@ impl Division {
 /// What this rank holds of a model that a command opens. Other ranks open the model when this is first asked.
 ///
 /// # Errors
-/// [`Error::Cluster`].
-pub(crate) fn share<'f>(file: &'f ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Result<Share<'f>, Error> {
-    let Some(leader) = settings.leader else { return Ok(Share::Whole) };
-    let division = match file.division() {
-        Some(division) => division,
-        None => file.divided(leader.divide(file, gguf, settings)?),
+/// [`Error::Cluster`], [`Error::Unsupported`].
+pub(crate) fn model<'a>(file: &'a ModelFile, gguf: &Gguf<'a>, settings: &Settings) -> Result<Model<'a>, Error> {
+    let share = match (settings.leader, file.division.get()) {
+        (None, _) => Share::Whole,
+        (Some(_), Some(division)) => division.share(0),
+        (Some(leader), None) => {
+            let division = leader.divide(file, gguf, settings)?;
+            file.division.get_or_init(|| division).share(0)
+        }
     };
-    Ok(division.share(0))
+    Model::of_share(gguf, share).map_err(|error| file.unsupported(error.reasons))
+}
+
+/// Starts this rank's part of a session, or a session of a model that is not shared.
+///
+/// # Errors
+/// Those of [`SessionPlan::start_among`].
+pub(crate) fn start<'a>(
+    plan: SessionPlan<'a>,
+    peers: Option<&'a dyn Peers>,
+    arena: &'a mut [u8],
+) -> Result<Session<'a>, SessionError> {
+    match peers {
+        None => plan.start(arena),
+        Some(peers) => plan.start_among(peers, arena),
+    }
 }
 
 /// Runs `body` with settings whose sessions are led over `n_ranks` ranks, the others of which are threads.

@@ -127,10 +127,10 @@ impl<'l> Wait<'l> {
 type Pending<'r, 's> = [Option<Request<'r, [u8], &'s LocalScope<'r>>>; MAX_RANKS];
 
 /// Tests one request, and checks the number of bytes that have come.
-fn is_pending<'r, 's>(
+fn is_pending<'r>(
     link: &MpiLink,
     rank: usize,
-    slot: &mut Option<Request<'r, [u8], &'s LocalScope<'r>>>,
+    slot: &mut Option<Request<'r, [u8], &LocalScope<'r>>>,
     n_bytes: Option<usize>,
 ) -> bool {
     let Some(request) = slot.take() else { return false };

@@ -24,6 +24,7 @@ macro_rules! keys {
 pub(crate) mod about;
 pub(crate) mod bench;
 pub(crate) mod chat;
+#[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 pub(crate) mod embed;
 pub(crate) mod evidence;
@@ -56,6 +57,7 @@ pub(crate) static COMMANDS: Commands = &[
     &logits::COMMAND,
     &probe::COMMAND,
     &bench::COMMAND,
+    #[cfg(feature = "cluster")]
     &cluster::COMMAND,
     &smoke::COMMAND,
     &ready::COMMAND,

@@ -26,7 +26,9 @@ fn settings(n_ctx: Option<usize>) -> Settings {
         expect: None,
         draft: Default::default(),
         cache: None,
+        #[cfg(feature = "cluster")]
         division: Default::default(),
+        #[cfg(feature = "cluster")]
         checked_division: None,
         leader: None,
         trace: false,

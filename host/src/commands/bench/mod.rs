@@ -7,6 +7,7 @@ mod model;
 use crate::cli::Invocation;
 use crate::cli::table::{self, Argument, Command};
 use crate::error::Error;
+#[cfg(feature = "cluster")]
 pub(crate) use model::random_tokens;
 
 /// The name of a benchmark of the kernels.
