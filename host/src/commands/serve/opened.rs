@@ -54,12 +54,16 @@ impl Opened {
         let fitting = Fitting::new(file, &parsed.model, &settings).keeping_snapshots();
         let session = OwnedSession::new(fitting.serving(options.n_slots, Options::DEFAULT_SLOTS)?, settings.leader)?;
         let n_ctx = session.n_ctx();
-        let served = Served::new(file, parsed, (options.alias.clone(), pooling), n_ctx, (sampling, has_seed));
+        let mut served = Served::new(file, parsed, (options.alias.clone(), pooling), n_ctx, (sampling, has_seed));
         report.set("context_limit", n_ctx);
         report.set("slots", session.n_slots());
         report.set("arena_bytes", session.n_bytes());
         report.set("tool_format", served.call_form());
         report.set("alias", served.alias.as_str());
+        if settings.leader.is_some() {
+            // The embedder's sessions are not led.
+            served.pooling = None;
+        }
         let pooling = served.pooling;
         Ok(Some(Self { options, settings, report, session, file, parsed, pooling, served }))
     }
