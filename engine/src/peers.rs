@@ -5,6 +5,8 @@
 //! Every value is computed whole by one rank, from the same inputs and in the same order as on a single machine, so no
 //! bit depends on the number of ranks. Only rank 0 receives logits.
 
+use core::ops::Range;
+
 /// Most ranks of a cluster.
 pub const MAX_RANKS: usize = 64;
 
@@ -28,6 +30,11 @@ pub trait Peers: Sync {
 
     /// Receives bytes from another rank, in the order in which it sends them.
     fn receive(&self, from: usize, bytes: &mut [u8]);
+}
+
+/// The part of a rank in the bytes of [`Peers::exchange`].
+pub fn part(ends: &[usize], rank: usize) -> Range<usize> {
+    rank.checked_sub(1).map_or(0, |before| ends[before])..ends[rank]
 }
 
 /// The part of a model that one rank computes. The `shares` are the relative sizes of the ranks' parts, one number for

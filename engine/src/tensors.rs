@@ -1,6 +1,6 @@
 //! Finds tensors in a file, checks their shapes and types, and records which tensors are used.
 
-use crate::compute::{LayerNorm, Linear, Ranks, Split, Vector};
+use crate::compute::{Forms, LayerNorm, Linear, Ranks, Split, Vector};
 use crate::gguf::{Gguf, TensorInfo};
 use crate::refusal::{Reason, TensorName};
 use alloc::string::ToString;
@@ -237,6 +237,11 @@ impl<'t, 'g, 'a> LayerTensors<'t, 'g, 'a> {
     /// How ranks share `n` columns, in units of `unit`.
     pub(crate) fn split(&self, n: usize, unit: usize) -> Split<'a> {
         self.tensors.ranks.split(n, unit)
+    }
+
+    /// How ranks share an input of `n` columns, in whole blocks of the forms that its readers read.
+    pub(crate) fn input_split(&self, n: usize, forms: Forms) -> Split<'a> {
+        self.split(n, forms.block_len().max(STREAM_UNIT))
     }
 
     /// How ranks share the residual stream that a block computes.

@@ -1,6 +1,7 @@
 //! Ranks of a cluster as threads of one process.
 
 use nanocamelid_engine::Peers;
+use nanocamelid_engine::peers::part;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -22,10 +23,9 @@ impl Peers for Rank {
 
     fn exchange(&self, bytes: &mut [u8], ends: &[usize]) {
         assert_eq!((ends.len(), ends.last()), (self.n_ranks(), Some(&bytes.len())));
-        let part = |rank: usize| if rank == 0 { 0 } else { ends[rank - 1] }..ends[rank];
         let others = || (0..self.n_ranks()).filter(|&rank| rank != self.rank);
-        others().for_each(|rank| self.send(rank, &bytes[part(self.rank)]));
-        others().for_each(|rank| self.receive(rank, &mut bytes[part(rank)]));
+        others().for_each(|rank| self.send(rank, &bytes[part(ends, self.rank)]));
+        others().for_each(|rank| self.receive(rank, &mut bytes[part(ends, rank)]));
     }
 
     fn send(&self, to: usize, bytes: &[u8]) {

@@ -5,7 +5,7 @@ use crate::compute::{
     Arena, Forms, Gates, Linear, Pass, Prepared, RowsMut, SharedInput, Split, Stage, Vector, Workers, gated_bytes,
 };
 use crate::config::{Activation, Config, MAX_WIDTH, Reader, Refused};
-use crate::tensors::{LayerTensors, STREAM_UNIT};
+use crate::tensors::LayerTensors;
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
 
@@ -96,7 +96,7 @@ impl<'a> Dense<'a> {
         down: Linear<'a>,
         (activation, sub_norm): (Activation, Option<(Vector<'a>, f32)>),
     ) -> Option<Self> {
-        let split = tensors.split(down.n_in(), unit(&down));
+        let split = tensors.input_split(down.n_in(), Forms::of([&down]));
         let own = |linear: Linear<'a>| linear.share(split);
         Some(Self { gate: gate.map(own), up: own(up?), split, down, activation, sub_norm })
     }
@@ -182,11 +182,6 @@ impl<'a> Operation<'a> for Dense<'a> {
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {
         tell(Fact::Number("n_ff", self.down.n_in()));
     }
-}
-
-/// The columns of its input that stay on one rank together: whole blocks of the form that a matrix reads.
-pub(super) fn unit(reader: &Linear<'_>) -> usize {
-    Forms::of([reader]).block_len().max(STREAM_UNIT)
 }
 
 /// The function that computes an activation of gate and up, in place of the gate. The square of ReLU and exact GELU

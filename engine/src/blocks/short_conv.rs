@@ -1,7 +1,7 @@
 //! Short convolution (LFM2): `out = c * conv(b * x)`, a causal depthwise convolution over a few tokens.
 
 use super::convolution::{Carried, Convolution, Convolved};
-use super::{Fact, Operation, Sizes, Weights, dense};
+use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SharedInput, Split, Stage};
 use crate::config::{Reader, Refused};
 use crate::tensors::LayerTensors;
@@ -47,7 +47,7 @@ impl<'a> ShortConv<'a> {
         let conv = tensors.values("shortconv.conv.weight", [n_taps as u64, width as u64, 1]);
         let out_proj = tensors.output("shortconv.out_proj.weight", width);
         let (in_proj, out_proj) = (in_proj?, out_proj?);
-        let split = tensors.split(width, dense::unit(&out_proj));
+        let split = tensors.input_split(width, Forms::of([&out_proj]));
         let own = split.own();
         let in_proj = [0, 1, 2].map(|i| in_proj.rows(i * width + own.start, own.len()));
         let conv = Convolution::unbiased(&conv?[own.start * n_taps..own.end * n_taps], n_taps);

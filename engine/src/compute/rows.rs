@@ -97,7 +97,7 @@ impl<'a> RowsMut<'a> {
 
     /// Disjoint rectangles of at most `tile_rows x tile_cols`.
     pub(crate) fn tiles_mut(&mut self, tile_rows: usize, tile_cols: usize) -> TilesMut<'_> {
-        TilesMut::new(self.data, self.n, self.width, tile_rows, tile_cols)
+        self.part(0, self.n).into_tiles(tile_rows, tile_cols)
     }
 }
 

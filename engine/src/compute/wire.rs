@@ -3,7 +3,7 @@
 use super::prepared::{Forms, Prepared};
 use super::split::{SEVERAL, Split};
 use super::{Arena, RowsMut, Workers};
-use crate::peers::MAX_RANKS;
+use crate::peers::{MAX_RANKS, part};
 use core::ops::Range;
 use nanocamelid_kernels::{ActivationType, QuantizedRows, QuantizedRowsMut};
 
@@ -79,9 +79,9 @@ impl<'s, 'w> Wire<'s, 'w> {
 
     /// The place of row `t` of a rank.
     fn place(&self, rank: usize, t: usize) -> Range<usize> {
-        let start = if rank == 0 { 0 } else { self.ends[rank - 1] };
-        let n_bytes = (self.ends[rank] - start) / self.n;
-        start + t * n_bytes..start + (t + 1) * n_bytes
+        let part = part(&self.ends, rank);
+        let n_bytes = part.len() / self.n;
+        part.start + t * n_bytes..part.start + (t + 1) * n_bytes
     }
 
     /// Row `t` of this rank.

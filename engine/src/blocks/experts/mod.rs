@@ -7,7 +7,7 @@
 mod metadata;
 mod routing;
 
-use super::dense::{self, Dense};
+use super::dense::Dense;
 use super::{Fact, Operation, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Split, Stage, Vector, Wire};
 use crate::config::{Activation, SelectionBias};
@@ -79,9 +79,7 @@ impl<'a> Experts<'a> {
                 .map(|names| tensors.expert_linears(names, [n_embd, n_ff, n_experts]))
         };
         let down = tensors.expert_linears(["ffn_down_exps.weight", "ffn_down.weight"], [n_ff, n_embd, n_experts])?;
-        // Experts in separate tensors may have different types.
-        let unit = (0..n_experts).map(|e| dense::unit(&down.expert(e))).fold(1, usize::max);
-        let split = tensors.split(n_ff, unit);
+        let split = tensors.input_split(n_ff, forms(&down, n_experts));
         let shared = match metadata.n_shared {
             0 => Some(None),
             n_shared => {
@@ -146,8 +144,7 @@ impl<'a> Experts<'a> {
 
     /// The gated values of all chosen experts on their way, `n * n_used` rows.
     fn wire<'s>(&self, arena: &mut Arena<'s>, n: usize) -> Wire<'s, 'a> {
-        let forms = (0..self.n_experts).map(|e| Forms::of([&self.down.expert(e)])).fold(Forms::default(), Forms::union);
-        Wire::carve(arena, forms, n * self.n_used, self.split, false)
+        Wire::carve(arena, forms(&self.down, self.n_experts), n * self.n_used, self.split, false)
     }
 
     fn served<'s>(expert: &Dense<'_>, arena: &mut Arena<'s>, n: usize) -> Served<'s> {
@@ -191,6 +188,19 @@ impl<'a> Experts<'a> {
         }
     }
 
+    /// Calls `serve` with each expert that some token chose, its tokens, their weights for it, and the number of rows
+    /// of the experts before it.
+    fn each_chosen(&self, routing: &mut Routing<'_>, mut serve: impl FnMut(&Dense<'a>, (&[u32], &[f32]), usize)) {
+        let mut first = 0;
+        for e in 0..self.n_experts {
+            let (tokens, weights) = routing.of(e, self.n_used);
+            if !tokens.is_empty() {
+                serve(&self.expert(e), (tokens, weights), first);
+                first += tokens.len();
+            }
+        }
+    }
+
     /// Adds each expert's outputs to those of its tokens.
     fn serve(
         &self,
@@ -200,19 +210,14 @@ impl<'a> Experts<'a> {
         routing: &mut Routing<'_>,
         out: &mut RowsMut<'_>,
     ) {
-        for e in 0..self.n_experts {
-            let (tokens, weights) = routing.of(e, self.n_used);
-            if tokens.is_empty() {
-                continue;
-            }
-            let expert = self.expert(e);
+        self.each_chosen(routing, |expert, (tokens, weights), _| {
             arena.within(|arena| {
-                let mut served = Self::served(&expert, arena, tokens.len());
+                let mut served = Self::served(expert, arena, tokens.len());
                 served.x.gather(x, tokens);
                 expert.forward(&mut pass.workers, arena, &served.x, &mut served.out);
                 add_to(out, pass.workers.kernels, served.out.rows(), tokens, weights);
             });
-        }
+        });
     }
 
     /// The same, where every rank has a part of each expert: the gated values of all experts travel in one exchange.
@@ -225,30 +230,17 @@ impl<'a> Experts<'a> {
         out: &mut RowsMut<'_>,
     ) {
         let mut wire = self.wire(arena, pass.n);
-        let mut first = 0;
-        for e in 0..self.n_experts {
-            let (tokens, _) = routing.of(e, self.n_used);
-            if tokens.is_empty() {
-                continue;
-            }
-            let expert = self.expert(e);
+        self.each_chosen(routing, |expert, (tokens, _), first| {
             arena.within(|arena| {
-                let mut served = Self::served(&expert, arena, tokens.len());
+                let mut served = Self::served(expert, arena, tokens.len());
                 served.x.gather(x, tokens);
                 let mut joined = wire.carve_own(arena, tokens.len());
                 expert.gated(&mut pass.workers, &served.x, None, &mut joined);
                 wire.put_rows(first, &joined);
             });
-            first += tokens.len();
-        }
+        });
         wire.exchange(&pass.workers);
-        let mut first = 0;
-        for e in 0..self.n_experts {
-            let (tokens, weights) = routing.of(e, self.n_used);
-            if tokens.is_empty() {
-                continue;
-            }
-            let expert = self.expert(e);
+        self.each_chosen(routing, |expert, (tokens, weights), first| {
             arena.within(|arena| {
                 let mut joined = wire.carve_all(arena, Forms::of([&expert.down]), tokens.len());
                 wire.take_rows(&pass.workers, first, &mut joined, None);
@@ -256,9 +248,13 @@ impl<'a> Experts<'a> {
                 pass.workers.product(&joined, &expert.down, &mut served);
                 add_to(out, pass.workers.kernels, served.rows(), tokens, weights);
             });
-            first += tokens.len();
-        }
+        });
     }
+}
+
+/// The forms that the matrices of all experts read: those in separate tensors may have different types.
+fn forms(linears: &ExpertLinears<'_>, n_experts: usize) -> Forms {
+    (0..n_experts).map(|e| Forms::of([&linears.expert(e)])).fold(Forms::default(), Forms::union)
 }
 
 /// Adds an expert's outputs, times their weights, to those of its tokens.
