@@ -61,7 +61,7 @@ pub fn run() -> ExitCode {
     let membership = match Membership::join() {
         Ok(membership) => membership,
         Err(error) => {
-            if cluster::speaks() {
+            if cli::environment::speaks() {
                 output::fail(None, wants_json, &error);
             }
             return ExitCode::from(error.exit_code());

@@ -10,6 +10,8 @@ use crate::parts::PartName;
 use crate::profile::Profile;
 use crate::resolve::{Place, Resolved};
 use crate::settings::Settings;
+#[cfg(feature = "cluster")]
+use nanocamelid_engine::Share;
 use nanocamelid_engine::gguf::{self, ErrorKind};
 use nanocamelid_engine::{Gguf, Model};
 use std::path::Path;
@@ -144,6 +146,15 @@ impl ModelFile {
     /// [`Error::Unsupported`] with every reason; [`Error::Cluster`].
     pub(crate) fn any_model<'a>(&'a self, gguf: &Gguf<'a>, settings: &Settings) -> Result<Model<'a>, Error> {
         cluster::model(self, gguf, settings)
+    }
+
+    /// What one rank holds of the model.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with every reason.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn share<'a>(&self, gguf: &Gguf<'a>, share: Share<'a>) -> Result<Model<'a>, Error> {
+        Model::of_share(gguf, share).map_err(|error| self.unsupported(error.reasons))
     }
 
     /// The file's refusal with every reason.

@@ -42,11 +42,6 @@ impl Membership {
     pub(crate) fn end(&self, _: u8) {}
 }
 
-/// Whether errors that every process finds are to be printed here.
-pub(crate) fn speaks() -> bool {
-    environment::launched().is_none_or(|launched| launched.is_first())
-}
-
 /// There is none.
 pub(crate) fn leader(_: &Invocation) -> Option<&'static Leader> {
     None

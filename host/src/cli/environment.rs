@@ -152,6 +152,11 @@ pub(crate) fn launched() -> Option<Launched> {
     (n_processes.is_some() || rank.is_some()).then_some(Launched { n_processes, rank })
 }
 
+/// Whether errors that every process of a launcher finds are to be printed by this one.
+pub(crate) fn speaks() -> bool {
+    launched().is_none_or(|launched| launched.is_first())
+}
+
 /// Whether the terminal knows no escape sequences.
 pub(crate) fn is_dumb_terminal() -> bool {
     read("TERM").as_deref() == Some(OsStr::new("dumb"))

@@ -90,15 +90,18 @@ impl<'f> Follower<'f> {
 
     /// Opens a model and follows the calls of its sessions, up to a call that concerns no session of it.
     fn model(&self, path: Option<Vec<u8>>, measures: bool) -> Call {
-        let opened = open(path).and_then(|file| file.parse().map(drop).map(|()| file));
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) => {
-                self.answer::<Hello>(&Err(error.to_string()));
-                return self.next();
-            }
+        let refused = |error: Error| {
+            self.answer::<Hello>(&Err(error.to_string()));
+            self.next()
         };
-        let Ok(gguf) = file.parse() else { return self.next() };
+        let file = match open(path) {
+            Ok(file) => file,
+            Err(error) => return refused(error),
+        };
+        let gguf = match file.parse() {
+            Ok(gguf) => gguf,
+            Err(error) => return refused(error),
+        };
         self.answer(&Ok(Hello::new(&file, &gguf, self.settings, (self.link.host(), measures))));
         let division = match self.next() {
             Call::Divide(division) => division,
@@ -110,10 +113,10 @@ impl<'f> Follower<'f> {
         }
         let rank = self.link.rank();
         let division: &Division = file.division.get_or_init(|| division);
-        let model = match Model::of_share(&gguf, division.share(rank)) {
+        let model = match file.share(&gguf, division.share(rank)) {
             Ok(model) => model,
             Err(error) => {
-                self.answer::<Ready>(&Err(file.unsupported(error.reasons).to_string()));
+                self.answer::<Ready>(&Err(error.to_string()));
                 return self.next();
             }
         };

@@ -217,7 +217,7 @@ fn or_auto(n: Option<u64>) -> String {
 }
 
 /// Shares as the flag has them.
-pub(super) fn listed(shares: &[u32]) -> String {
+pub(crate) fn listed(shares: &[u32]) -> String {
     match shares {
         [] => "auto".into(),
         _ => shares.iter().map(u32::to_string).collect::<Vec<_>>().join(","),

@@ -76,11 +76,17 @@ impl Leader {
         self.others().map(answer).collect()
     }
 
-    /// Has all ranks open the same file and agree on who takes what of it. Prints what each rank is.
+    /// Has all ranks open the same file and agree on who takes what of it. Prints what each rank is, and returns this
+    /// rank's share.
     ///
     /// # Errors
-    /// [`Error::Cluster`] with everything that keeps ranks from computing together.
-    pub(super) fn divide(&self, file: &ModelFile, gguf: &Gguf<'_>, settings: &Settings) -> Result<Division, Error> {
+    /// [`Error::Cluster`] with everything that keeps ranks from computing together; [`Error::Unsupported`].
+    pub(super) fn divide<'a>(
+        &self,
+        file: &'a ModelFile,
+        gguf: &Gguf<'a>,
+        settings: &Settings,
+    ) -> Result<Model<'a>, Error> {
         let path = match &file.resolved.place {
             Place::File(path) => Some(path.as_os_str().as_encoded_bytes().to_vec()),
             Place::Demo => None,
@@ -115,20 +121,18 @@ impl Leader {
             return Err(Error::Cluster(vec![format!("--shares has {given} numbers, and there are {n_ranks} ranks")]));
         }
         self.announce(&Call::Divide(division.clone()));
-        self.peers_ready(&hellos, file, gguf, &division)?;
-        Ok(division)
+        self.take_shares(&hellos, file, gguf, file.division.get_or_init(|| division))
     }
 
-    /// Waits until each rank holds its share, this one too.
-    fn peers_ready(
+    /// Takes this rank's share, and waits until each other rank holds its own.
+    fn take_shares<'a>(
         &self,
         hellos: &[Hello],
         file: &ModelFile,
-        gguf: &Gguf<'_>,
-        division: &Division,
-    ) -> Result<(), Error> {
-        let share = division.share(0);
-        let model = Model::of_share(gguf, share).map_err(|error| file.unsupported(error.reasons));
+        gguf: &Gguf<'a>,
+        division: &'a Division,
+    ) -> Result<Model<'a>, Error> {
+        let model = file.share(gguf, division.share(0));
         let mine = model.as_ref().map(warm::warm).map_err(ToString::to_string);
         let (mut readies, mut problems) = (Vec::new(), Vec::new());
         for (rank, answer) in std::iter::once(mine).chain(self.answers::<Ready>()).enumerate() {
@@ -137,12 +141,12 @@ impl Leader {
                 Err(why) => problems.push(format!("rank {rank} ({}): {why}", hellos[rank].host)),
             }
         }
-        model?;
+        let model = model?;
         if !problems.is_empty() {
             return Err(Error::Cluster(problems));
         }
         if self.is_quiet {
-            return Ok(());
+            return Ok(model);
         }
         for (rank, (hello, ready)) in hellos.iter().zip(&readies).enumerate() {
             let role = if rank == 0 { "leader" } else { "follower" };
@@ -164,7 +168,7 @@ impl Leader {
                 hello.version,
             ));
         }
-        Ok(())
+        Ok(model)
     }
 
     /// Starts a session on all other ranks.

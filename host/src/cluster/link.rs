@@ -1,7 +1,7 @@
 //! What carries messages between ranks.
 
 use nanocamelid_engine::Peers;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a rank waits for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,15 @@ pub(crate) struct Traffic {
     pub(crate) n_exchanges: u64,
     /// Bytes received.
     pub(crate) n_bytes: u64,
+}
+
+impl Traffic {
+    /// Counts an exchange that ends now.
+    pub(super) fn count(&mut self, started: Instant, n_bytes: usize) {
+        self.time += started.elapsed();
+        self.n_exchanges += 1;
+        self.n_bytes += n_bytes as u64;
+    }
 }
 
 /// The ranks of a job, seen from one of them, with messages of any length beside what the engine exchanges. Messages

@@ -2,6 +2,7 @@
 
 use super::link::{Link, Patience, Traffic};
 use nanocamelid_engine::Peers;
+use nanocamelid_engine::peers::part;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -98,14 +99,13 @@ impl Peers for LocalLink {
 
     fn exchange(&self, bytes: &mut [u8], ends: &[usize]) {
         let started = Instant::now();
-        let part = |rank: usize| rank.checked_sub(1).map_or(0, |before| ends[before])..ends[rank];
         let others = || (0..self.shared.n_ranks).filter(|rank| *rank != self.rank);
-        others().for_each(|rank| self.post(Kind::Engine, rank, &bytes[part(self.rank)]));
+        others().for_each(|rank| self.post(Kind::Engine, rank, &bytes[part(ends, self.rank)]));
         let mut n_bytes = 0;
         for rank in others() {
             let received = self.next(Kind::Engine, rank);
             n_bytes += received.len();
-            bytes[part(rank)].copy_from_slice(&received);
+            bytes[part(ends, rank)].copy_from_slice(&received);
         }
         self.count(started, n_bytes);
     }
@@ -123,10 +123,7 @@ impl Peers for LocalLink {
 
 impl LocalLink {
     fn count(&self, started: Instant, n_bytes: usize) {
-        let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
-        traffic.time += started.elapsed();
-        traffic.n_exchanges += 1;
-        traffic.n_bytes += n_bytes as u64;
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner).count(started, n_bytes);
     }
 }
 

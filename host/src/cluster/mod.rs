@@ -21,6 +21,7 @@ mod shares;
 mod warm;
 
 pub(crate) use calls::{Division, Split};
+pub(crate) use handshake::listed;
 pub(crate) use leader::{Leader, LedSession};
 pub(crate) use link::Link;
 
@@ -125,11 +126,6 @@ impl Membership {
     }
 }
 
-/// Whether errors that every rank finds are to be printed here.
-pub(crate) fn speaks() -> bool {
-    environment::launched().is_none_or(|launched| launched.is_first())
-}
-
 #[cfg(feature = "mpi")]
 fn lead_or_follow(link: Box<dyn Link>) -> Option<Box<dyn Link>> {
     if link.rank() > 0 {
@@ -187,15 +183,11 @@ impl Division {
 /// # Errors
 /// [`Error::Cluster`], [`Error::Unsupported`].
 pub(crate) fn model<'a>(file: &'a ModelFile, gguf: &Gguf<'a>, settings: &Settings) -> Result<Model<'a>, Error> {
-    let share = match (settings.leader, file.division.get()) {
-        (None, _) => Share::Whole,
-        (Some(_), Some(division)) => division.share(0),
-        (Some(leader), None) => {
-            let division = leader.divide(file, gguf, settings)?;
-            file.division.get_or_init(|| division).share(0)
-        }
-    };
-    Model::of_share(gguf, share).map_err(|error| file.unsupported(error.reasons))
+    match (settings.leader, file.division.get()) {
+        (None, _) => file.share(gguf, Share::Whole),
+        (Some(_), Some(division)) => file.share(gguf, division.share(0)),
+        (Some(leader), None) => leader.divide(file, gguf, settings),
+    }
 }
 
 /// Starts this rank's part of a session, or a session of a model that is not shared.

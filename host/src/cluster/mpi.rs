@@ -14,7 +14,7 @@ use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, Destination, Source};
 use mpi::{Rank, Tag, Threading};
 use nanocamelid_engine::Peers;
-use nanocamelid_engine::peers::MAX_RANKS;
+use nanocamelid_engine::peers::{MAX_RANKS, part};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -163,10 +163,7 @@ impl MpiLink {
     }
 
     fn count(&self, started: Instant, n_bytes: usize) {
-        let mut traffic = lock(&self.traffic);
-        traffic.time += started.elapsed();
-        traffic.n_exchanges += 1;
-        traffic.n_bytes += n_bytes as u64;
+        lock(&self.traffic).count(started, n_bytes);
     }
 
     fn exchange_no(&self) -> u64 {
@@ -199,11 +196,11 @@ impl Peers for MpiLink {
         let started = Instant::now();
         let world = self.world();
         let n_all = bytes.len();
-        let own_start = self.rank.checked_sub(1).map_or(0, |before| ends[before]);
-        let (mut before, rest) = bytes.split_at_mut(own_start);
-        let (own, mut after) = rest.split_at_mut(ends[self.rank] - own_start);
+        let own = part(ends, self.rank);
+        let (mut before, rest) = bytes.split_at_mut(own.start);
+        let (own, mut after) = rest.split_at_mut(own.len());
         let own = &*own;
-        let len = |rank: usize| ends[rank] - rank.checked_sub(1).map_or(0, |before| ends[before]);
+        let len = |rank: usize| part(ends, rank).len();
         mpi::request::scope(|scope| {
             let mut receives: Pending<'_, '_> = [const { None }; MAX_RANKS];
             let mut sends: Pending<'_, '_> = [const { None }; MAX_RANKS];

@@ -68,7 +68,7 @@ pub(super) fn run(invocation: &Invocation, n_tokens: usize) -> Result<(), Error>
     let (mut results, mut n_equal, mut n_failed) = (Vec::new(), 0, 0);
     for resolved in files {
         for division in &asked.divisions {
-            let name = format!("{} {} {}", resolved.name(), division.split.name(), shares(division));
+            let name = format!("{} {} {}", resolved.name(), division.split.name(), cluster::listed(&division.shares));
             let outcome = match check(&resolved, &settings, &asked, division) {
                 Ok(n_rows) => {
                     n_equal += 1;
@@ -117,10 +117,6 @@ fn divisions(settings: &Settings, n_ranks: usize, all: bool) -> Vec<Division> {
     let unequal = (1..=n_ranks).map(|rank| if rank == 1 { 3 } else { rank as u32 }).collect();
     let rows = given.is_none().then_some(Division { split: Split::Rows, shares: unequal });
     [one(Split::Rows), one(Split::Layers)].into_iter().chain(rows).collect()
-}
-
-fn shares(division: &Division) -> String {
-    division.shares.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Checks one split of a model; returns the number of compared steps.
