@@ -37,6 +37,7 @@ pub(crate) enum Twin {
 pub(crate) const MODEL_GGUF: &str = "NANOCAMELID_MODEL_GGUF";
 pub(crate) const SMOKE_GGUF: &str = "NANOCAMELID_SMOKE_GGUF";
 pub(crate) const WORKSPACE: &str = "NANOCAMELID_WORKSPACE";
+const PREFIX: &str = "NANOCAMELID_";
 const DEFAULT_WORKSPACE: &str = "/mnt/nanocamelid";
 const HISTORY: &str = "NANOCAMELID_HISTORY";
 const NO_COLOR: &str = "NO_COLOR";
@@ -89,6 +90,11 @@ pub(crate) fn read(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// A variable's value as a number.
+fn number(name: &str) -> Option<u32> {
+    read(name)?.to_str()?.parse().ok()
+}
+
 /// The value of a variable or of its alias, with the name under which it was found.
 pub(crate) fn read_variable(variable: &'static Variable) -> Option<(&'static str, OsString)> {
     std::iter::once(variable.name).chain(variable.alias).find_map(|name| Some((name, read(name)?)))
@@ -121,7 +127,6 @@ pub(crate) fn workspace(given: Option<OsString>) -> PathBuf {
 /// Whether systemd started this process with an open socket (`sd_listen_fds(3)`).
 #[cfg(feature = "serve")]
 pub(crate) fn has_socket() -> bool {
-    let number = |name: &str| read(name)?.to_str()?.parse::<u32>().ok();
     number("LISTEN_PID") == Some(std::process::id()) && number("LISTEN_FDS").is_some_and(|n| n > 0)
 }
 
@@ -146,9 +151,8 @@ impl Launched {
 
 /// The launcher that has started this process, if one has: Open MPI's, MPICH's, or one that speaks PMIx.
 pub(crate) fn launched() -> Option<Launched> {
-    let number = |name: &str| read(name)?.to_str()?.parse::<u32>().ok();
-    let n_processes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter().find_map(number);
-    let rank = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].into_iter().find_map(number);
+    let n_processes = number("OMPI_COMM_WORLD_SIZE").or_else(|| number("PMI_SIZE"));
+    let rank = number("OMPI_COMM_WORLD_RANK").or_else(|| number("PMI_RANK")).or_else(|| number("PMIX_RANK"));
     (n_processes.is_some() || rank.is_some()).then_some(Launched { n_processes, rank })
 }
 
@@ -164,17 +168,14 @@ pub(crate) fn is_dumb_terminal() -> bool {
 
 /// Variables that look like ours, are not, and were probably meant to be: given name and meant name.
 pub(crate) fn misspelled() -> Vec<(String, &'static str)> {
-    let known: Vec<&str> = VARIABLES.iter().flat_map(|v| std::iter::once(v.name).chain(v.alias)).collect();
-    std::env::vars_os()
-        .filter_map(|(name, _)| name.into_string().ok())
-        .filter(|name| name.starts_with("NANOCAMELID_") && !known.contains(&name.as_str()))
-        .filter_map(|name| {
-            let own = name.trim_start_matches("NANOCAMELID_").to_owned();
-            let short = |v: &&'static str| v.trim_start_matches("NANOCAMELID_");
-            let suffixes = VARIABLES.iter().map(|v| v.name).chain(VARIABLES.iter().filter_map(|v| v.alias));
-            let nearest = super::nearest(&own, suffixes.clone().map(|v| short(&v)).collect::<Vec<_>>())?;
-            let full = suffixes.into_iter().find(|v| short(v) == nearest)?;
-            Some((name, full))
-        })
-        .collect()
+    let known: Vec<&'static str> = VARIABLES.iter().flat_map(|v| [Some(v.name), v.alias]).flatten().collect();
+    let mut found = Vec::new();
+    for (name, _) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        let Some(own) = name.strip_prefix(PREFIX).filter(|_| !known.contains(&name.as_str())) else { continue };
+        let nearest = super::nearest(own, known.iter().filter_map(|name| name.strip_prefix(PREFIX)));
+        let meant = known.iter().find(|name| nearest.is_some() && name.strip_prefix(PREFIX) == nearest);
+        found.extend(meant.map(|meant| (name, *meant)));
+    }
+    found
 }

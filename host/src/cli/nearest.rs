@@ -2,13 +2,17 @@
 
 /// The candidate nearest to `given`, if it is near enough.
 pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_of(given, &mut candidates.into_iter())
+}
+
+/// Compiled once for all kinds of candidates.
+fn nearest_of<'a>(given: &str, candidates: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
     let limit = match given.chars().count() {
         0 | 1 => return None,
         length => (length / 2).clamp(1, 3),
     };
     candidates
-        .into_iter()
         .map(|name| {
             let lower = name.to_lowercase();
             // A given beginning of a name ranks before a misspelling; a name with something appended ranks like a

@@ -37,7 +37,9 @@ pub(crate) type Meant = fn(&VecDeque<OsString>) -> Option<(&'static Command, usi
 pub(crate) fn parse(commands: Commands, meant: Meant, words: Vec<OsString>) -> Result<Invocation, UsageError> {
     let mut words = VecDeque::from(words);
     let (command, n_named) = command(commands, meant, &words)?;
-    words.drain(..n_named);
+    for _ in 0..n_named {
+        words.pop_front();
+    }
     let Line { groups, loose, model, arguments, notes, .. } = Line::new(commands, command, words)?;
     let mut invocation = Invocation { command, flags: Vec::new(), arguments, model, notes };
     for (flag, words) in groups {
@@ -138,8 +140,7 @@ impl Invocation {
                         if argument.is_text() {
                             text_at = Some(at);
                         }
-                        let others = if repeats { loose.len() } else { 0 };
-                        for word in loose.drain(..others) {
+                        while let Some(word) = loose.pop_front_if(|_| repeats) {
                             self.arguments.push((argument, read(kind, Origin::Argument(name), &word)?));
                         }
                     }
@@ -162,7 +163,7 @@ impl Invocation {
     fn environment(&mut self) -> Result<(), UsageError> {
         for variable in environment::VARIABLES {
             let (Twin::Flag(twin) | Twin::Toggle(twin, ..) | Twin::Switch(twin)) = variable.twin else { continue };
-            let Some(flag) = self.command.all_flags().find(|flag| flag.key == twin.key) else { continue };
+            let Some(flag) = self.command.flag(&|flag| flag.key == twin.key) else { continue };
             if self.has_row(flag) {
                 continue;
             }

@@ -36,6 +36,11 @@ impl Command {
     pub(crate) fn all_flags(&self) -> impl Iterator<Item = &'static FlagRow> + use<> {
         self.flags.iter().chain([&EVERYWHERE]).flat_map(|group| group.iter().copied())
     }
+
+    /// The first flag that `is` takes. Compiled once for all questions.
+    pub(crate) fn flag(&self, is: &dyn Fn(&FlagRow) -> bool) -> Option<&'static FlagRow> {
+        self.all_flags().find(|flag| is(flag))
+    }
 }
 
 /// The command with this name.

@@ -38,11 +38,12 @@ impl Group {
 pub(crate) fn groups(root: &Path, controller: &str) -> Vec<Group> {
     let text = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
     let mountinfo = text("proc/self/mountinfo");
-    text("proc/self/cgroup")
-        .lines()
-        .filter_map(|line| membership(line, controller))
-        .flat_map(|(version, path)| tree(root, version, path, &mounts(&mountinfo, version, controller)))
-        .collect()
+    let mut groups = Vec::new();
+    for line in text("proc/self/cgroup").lines() {
+        let Some((version, path)) = membership(line, controller) else { continue };
+        groups.extend(tree(root, version, path, &mounts(&mountinfo, version, controller)));
+    }
+    groups
 }
 
 /// A mounted tree of groups.

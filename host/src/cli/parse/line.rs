@@ -35,7 +35,7 @@ impl Line {
         let mut line = Self { commands, command, groups, loose: VecDeque::new(), model: None, arguments, notes };
         while let Some(word) = words.pop_front() {
             match word.to_str() {
-                Some("--") => line.loose.extend(words.drain(..)),
+                Some("--") => line.loose.append(&mut words),
                 // A negative number is a value, not a flag.
                 Some(text) if text.starts_with('-') && text[1..].parse::<f64>().is_ok() => line.loose.push_back(word),
                 Some(text) if text.starts_with('-') && text.len() > 1 => line.flag(text, &mut words)?,
@@ -54,9 +54,7 @@ impl Line {
         };
         let own = match name.strip_prefix("--") {
             Some(long) => self.long(&long.replace('_', "-")),
-            None => {
-                self.command.all_flags().find(|flag| flag.short.is_some_and(|short| name[1..] == *short.to_string()))
-            }
+            None => self.command.flag(&|flag| flag.short.is_some_and(|short| name[1..] == *short.to_string())),
         };
         if let Some(flag) = own {
             self.group(flag, attached.map(OsString::from), words);
@@ -67,7 +65,7 @@ impl Line {
         }
         // A value may follow a letter directly.
         let letter = name[1..].chars().next().filter(|letter| *letter != '-');
-        let flag = letter.and_then(|letter| self.command.all_flags().find(|flag| flag.short == Some(letter)));
+        let flag = letter.and_then(|letter| self.command.flag(&|flag| flag.short == Some(letter)));
         match (flag, letter) {
             (Some(flag), Some(letter)) => {
                 let value = &text[1 + letter.len_utf8()..];
@@ -79,7 +77,7 @@ impl Line {
     }
 
     pub(super) fn long(&self, name: &str) -> Option<&'static FlagRow> {
-        self.command.all_flags().find(|flag| flag.long() == name)
+        self.command.flag(&|flag| flag.long() == name)
     }
 
     /// `given` with its dashes.
