@@ -5,7 +5,7 @@
 
 use super::rows::{Band, Sums, lines};
 use super::tokens::Tokens;
-use super::unpack::Unpack256;
+use super::unpack::{Unpack256, unrolled};
 use super::vectors::Int;
 use core::hint::black_box;
 
@@ -38,7 +38,7 @@ pub(super) fn rows256<I: Int, B: Unpack256, const T: usize>(
         let mut scales = [(i.zero(), i.zero()); 4];
         let mut dots = [[i.zero(); 4]; T];
         let mut mins = [[i.zero(); 4]; T];
-        for q in 0..4 {
+        unrolled!(q in [0, 1, 2, 3] {
             let rows = band.four(b, q);
             scales[q] = i.widen(B::scales(i, rows));
             let sub_mins = i.widen(B::mins(i, rows));
@@ -53,7 +53,7 @@ pub(super) fn rows256<I: Int, B: Unpack256, const T: usize>(
                     mins[t][q] = i.dot16(i.dot16(i.zero(), sub_mins.0, low), sub_mins.1, high);
                 }
             }
-        }
+        });
         for half in 0..2 {
             let mut pieces = [[i.zero(); 8]; T];
             for t in 0..T {

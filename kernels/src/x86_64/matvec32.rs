@@ -7,7 +7,7 @@
 
 use super::rows::{Band, Sums, lines};
 use super::tokens::Tokens;
-use super::unpack::Unpack32;
+use super::unpack::{Unpack32, unrolled};
 use super::vectors::Int;
 
 /// Adds the products of a band of 32-weight blocks with `T` tokens.
@@ -26,7 +26,7 @@ pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(
         let (qs, scales, sums) = (x.qs::<8>(first + b), x.scales(first + b), x.sums::<1>(first + b));
         let mut quad = [[i.zero(); 4]; T];
         following.prefetch(i, const { lines::<B>(I::ROWS, 1) });
-        for q in 0..4 {
+        unrolled!(q in [0, 1, 2, 3] {
             let [w_low, w_high] = B::weights(i, band.four(b, q));
             for t in 0..T {
                 let [low, high]: &[[u8; 16]; 2] = bytemuck::cast_ref(qs[t]);
@@ -36,7 +36,7 @@ pub(super) fn rows32<I: Int, B: Unpack32, const T: usize>(
                 let high = i.dot(B::BITS, i.begin(quad[t][q]), w_high, i.repeat(high));
                 quad[t][q] = i.end(quad[t][q], high);
             }
-        }
+        });
         let (d, m) = (B::scales(i, &rows), B::mins(i, &rows));
         for t in 0..T {
             let dot = i.sub32(i.transpose_add(quad[t]), i.splat32(offset * i32::from(sums[t][0])));

@@ -59,6 +59,16 @@ pub(super) trait Unpack256: Block256 {
     }
 }
 
+/// A loop written out, where the compiler would keep the loop, and with it a quad's sums in memory.
+macro_rules! unrolled {
+    ($i:ident in [$($n:literal),*] $body:block) => {
+        $({
+            let $i: usize = $n;
+            $body
+        })*
+    };
+}
+
 /// A field of the same block of several rows.
 macro_rules! field {
     ($rows:ident.$field:ident) => {{
@@ -124,4 +134,4 @@ pub(super) const fn unsigned(codebook: &[i8; 16], offset: i32) -> [u8; 16] {
 
 pub(super) const IQ4_LEVELS: [u8; 16] = unsigned(&iq4_nl::CODEBOOK, 128);
 
-pub(super) use {field, gather};
+pub(super) use {field, gather, unrolled};
