@@ -190,7 +190,7 @@ fn same_vocabulary(tokenizer: &Tokenizer<'_>, draft: &Tokenizer<'_>) -> Result<(
 
 /// Says once if drafts rarely gain with this model.
 pub(crate) fn note_mixture(model: &Model<'_>, draft: &Draft) {
-    if *draft != Draft::Off && model.weights_of_every_token().is_none() {
+    if *draft != Draft::Off && model.has_experts() {
         output::note("note: each drafted token reads experts of its own, so drafts rarely gain with a mixture");
     }
 }

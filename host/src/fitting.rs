@@ -7,7 +7,7 @@ use crate::machine::memory;
 use crate::model_file::ModelFile;
 use crate::output::{self, mib};
 use crate::settings::Settings;
-use nanocamelid_engine::{Model, SessionOptions, SessionPlan};
+use nanocamelid_engine::{Model, SessionOptions, SessionPlan, Share};
 use nanocamelid_kernels::KvType;
 
 /// The default length of a context. A prompt may need more, and a model may allow less.
@@ -41,7 +41,8 @@ impl Need {
 pub(crate) struct Fitting<'a> {
     model: &'a Model<'a>,
     settings: Settings,
-    /// Bytes of the model's file without the tables of which a token reads one row at most.
+    /// Bytes of the model's file without the tables of which a token reads one row at most; where several boards share
+    /// the model, those that this board multiplies by.
     weights: u64,
     /// Copies of states that sessions keep.
     n_snapshots: usize,
@@ -52,7 +53,11 @@ pub(crate) struct Fitting<'a> {
 impl<'a> Fitting<'a> {
     /// For sessions of this model with these settings.
     pub(crate) fn new(file: &ModelFile, model: &'a Model<'a>, settings: &Settings) -> Self {
-        Self { model, settings: settings.clone(), weights: weights(file.n_bytes(), model), n_snapshots: 0, n_slots: 1 }
+        let weights = match model.share {
+            Share::Whole => weights(file.n_bytes(), model),
+            Share::Rows { .. } | Share::Layers { .. } => model.weight_bytes(),
+        };
+        Self { model, settings: settings.clone(), weights, n_snapshots: 0, n_slots: 1 }
     }
 
     /// As [`Fitting::keeping_snapshots`] where pages are kept on disk, which are of use only with such copies.

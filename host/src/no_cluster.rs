@@ -47,6 +47,11 @@ pub(crate) fn leader(_: &Invocation) -> Option<&'static Leader> {
     None
 }
 
+/// It does not.
+pub(crate) fn leads() -> bool {
+    false
+}
+
 /// Nothing is refused.
 ///
 /// # Errors

@@ -113,6 +113,31 @@ impl Settings {
         })
     }
 
+    /// Those of a test: the reference's kernels, one worker.
+    #[cfg(test)]
+    pub(crate) fn scalar() -> Self {
+        let one_core = cpu::Cpu { physical: 1, ..Default::default() };
+        Self {
+            n_ctx: None,
+            n_batch: DEFAULT_BATCH,
+            n_outputs: 1,
+            kv_type: KvType::F16,
+            kernels: Kernels::select(Features::NONE),
+            features: Features::NONE,
+            workers: workers::choose(&one_core, &Default::default()),
+            expect: None,
+            draft: Draft::Off,
+            cache: None,
+            #[cfg(feature = "cluster")]
+            division: Default::default(),
+            #[cfg(feature = "cluster")]
+            checked_division: None,
+            leader: None,
+            trace: false,
+            verbose: false,
+        }
+    }
+
     /// The workers; the process starts them once.
     ///
     /// # Errors

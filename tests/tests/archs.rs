@@ -186,12 +186,25 @@ fn what_a_token_costs_is_counted() {
     let dense = file("qwen3");
     let gguf = Gguf::parse(&dense).unwrap();
     let model = Model::new(&gguf).unwrap();
-    let weights = model.weights_of_every_token().expect("no expert is routed to");
+    let [weights, experts] = model.weights();
+    assert!(experts.is_empty() && !model.has_experts());
     // Seven matrices in each layer, and the head; the row of the embedding comes on top.
     assert_eq!(weights.len(), 2 * 7 + 1);
     let bytes: usize = weights.iter().map(|matrix| matrix.len()).sum();
     let embedding_row = gguf.tensor("token_embd.weight").unwrap().data().len() / model.config.n_vocab;
     assert_eq!(model.bytes_per_token(), (bytes + embedding_row) as u64);
+    assert_eq!(model.weight_bytes(), bytes as u64);
+
     let mixture = file("mixtral");
-    assert!(Model::new(&Gguf::parse(&mixture).unwrap()).unwrap().weights_of_every_token().is_none());
+    let gguf = Gguf::parse(&mixture).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let [weights, experts] = model.weights();
+    let n_bytes = |slices: &[&[u8]]| slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
+    let (n_experts, n_used) = (4, 2);
+    assert_eq!(experts.len(), 2 * 3 * n_experts);
+    assert!(model.has_experts());
+    assert_eq!(model.weight_bytes(), n_bytes(&weights) + n_bytes(&experts));
+    let embedding_row = (gguf.tensor("token_embd.weight").unwrap().data().len() / model.config.n_vocab) as u64;
+    let of_a_token = n_bytes(&experts) / n_experts as u64 * n_used;
+    assert_eq!(model.bytes_per_token(), n_bytes(&weights) + of_a_token + embedding_row);
 }

@@ -255,6 +255,31 @@ fn slots_and_drafts_have_the_bits_of_one_machine() {
 }
 
 #[test]
+fn a_rank_keeps_its_share_of_the_cache() {
+    let Subject { gguf, .. } = architectures().into_iter().find(|subject| subject.name == "llama").unwrap();
+    let gguf = Gguf::parse(&gguf).unwrap();
+    // What another 1024 positions cost: keys and values, and a few numbers of each page.
+    let cache = |share: Share<'_>| {
+        let model = Model::of_share(&gguf, share).unwrap();
+        let [short, long] = [1024, 2048].map(|n_ctx| {
+            let options = SessionOptions { n_ctx, kv_type: KvType::F32, ..options(1) };
+            SessionPlan::new(&model, best(), options).unwrap().required_bytes()
+        });
+        (long - short, model.kv_bytes_per_token(KvType::F32) * 1024)
+    };
+    let (whole, values) = cache(Share::Whole);
+    assert!(values > whole / 2 && values <= whole, "{values} of {whole}");
+    let besides = whole - values;
+    for way in [Way::Rows, Way::Layers] {
+        let of_ranks: Vec<_> = (0..2).map(|rank| cache(way.share(rank, &[1, 1]))).collect();
+        assert_eq!(of_ranks.iter().map(|(_, values)| values).sum::<usize>(), values, "{way:?}");
+        for (all, own) in of_ranks {
+            assert!(own > 0 && own < values && all - own <= besides, "{way:?}: {own} of {all}");
+        }
+    }
+}
+
+#[test]
 fn shares_that_are_none_are_refused() {
     let Subject { gguf, .. } = architectures().swap_remove(0);
     let gguf = Gguf::parse(&gguf).unwrap();

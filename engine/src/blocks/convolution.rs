@@ -1,7 +1,7 @@
 //! A causal convolution of every channel over a few tokens: alone, or before the state of a recurrence.
 
 use super::Sizes;
-use crate::compute::{Arena, Move, Pass, Place, RowsMut, Runs, SEVERAL, Segment, Split, Vector};
+use crate::compute::{Arena, Move, Pass, Place, RowsMut, Runs, Segment, Split, Vector, several};
 use crate::tensors::LayerTensors;
 use core::ops::Range;
 use nanocamelid_kernels::CausalConv;
@@ -126,7 +126,7 @@ impl<'a> Convolution<'a> {
     }
 
     fn runs(&self) -> Option<Runs> {
-        self.runs.filter(|_| SEVERAL)
+        several(self.runs)
     }
 
     pub(super) fn n_channels(&self) -> usize {

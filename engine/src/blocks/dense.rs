@@ -176,7 +176,7 @@ impl<'a> Operation<'a> for Dense<'a> {
     fn adopt(&self, (): &mut (), (): &()) {}
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        self.readers().chain([&self.down]).for_each(|linear| each(Weights::of(linear)));
+        self.readers().chain([&self.down]).flat_map(Weights::of).for_each(each);
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {

@@ -242,7 +242,7 @@ impl<'a> Operation<'a> for Mamba2<'a> {
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        self.in_proj.iter().chain([&self.out_proj]).for_each(|linear| each(Weights::of(linear)));
+        self.in_proj.iter().chain([&self.out_proj]).flat_map(Weights::of).for_each(each);
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {

@@ -29,7 +29,7 @@ use experts::Experts;
 pub(crate) use layers::Layers;
 use mamba2::Mamba2;
 use nanocamelid_kernels::{Kernels, KvType};
-pub(crate) use operation::{Fact, KvPages, Operation, Sizes, Weights};
+pub(crate) use operation::{Fact, KvPages, Operation, Serves, Sizes, Weights};
 use per_layer::PerLayerInput;
 use short_conv::ShortConv;
 

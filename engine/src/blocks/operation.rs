@@ -48,22 +48,35 @@ impl KvPages {
     }
 }
 
-/// Matrices of one shape and role.
+/// A matrix and its use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weights<'w> {
-    /// One of the matrices.
+    /// The matrix.
     pub matrix: Matrix<'w>,
-    /// Number of matrices.
-    pub n: usize,
-    /// Number of matrices that serve a token; 0 for an embedding, whose rows are looked up.
-    pub n_used: usize,
+    /// Which tokens it serves.
+    pub serves: Serves,
+}
+
+/// The tokens that a matrix serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// Every token is multiplied by it.
+    Every,
+    /// An expert's: `n` of `of` such matrices serve a token.
+    Routed {
+        /// Number of matrices that serve a token.
+        n: usize,
+        /// Number of all.
+        of: usize,
+    },
+    /// An embedding: a token looks up a row.
+    LookedUp,
 }
 
 impl<'w> Weights<'w> {
-    /// A matrix that serves every token.
-    pub(super) fn of(linear: &Linear<'w>) -> Self {
-        let (matrix, n) = linear.run();
-        Self { matrix, n, n_used: n }
+    /// Those of a projection that serves every token.
+    pub(super) fn of(linear: &Linear<'w>) -> impl Iterator<Item = Self> + use<'w> {
+        linear.matrices().map(|matrix| Self { matrix, serves: Serves::Every })
     }
 }
 

@@ -3,7 +3,7 @@
 //! `out = proj(gelu(inp_gate(x)) * e)` with
 //! `e = (norm(model_proj(x0) / sqrt(n_embd)) + sqrt(width) * row) / sqrt(2)`.
 
-use super::{Fact, Operation, Sizes, Weights};
+use super::{Fact, Operation, Serves, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, Stage, Vector};
 use crate::config::{Config, Reader};
 use crate::tensors::LayerTensors;
@@ -135,9 +135,9 @@ impl<'a> Operation<'a> for PerLayerInput<'a> {
     fn adopt(&self, (): &mut (), (): &()) {}
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        [&self.model_proj, &self.gate, &self.proj].into_iter().for_each(|linear| each(Weights::of(linear)));
+        [&self.model_proj, &self.gate, &self.proj].into_iter().flat_map(Weights::of).for_each(&mut *each);
         if self.layer == 0 {
-            each(Weights { matrix: self.token_embd, n: 1, n_used: 0 });
+            each(Weights { matrix: self.token_embd, serves: Serves::LookedUp });
         }
     }
 

@@ -1,6 +1,6 @@
 //! A matrix and its bias.
 
-use super::split::{Runs, SEVERAL, Split};
+use super::split::{Runs, Split, several};
 use nanocamelid_kernels::{ActivationType, Activations, Kernels, Matrix, TileMut};
 
 /// A small vector of little-endian f32 values at any alignment: a norm, a bias.
@@ -47,7 +47,7 @@ impl<'a> Linear<'a> {
     }
 
     fn runs(&self) -> Option<Runs> {
-        self.runs.filter(|_| SEVERAL)
+        several(self.runs)
     }
 
     /// Number of input values.
@@ -75,9 +75,13 @@ impl<'a> Linear<'a> {
         Self { weight: self.weight.rows(first, n), scale: self.scale, bias, runs: None }
     }
 
-    /// The rows of one run, and the number of runs.
-    pub(crate) fn run(&self) -> (Matrix<'a>, usize) {
-        self.runs().map_or((self.weight, 1), |runs| (self.weight.rows(runs.first, runs.len), runs.n))
+    /// The rows that count, one matrix for each run of them.
+    pub(crate) fn matrices(&self) -> impl Iterator<Item = Matrix<'a>> + use<'a> {
+        let (weight, runs) = (self.weight, self.runs());
+        (0..runs.map_or(1, |runs| runs.n)).map(move |run| match runs {
+            Some(runs) => weight.rows(runs.at(run * runs.len), runs.len),
+            None => weight,
+        })
     }
 
     /// The rows of this matrix that a rank computes.

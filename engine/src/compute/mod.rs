@@ -21,6 +21,6 @@ pub use pass::{Observer, Probe, Stage};
 pub(crate) use prepared::{Forms, Prepared};
 pub(crate) use products::{Gates, gated_bytes};
 pub(crate) use rows::{Rows, RowsMut};
-pub(crate) use split::{Ranks, Runs, SEVERAL, Split};
+pub(crate) use split::{Ranks, Runs, SEVERAL, Split, several};
 pub(crate) use wire::{SharedInput, SharedRows, Wire};
 pub(crate) use workers::Workers;

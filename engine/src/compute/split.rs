@@ -6,6 +6,11 @@ use core::ops::Range;
 /// Whether there can be several ranks.
 pub(crate) const SEVERAL: bool = cfg!(feature = "ranks");
 
+/// What is there only where there are several ranks: where there cannot be, the compiler sees that it is not.
+pub(crate) fn several<T>(of_ranks: Option<T>) -> Option<T> {
+    if SEVERAL { of_ranks } else { None }
+}
+
 /// The ranks among which rows are split, and this rank.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ranks<'a> {

@@ -1,7 +1,7 @@
 //! Rows of which every rank computes some columns: their exchange among the ranks.
 
 use super::prepared::{Forms, Prepared};
-use super::split::{SEVERAL, Split};
+use super::split::{Split, several};
 use super::{Arena, RowsMut, Workers};
 use crate::peers::{MAX_RANKS, part};
 use core::ops::Range;
@@ -167,7 +167,7 @@ impl<'s, 'w> SharedRows<'s, 'w> {
 
     /// All columns, once the own ones are written.
     pub(crate) fn gather(&mut self, workers: &Workers<'_>) -> &mut RowsMut<'s> {
-        let Some((all, wire)) = self.all.as_mut().filter(|_| SEVERAL) else { return &mut self.own };
+        let Some((all, wire)) = several(self.all.as_mut()) else { return &mut self.own };
         let rows = self.own.rows();
         (0..rows.n()).for_each(|t| wire.put(t, rows.row(t)));
         wire.exchange(workers);
@@ -226,13 +226,13 @@ impl<'s, 'w> SharedInput<'s, 'w> {
 
     /// Whether the own columns are all.
     pub(crate) fn is_whole(&self) -> bool {
-        !SEVERAL || self.all.is_none()
+        several(self.all.as_ref()).is_none()
     }
 
     /// All columns, once the f32 values of the own ones are written. `norm` changes whole rows before they are
     /// quantized; it is there only where the input was carved for it.
     pub(crate) fn finish(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>) -> &Prepared<'s> {
-        let is_later = SEVERAL && self.all.as_ref().is_some_and(|(_, wire)| wire.is_f32());
+        let is_later = several(self.all.as_ref()).is_some_and(|(_, wire)| wire.is_f32());
         match norm {
             _ if is_later => {}
             Some(norm) => self.own.fill(workers, &|_, row| norm(row)),
@@ -248,7 +248,7 @@ impl<'s, 'w> SharedInput<'s, 'w> {
 
     fn gather_with(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>) -> &Prepared<'s> {
         let Self { own, all } = self;
-        let Some((all, wire)) = all.as_mut().filter(|_| SEVERAL) else { return own };
+        let Some((all, wire)) = several(all.as_mut()) else { return own };
         wire.put_rows(0, own);
         wire.exchange(workers);
         wire.take_rows(workers, 0, all, norm);

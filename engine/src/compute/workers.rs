@@ -1,6 +1,6 @@
 //! The workers of one forward pass.
 
-use super::split::SEVERAL;
+use super::split::several;
 use crate::executor::{Executor, Phase};
 use crate::peers::Peers;
 use nanocamelid_kernels::{Kernels, Queue};
@@ -32,7 +32,7 @@ impl<'w> Workers<'w> {
 
     /// [`Peers::exchange`]; nothing to do where there are no peers.
     pub(super) fn exchange(&self, bytes: &mut [u8], ends: &[usize]) {
-        if let Some(peers) = self.peers.filter(|_| SEVERAL) {
+        if let Some(peers) = several(self.peers) {
             peers.exchange(bytes, ends);
         }
     }

@@ -1,7 +1,7 @@
 //! The description of a model: sizes, cost, format. Most are sums over its blocks.
 
 use super::Model;
-use crate::blocks::{Fact, Sizes, Weights};
+use crate::blocks::{Fact, Serves, Sizes, Weights};
 use crate::compute::Arena;
 use alloc::vec::Vec;
 use nanocamelid_kernels::{KvType, Matrix, WeightType};
@@ -12,7 +12,9 @@ impl<'a> Model<'a> {
         let bytes = |m: Matrix<'_>| m.bytes().len() as u64;
         let embedding_row = self.embedding.map_or(0, |embedding| embedding.tokens.row_bytes() as u64);
         let head = self.head.map_or(0, |head| bytes(head.output.weight));
-        self.sum(|w| bytes(w.matrix) * w.n_used as u64) + head + embedding_row
+        let mut sum = PerToken::default();
+        self.each(&mut |w| sum.add(w, bytes(w.matrix)));
+        sum.value() + head + embedding_row
     }
 
     /// Bytes of tables of which a token looks up a row or part of a row; most of these bytes are never read. The
@@ -23,7 +25,8 @@ impl<'a> Model<'a> {
         let apart = embedding.filter(|embedding| head != Some(embedding.as_ptr()));
         let mut bytes = apart.map_or(0, |embedding| embedding.len() as u64);
         self.blocks.iter().for_each(|block| {
-            block.op.weights(&mut |w| bytes += if w.n_used == 0 { w.matrix.bytes().len() as u64 } else { 0 });
+            let looked_up = |w: Weights<'_>| w.serves == Serves::LookedUp;
+            block.op.weights(&mut |w| bytes += if looked_up(w) { w.matrix.bytes().len() as u64 } else { 0 });
         });
         bytes
     }
@@ -31,13 +34,13 @@ impl<'a> Model<'a> {
     /// Multiply-adds of the layers' matrices for one token of a prompt, except the last token: up to the last block
     /// that keeps state of the token. In an encoder all tokens count up to the last layer.
     pub fn layer_macs(&self) -> u64 {
-        let mut macs = 0;
-        let mut count = |w: Weights<'_>| macs += (w.matrix.n_rows() * w.matrix.n_cols() * w.n_used) as u64;
+        let mut macs = PerToken::default();
+        let mut count = |w: Weights<'_>| macs.add(w, (w.matrix.n_rows() * w.matrix.n_cols()) as u64);
         let last = self.blocks.iter().rposition(|block| block.op.remembers() && !self.config.is_encoder());
         let (before, last) = self.blocks.split_at(last.unwrap_or(self.blocks.len()));
         before.iter().for_each(|block| block.op.weights(&mut count));
         last.iter().take(1).for_each(|block| block.op.weights_to_take_in(&mut count));
-        macs
+        macs.value()
     }
 
     /// Bytes of KV cache that one more position costs, in layers without a window.
@@ -57,22 +60,36 @@ impl<'a> Model<'a> {
         arena.used()
     }
 
-    /// The weights that every token reads completely, head included; `None` if some serve only the tokens routed to
-    /// them.
-    pub fn weights_of_every_token(&self) -> Option<Vec<&'a [u8]>> {
-        let (mut all, mut some_are_routed) = (Vec::new(), false);
-        self.each(&mut |w| {
-            some_are_routed |= w.n_used < w.n;
-            all.push(w.matrix.bytes());
+    /// The weights that tokens are multiplied by, head included, of a share those of the share: first those that every
+    /// token reads, then those of experts.
+    pub fn weights(&self) -> [Vec<&'a [u8]>; 2] {
+        let (mut every, mut routed) = (Vec::new(), Vec::new());
+        self.each(&mut |w| match w.serves {
+            Serves::Routed { .. } => routed.push(w.matrix.bytes()),
+            Serves::Every | Serves::LookedUp => every.push(w.matrix.bytes()),
         });
-        all.extend(self.head.map(|head| head.output.weight.bytes()));
-        (!some_are_routed).then_some(all)
+        every.extend(self.head.map(|head| head.output.weight.bytes()));
+        [every, routed]
+    }
+
+    /// Bytes of [`Model::weights`].
+    pub fn weight_bytes(&self) -> u64 {
+        let mut bytes = self.head.map_or(0, |head| head.output.weight.bytes().len() as u64);
+        self.each(&mut |w| bytes += w.matrix.bytes().len() as u64);
+        bytes
+    }
+
+    /// Whether some weights serve only the tokens that are routed to them.
+    pub fn has_experts(&self) -> bool {
+        let mut has_experts = false;
+        self.each(&mut |w| has_experts |= matches!(w.serves, Serves::Routed { n, of } if n < of));
+        has_experts
     }
 
     /// The weight format with the most bytes in the layers, which users call the file's quantization.
     pub fn quantization(&self) -> Option<WeightType> {
         let mut bytes = [0u64; WeightType::COUNT];
-        self.each(&mut |w| bytes[w.matrix.weight_type() as usize] += (w.matrix.bytes().len() * w.n) as u64);
+        self.each(&mut |w| bytes[w.matrix.weight_type() as usize] += w.matrix.bytes().len() as u64);
         let most = *bytes.iter().max()?;
         WeightType::ALL.into_iter().find(|&t| bytes[t as usize] == most && most > 0)
     }
@@ -98,16 +115,34 @@ impl<'a> Model<'a> {
     /// Passes all matrices that tokens are multiplied by to `each`.
     fn each(&self, each: &mut dyn FnMut(Weights<'a>)) {
         let mut multiplied = |w: Weights<'a>| {
-            if w.n_used > 0 {
+            if w.serves != Serves::LookedUp {
                 each(w);
             }
         };
         self.blocks.iter().for_each(|block| block.op.weights(&mut multiplied));
     }
+}
 
-    fn sum(&self, of: impl Fn(Weights<'a>) -> u64) -> u64 {
-        let mut sum = 0;
-        self.each(&mut |w| sum += of(w));
-        sum
+/// What the weights of a model cost one token. All experts of a model are as many, and alike within a layer.
+#[derive(Clone, Copy, Debug, Default)]
+struct PerToken {
+    every: u64,
+    /// Times the number of experts that serve a token, and the number of experts.
+    routed: u64,
+    n_experts: usize,
+}
+
+impl PerToken {
+    /// Adds what a product with all of the matrix costs.
+    fn add(&mut self, weights: Weights<'_>, cost: u64) {
+        match weights.serves {
+            Serves::Every => self.every += cost,
+            Serves::Routed { n, of } => (self.routed, self.n_experts) = (self.routed + cost * n as u64, of),
+            Serves::LookedUp => {}
+        }
+    }
+
+    fn value(&self) -> u64 {
+        self.every + self.routed / self.n_experts.max(1) as u64
     }
 }

@@ -163,6 +163,12 @@ impl<'a> Model<'a> {
         Ok(Self { config, ropes, range, share, embedding, blocks, elsewhere, head, pooler })
     }
 
+    /// The part of the hidden values, and of the vocabulary, that this share computes with matrices of its own.
+    pub fn rows(&self) -> [Range<usize>; 2] {
+        let rows = Ranks::of_rows(self.share).split(self.config.n_embd, STREAM_UNIT).own();
+        [rows, self.head.map_or(0..0, |head| head.split.own())]
+    }
+
     /// The forms in which blocks read the embeddings of a batch's tokens, if some blocks do.
     pub(crate) fn embedding_inputs(&self) -> Option<Forms> {
         self.blocks.iter().filter_map(|block| block.op.embedding_inputs()).reduce(Forms::union)

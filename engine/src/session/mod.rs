@@ -21,7 +21,7 @@ pub use kept::KEPT_VERSION;
 pub use plan::{SessionOptions, SessionPlan};
 pub use slots::Part;
 
-use crate::compute::{Arena, SEVERAL, Segment};
+use crate::compute::{Arena, Segment, several};
 use crate::executor::Executor;
 use crate::model::Model;
 use crate::peers::Peers;
@@ -217,7 +217,7 @@ impl<'a> Session<'a> {
 
     /// The other ranks, if there are any.
     fn peers(&self) -> Option<&'a dyn Peers> {
-        self.peers.filter(|_| SEVERAL)
+        several(self.peers)
     }
 
     fn check_head(&self) -> Result<(), SessionError> {

@@ -3,7 +3,7 @@
 use super::typed::{self, Of, choice, count, counts, limit, number, wide_count};
 use super::value::{Date, Kind};
 #[cfg(feature = "cluster")]
-use crate::cluster::Split;
+use crate::cluster::{MAX_EXCHANGE_BYTES, Split};
 use crate::profile::PROFILES;
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_kernels::{Kernels, KvType};
@@ -165,8 +165,12 @@ pub(crate) static CLUSTER_TIMEOUT: Flag<usize> = flag(
 pub(crate) static RANKS: Flag<usize> =
     flag("--ranks", count(1, 64), "N", "check the split with so many threads of this process as ranks, without mpirun");
 #[cfg(feature = "cluster")]
-pub(crate) static EXCHANGE_BYTES: Flag<[usize]> =
-    flag("--bytes", counts(1, 256 << 20), "LIST", "bytes of an exchange (default 64,2304,8192,16384,1048576)");
+pub(crate) static EXCHANGE_BYTES: Flag<[usize]> = flag(
+    "--bytes",
+    counts(1, MAX_EXCHANGE_BYTES as u64),
+    "LIST",
+    "bytes of an exchange (default 64,2304,8192,16384,1048576)",
+);
 
 pub(crate) static N_PREDICT: Flag<usize> = short(
     'n',

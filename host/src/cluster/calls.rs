@@ -1,8 +1,9 @@
 //! What rank 0 announces to the other ranks, as bytes and back: the calls of the session API that every rank makes, and
 //! what comes before and behind them.
 
-use super::message::{Malformed, Reader, Writer};
+use super::message::{Malformed, Reader, Words, Writer};
 use nanocamelid_engine::SessionOptions;
+use nanocamelid_engine::session::Part;
 use nanocamelid_kernels::KvType;
 
 /// One announcement.
@@ -39,7 +40,7 @@ pub(super) enum Call {
     Resume {
         session: u64,
         slot: usize,
-        tokens: Vec<u32>,
+        tokens: Words,
     },
     /// How many of a row's likeliest logits are needed from now on.
     Candidates {
@@ -48,23 +49,23 @@ pub(super) enum Call {
     },
     Prefill {
         session: u64,
-        tokens: Vec<u32>,
+        tokens: Words,
     },
     PrefillEach {
         session: u64,
-        tokens: Vec<u32>,
+        tokens: Words,
     },
     Step {
         session: u64,
-        parts: Vec<StepPart>,
+        parts: StepParts,
     },
     /// `context` lacks its first `known` tokens, which the slot holds.
     Verify {
         session: u64,
         slot: usize,
         known: usize,
-        context: Vec<u32>,
-        drafted: Vec<u32>,
+        context: Words,
+        drafted: Words,
     },
     /// The token that rank 0 chose behind a row that is verified, if it chose one.
     Chosen(Option<u32>),
@@ -110,12 +111,48 @@ impl Split {
     }
 }
 
-/// The tokens of one slot in a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StepPart {
-    pub(super) slot: usize,
-    pub(super) tokens: Vec<u32>,
-    pub(super) n_logits: usize,
+/// The parts of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct StepParts {
+    /// Slot, number of tokens and number of logits of each part.
+    parts: Words,
+    /// The tokens of all parts.
+    tokens: Words,
+}
+
+impl StepParts {
+    /// Slots, tokens and logits are far fewer than 2^32.
+    pub(super) fn new(parts: &[Part<'_>]) -> Self {
+        let numbers = |part: &Part<'_>| [part.slot, part.tokens.len(), part.n_logits].map(|n| n as u32);
+        Self {
+            parts: parts.iter().flat_map(numbers).collect(),
+            tokens: parts.iter().flat_map(|part| part.tokens).copied().collect(),
+        }
+    }
+
+    pub(super) fn n_tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Part<'_>> {
+        let mut rest = &*self.tokens;
+        self.parts.as_chunks().0.iter().map(move |&[slot, n_tokens, n_logits]| {
+            let (tokens, later) = rest.split_at((n_tokens as usize).min(rest.len()));
+            rest = later;
+            Part { slot: slot as usize, tokens, n_logits: n_logits as usize }
+        })
+    }
+
+    /// Reads parts that have all tokens, no more and no fewer.
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (parts, tokens): (Words, Words) = (from.words()?, from.words()?);
+        let (each, rest) = parts.as_chunks();
+        let n_tokens: u64 = each.iter().map(|&[_, n_tokens, _]| u64::from(n_tokens)).sum();
+        if !rest.is_empty() || n_tokens != tokens.len() as u64 {
+            return Err(Malformed);
+        }
+        Ok(Self { parts, tokens })
+    }
 }
 
 impl Call {
@@ -133,9 +170,8 @@ impl Call {
         }
     }
 
-    /// The bytes of the announcement.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut to = Writer::default();
+    /// Writes the announcement.
+    pub(super) fn write(&self, to: &mut Writer) {
         match self {
             Self::Open { path, measures } => {
                 to.byte(0).byte(u8::from(path.is_some())).bytes(path.as_deref().unwrap_or_default());
@@ -144,7 +180,7 @@ impl Call {
             Self::Divide(Division { split, shares }) => to.byte(1).byte(*split as u8).words(shares),
             Self::Start { session, options, is_scalar } => {
                 to.byte(2).number(*session).byte(u8::from(*is_scalar));
-                write_options(&mut to, options)
+                write_options(to, options)
             }
             Self::Adopt { session, older } => to.byte(3).number(*session).number(*older),
             Self::Close { session } => to.byte(4).number(*session),
@@ -153,13 +189,7 @@ impl Call {
             Self::Candidates { session, n } => to.byte(7).number(*session).option(*n),
             Self::Prefill { session, tokens } => to.byte(8).number(*session).words(tokens),
             Self::PrefillEach { session, tokens } => to.byte(9).number(*session).words(tokens),
-            Self::Step { session, parts } => {
-                to.byte(10).number(*session).size(parts.len());
-                for StepPart { slot, tokens, n_logits } in parts {
-                    to.size(*slot).words(tokens).size(*n_logits);
-                }
-                &mut to
-            }
+            Self::Step { session, parts } => to.byte(10).number(*session).words(&parts.parts).words(&parts.tokens),
             Self::Verify { session, slot, known, context, drafted } => {
                 to.byte(11).number(*session).size(*slot).size(*known).words(context).words(drafted)
             }
@@ -167,14 +197,13 @@ impl Call {
             Self::Report => to.byte(13),
             Self::Exchange { n_bytes, n_times } => to.byte(14).size(*n_bytes).size(*n_times),
             Self::End(code) => to.byte(15).byte(*code),
-        }
-        .finish()
+        };
     }
 
     /// Reads an announcement.
     ///
     /// # Errors
-    /// [`Malformed`] for bytes that [`Call::encode`] does not make.
+    /// [`Malformed`] for bytes that [`Call::write`] does not make.
     pub(super) fn decode(message: &[u8]) -> Result<Self, Malformed> {
         let mut from = Reader::new(message);
         let kind = from.byte()?;
@@ -211,14 +240,7 @@ impl Call {
             7 => Self::Candidates { session, n: from.option()? },
             8 => Self::Prefill { session, tokens: from.words()? },
             9 => Self::PrefillEach { session, tokens: from.words()? },
-            10 => {
-                // Not so many at once as the number says, which is not known to be true.
-                let mut parts = Vec::new();
-                for _ in 0..from.size()? {
-                    parts.push(StepPart { slot: from.size()?, tokens: from.words()?, n_logits: from.size()? });
-                }
-                Self::Step { session, parts }
-            }
+            10 => Self::Step { session, parts: StepParts::read(from)? },
             11 => Self::Verify {
                 session,
                 slot: from.size()?,
@@ -272,7 +294,9 @@ mod tests {
     fn one_of_each() -> Vec<Call> {
         let options =
             SessionOptions { n_ctx: 77, kv_type: KvType::ALL[2], has_checkpoints: true, ..Default::default() };
-        let part = |slot| StepPart { slot, tokens: vec![5, u32::MAX], n_logits: 1 };
+        let part = |slot, tokens| Part { slot, tokens, n_logits: 1 };
+        let parts = [part(0, &[5, u32::MAX][..]), part(2, &[]), part(1, &[7; 20])];
+        let words = |words: &[u32]| Words::from(words);
         vec![
             Call::Open { path: Some(b"a/b.gguf".to_vec()), measures: true },
             Call::Open { path: None, measures: false },
@@ -281,13 +305,13 @@ mod tests {
             Call::Adopt { session: 2, older: 1 },
             Call::Close { session: 1 },
             Call::Truncate { session: 1, slot: 3, n: 4 },
-            Call::Resume { session: 1, slot: 0, tokens: vec![1, 2, 3] },
+            Call::Resume { session: 1, slot: 0, tokens: words(&[1, 2, 3]) },
             Call::Candidates { session: 1, n: Some(40) },
             Call::Candidates { session: 1, n: None },
-            Call::Prefill { session: 1, tokens: vec![7] },
-            Call::PrefillEach { session: 1, tokens: Vec::new() },
-            Call::Step { session: 1, parts: vec![part(0), part(2)] },
-            Call::Verify { session: 1, slot: 1, known: 8, context: vec![1], drafted: vec![2, 3] },
+            Call::Prefill { session: 1, tokens: words(&[7]) },
+            Call::PrefillEach { session: 1, tokens: words(&[8; 99]) },
+            Call::Step { session: 1, parts: StepParts::new(&parts) },
+            Call::Verify { session: 1, slot: 1, known: 8, context: words(&[1]), drafted: words(&[2, 3]) },
             Call::Chosen(Some(4)),
             Call::Chosen(None),
             Call::Report,
@@ -296,17 +320,34 @@ mod tests {
         ]
     }
 
+    fn encoded(call: &Call) -> Vec<u8> {
+        let mut to = Writer::default();
+        call.write(&mut to);
+        to.finish()
+    }
+
     #[test]
     fn calls_are_read_as_they_were_written() {
         for call in one_of_each() {
-            assert_eq!(Call::decode(&call.encode()).as_ref(), Ok(&call));
+            assert_eq!(Call::decode(&encoded(&call)).as_ref(), Ok(&call));
         }
+    }
+
+    #[test]
+    fn parts_are_those_that_were_given() {
+        let (tokens, few) = ([1, 2, 3, 4], Part { slot: 9, tokens: &[], n_logits: 0 });
+        let parts =
+            [Part { slot: 3, tokens: &tokens, n_logits: 2 }, few, Part { slot: 0, tokens: &tokens[1..], n_logits: 1 }];
+        let step = StepParts::new(&parts);
+        assert_eq!(step.n_tokens(), 7);
+        let fields = |part: Part<'_>| (part.slot, part.tokens.to_vec(), part.n_logits);
+        assert!(step.iter().map(fields).eq(parts.into_iter().map(fields)));
     }
 
     #[test]
     fn no_part_of_a_call_and_nothing_longer_is_one() {
         for call in one_of_each() {
-            let mut bytes = call.encode();
+            let mut bytes = encoded(&call);
             for n in 0..bytes.len() {
                 assert_eq!(Call::decode(&bytes[..n]), Err(Malformed), "{n} bytes of {call:?}");
             }
@@ -326,14 +367,14 @@ mod tests {
         let calls = one_of_each();
         let mut n_read = 0;
         for i in 0..200_000 {
-            let mut bytes = calls[i % calls.len()].encode();
+            let mut bytes = encoded(&calls[i % calls.len()]);
             for _ in 0..1 + next() % 3 {
                 let at = next() % bytes.len();
                 bytes[at] = next() as u8;
             }
             if let Ok(call) = Call::decode(&bytes) {
                 n_read += 1;
-                assert_eq!(call.encode(), bytes, "one call has one form");
+                assert_eq!(encoded(&call), bytes, "one call has one form");
             }
             let noise: Vec<u8> = (0..next() % 64).map(|_| next() as u8).collect();
             let _ = Call::decode(&noise);

@@ -4,7 +4,7 @@ use super::link::Link;
 use std::time::{Duration, Instant};
 
 /// Most bytes of an exchange.
-pub(super) const MAX_BYTES: usize = 256 << 20;
+pub(crate) const MAX_BYTES: usize = 256 << 20;
 
 /// Exchanges `n_bytes`, an equal part from each rank, `n_times`. `each` receives the time of every exchange.
 pub(super) fn run(link: &dyn Link, n_bytes: usize, n_times: usize, each: &mut dyn FnMut(Duration)) {

@@ -1,10 +1,11 @@
 //! The ranks behind the first: each reads what rank 0 announces, and makes the same calls. Nothing that arrives is
 //! trusted: a rank that cannot make sense of an announcement ends the job with a message.
 
-use super::calls::{Call, Division, StepPart};
+use super::calls::{Call, Division};
 use super::handshake::{Answer, Answers, Hello, Ready};
 use super::link::{Link, Patience};
 use super::meter::Meter;
+use super::report::Report;
 use super::{exchanges, warm};
 use crate::error::Error;
 use crate::fitting::Fitting;
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 use nanocamelid_engine::session::Part;
 use nanocamelid_engine::{Executor, Model, SessionError, SessionOptions, SessionPlan};
 use nanocamelid_kernels::{Features, Kernels};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -24,19 +26,26 @@ pub(super) struct Follower<'f> {
     settings: &'f Settings,
     executor: &'f dyn Executor,
     meter: Meter,
+    /// The last announcement, and the last context to verify; their memory serves the next.
+    announcement: RefCell<Vec<u8>>,
+    context: RefCell<Vec<u32>>,
 }
+
+/// Parts of a batch that need no memory of their own.
+const FEW_PARTS: usize = 8;
 
 /// Follows rank 0 to the end of the program, whose exit code it returns.
 pub(super) fn follow(link: &dyn Link, settings: &Settings, executor: &dyn Executor) -> u8 {
-    let follower = Follower { link, settings, executor, meter: Meter::default() };
+    let (meter, announcement, context) = Default::default();
+    let follower = Follower { link, settings, executor, meter, announcement, context };
     let mut call = follower.next();
     loop {
         call = match call {
             Call::Open { path, measures } => follower.model(path, measures),
             call => match follower.anywhere(call) {
-                Ok(()) => follower.next(),
-                Err(Call::End(code)) => return code,
-                Err(call) => follower.fail(&call),
+                None => follower.next(),
+                Some(Call::End(code)) => return code,
+                Some(call) => follower.fail(&call),
             },
         };
     }
@@ -44,8 +53,10 @@ pub(super) fn follow(link: &dyn Link, settings: &Settings, executor: &dyn Execut
 
 /// Follows with settings that cannot be used: whatever is opened, rank 0 hears why it is not.
 pub(super) fn refuse(link: &dyn Link, error: &Error) -> u8 {
+    let mut announcement = Vec::new();
     loop {
-        match Call::decode(&link.hear(0, Patience::Unlimited)) {
+        link.hear(0, Patience::Unlimited, &mut announcement);
+        match Call::decode(&announcement) {
             Ok(Call::End(code)) => return code,
             Ok(Call::Open { .. }) => link.tell(0, &Hello::encode(&Err(error.to_string()))),
             // A command that uses no model has nothing for this rank to do.
@@ -60,7 +71,9 @@ impl<'f> Follower<'f> {
     }
 
     fn hear(&self, patience: Patience) -> Call {
-        match Call::decode(&self.link.hear(0, patience)) {
+        let mut announcement = self.announcement.borrow_mut();
+        self.link.hear(0, patience, &mut announcement);
+        match Call::decode(&announcement) {
             Ok(call) => call,
             Err(_) => self.link.fail("rank 0 announces nothing that this rank knows; is its program another?"),
         }
@@ -75,17 +88,17 @@ impl<'f> Follower<'f> {
     }
 
     /// Carries out a call that needs no model; gives any other back.
-    fn anywhere(&self, call: Call) -> Result<(), Call> {
+    fn anywhere(&self, call: Call) -> Option<Call> {
         match call {
-            Call::Report => self.link.tell(0, &self.meter.take().encode()),
+            Call::Report => self.answer(&Ok(Report::new(&self.meter))),
             Call::Exchange { n_bytes, n_times } if n_bytes <= exchanges::MAX_BYTES => {
                 exchanges::run(self.link, n_bytes, n_times, &mut |_| {});
             }
             // What a rank could not start is closed all the same.
             Call::Close { .. } => {}
-            other => return Err(other),
+            other => return Some(other),
         }
-        Ok(())
+        None
     }
 
     /// Opens a model and follows the calls of its sessions, up to a call that concerns no session of it.
@@ -152,14 +165,17 @@ impl<'f> Follower<'f> {
                 }
                 call => call,
             };
-            let call = match call.session() {
+            let other = match call.session() {
                 Some(session) => match sessions.get_mut(&session) {
-                    Some(session) => self.in_session(session, call),
+                    Some(session) => {
+                        self.in_session(session, call);
+                        None
+                    }
                     None => self.fail(&call),
                 },
                 None => self.anywhere(call),
             };
-            if let Err(call) = call {
+            if let Some(call) = other {
                 return call;
             }
         }
@@ -181,7 +197,7 @@ impl<'f> Follower<'f> {
 
     /// Makes the call that rank 0 makes. Errors are the same on all ranks, and rank 0 reports them. What would panic is
     /// refused here.
-    fn in_session(&self, session: &mut OwnedSession<'_>, call: Call) -> Result<(), Call> {
+    fn in_session(&self, session: &mut OwnedSession<'_>, call: Call) {
         let n_slots = session.n_slots();
         match call {
             Call::Truncate { slot, n, .. } if slot < n_slots => drop(session.truncate(slot, n)),
@@ -194,30 +210,37 @@ impl<'f> Follower<'f> {
                 self.pass(tokens.len(), || session.prefill_each(self.executor, &tokens, &mut |_, _| {}));
             }
             Call::Step { parts, .. } => {
-                let part = |part: &'_ StepPart| part.tokens.len();
-                let n_tokens = parts.iter().map(part).fold(0, usize::saturating_add);
-                let parts: Vec<Part<'_>> = parts
-                    .iter()
-                    .map(|part| Part { slot: part.slot, tokens: &part.tokens, n_logits: part.n_logits })
-                    .collect();
-                self.pass(n_tokens, || session.step(self.executor, &parts, &mut |_, _, _| {}));
+                let n_tokens = parts.n_tokens();
+                let mut few = [Part { slot: 0, tokens: &[], n_logits: 0 }; FEW_PARTS];
+                let many: Vec<Part<'_>>;
+                let parts = match few.get_mut(..parts.iter().len()) {
+                    Some(few) => {
+                        few.iter_mut().zip(parts.iter()).for_each(|(place, part)| *place = part);
+                        &*few
+                    }
+                    None => {
+                        many = parts.iter().collect();
+                        &many
+                    }
+                };
+                self.pass(n_tokens, || session.step(self.executor, parts, &mut |_, _, _| {}));
             }
             Call::Verify { slot, known, context, drafted, .. }
                 if slot < n_slots && session.tokens_of(slot).len() == known && session.position_of(slot) == known =>
             {
-                let context = [session.tokens_of(slot), &context].concat();
+                let mut whole = self.context.borrow_mut();
+                whole.clear();
+                whole.extend(session.tokens_of(slot).iter().chain(&*context));
+                let context = &*whole;
                 let n_tokens = context.len() - known + drafted.len();
                 let mut choose = |_: &[f32]| match self.hear(Patience::Limited) {
                     Call::Chosen(token) => token,
                     other => self.fail(&other),
                 };
-                self.pass(n_tokens, || {
-                    session.verify(self.executor, slot, (&context, &drafted), &mut choose).map(drop)
-                });
+                self.pass(n_tokens, || session.verify(self.executor, slot, (context, &drafted), &mut choose).map(drop));
             }
             other => self.fail(&other),
         }
-        Ok(())
     }
 
     fn pass(&self, n_tokens: usize, run: impl FnOnce() -> Result<(), SessionError>) {

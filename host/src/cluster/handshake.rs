@@ -8,8 +8,9 @@ use crate::model_file::ModelFile;
 use crate::output::mib;
 use crate::settings::Settings;
 use hmac_sha256::Hash;
-use nanocamelid_engine::Gguf;
+use nanocamelid_engine::{Gguf, Model};
 use std::fmt;
+use std::ops::Range;
 
 /// Bytes of each tensor that the digest covers, from the middle: a model that was trained further shares the header.
 const SAMPLE_BYTES: usize = 4096;
@@ -45,10 +46,16 @@ pub(super) struct Asked {
 }
 
 /// A rank that holds its share of the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ready {
-    pub(super) layers: [u64; 2],
-    /// Bytes of weights that every token reads.
+    pub(super) layers: Range<u64>,
+    /// Its part of the residual stream, which all matrices are split like.
+    pub(super) rows: Range<u64>,
+    /// Its part of the vocabulary.
+    pub(super) vocab: Range<u64>,
+    /// KV heads in the first of its layers with attention.
+    pub(super) n_kv_heads: u64,
+    /// Bytes of its weights, experts included.
     pub(super) n_bytes: u64,
 }
 
@@ -137,17 +144,31 @@ impl Asked {
 }
 
 impl Ready {
+    pub(super) fn new(model: &Model<'_>) -> Self {
+        let numbers = |range: &Range<usize>| range.start as u64..range.end as u64;
+        let [rows, vocab] = &model.rows();
+        let n_kv_heads = model.facts().into_iter().find(|(name, _)| *name == "n_kv_heads").map_or(0, |(_, n)| n as u64);
+        let n_bytes = model.weight_bytes();
+        Self { layers: numbers(&model.range), rows: numbers(rows), vocab: numbers(vocab), n_kv_heads, n_bytes }
+    }
+
     fn write(&self, to: &mut Writer) {
-        to.number(self.layers[0]).number(self.layers[1]).number(self.n_bytes);
+        let Self { layers, rows, vocab, n_kv_heads, n_bytes } = self;
+        for range in [layers, rows, vocab] {
+            to.number(range.start).number(range.end);
+        }
+        to.number(*n_kv_heads).number(*n_bytes);
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { layers: [from.number()?, from.number()?], n_bytes: from.number()? })
+        let mut range = || Ok(from.number()?..from.number()?);
+        let (layers, rows, vocab) = (range()?, range()?, range()?);
+        Ok(Self { layers, rows, vocab, n_kv_heads: from.number()?, n_bytes: from.number()? })
     }
 }
 
 /// A value or its absence, as a message.
-fn encode<T>(answer: &Answer<T>, write: impl FnOnce(&T, &mut Writer)) -> Vec<u8> {
+pub(super) fn encode<T>(answer: &Answer<T>, write: impl FnOnce(&T, &mut Writer)) -> Vec<u8> {
     let mut to = Writer::default();
     match answer {
         Ok(value) => write(value, to.byte(1)),
@@ -156,7 +177,7 @@ fn encode<T>(answer: &Answer<T>, write: impl FnOnce(&T, &mut Writer)) -> Vec<u8>
     to.finish()
 }
 
-fn decode<T>(
+pub(super) fn decode<T>(
     message: &[u8],
     read: impl FnOnce(&mut Reader<'_>) -> Result<T, Malformed>,
 ) -> Result<Answer<T>, Malformed> {
@@ -245,7 +266,7 @@ mod tests {
 
     #[test]
     fn answers_are_read_as_they_were_written() {
-        let ready = Ready { layers: [0, 16], n_bytes: 5 };
+        let ready = Ready { layers: 0..16, rows: 64..128, vocab: 7..9, n_kv_heads: 2, n_bytes: 5 };
         for answer in [Ok(hello()), Err("no such file".to_owned())] {
             let bytes = Hello::encode(&answer);
             assert_eq!(Hello::decode(&bytes), Ok(answer));

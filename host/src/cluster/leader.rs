@@ -1,9 +1,11 @@
 //! Rank 0: whoever uses a model or a session here has the other ranks do the same.
 
-use super::calls::{Call, Division, StepPart};
+use super::calls::{Call, Division, StepParts};
 use super::handshake::{Answer, Answers, Hello, Ready, short};
 use super::link::{Link, Patience};
+use super::message::{Words, Writer};
 use super::meter::Meter;
+use super::report::Report;
 use super::shares::{self, Strength};
 use super::{exchanges, warm};
 use crate::error::Error;
@@ -15,6 +17,7 @@ use nanocamelid_engine::session::Part;
 use nanocamelid_engine::{Gguf, Model, Peers, SessionOptions};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The ranks, as rank 0 leads them.
@@ -22,6 +25,8 @@ pub(crate) struct Leader {
     link: Box<dyn Link>,
     n_sessions: AtomicU64,
     meter: Meter,
+    /// The last announcement; its memory serves the next.
+    announcement: Mutex<Writer>,
     /// Whether it prints what the ranks are.
     is_quiet: bool,
 }
@@ -42,7 +47,8 @@ pub(crate) struct LedSession {
 impl Leader {
     /// The leader of all other ranks, for as long as the process lives.
     pub(super) fn new(link: Box<dyn Link>, is_quiet: bool) -> &'static Self {
-        Box::leak(Box::new(Self { link, n_sessions: AtomicU64::new(0), meter: Meter::default(), is_quiet }))
+        let (n_sessions, meter, announcement) = Default::default();
+        Box::leak(Box::new(Self { link, n_sessions, meter, announcement, is_quiet }))
     }
 
     pub(crate) fn link(&self) -> &dyn Link {
@@ -63,15 +69,20 @@ impl Leader {
     }
 
     pub(super) fn announce(&self, call: &Call) {
-        let message = call.encode();
-        self.others().for_each(|rank| self.link.tell(rank, &message));
+        let mut announcement = self.announcement.lock().unwrap_or_else(PoisonError::into_inner);
+        call.write(announcement.clear());
+        self.others().for_each(|rank| self.link.tell(rank, announcement.message()));
     }
 
     /// The answers of the other ranks, in their order.
     fn answers<T: Answers>(&self) -> Vec<Answer<T>> {
-        let answer = |rank| match T::decode(&self.link.hear(rank, Patience::Unlimited)) {
-            Ok(answer) => answer,
-            Err(_) => self.link.fail(&format!("the answer of rank {rank} is none; is its program another?")),
+        let mut message = Vec::new();
+        let answer = |rank| {
+            self.link.hear(rank, Patience::Unlimited, &mut message);
+            match T::decode(&message) {
+                Ok(answer) => answer,
+                Err(_) => self.link.fail(&format!("the answer of rank {rank} is none; is its program another?")),
+            }
         };
         self.others().map(answer).collect()
     }
@@ -151,14 +162,16 @@ impl Leader {
         for (rank, (hello, ready)) in hellos.iter().zip(&readies).enumerate() {
             let role = if rank == 0 { "leader" } else { "follower" };
             output::note(format_args!(
-                "cluster_peer: rank={rank} host={} role={role} split={} share={}/{} layers={}..{} weights={} kernel={} \
-                 threads={} ctx={} kv={} model={} version={}",
+                "cluster_peer: rank={rank} host={} role={role} split={} share={}/{} layers={:?} rows={:?} kv_heads={} \
+                 vocab={:?} weights={} kernel={} threads={} ctx={} kv={} model={} version={}",
                 hello.host,
                 division.split.name(),
                 division.shares[rank],
                 division.shares.iter().map(|&share| u64::from(share)).sum::<u64>(),
-                ready.layers[0],
-                ready.layers[1],
+                ready.layers,
+                ready.rows,
+                ready.n_kv_heads,
+                ready.vocab,
                 ready.n_bytes,
                 hello.kernel,
                 hello.n_threads,
@@ -185,16 +198,12 @@ impl Leader {
         if problems.is_empty() { Ok(led) } else { Err(Error::Cluster(problems)) }
     }
 
-    /// Prints how long each rank has computed and waited since this was last printed.
+    /// Prints how long each rank has computed and waited since this was last printed, and its memory.
     pub(crate) fn trace(&self) {
         self.announce(&Call::Report);
-        let mine = self.meter.take();
-        output::progress(mine.lines("rank 0"));
-        for rank in self.others() {
-            match super::meter::Times::decode(&self.link.hear(rank, Patience::Unlimited)) {
-                Ok(times) => output::progress(times.lines(&format!("rank {rank}"))),
-                Err(_) => self.link.fail(&format!("rank {rank} reports no times")),
-            }
+        let mine = Ok(Report::new(&self.meter));
+        for (rank, report) in std::iter::once(mine).chain(self.answers::<Report>()).enumerate() {
+            report.iter().for_each(|report| output::progress(report.lines(&format!("rank {rank}"))));
         }
     }
 
@@ -240,7 +249,7 @@ impl LedSession {
     }
 
     pub(crate) fn resume(&self, slot: usize, tokens: &[u32]) {
-        self.leader.announce(&Call::Resume { session: self.session, slot, tokens: tokens.to_vec() });
+        self.leader.announce(&Call::Resume { session: self.session, slot, tokens: Words::from(tokens) });
     }
 
     pub(crate) fn candidates(&self, n: Option<usize>) {
@@ -248,18 +257,16 @@ impl LedSession {
     }
 
     pub(crate) fn prefill<R>(&self, tokens: &[u32], run: impl FnOnce() -> R) -> R {
-        self.pass(&Call::Prefill { session: self.session, tokens: tokens.to_vec() }, tokens.len(), run)
+        self.pass(&Call::Prefill { session: self.session, tokens: Words::from(tokens) }, tokens.len(), run)
     }
 
     pub(crate) fn prefill_each<R>(&self, tokens: &[u32], run: impl FnOnce() -> R) -> R {
-        self.pass(&Call::PrefillEach { session: self.session, tokens: tokens.to_vec() }, tokens.len(), run)
+        self.pass(&Call::PrefillEach { session: self.session, tokens: Words::from(tokens) }, tokens.len(), run)
     }
 
     pub(crate) fn step<R>(&self, parts: &[Part<'_>], run: impl FnOnce() -> R) -> R {
-        let part =
-            |part: &Part<'_>| StepPart { slot: part.slot, tokens: part.tokens.to_vec(), n_logits: part.n_logits };
-        let parts: Vec<StepPart> = parts.iter().map(part).collect();
-        let n_tokens = parts.iter().map(|part| part.tokens.len()).sum();
+        let parts = StepParts::new(parts);
+        let n_tokens = parts.n_tokens();
         self.pass(&Call::Step { session: self.session, parts }, n_tokens, run)
     }
 
@@ -270,13 +277,9 @@ impl LedSession {
         (context, drafted): (&[u32], &[u32]),
         run: impl FnOnce() -> R,
     ) -> R {
-        let context = context.get(known..).unwrap_or_default().to_vec();
+        let [context, drafted] = [context.get(known..).unwrap_or_default(), drafted].map(Words::from);
         let n_tokens = context.len() + drafted.len();
-        self.pass(
-            &Call::Verify { session: self.session, slot, known, context, drafted: drafted.to_vec() },
-            n_tokens,
-            run,
-        )
+        self.pass(&Call::Verify { session: self.session, slot, known, context, drafted }, n_tokens, run)
     }
 
     pub(crate) fn chosen(&self, token: Option<u32>) {

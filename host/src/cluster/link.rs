@@ -37,8 +37,8 @@ pub(crate) trait Link: Peers {
     /// Sends a message.
     fn tell(&self, to: usize, message: &[u8]);
 
-    /// The next message of another rank.
-    fn hear(&self, from: usize, patience: Patience) -> Vec<u8>;
+    /// Puts the next message of another rank into `message`, in place of what is there.
+    fn hear(&self, from: usize, patience: Patience, message: &mut Vec<u8>);
 
     /// Ends the whole job because of this rank, with a message.
     fn fail(&self, why: &str) -> !;

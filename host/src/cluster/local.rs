@@ -4,21 +4,24 @@ use super::link::{Link, Patience, Traffic};
 use nanocamelid_engine::Peers;
 use nanocamelid_engine::peers::part;
 use std::collections::VecDeque;
+use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a message is for. Those of one kind are read in their order.
+/// What a message is for. Messages of one kind are read in their order.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Engine,
     Call,
 }
 
-/// Messages that nobody has read yet.
+/// Messages that nobody has read yet, each behind its length.
+type Stream = VecDeque<u8>;
+
 #[derive(Debug, Default)]
 struct Waiting {
     /// By kind, reader and writer.
-    queues: [Vec<VecDeque<Vec<u8>>>; 2],
+    streams: [Vec<Stream>; 2],
     /// Why a rank has ended, if one has.
     failure: Option<String>,
 }
@@ -41,8 +44,8 @@ pub(crate) struct LocalLink {
 impl LocalLink {
     /// The links of `n_ranks` ranks, one for each thread.
     pub(crate) fn all(n_ranks: usize) -> Vec<Self> {
-        let queues = || (0..n_ranks * n_ranks).map(|_| VecDeque::new()).collect();
-        let waiting = Mutex::new(Waiting { queues: [queues(), queues()], failure: None });
+        let streams = || (0..n_ranks * n_ranks).map(|_| Stream::new()).collect();
+        let waiting = Mutex::new(Waiting { streams: [streams(), streams()], failure: None });
         let shared = Arc::new(Shared { n_ranks, waiting, arrived: Condvar::new() });
         let link = |rank| Self { rank, shared: Arc::clone(&shared), traffic: Mutex::default() };
         (0..n_ranks).map(link).collect()
@@ -53,16 +56,24 @@ impl LocalLink {
     }
 
     fn post(&self, kind: Kind, to: usize, message: &[u8]) {
-        self.waiting().queues[kind as usize][to * self.shared.n_ranks + self.rank].push_back(message.to_vec());
+        let mut waiting = self.waiting();
+        let stream = &mut waiting.streams[kind as usize][to * self.shared.n_ranks + self.rank];
+        stream.extend(message.len().to_le_bytes());
+        stream.extend(message);
+        drop(waiting);
         self.shared.arrived.notify_all();
     }
 
-    fn next(&self, kind: Kind, from: usize) -> Vec<u8> {
+    /// Waits for the next message, whose bytes go where `place` says for their number.
+    fn next<'m>(&self, kind: Kind, from: usize, place: impl FnOnce(usize) -> &'m mut [u8]) {
         let mut waiting = self.waiting();
         loop {
-            let queue = &mut waiting.queues[kind as usize][self.rank * self.shared.n_ranks + from];
-            if let Some(message) = queue.pop_front() {
-                return message;
+            let stream = &mut waiting.streams[kind as usize][self.rank * self.shared.n_ranks + from];
+            let mut n_bytes = [0; size_of::<usize>()];
+            if stream.read_exact(&mut n_bytes).is_ok() {
+                let message = place(usize::from_le_bytes(n_bytes));
+                stream.read_exact(message).expect("a message stands whole behind its length");
+                return;
             }
             if let Some(failure) = &waiting.failure {
                 let failure = failure.clone();
@@ -101,13 +112,8 @@ impl Peers for LocalLink {
         let started = Instant::now();
         let others = || (0..self.shared.n_ranks).filter(|rank| *rank != self.rank);
         others().for_each(|rank| self.post(Kind::Engine, rank, &bytes[part(ends, self.rank)]));
-        let mut n_bytes = 0;
-        for rank in others() {
-            let received = self.next(Kind::Engine, rank);
-            n_bytes += received.len();
-            bytes[part(ends, rank)].copy_from_slice(&received);
-        }
-        self.count(started, n_bytes);
+        others().for_each(|rank| self.take(rank, &mut bytes[part(ends, rank)]));
+        self.count(started, bytes.len() - part(ends, self.rank).len());
     }
 
     fn send(&self, to: usize, bytes: &[u8]) {
@@ -116,12 +122,19 @@ impl Peers for LocalLink {
 
     fn receive(&self, from: usize, bytes: &mut [u8]) {
         let started = Instant::now();
-        bytes.copy_from_slice(&self.next(Kind::Engine, from));
+        self.take(from, bytes);
         self.count(started, bytes.len());
     }
 }
 
 impl LocalLink {
+    fn take(&self, from: usize, bytes: &mut [u8]) {
+        self.next(Kind::Engine, from, |n_bytes| {
+            assert_eq!(n_bytes, bytes.len(), "bytes from rank {from}");
+            bytes
+        });
+    }
+
     fn count(&self, started: Instant, n_bytes: usize) {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner).count(started, n_bytes);
     }
@@ -132,8 +145,12 @@ impl Link for LocalLink {
         self.post(Kind::Call, to, message);
     }
 
-    fn hear(&self, from: usize, _: Patience) -> Vec<u8> {
-        self.next(Kind::Call, from)
+    fn hear(&self, from: usize, _: Patience, message: &mut Vec<u8>) {
+        self.next(Kind::Call, from, |n_bytes| {
+            message.clear();
+            message.resize(n_bytes, 0);
+            message
+        });
     }
 
     fn fail(&self, why: &str) -> ! {
@@ -187,16 +204,17 @@ mod tests {
         let [first, second] = <[_; 2]>::try_from(LocalLink::all(2)).unwrap();
         first.tell(1, b"call");
         first.send(1, b"engine");
-        let mut bytes = [0; 6];
+        let (mut bytes, mut message) = ([0; 6], vec![9; 99]);
         second.receive(0, &mut bytes);
-        assert_eq!((&bytes, second.hear(0, Patience::Limited)), (b"engine", b"call".to_vec()));
+        second.hear(0, Patience::Limited, &mut message);
+        assert_eq!((&bytes, &*message), (b"engine", &b"call"[..]));
     }
 
     #[test]
     fn nobody_waits_for_a_thread_that_failed() {
         let [first, second] = <[_; 2]>::try_from(LocalLink::all(2)).unwrap();
         let other = std::thread::spawn(move || second.fail("broken"));
-        let waiting = std::thread::spawn(move || first.hear(1, Patience::Unlimited));
+        let waiting = std::thread::spawn(move || first.hear(1, Patience::Unlimited, &mut Vec::new()));
         assert!(other.join().is_err() && waiting.join().is_err());
     }
 }

@@ -9,6 +9,54 @@ pub(super) struct Writer(Vec<u8>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'m>(&'m [u8]);
 
+/// Words of a message: a few without memory of their own, because every token is announced.
+#[derive(Clone, Debug)]
+pub(super) enum Words {
+    Few([u32; FEW], usize),
+    Many(Vec<u32>),
+}
+
+const FEW: usize = 12;
+
+impl std::ops::Deref for Words {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        match self {
+            Self::Few(words, n) => &words[..*n],
+            Self::Many(words) => words,
+        }
+    }
+}
+
+impl FromIterator<u32> for Words {
+    fn from_iter<I: IntoIterator<Item = u32>>(words: I) -> Self {
+        let (mut few, mut n) = ([0; FEW], 0);
+        let mut rest = words.into_iter();
+        while n < FEW {
+            let Some(word) = rest.next() else { return Self::Few(few, n) };
+            few[n] = word;
+            n += 1;
+        }
+        match rest.next() {
+            None => Self::Few(few, n),
+            Some(next) => Self::Many(few.into_iter().chain([next]).chain(rest).collect()),
+        }
+    }
+}
+
+impl From<&[u32]> for Words {
+    fn from(words: &[u32]) -> Self {
+        words.iter().copied().collect()
+    }
+}
+
+impl PartialEq for Words {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
 /// A message that ends early, or holds a value that it must not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
@@ -46,6 +94,16 @@ impl Writer {
         self.size(words.len());
         words.iter().for_each(|word| self.0.extend_from_slice(&word.to_le_bytes()));
         self
+    }
+
+    /// Begins another message in the memory of the last.
+    pub(super) fn clear(&mut self) -> &mut Self {
+        self.0.clear();
+        self
+    }
+
+    pub(super) fn message(&self) -> &[u8] {
+        &self.0
     }
 
     pub(super) fn finish(&mut self) -> Vec<u8> {
@@ -98,7 +156,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Whatever their number, no more memory is taken than the message has.
-    pub(super) fn words(&mut self) -> Result<Vec<u32>, Malformed> {
+    pub(super) fn words<L: FromIterator<u32>>(&mut self) -> Result<L, Malformed> {
         let n = self.size()?;
         let bytes = self.take(n.checked_mul(4).ok_or(Malformed)?)?;
         let (words, _) = bytes.as_chunks();

@@ -50,18 +50,15 @@ impl Meter {
 }
 
 impl Times {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut to = Writer::default();
+    pub(super) fn write(&self, to: &mut Writer) {
         for passes in [&self.prefill, &self.decode] {
             let Passes { n_tokens, time, waited, n_exchanges, n_bytes } = *passes;
             let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
             to.number(n_tokens).number(nanos(time)).number(nanos(waited)).number(n_exchanges).number(n_bytes);
         }
-        to.finish()
     }
 
-    pub(super) fn decode(message: &[u8]) -> Result<Self, Malformed> {
-        let mut from = Reader::new(message);
+    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut passes = || {
             Ok(Passes {
                 n_tokens: from.number()?,
@@ -71,9 +68,7 @@ impl Times {
                 n_bytes: from.number()?,
             })
         };
-        let times = Self { prefill: passes()?, decode: passes()? };
-        from.finish()?;
-        Ok(times)
+        Ok(Self { prefill: passes()?, decode: passes()? })
     }
 
     /// One line for each phase that the rank has computed.
@@ -109,8 +104,11 @@ mod tests {
             n_bytes: 700 * n,
         };
         let times = Times { prefill: Passes::default(), decode: passes(3) };
-        assert_eq!(Times::decode(&times.encode()), Ok(times));
-        assert_eq!(Times::decode(&times.encode()[1..]), Err(Malformed));
+        let mut to = Writer::default();
+        times.write(&mut to);
+        let mut from = Reader::new(to.message());
+        assert_eq!((Times::read(&mut from), from.finish()), (Ok(times), Ok(())));
+        assert_eq!(Times::read(&mut Reader::new(&to.message()[1..])), Err(Malformed));
         let lines = times.lines("rank 1 (b)");
         assert!(
             lines.starts_with("trace: rank 1 (b) decode  compute       30.0 us/token, wait       10.0 us/token"),

@@ -17,10 +17,14 @@ mod message;
 mod meter;
 #[cfg(feature = "mpi")]
 mod mpi;
+mod report;
 mod shares;
+#[cfg(test)]
+mod tests;
 mod warm;
 
 pub(crate) use calls::{Division, Split};
+pub(crate) use exchanges::MAX_BYTES as MAX_EXCHANGE_BYTES;
 pub(crate) use handshake::listed;
 pub(crate) use leader::{Leader, LedSession};
 pub(crate) use link::Link;
@@ -49,6 +53,11 @@ pub(crate) fn leader(invocation: &Invocation) -> Option<&'static Leader> {
     let leader = LEADER.get().copied()?;
     leader.link().set_timeout(timeout(invocation));
     Some(leader)
+}
+
+/// Whether this process leads others.
+pub(crate) fn leads() -> bool {
+    LEADER.get().is_some()
 }
 
 /// This process's place in a job of several.
@@ -109,7 +118,11 @@ impl Membership {
         let parsed = cli::parse(commands::COMMANDS, commands::meant, words.to_vec()).map_err(Error::from);
         let settings = parsed.and_then(|invocation| {
             link.set_timeout(timeout(&invocation));
-            Settings::of_rank(&invocation)
+            let mut settings = Settings::of_rank(&invocation)?;
+            if let Some(&[threads]) = invocation.get(&table::BENCH_THREADS) {
+                settings.workers.options = commands::bench::pool_options(&settings, Some(threads));
+            }
+            Ok(settings)
         });
         let ready = settings.and_then(|settings| settings.start_workers().map(|pool| (settings, pool)));
         Some(match ready {
@@ -145,9 +158,9 @@ fn timeout(invocation: &Invocation) -> Duration {
 /// # Errors
 /// [`Error::Cluster`], which names it.
 pub(crate) fn refuse(what: &str) -> Result<(), Error> {
-    match LEADER.get() {
-        None => Ok(()),
-        Some(_) => Err(Error::Cluster(vec![format!("{what} does not run on several boards (docs/CLUSTER.md)")])),
+    match leads() {
+        false => Ok(()),
+        true => Err(Error::Cluster(vec![format!("{what} does not run on several boards (docs/CLUSTER.md)")])),
     }
 }
 

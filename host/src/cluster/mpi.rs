@@ -8,7 +8,6 @@ use super::link::{Link, Patience, Traffic};
 use crate::output;
 use mpi::datatype::Equivalence;
 use mpi::environment::Universe;
-use mpi::point_to_point::MatchedReceiveVec;
 use mpi::request::{LocalScope, Request};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, Destination, Source};
@@ -214,7 +213,9 @@ impl Peers for MpiLink {
                     receives[rank] = Some(process.immediate_receive_into_with_tag(scope, part, ENGINE));
                 }
             }
-            for rank in (0..self.n_ranks).filter(|rank| *rank != self.rank && !own.is_empty()) {
+            // Each rank begins with its neighbour, so that not all send to the same one first.
+            let others = (1..self.n_ranks).map(|i| (self.rank + i) % self.n_ranks);
+            for rank in others.filter(|_| !own.is_empty()) {
                 sends[rank] = Some(world.process_at_rank(rank as Rank).immediate_send_with_tag(scope, own, ENGINE));
             }
             let mut wait = Wait::new(self, Patience::Limited);
@@ -259,17 +260,20 @@ impl Link for MpiLink {
         self.send_with(CALL, to, message);
     }
 
-    fn hear(&self, from: usize, patience: Patience) -> Vec<u8> {
+    fn hear(&self, from: usize, patience: Patience, message: &mut Vec<u8>) {
         let world = self.world();
         let process = world.process_at_rank(from as Rank);
         let mut wait = Wait::new(self, patience);
         loop {
-            if let Some((message, status)) = process.immediate_matched_probe_with_tag(CALL) {
+            if let Some((matched, status)) = process.immediate_matched_probe_with_tag(CALL) {
                 let n_bytes = usize::try_from(status.count(u8::equivalent_datatype())).unwrap_or(usize::MAX);
                 if n_bytes > MAX_MESSAGE_BYTES {
                     self.fail(&format!("{} sends a message of {n_bytes} bytes", self.name(from)));
                 }
-                return (message, status).matched_receive_vec().0;
+                message.clear();
+                message.resize(n_bytes, 0);
+                matched.matched_receive_into(&mut **message);
+                return;
             }
             wait.pass(&|| (from, "its next message".into()));
         }

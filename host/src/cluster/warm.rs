@@ -7,14 +7,17 @@ use nanocamelid_engine::Model;
 /// One byte of each page is enough.
 const PAGE_BYTES: usize = 4096;
 
-/// Touches the weights of every token, if they fit into memory; experts are read when a token is routed to them.
+/// Touches the weights that fit into free memory: all of the share; or those of every token, so that experts are read
+/// when a token is routed to them; or none.
 pub(super) fn warm(model: &Model<'_>) -> Ready {
-    let weights = model.weights_of_every_token().unwrap_or_default();
-    let n_bytes = weights.iter().map(|bytes| bytes.len() as u64).sum();
-    if memory::memory().available.is_none_or(|available| n_bytes < available) {
+    let mut room = memory::memory().available.unwrap_or(u64::MAX);
+    for weights in model.weights() {
+        let n_bytes = weights.iter().map(|bytes| bytes.len() as u64).sum();
+        let Some(left) = room.checked_sub(n_bytes) else { break };
+        room = left;
         let mut folded = 0;
         weights.iter().flat_map(|bytes| bytes.iter().step_by(PAGE_BYTES)).for_each(|byte| folded ^= byte);
         std::hint::black_box(folded);
     }
-    Ready { layers: [model.range.start as u64, model.range.end as u64], n_bytes }
+    Ready::new(model)
 }

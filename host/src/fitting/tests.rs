@@ -1,6 +1,5 @@
 use super::*;
 use nanocamelid_engine::Gguf;
-use nanocamelid_kernels::{Features, Kernels};
 
 /// The demonstration model, made for `n_ctx` tokens.
 fn file(n_ctx: u32) -> Vec<u8> {
@@ -12,28 +11,7 @@ fn file(n_ctx: u32) -> Vec<u8> {
 }
 
 fn settings(n_ctx: Option<usize>) -> Settings {
-    let kernels = Kernels::select(Features::NONE);
-    let one_core = crate::machine::cpu::Cpu { physical: 1, ..Default::default() };
-    let workers = crate::machine::workers::choose(&one_core, &Default::default());
-    Settings {
-        n_ctx,
-        n_batch: 64,
-        n_outputs: 1,
-        kv_type: KvType::F16,
-        kernels,
-        features: Features::NONE,
-        workers,
-        expect: None,
-        draft: Default::default(),
-        cache: None,
-        #[cfg(feature = "cluster")]
-        division: Default::default(),
-        #[cfg(feature = "cluster")]
-        checked_division: None,
-        leader: None,
-        trace: false,
-        verbose: false,
-    }
+    Settings { n_ctx, n_batch: 64, ..Settings::scalar() }
 }
 
 fn with_fitting<T>(made_for: u32, asked: Option<usize>, body: impl FnOnce(&Fitting<'_>) -> T) -> T {
@@ -132,5 +110,36 @@ fn embeddings_that_are_looked_up_need_no_memory() {
         let looked_up = gguf.tensor(table).unwrap().data().len() as u64;
         assert_eq!(weights(bytes.len() as u64, &model), bytes.len() as u64 - looked_up, "{name}");
         assert!(model.bytes_per_token() < bytes.len() as u64 - looked_up, "{name}");
+    }
+}
+
+#[cfg(feature = "cluster")]
+#[test]
+fn a_board_finds_room_for_its_share() {
+    use crate::resolve::{Place, Resolved};
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/archs");
+    for name in ["llama", "mixtral"] {
+        let path = format!("{folder}/{name}.gguf").into();
+        let file = ModelFile::open(Resolved { place: Place::File(path), source: "test", profile: None }).unwrap();
+        let gguf = file.parse().unwrap();
+        let weights = |share| {
+            let model = file.share(&gguf, share).unwrap();
+            Fitting::new(&file, &model, &settings(None)).weights
+        };
+        let whole = Model::new(&gguf).unwrap().weight_bytes();
+        assert!(weights(Share::Whole) >= whole, "{name}");
+        for shares in [&[1, 1][..], &[3, 1]] {
+            let of_ranks = |share: fn(usize, &[u32]) -> Share<'_>| {
+                let of_ranks: Vec<u64> = (0..shares.len()).map(|rank| weights(share(rank, shares))).collect();
+                assert!(of_ranks.iter().all(|&weights| weights > whole / 8 && weights < whole * 7 / 8), "{of_ranks:?}");
+                of_ranks.iter().sum::<u64>()
+            };
+            let by_rows = of_ranks(|rank, shares| Share::Rows { rank, shares });
+            // Every rank has the router of experts, which is small.
+            assert!(by_rows >= whole && by_rows < whole + whole / 16, "{name} {shares:?}: {by_rows} of {whole}");
+            if shares == [1, 1] {
+                assert_eq!(of_ranks(|rank, shares| Share::Layers { rank, shares }), whole, "{name}");
+            }
+        }
     }
 }

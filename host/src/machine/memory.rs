@@ -83,6 +83,31 @@ pub(crate) fn peak_rss_bytes() -> Option<u64> {
     kib_field(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
+/// What a process holds in memory, in bytes.
+#[cfg(feature = "cluster")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resident {
+    /// Mapped pages of files that are in memory: of the model, and of the program itself.
+    pub(crate) files: u64,
+    /// Pages that belong to no file: sessions and buffers.
+    pub(crate) own: u64,
+    /// Bytes that this process had read from disk, so far; those that were in memory already do not count.
+    pub(crate) read: u64,
+}
+
+/// What this process holds, where the system says so.
+#[cfg(feature = "cluster")]
+pub(crate) fn resident() -> Option<Resident> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let read = io.lines().find_map(|line| line.strip_prefix("read_bytes: ")?.parse().ok());
+    Some(Resident {
+        files: kib_field(&status, "RssFile:")?,
+        own: kib_field(&status, "RssAnon:")?,
+        read: read.unwrap_or(0),
+    })
+}
+
 /// The bytes of the line `NAME   123 kB`.
 fn kib_field(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;

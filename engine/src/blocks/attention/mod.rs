@@ -8,7 +8,7 @@ mod reading;
 
 use super::{Fact, KvPages, Operation, Sizes, Weights};
 use crate::compute::{
-    Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SEVERAL, SharedInput, SharedRows, Split, Stage, Vector,
+    Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SharedInput, SharedRows, Split, Stage, Vector, several,
 };
 use crate::config::QkNorm;
 use crate::tensors::LayerTensors;
@@ -200,7 +200,7 @@ impl<'a> Attention<'a> {
     }
 
     fn normed(&self) -> Option<[Split<'a>; 2]> {
-        self.normed.filter(|_| SEVERAL)
+        several(self.normed)
     }
 
     fn norm_queries(&self, pass: &Pass<'_>, arena: &mut Arena<'_>, queries: &mut RowsMut<'_>) {
@@ -408,12 +408,12 @@ impl<'a> Operation<'a> for Attention<'a> {
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        self.readers().chain([&self.output]).for_each(|linear| each(Weights::of(linear)));
+        self.readers().chain([&self.output]).flat_map(Weights::of).for_each(each);
     }
 
     fn weights_to_take_in(&self, each: &mut dyn FnMut(Weights<'a>)) {
         let own = self.source.iter().flat_map(|source| [Some(source.key), source.value]);
-        own.flatten().for_each(|linear| each(Weights::of(&linear)));
+        own.flatten().flat_map(|linear| Weights::of(&linear)).for_each(each);
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {

@@ -265,7 +265,7 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
     }
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        self.readers().chain([&self.out_proj]).for_each(|linear| each(Weights::of(linear)));
+        self.readers().chain([&self.out_proj]).flat_map(Weights::of).for_each(each);
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {

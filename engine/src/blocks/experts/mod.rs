@@ -8,7 +8,7 @@ mod metadata;
 mod routing;
 
 use super::dense::Dense;
-use super::{Fact, Operation, Sizes, Weights};
+use super::{Fact, Operation, Serves, Sizes, Weights};
 use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Split, Stage, Vector, Wire};
 use crate::config::{Activation, SelectionBias};
 use crate::tensors::{ExpertLinears, LayerTensors};
@@ -307,9 +307,10 @@ impl<'a> Operation<'a> for Experts<'a> {
     fn adopt(&self, (): &mut (), (): &()) {}
 
     fn weights(&self, each: &mut dyn FnMut(Weights<'a>)) {
-        [&self.router].into_iter().chain(&self.shared_gate).for_each(|linear| each(Weights::of(linear)));
+        [&self.router].into_iter().chain(&self.shared_gate).flat_map(Weights::of).for_each(&mut *each);
         for linears in [&self.gate, &self.up, &self.down] {
-            each(Weights { matrix: linears.expert(0).weight, n: self.n_experts, n_used: self.n_used });
+            let serves = Serves::Routed { n: self.n_used, of: self.n_experts };
+            (0..self.n_experts).for_each(|e| each(Weights { matrix: linears.expert(e).weight, serves }));
         }
         self.shared.iter().for_each(|shared| shared.weights(each));
     }

@@ -8,7 +8,7 @@ use crate::cli::Invocation;
 use crate::cli::table::{self, Argument, Command};
 use crate::error::Error;
 #[cfg(feature = "cluster")]
-pub(crate) use model::random_tokens;
+pub(crate) use model::{pool_options, random_tokens};
 
 /// The name of a benchmark of the kernels.
 pub(super) static MICRO: Argument<str> =

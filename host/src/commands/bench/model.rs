@@ -2,6 +2,7 @@
 
 use super::mean_and_deviation;
 use crate::cli::{Invocation, UsageError, table};
+use crate::cluster;
 use crate::commands::opening::Opening;
 use crate::error::Error;
 use crate::fitting;
@@ -51,6 +52,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     };
     if asked.n_prompt == 0 && asked.n_gen == 0 {
         return Err(UsageError::Conflict { a: "--n-prompt 0", b: "--n-gen 0" }.into());
+    }
+    if asked.threads.len() > 1 {
+        cluster::refuse("bench with several thread counts")?;
     }
     let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
@@ -142,7 +146,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.finish(invocation)
 }
 
-fn pool_options(settings: &Settings, threads: Option<usize>) -> PoolOptions {
+pub(crate) fn pool_options(settings: &Settings, threads: Option<usize>) -> PoolOptions {
     match threads {
         Some(n) => PoolOptions { n_decode: n, n_prefill: n, place: settings.workers.options.place.clone() },
         None => settings.workers.options.clone(),
@@ -196,8 +200,7 @@ fn measure(
     }
     if asked.n_gen > 0 {
         // Only pages that were read before, so that the peak of resident memory stays that of the model.
-        let weights = model.weights_of_every_token().unwrap_or_else(|| file.parts());
-        measured.read = read_rate(&pool, &weights);
+        measured.read = read_rate(&pool, &model.weights().concat());
     }
     Ok(measured)
 }

@@ -1,6 +1,7 @@
 //! `cluster bench`: how long exchanges among the boards take, without a model.
 
 use crate::cli::{Invocation, table};
+use crate::cluster::MAX_EXCHANGE_BYTES;
 use crate::error::Error;
 use crate::output::{self, Report, rounded};
 use crate::settings::Settings;
@@ -11,7 +12,6 @@ use std::time::Duration;
 const DEFAULT_BYTES: [usize; 5] = [64, 2304, 8192, 16384, 1 << 20];
 /// Exchanges of each size, of large ones fewer.
 const N_TIMES: usize = 500;
-const MOST_BYTES: usize = 256 << 20;
 /// Those that come first and are not counted.
 const N_WARM: usize = 20;
 
@@ -33,7 +33,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
     let n_ranks = leader.n_ranks();
     let mut results = Vec::new();
     for &n_bytes in sizes {
-        let n_times = (MOST_BYTES / n_bytes.max(1)).clamp(5, N_TIMES);
+        let n_times = (MAX_EXCHANGE_BYTES / n_bytes.max(1)).clamp(5, N_TIMES);
         let mut times = leader.measure(n_bytes, N_WARM.min(n_times) + n_times);
         times.drain(..N_WARM.min(n_times));
         times.sort_unstable();

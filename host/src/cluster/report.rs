@@ -1,0 +1,84 @@
+//! What a rank tells rank 0 of its work (`--trace`): its times, and the memory of its process.
+
+use super::handshake::{Answer, Answers, decode, encode};
+use super::message::{Malformed, Reader, Writer};
+use super::meter::{Meter, Times};
+use crate::machine::memory::{Resident, resident};
+
+/// The report of one rank.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Report {
+    times: Times,
+    /// Where the system says so.
+    resident: Option<Resident>,
+}
+
+impl Report {
+    /// The report up to now; times count anew from now on.
+    pub(super) fn new(meter: &Meter) -> Self {
+        Self { times: meter.take(), resident: resident() }
+    }
+
+    fn write(&self, to: &mut Writer) {
+        self.times.write(to);
+        to.byte(u8::from(self.resident.is_some()));
+        if let Some(Resident { files, own, read }) = self.resident {
+            to.number(files).number(own).number(read);
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let times = Times::read(from)?;
+        let resident = match from.flag()? {
+            true => Some(Resident { files: from.number()?, own: from.number()?, read: from.number()? }),
+            false => None,
+        };
+        Ok(Self { times, resident })
+    }
+
+    /// The lines about a rank.
+    pub(super) fn lines(&self, rank: &str) -> String {
+        let mut lines = self.times.lines(rank);
+        if let Some(Resident { files, own, read }) = self.resident {
+            lines += &format!(
+                "trace: {rank} memory  {files} bytes of files, {own} bytes of its own, {read} bytes read from disk\n"
+            );
+        }
+        lines
+    }
+}
+
+impl Answers for Report {
+    fn encode(answer: &Answer<Self>) -> Vec<u8> {
+        encode(answer, Self::write)
+    }
+
+    fn decode(message: &[u8]) -> Result<Answer<Self>, Malformed> {
+        decode(message, Self::read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_are_read_as_they_were_written() {
+        for resident in [None, Some(Resident { files: 70, own: 80, read: 90 })] {
+            let report = Report { times: Times::default(), resident };
+            let bytes = Report::encode(&Ok(report.clone()));
+            assert_eq!(Report::decode(&bytes), Ok(Ok(report.clone())));
+            assert!((0..bytes.len()).all(|n| Report::decode(&bytes[..n]) == Err(Malformed)));
+            assert_eq!(report.lines("rank 1").contains("rank 1 memory  70 bytes of files, 80"), resident.is_some());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_knows_its_memory() {
+        let before = resident().unwrap();
+        let touched = vec![7u8; 64 << 20];
+        let after = resident().unwrap();
+        assert!(after.own >= before.own + (60 << 20), "{before:?} {after:?} {}", touched.len());
+    }
+}

@@ -1,0 +1,67 @@
+//! Ranks as threads, at work.
+
+use super::*;
+use crate::owned_session::OwnedSession;
+use crate::resolve::{Place, Resolved};
+use counting_allocator::{CountingAllocator, measure};
+use nanocamelid_engine::SessionOptions;
+use nanocamelid_engine::session::Part;
+
+#[path = "../../../tests/src/counting_allocator.rs"]
+#[allow(unreachable_pub)]
+mod counting_allocator;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// How often each rank asks for memory while `n` tokens are decoded behind a prompt, in each way that commands do it.
+fn allocations(n: usize, split: Split) -> Vec<u64> {
+    let n_ranks = 3;
+    let division = Division { split, shares: vec![1; n_ranks] };
+    let settings = Settings { checked_division: Some(division), ..Settings::scalar() };
+    let mut links = LocalLink::all(n_ranks).into_iter();
+    let leader = Leader::new(Box::new(links.next().unwrap()), true);
+    std::thread::scope(|scope| {
+        let settings = &settings;
+        let followers: Vec<_> = links
+            .map(|link| scope.spawn(move || measure(|| follower::follow(&link, settings, &SingleThread)).1.calls))
+            .collect();
+        let settings = Settings { leader: Some(leader), ..settings.clone() };
+        let file = ModelFile::open(Resolved { place: Place::Demo, source: "test", profile: None }).unwrap();
+        let gguf = file.parse().unwrap();
+        let model = file.model(&gguf, &settings).unwrap();
+        let options = SessionOptions { n_ctx: 256, n_batch: 64, n_slots: 2, n_outputs: 3, ..SessionOptions::default() };
+        let plan = SessionPlan::new(&model, settings.kernels, options).unwrap();
+        let mut session = OwnedSession::new(plan, settings.leader).unwrap();
+        session.set_candidates(Some(4));
+        let text: Vec<u32> = (1..=64).collect();
+        let ((), counted) = measure(|| {
+            session.prefill(&SingleThread, &text).unwrap();
+            for token in 1..=n as u32 {
+                session.prefill(&SingleThread, &[token]).unwrap();
+                let part = |slot| Part { slot, tokens: &[7], n_logits: 1 };
+                session.step(&SingleThread, &[part(0), part(1)], &mut |_, _, _| {}).unwrap();
+                session.truncate(0, 65);
+                let mut context = [0; 66];
+                context[..65].copy_from_slice(session.tokens_of(0));
+                session.verify(&SingleThread, 0, (&context, &[1, 2]), &mut |_| None).unwrap();
+                session.truncate(0, 64);
+                session.truncate(1, 0);
+            }
+        });
+        drop(session);
+        leader.end(0);
+        std::iter::once(counted.calls).chain(followers.into_iter().map(|thread| thread.join().unwrap())).collect()
+    })
+}
+
+#[test]
+fn decoding_on_ranks_takes_no_memory() {
+    for split in [Split::Rows, Split::Layers] {
+        let (few, many) = (allocations(3, split), allocations(43, split));
+        assert!(few[1..].iter().all(|&calls| calls > 100), "opening a model takes memory: {few:?}");
+        // Whatever takes memory for a token does so forty times; how far buffers grow before depends on who comes first.
+        let grows = |(few, many): (&u64, &u64)| few.abs_diff(*many) > 20;
+        assert!(!few.iter().zip(&many).any(grows), "{split:?}: {few:?}, and {many:?} for forty tokens more");
+    }
+}
