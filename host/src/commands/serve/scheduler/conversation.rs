@@ -38,6 +38,11 @@ impl Conversation {
         &self.context
     }
 
+    /// How many of the likeliest logits decide about the next token; `None` where all may.
+    pub(super) fn candidates(&self) -> Option<usize> {
+        self.question.generator.candidates()
+    }
+
     /// Whether the prompt is still being read.
     pub(super) fn is_reading(&self) -> bool {
         self.first_token.is_none()

@@ -340,6 +340,8 @@ impl<'a> Scheduler<'a> {
         let parts: Vec<Part<'_>> = parts.collect();
         let begun = Instant::now();
         let running = &mut self.running;
+        let asked = parts.iter().filter(|part| part.n_logits > 0).filter_map(|part| running[part.slot].as_ref());
+        session.set_candidates(candidates(asked));
         session.step(*pool, &parts, &mut |slot, _, logits| {
             if let Some(conversation) = &mut running[slot] {
                 conversation.sample(logits);
@@ -361,6 +363,7 @@ impl<'a> Scheduler<'a> {
         let begun = Instant::now();
         let context = conversation.context().to_vec();
         let drafted = drafter.draft(&context, session.n_ctx() - context.len())?;
+        session.set_candidates(conversation.candidates());
         let n_accepted =
             session.verify(*pool, slot, (&context, &drafted), &mut |logits| conversation.sample(logits))?;
         drafter.learn(drafted.len(), n_accepted, begun.elapsed());
@@ -369,9 +372,17 @@ impl<'a> Scheduler<'a> {
     }
 }
 
+/// How many of a row's likeliest logits decide about the next token of any of these answers; `None` where all may.
+fn candidates<'c>(mut conversations: impl Iterator<Item = &'c Conversation>) -> Option<usize> {
+    conversations.try_fold(0, |most, conversation| Some(most.max(conversation.candidates()?)))
+}
+
 /// The slot whose prompt is read next: the one behind the slot whose prompt was read last.
 fn next_prompt(running: &[Option<Conversation>], last: usize) -> Option<usize> {
     let n = running.len();
     let reads = |slot: &usize| running[*slot].as_ref().is_some_and(Conversation::is_reading);
     (1..=n).map(|i| (last + i) % n).find(reads)
 }
+
+#[cfg(all(test, feature = "cluster", feature = "demo"))]
+mod tests;
