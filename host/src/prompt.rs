@@ -17,7 +17,12 @@ pub(crate) const STANDARD_INPUT: &str = "standard input";
 
 /// Whether no prompt is given and standard input is a terminal.
 pub(crate) fn is_interactive(invocation: &Invocation) -> bool {
-    invocation.argument(&table::PROMPT).is_none() && !invocation.has(&table::FILE) && std::io::stdin().is_terminal()
+    is_absent(invocation) && std::io::stdin().is_terminal()
+}
+
+/// Whether neither argument nor file is given.
+pub(crate) fn is_absent(invocation: &Invocation) -> bool {
+    invocation.argument(&table::PROMPT).is_none() && !invocation.has(&table::FILE)
 }
 
 /// The prompt: the argument, `--file`, or standard input.

@@ -3,6 +3,7 @@
 use super::turn::{self, Plan};
 use crate::cli::Invocation;
 use crate::cli::table::{self, Command};
+use crate::cluster;
 use crate::error::Error;
 use crate::loading;
 use crate::output;
@@ -15,6 +16,7 @@ pub(crate) static COMMAND: Command = Command {
     name: "chat",
     about: "one turn through the model's chat template, streamed",
     details: "Without PROMPT and --file, standard input is the prompt; if that is a terminal, chat is the same as tui.\n\
+              Under mpirun each line is then a turn, as in tui, and an empty line stops an answer.\n\
               The answer goes to stdout, everything else to stderr.",
     arguments: &[&table::MODEL, &table::PROMPT.row, &table::TEMP_ARGUMENT.row, &table::MAX_TOKENS_ARGUMENT.row],
     flags: &[
@@ -31,10 +33,12 @@ pub(crate) static COMMAND: Command = Command {
     run,
 };
 
-/// Runs the command, or the terminal chat if there is no prompt and standard input is a terminal.
+/// Runs the command, or the terminal chat if there is no prompt and standard input is a terminal or that of a job on
+/// several boards.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    if prompt::is_interactive(invocation) && !invocation.has(&table::DRY_RUN) {
-        return super::tui::run(invocation);
+    let talks = prompt::is_interactive(invocation) || prompt::is_absent(invocation) && cluster::leads();
+    if talks && !invocation.has(&table::DRY_RUN) {
+        return super::tui::talk(invocation);
     }
     let system = system_prompt(invocation);
     turn::run(

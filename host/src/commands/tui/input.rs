@@ -1,5 +1,7 @@
 //! Lines from a person at a terminal, or from a pipe.
 
+#[cfg(feature = "cluster")]
+use super::arrivals::Arrivals;
 #[cfg(unix)]
 use super::editor::{Editor, History, has_hung_up};
 #[cfg(unix)]
@@ -43,6 +45,9 @@ enum Source {
     Plain,
     /// Line after line.
     Pipe,
+    /// Line after line, of which an empty one stops an answer.
+    #[cfg(feature = "cluster")]
+    Ranks(Arrivals),
 }
 
 impl Input {
@@ -54,12 +59,18 @@ impl Input {
         Ok(Self { source: Source::new()?, n_lines: 0, stopped: Cell::new(false) })
     }
 
+    /// Standard input of rank 0, where several boards share a model.
+    #[cfg(feature = "cluster")]
+    pub(super) fn of_ranks() -> Self {
+        Self { source: Source::Ranks(Arrivals::start()), n_lines: 0, stopped: Cell::new(false) }
+    }
+
     /// A model is there: from now on Ctrl-C at a terminal no longer ends the program.
     ///
     /// # Errors
     /// If the terminal cannot be set.
     pub(super) fn start(&mut self) -> Result<(), Error> {
-        if !matches!(self.source, Source::Pipe) {
+        if self.source.is_terminal() {
             signals::catch_interrupts().map_err(Error::io("interrupts"))?;
         }
         #[cfg(unix)]
@@ -101,6 +112,8 @@ impl Input {
                 if self.source.has_gone() { Ok(Line::End) } else { line }
             }
             Source::Pipe => read_line(streams::stdin(), self.n_lines),
+            #[cfg(feature = "cluster")]
+            Source::Ranks(arrivals) => arrivals.next(),
         }
     }
 }
@@ -118,11 +131,22 @@ impl Source {
         Ok(Self::Plain)
     }
 
+    fn is_terminal(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Self::Terminal(_) => true,
+            Self::Plain => true,
+            _ => false,
+        }
+    }
+
     /// Whether Ctrl-C was pressed as a key, where it is one, or nobody is there any more.
     fn interrupted(&self) -> bool {
         match self {
             #[cfg(unix)]
             Self::Terminal(editor) => editor.interrupted(),
+            #[cfg(feature = "cluster")]
+            Self::Ranks(arrivals) => arrivals.stops(),
             _ => self.has_gone(),
         }
     }
@@ -141,7 +165,7 @@ impl Source {
 
 /// Reads the line of that number, counted from one. A byte order mark in front of the first, which some systems write
 /// into pipes, is no part of it; what is no UTF-8 becomes U+FFFD, with a note, and the chat goes on.
-fn read_line(mut source: impl BufRead, number: usize) -> Result<Line, Error> {
+pub(super) fn read_line(mut source: impl BufRead, number: usize) -> Result<Line, Error> {
     let mut bytes = Vec::new();
     let n = (&mut source).take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut bytes).map_err(Error::io(STANDARD_INPUT))?;
     if n == 0 {

@@ -1,5 +1,7 @@
 //! `tui`: terminal chat. The model stays loaded; what a prompt shares with the cache is not computed again.
 
+#[cfg(feature = "cluster")]
+mod arrivals;
 mod conversation;
 #[cfg(unix)]
 mod editor;
@@ -88,12 +90,25 @@ pub(crate) static COMMAND: Command = Command {
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     cluster::refuse("tui")?;
+    talk(invocation)
+}
+
+/// Talks until the input ends; a line a turn, where several boards share the model.
+///
+/// # Errors
+/// Whatever keeps the model from running; input or output that fails.
+pub(super) fn talk(invocation: &Invocation) -> Result<(), Error> {
     let sampling = Sampling::new(invocation)?;
     let grammar = GrammarFile::read(invocation)?;
     let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };
     let mut file = ModelFile::open(resolved)?;
     let pool = settings.start_workers()?;
+    let input = match settings.leader {
+        #[cfg(feature = "cluster")]
+        Some(_) => Input::of_ranks(),
+        _ => Input::new()?,
+    };
     let mut talk = Talk {
         invocation,
         settings,
@@ -101,7 +116,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         grammar,
         constraint: None,
         conversation: Conversation::default(),
-        input: Input::new()?,
+        input,
         screen: Screen::new(),
         saved: Saved::default(),
         session_file: None,
