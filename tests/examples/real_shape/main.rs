@@ -1,5 +1,5 @@
 //! Writes a model of random weights in a published model's real shape, to measure speed with: what a product costs does
-//! not depend on its values. `cargo run --release -p nanocamelid-tests --example real_shape -- OUT SHAPE TYPE`.
+//! not depend on its values. `cargo run --release -p nanocamelid-tests --example real_shape -- OUT SHAPE TYPE [LAYERS]`.
 //!
 //! The types of the matrices are those that `llama-quantize` chooses: embedding and head are Q6_K, `Q4_K_M` keeps more
 //! bits of some matrices. The file is written piece by piece, one tile of weights of each type again and again.
@@ -14,22 +14,27 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 use weights::Weights;
 
-const USAGE: &str = "usage: real_shape OUT SHAPE TYPE
-SHAPE: qwen3.5-0.8b, lfm2-8b-a1b or gemma-4-e2b
-TYPE:  Q4_0, Q8_0, Q4_K, Q6_K or Q4_K_M";
+const USAGE: &str = "usage: real_shape OUT SHAPE TYPE [LAYERS]
+SHAPE:  qwen3.5-0.8b, lfm2-8b-a1b, gemma-4-e2b, tinyllama-1.1b or granite-3.1-1b-a400m
+TYPE:   Q4_0, Q8_0, Q4_K, Q6_K or Q4_K_M
+LAYERS: only so many, of the last two shapes";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [out, shape, types] = &args[..] else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
+    let (out, shape, types, layers) = match &args[..] {
+        [out, shape, types] => (out, shape, types, Some(None)),
+        [out, shape, types, layers] => (out, shape, types, layers.parse().ok().filter(|&n| n > 0).map(Some)),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     };
-    let (Some(shape), Some(types)) = (shapes::find(shape), Types::find(types)) else {
-        eprintln!("no such shape or type: {shape} {types}\n{USAGE}");
+    let (Some(shape), Some(types), Some(layers)) = (shapes::find(shape, layers), Types::find(types), layers) else {
+        eprintln!("no such shape or type, or not of so many layers: {shape} {types}\n{USAGE}");
         return ExitCode::from(2);
     };
     let mut model = Planned::new(types);
-    shape(&mut model);
+    shape(&mut model, layers);
     match model.write(out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -4,14 +4,92 @@ use super::Planned;
 use nanocamelid_kernels::WeightType;
 use nanocamelid_tests::gguf_writer::{Value, value_type};
 
+/// Plans a model of a shape, with all its layers or so many of them.
+type Plan = fn(&mut Planned, Option<usize>);
+
 /// What plans a model of that shape.
-pub(crate) fn find(name: &str) -> Option<fn(&mut Planned)> {
+pub(crate) fn find(name: &str, n_layers: Option<Option<usize>>) -> Option<Plan> {
     match name {
-        "qwen3.5-0.8b" => Some(qwen35),
-        "lfm2-8b-a1b" => Some(lfm2_moe),
-        "gemma-4-e2b" => Some(gemma4),
+        "tinyllama-1.1b" => Some(tiny_llama),
+        "granite-3.1-1b-a400m" => Some(granite_moe),
+        _ if n_layers != Some(None) => None,
+        "qwen3.5-0.8b" => Some(|model, _| qwen35(model)),
+        "lfm2-8b-a1b" => Some(|model, _| lfm2_moe(model)),
+        "gemma-4-e2b" => Some(|model, _| gemma4(model)),
         _ => None,
     }
+}
+
+/// TinyLlama/TinyLlama-1.1B-Chat-v1.0: the plain transformer, with an output matrix of its own.
+fn tiny_llama(model: &mut Planned, n_layers: Option<usize>) {
+    let (n_layers, n_embd, n_ff, n_vocab) = (n_layers.unwrap_or(22), 2048, 5632, 32_000);
+    model.start("llama", n_layers, n_embd);
+    model.numbers(&[("feed_forward_length", n_ff), ("rope.dimension_count", 64)]);
+    model.floats(&[("attention.layer_norm_rms_epsilon", 1e-5), ("rope.freq_base", 1e4)]);
+    attention_numbers(model, [32, 4]);
+    model.tokenizer(n_vocab);
+    model.tensor("token_embd.weight", WeightType::Q6_K, &[n_embd, n_vocab]);
+    model.tensor("output_norm.weight", WeightType::F32, &[n_embd]);
+    model.tensor("output.weight", WeightType::Q6_K, &[n_embd, n_vocab]);
+    for layer in 0..n_layers {
+        attention(model, layer, n_embd, 4 * 64);
+        network(model, layer, n_embd, n_ff);
+    }
+}
+
+/// ibm-granite/granite-3.1-1b-a400m-base: 8 of 32 experts in every layer.
+fn granite_moe(model: &mut Planned, n_layers: Option<usize>) {
+    let (n_layers, n_embd, n_ff, n_vocab) = (n_layers.unwrap_or(24), 1024, 512, 49_155);
+    let n_experts = 32;
+    model.start("granitemoe", n_layers, n_embd);
+    model.numbers(&[
+        ("feed_forward_length", n_ff),
+        ("rope.dimension_count", 64),
+        ("expert_count", n_experts),
+        ("expert_used_count", 8),
+    ]);
+    model.floats(&[
+        ("attention.layer_norm_rms_epsilon", 1e-6),
+        ("rope.freq_base", 1.5e6),
+        ("attention.scale", 0.015625),
+        ("embedding_scale", 12.0),
+        ("residual_scale", 0.22),
+        ("logit_scale", 6.0),
+    ]);
+    attention_numbers(model, [16, 8]);
+    model.tokenizer(n_vocab);
+    model.tensor("token_embd.weight", WeightType::Q6_K, &[n_embd, n_vocab]);
+    model.tensor("output_norm.weight", WeightType::F32, &[n_embd]);
+    for layer in 0..n_layers {
+        attention(model, layer, n_embd, 8 * 64);
+        model.vectors(layer, &[("ffn_gate_inp.weight", &[n_embd, n_experts])]);
+        model.matrices(
+            layer,
+            &[
+                ("ffn_gate_exps.weight", &[n_embd, n_ff, n_experts]),
+                ("ffn_up_exps.weight", &[n_embd, n_ff, n_experts]),
+                ("ffn_down_exps.weight", &[n_ff, n_embd, n_experts]),
+            ],
+        );
+    }
+}
+
+fn attention_numbers(model: &mut Planned, [n_heads, n_kv_heads]: [usize; 2]) {
+    model.numbers(&[("attention.head_count", n_heads), ("attention.head_count_kv", n_kv_heads)]);
+}
+
+/// Norms, and attention whose queries are as wide as the residual stream.
+fn attention(model: &mut Planned, layer: usize, n_embd: usize, k: usize) {
+    model.vectors(layer, &[("attn_norm.weight", &[n_embd]), ("ffn_norm.weight", &[n_embd])]);
+    model.matrices(
+        layer,
+        &[
+            ("attn_q.weight", &[n_embd, n_embd]),
+            ("attn_k.weight", &[n_embd, k]),
+            ("attn_v.weight", &[n_embd, k]),
+            ("attn_output.weight", &[n_embd, n_embd]),
+        ],
+    );
 }
 
 /// Qwen/Qwen3.5-0.8B: three gated delta nets to one gated attention.
