@@ -1,5 +1,5 @@
 //! Writes a model of random weights in a published model's real shape, to measure speed with: what a product costs does
-//! not depend on its values. `cargo run --release -p nanocamelid-tests --example real_shape -- OUT SHAPE TYPE [LAYERS]`.
+//! not depend on its values. `cargo run --release -p nanocamelid-tests --example real_shape -- OUT SHAPE TYPE`.
 //!
 //! The types of the matrices are those that `llama-quantize` chooses: embedding and head are Q6_K, `Q4_K_M` keeps more
 //! bits of some matrices. The file is written piece by piece, one tile of weights of each type again and again.

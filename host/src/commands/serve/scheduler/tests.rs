@@ -25,7 +25,7 @@ fn answers(settings: &Settings, params: &[SamplerParams]) -> (Vec<String>, u64) 
     };
     let plan = SessionPlan::new(&parsed.model, settings.kernels, options).unwrap();
     let session = OwnedSession::new(plan, settings.leader).unwrap();
-    let pool = Pool::new(&settings.workers.options).unwrap();
+    let pool = settings.start_workers().unwrap();
     let drafter = Drafter::new(settings, &parsed.tokenizer, None, &pool).unwrap();
     let (jobs, inbox) = channel(Arc::default(), session.n_slots(), params.len());
     let mut receivers = Vec::new();
