@@ -123,6 +123,30 @@ impl MappedFile {
     }
 }
 
+/// What is read of a file that several boards share. All of it is advice: the system may ignore it.
+#[cfg(feature = "cluster")]
+impl MappedFile {
+    /// From now on pages are read one here and one there, or again with their neighbours.
+    pub(crate) fn scatter(&self, is_scattered: bool) {
+        #[cfg(unix)]
+        drop(self.map.advise(if is_scattered { memmap2::Advice::Random } else { memmap2::Advice::Normal }));
+        #[cfg(not(unix))]
+        let _ = is_scattered;
+    }
+
+    /// Begins to read a part of the file's bytes, and nothing around it. Other bytes are none of this file's.
+    pub(crate) fn will_need(&self, part: &[u8]) {
+        #[cfg(unix)]
+        if let Some(first) = part.as_ptr().addr().checked_sub(self.map.as_ptr().addr())
+            && first + part.len() <= self.map.len()
+        {
+            drop(self.map.advise_range(memmap2::Advice::WillNeed, first, part.len()));
+        }
+        #[cfg(not(unix))]
+        let _ = part;
+    }
+}
+
 impl Drop for MappedFile {
     fn drop(&mut self) {
         crate::signals::release_map(&self.map);

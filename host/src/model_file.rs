@@ -66,6 +66,26 @@ impl ModelFile {
         }
     }
 
+    #[cfg(feature = "cluster")]
+    fn mapped(&self) -> &[MappedFile] {
+        match &self.bytes {
+            Bytes::Mapped(files) => files,
+            Bytes::BuiltIn(_) => &[],
+        }
+    }
+
+    /// As [`MappedFile::scatter`], for all files.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn scatter(&self, is_scattered: bool) {
+        self.mapped().iter().for_each(|file| file.scatter(is_scattered));
+    }
+
+    /// As [`MappedFile::will_need`], of the file that has these bytes.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn will_need(&self, part: &[u8]) {
+        self.mapped().iter().for_each(|file| file.will_need(part));
+    }
+
     /// Refuses to overwrite a file of the model.
     ///
     /// # Errors

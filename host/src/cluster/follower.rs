@@ -133,7 +133,7 @@ impl<'f> Follower<'f> {
                 return self.next();
             }
         };
-        self.answer(&Ok(warm::warm(&model)));
+        self.answer(&Ok(warm::warm(&file, &model)));
         self.sessions(&file, &model)
     }
 

@@ -2,6 +2,7 @@
 //! name; kernel tables may differ, because the bits do not.
 
 use super::message::{Malformed, Reader, Writer};
+use super::warm::touch;
 use crate::machine::{bandwidth, cpu, memory};
 use crate::model_digest::{Digest, headers, in_hexadecimal};
 use crate::model_file::ModelFile;
@@ -14,6 +15,8 @@ use std::ops::Range;
 
 /// Bytes of each tensor that the digest covers, from the middle: a model that was trained further shares the header.
 const SAMPLE_BYTES: usize = 4096;
+/// Bytes of the largest norms and biases.
+const SMALL_BYTES: usize = 64 << 10;
 
 /// A rank that has opened its file.
 #[derive(Clone, Debug, PartialEq)]
@@ -213,18 +216,24 @@ answers! {
     (): |_, _| {}, |_| Ok(());
 }
 
-/// The digest of a model's headers and of a sample of every tensor.
+/// The digest of a model's headers and of a sample of every tensor. Nothing else is read of large tensors, which are
+/// other ranks' too; small ones are read whole, because every rank has them.
 fn digest(file: &ModelFile, gguf: &Gguf<'_>) -> Digest {
     let mut hash = Hash::new();
     headers(file, gguf).for_each(|(n_bytes, header)| {
         hash.update((n_bytes as u64).to_le_bytes());
         hash.update(header);
     });
+    file.scatter(true);
     for tensor in gguf.tensors() {
         let bytes = tensor.data();
+        if bytes.len() <= SMALL_BYTES {
+            touch(bytes);
+        }
         let start = bytes.len().saturating_sub(SAMPLE_BYTES) / 2;
         hash.update(&bytes[start..bytes.len().min(start + SAMPLE_BYTES)]);
     }
+    file.scatter(false);
     hash.finalize()
 }
 

@@ -144,7 +144,7 @@ impl Leader {
         division: &'a Division,
     ) -> Result<Model<'a>, Error> {
         let model = file.share(gguf, division.share(0));
-        let mine = model.as_ref().map(warm::warm).map_err(ToString::to_string);
+        let mine = model.as_ref().map(|model| warm::warm(file, model)).map_err(ToString::to_string);
         let (mut readies, mut problems) = (Vec::new(), Vec::new());
         for (rank, answer) in std::iter::once(mine).chain(self.answers::<Ready>()).enumerate() {
             match answer {
