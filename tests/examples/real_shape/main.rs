@@ -15,9 +15,13 @@ use std::process::ExitCode;
 use weights::Weights;
 
 const USAGE: &str = "usage: real_shape OUT SHAPE TYPE [LAYERS]
-SHAPE:  qwen3.5-0.8b, lfm2-8b-a1b, gemma-4-e2b, tinyllama-1.1b or granite-3.1-1b-a400m
+SHAPE:  qwen3.5-0.8b, lfm2-8b-a1b, gemma-4-e2b, llama-3.2-1b, smollm-135m, tinyllama-1.1b or
+        granite-3.1-1b-a400m
 TYPE:   Q4_0, Q8_0, Q4_K, Q6_K or Q4_K_M
-LAYERS: only so many, of the last two shapes";
+LAYERS: only so many, of the last four shapes";
+
+const CHATML: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n\
+                      {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -109,22 +113,25 @@ impl Planned {
         floats.iter().for_each(|&(key, x)| self.entry(key, Value::f32(x)));
     }
 
-    /// A byte-level tokenizer, filled up to `n_vocab` pieces.
+    /// A byte-level tokenizer, filled up to `n_vocab` pieces, and a chat template. A model of random weights draws any
+    /// piece, so all of them but the control tokens are text that a client can see.
     fn tokenizer(&mut self, n_vocab: usize) {
         // Bytes that print stand for themselves, the others for the characters from U+0100 on (GPT-2's encoder).
         let prints = |byte: u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
         let bytes = (0..256).filter(|&byte| prints(byte)).chain(256..);
         let mut pieces: Vec<String> = bytes.take(256).filter_map(char::from_u32).map(String::from).collect();
-        pieces.extend(["th", "<|end|>"].map(String::from));
-        let types = (0..n_vocab).map(|id| [1, 3, 5][usize::from(id >= 257) + usize::from(id > 257)]);
+        pieces.extend(["th", "<|im_end|>", "<|im_start|>"].map(String::from));
+        let types = (0..n_vocab).map(|id| if matches!(id, 257 | 258) { 3 } else { 1 });
         self.header.set("tokenizer.ggml.token_type", Value::i32s(types));
-        pieces.extend((pieces.len()..n_vocab).map(|id| format!("[PAD{id}]")));
+        pieces.extend((pieces.len()..n_vocab).map(|id| format!("\u{120}w{id}")));
         self.header.set("tokenizer.ggml.tokens", Value::strings(&pieces));
         self.header.set("tokenizer.ggml.model", Value::string("gpt2"));
         self.header.set("tokenizer.ggml.pre", Value::string("qwen2"));
         self.header.set("tokenizer.ggml.merges", Value::strings(["t h"]));
         self.header.set("tokenizer.ggml.eos_token_id", Value::u32(257));
         self.header.set("tokenizer.ggml.bos_token_id", Value::u32(257));
+        self.header.set("tokenizer.ggml.add_bos_token", Value::bool(false));
+        self.header.set("tokenizer.chat_template", Value::string(CHATML));
     }
 
     /// A tensor; extents are fastest-varying first.

@@ -10,6 +10,8 @@ type Plan = fn(&mut Planned, Option<usize>);
 /// What plans a model of that shape.
 pub(crate) fn find(name: &str, n_layers: Option<Option<usize>>) -> Option<Plan> {
     match name {
+        "llama-3.2-1b" => Some(llama32),
+        "smollm-135m" => Some(smollm),
         "tinyllama-1.1b" => Some(tiny_llama),
         "granite-3.1-1b-a400m" => Some(granite_moe),
         _ if n_layers != Some(None) => None,
@@ -20,19 +22,39 @@ pub(crate) fn find(name: &str, n_layers: Option<Option<usize>>) -> Option<Plan> 
     }
 }
 
-/// TinyLlama/TinyLlama-1.1B-Chat-v1.0: the plain transformer, with an output matrix of its own.
+/// meta-llama/Llama-3.2-1B.
+fn llama32(model: &mut Planned, n_layers: Option<usize>) {
+    llama(model, [n_layers.unwrap_or(16), 2048, 8192, 128_256], [32, 8], 5e5, false);
+}
+
+/// HuggingFaceTB/SmolLM-135M.
+fn smollm(model: &mut Planned, n_layers: Option<usize>) {
+    llama(model, [n_layers.unwrap_or(30), 576, 1536, 49_152], [9, 3], 1e4, false);
+}
+
+/// TinyLlama/TinyLlama-1.1B-Chat-v1.0: with an output matrix of its own.
 fn tiny_llama(model: &mut Planned, n_layers: Option<usize>) {
-    let (n_layers, n_embd, n_ff, n_vocab) = (n_layers.unwrap_or(22), 2048, 5632, 32_000);
+    llama(model, [n_layers.unwrap_or(22), 2048, 5632, 32_000], [32, 4], 1e4, true);
+}
+
+/// The plain transformer: attention and a gated network in every layer.
+fn llama(model: &mut Planned, sizes: [usize; 4], heads: [usize; 2], rope_base: f32, has_output: bool) {
+    let ([n_layers, n_embd, n_ff, n_vocab], [n_heads, n_kv_heads]) = (sizes, heads);
+    let head_dim = n_embd / n_heads;
     model.start("llama", n_layers, n_embd);
-    model.numbers(&[("feed_forward_length", n_ff), ("rope.dimension_count", 64)]);
-    model.floats(&[("attention.layer_norm_rms_epsilon", 1e-5), ("rope.freq_base", 1e4)]);
-    attention_numbers(model, [32, 4]);
+    model.numbers(&[("feed_forward_length", n_ff), ("rope.dimension_count", head_dim)]);
+    model.floats(&[("attention.layer_norm_rms_epsilon", 1e-5), ("rope.freq_base", rope_base)]);
+    attention_numbers(model, heads);
     model.tokenizer(n_vocab);
-    model.tensor("token_embd.weight", WeightType::Q6_K, &[n_embd, n_vocab]);
+    // Rows that are no whole super-blocks stay in blocks of 32.
+    let embedding = if n_embd.is_multiple_of(256) { WeightType::Q6_K } else { WeightType::Q8_0 };
+    model.tensor("token_embd.weight", embedding, &[n_embd, n_vocab]);
     model.tensor("output_norm.weight", WeightType::F32, &[n_embd]);
-    model.tensor("output.weight", WeightType::Q6_K, &[n_embd, n_vocab]);
+    if has_output {
+        model.tensor("output.weight", embedding, &[n_embd, n_vocab]);
+    }
     for layer in 0..n_layers {
-        attention(model, layer, n_embd, 4 * 64);
+        attention(model, layer, n_embd, n_kv_heads * head_dim);
         network(model, layer, n_embd, n_ff);
     }
 }
