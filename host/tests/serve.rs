@@ -166,6 +166,17 @@ fn a_client_that_goes_away_frees_its_slot() {
     while server.metric("slots_busy") > 0.0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "a slot is still busy");
         std::thread::sleep(Duration::from_millis(50));
+    let preflight = |headers: &str| server.send(format!("OPTIONS {CHAT} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
+    let allowed = preflight("Origin: https://chat.example\r\nAccess-Control-Request-Method: POST\r\n");
+    assert!(allowed.status == 204 && allowed.head.contains("access-control-allow-methods: GET, POST\r\n"));
+    assert!(!preflight("").head.contains("access-control"));
+    preflight("Origin: https://evil.example\r\n").assert_refused(403, &["--cors"]);
+    // Every page may be let in only where a key keeps it out, or nobody is to be kept out.
+    support::run(&["serve", "--cors", "*", "--port", "0"]).assert_fails(2, &["--cors '*'", "--api-key", "--no-key"]);
+    support::run(&["serve", "--cors", "chat.example"]).assert_fails(2, &["--cors", "is not an origin like"]);
+    let open = Server::start(&["--cors", "*", "--no-key"]);
+    let answer = open.send("GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: https://any.example\r\n\r\n");
+    assert!(answer.head.contains("access-control-allow-origin: https://any.example\r\n"), "{answer:?}");
     }
 }
 

@@ -25,9 +25,9 @@ pub(crate) static ALLOW_HOST: Flag<str> = repeats(flag(
 ));
 pub(crate) static CORS: Flag<str> = repeats(flag(
     "--cors",
-    typed::TEXT,
+    typed::ORIGIN,
     "ORIGIN",
-    "let pages of this origin ask, like https://chat.example; * is all; may be repeated",
+    "let pages of this origin ask, like https://chat.example; * is all, with a key; may be repeated",
 ));
 pub(crate) static MAX_BODY: Flag<usize> =
     flag("--max-body", count(1024, 1 << 30), "BYTES", "longest request (default 16777216)");

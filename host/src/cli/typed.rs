@@ -35,6 +35,9 @@ pub(crate) const IDS: Of<[u32]> = Of::new(Kind::Ids);
 pub(crate) const CPUS: Of<[usize]> = Of::new(Kind::Cpus);
 /// A day.
 pub(crate) const DATE: Of<Date> = Of::new(Kind::Date);
+/// The origin of web pages.
+#[cfg(feature = "serve")]
+pub(crate) const ORIGIN: Of<str> = Of::new(Kind::Origin);
 
 /// One of these words.
 pub(crate) const fn choice(words: &'static [&'static str]) -> Of<str> {

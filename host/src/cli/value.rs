@@ -55,6 +55,9 @@ pub(crate) enum Kind {
     Cpus,
     /// `YYYY-MM-DD`.
     Date,
+    /// The origin of web pages, or `*` for all.
+    #[cfg(feature = "serve")]
+    Origin,
 }
 
 /// A day of the calendar.
@@ -85,13 +88,29 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Problem {
     NotUtf8,
-    NotACount { min: u64, max: u64 },
-    NotALimit { min: u64, max: u64 },
-    NotBytes { min: u64 },
-    NotANumber { min: f32, max: f32 },
-    NotAChoice { choices: &'static [&'static str], nearest: Option<&'static str> },
+    NotACount {
+        min: u64,
+        max: u64,
+    },
+    NotALimit {
+        min: u64,
+        max: u64,
+    },
+    NotBytes {
+        min: u64,
+    },
+    NotANumber {
+        min: f32,
+        max: f32,
+    },
+    NotAChoice {
+        choices: &'static [&'static str],
+        nearest: Option<&'static str>,
+    },
     Cpus(cpu_list::CpuListError),
     NotADate,
+    #[cfg(feature = "serve")]
+    NotAnOrigin,
     Empty,
 }
 
@@ -110,6 +129,8 @@ impl fmt::Display for Problem {
             }
             Self::Cpus(error) => write!(f, "is no list of CPUs: {error}"),
             Self::NotADate => write!(f, "is not a date like 2026-07-26"),
+            #[cfg(feature = "serve")]
+            Self::NotAnOrigin => write!(f, "is not an origin like https://chat.example:8443, without a path, nor *"),
             Self::Empty => write!(f, "must not be empty"),
         }
     }
@@ -160,6 +181,10 @@ impl Kind {
             }
             Self::Cpus => cpu_list::parse(trimmed).map(Value::Cpus).map_err(Problem::Cpus),
             Self::Date => date(trimmed).map(Value::Date).ok_or(Problem::NotADate),
+            #[cfg(feature = "serve")]
+            Self::Origin if is_origin(text) => Ok(Value::Text(text.to_ascii_lowercase())),
+            #[cfg(feature = "serve")]
+            Self::Origin => Err(Problem::NotAnOrigin),
         }
     }
 }
@@ -200,6 +225,16 @@ fn date(text: &str) -> Option<Date> {
     valid.then_some(Date { year, month: month as u8, day: day as u8 })
 }
 
+/// Whether a text is what a browser may send as the origin of a page. `null` is not: pages of any site can have it.
+#[cfg(feature = "serve")]
+fn is_origin(text: &str) -> bool {
+    let is_of = |part: &str, others: &[u8]| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+    };
+    text == "*"
+        || text.split_once("://").is_some_and(|(scheme, host)| is_of(scheme, b"+-.") && is_of(host, b"-._~%:[]"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +273,20 @@ mod tests {
         assert_eq!(date("2024-02-29"), Ok(Value::Date(Date { year: 2024, month: 2, day: 29 })));
         for bad in ["2026-02-29", "2026-13-01", "2026-1-1", "2026-01-32", "2026-01-01-01", "today"] {
             assert!(date(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "serve")]
+    #[test]
+    fn origins() {
+        let origin = |text| Kind::Origin.read(OsStr::new(text));
+        for text in ["*", "http://localhost:3000", "https://[::1]:8443", "chrome-extension://abcdef"] {
+            assert_eq!(origin(text), Ok(Value::Text(text.into())));
+        }
+        // Browsers send it in lower case.
+        assert_eq!(origin("HTTPS://Chat.Example"), Ok(Value::Text("https://chat.example".into())));
+        for bad in ["", "null", "chat.example", "https://", "https://a.b/", "https://a.b/c", "https://u@a.b", "* "] {
+            assert_eq!(origin(bad), Err(Problem::NotAnOrigin), "{bad}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the command line says of the server itself.
 
-use super::http::guard::Guard;
+use super::http::guard::{ALL_ORIGINS, Guard};
 use crate::cli::{Invocation, UsageError, environment, table};
 use crate::error::Error;
 use crate::prompt;
@@ -57,7 +57,11 @@ impl Options {
         }
         let mut hosts: Vec<String> = invocation.all(&table::ALLOW_HOST).into_iter().map(str::to_owned).collect();
         hosts.push(host.clone());
-        let origins = invocation.all(&table::CORS).into_iter().map(str::to_owned).collect();
+        let origins: Vec<String> = invocation.all(&table::CORS).into_iter().map(str::to_owned).collect();
+        // Any page that a browser shows could ask otherwise.
+        if origins.iter().any(|origin| origin == ALL_ORIGINS) && !may_be_reached {
+            return Err(Self::unguarded("--cors '*'"));
+        }
         Ok(Self {
             host,
             port: invocation.get(&table::PORT).map_or(8080, |port| u16::try_from(port).unwrap_or(u16::MAX)),

@@ -4,7 +4,7 @@ use super::dialect::Dialect;
 use super::endpoints::{self, Action, Endpoint, Handler};
 use super::http::guard::Guard;
 use super::http::request_body::Bodies;
-use super::http::response::{close_behind, set, streamed};
+use super::http::response::{close_behind, set, streamed, text};
 use super::http::{Body, Response, Streamed, connection, json, refused};
 use super::metrics::Metrics;
 use super::refusal::Refusal;
@@ -38,11 +38,16 @@ impl connection::Handler for Server {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response {
         let origin = request.headers().get(ORIGIN).cloned();
         let is_head = request.method() == Method::HEAD;
+        let is_preflight = request.method() == Method::OPTIONS;
         let mut response = self.respond(request).await;
         if let Some(origin) = origin.filter(|origin| origin.to_str().is_ok_and(|text| self.guard.allows(text))) {
             set(&mut response, ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             set(&mut response, VARY, HeaderValue::from_static("Origin"));
         }
+            if is_preflight {
+                set(&mut response, ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+                set(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, authorization"));
+            }
         if is_head {
             *response.body_mut() = Body::Whole(None);
         }
@@ -69,7 +74,7 @@ impl Server {
             return refuse(refusal);
         }
         if head.method == Method::OPTIONS {
-            return preflight();
+            return text(StatusCode::NO_CONTENT, "text/plain", "");
         }
         let (endpoint, rest) = match endpoints::find(&head.method, path) {
             Ok(found) => found,
@@ -174,12 +179,4 @@ impl Server {
 /// The refusal of a request for which there is no place in the queue.
 fn busy() -> Refusal {
     Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many requests wait for an answer").retry_after(2)
-}
-
-/// What a browser asks before a page of another origin may send a request.
-fn preflight() -> Response {
-    let mut response = super::http::response::text(StatusCode::NO_CONTENT, "text/plain", "");
-    set(&mut response, ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-    set(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, authorization"));
-    response
 }

@@ -5,13 +5,16 @@ use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use hyper::{StatusCode, Uri};
 use std::net::{IpAddr, Ipv6Addr};
 
+/// Stands for every origin.
+pub(in super::super) const ALL_ORIGINS: &str = "*";
+
 /// What the command line says of clients.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Guard {
     pub(in super::super) key: Option<String>,
     /// Names by which this server may be called, beside addresses and `localhost`.
     pub(in super::super) hosts: Vec<String>,
-    /// Pages of these origins may ask; `*` is all.
+    /// Pages of these origins may ask; [`ALL_ORIGINS`] is all.
     pub(in super::super) origins: Vec<String>,
     /// Whether any name will do: behind a socket file there are none.
     pub(in super::super) is_local: bool,
@@ -53,7 +56,7 @@ impl Guard {
 
     /// Whether pages of another origin may ask.
     pub(in super::super) fn allows(&self, origin: &str) -> bool {
-        self.origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+        self.origins.iter().any(|allowed| allowed == ALL_ORIGINS || allowed == origin)
     }
 
     /// Refuses a request without the key.
