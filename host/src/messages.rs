@@ -35,14 +35,7 @@ const KEYS: [(&str, Shape); 7] = [
 /// # Errors
 /// Names the message and the key with a wrong value, and the type that was expected.
 pub(crate) fn check(messages: &Json) -> Result<(), String> {
-    check_list(messages.as_array().ok_or("not a JSON list of messages")?)
-}
-
-/// Checks a list of messages.
-///
-/// # Errors
-/// As [`check`].
-pub(crate) fn check_list(list: &[Json]) -> Result<(), String> {
+    let list = messages.as_array().ok_or("not a JSON list of messages")?;
     for (i, message) in list.iter().enumerate() {
         check_message(message).map_err(|problem| format!("message {i}: {problem}"))?;
     }

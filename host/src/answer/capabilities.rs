@@ -31,8 +31,6 @@ pub(crate) struct Capabilities {
     pub(crate) needs_content: bool,
     /// Whether it takes text and reasoning together in an answer with calls.
     pub(crate) has_text_and_reasoning: bool,
-    /// Whether it has a place for a system message.
-    pub(crate) shows_system: bool,
     /// Whether it knows reasoning.
     pub(crate) reasons: bool,
     /// Whether `enable_thinking` (or `thinking`) makes a difference.
@@ -54,7 +52,6 @@ impl Capabilities {
         has_short_ids: false,
         needs_content: true,
         has_text_and_reasoning: true,
-        shows_system: true,
         reasons: false,
         can_switch_reasoning: false,
         has_effort: false,
@@ -71,7 +68,6 @@ impl Capabilities {
             reasons: can_switch_reasoning || family.shows_reasoning(source),
             can_switch_reasoning,
             has_effort: effort("low") != effort("high"),
-            shows_system: probe.shows_system(),
             ..Self::NONE
         };
         if !probe.shows_tools() {
@@ -132,12 +128,6 @@ impl Probe<'_> {
     fn shows_tools(&self) -> bool {
         let text = self.with_tools(&json!([{"role": "user", "content": "Hi"}]));
         text.is_some_and(|text| text.contains(NAME) && text.contains(OTHER))
-    }
-
-    fn shows_system(&self) -> bool {
-        let text = self.render(&json!([{"role": "system", "content": NAME}, {"role": "user", "content": "Hi"}]), &[]);
-        // A template that refuses everything says nothing about system messages.
-        text.map_or(self.prompt(&[]).is_none(), |text| text.contains(NAME))
     }
 
     /// Whether the template shows the answer's calls, with their arguments as JSON or in a form of its own, and the

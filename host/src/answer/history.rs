@@ -1,56 +1,48 @@
 //! A request's messages as a template wants them.
 //!
-//! Messages come as in OpenAI's API, where the arguments of calls are JSON text. Most templates want objects there,
-//! one wants the ids of calls to have nine letters, others take one call in a message, and some know no calls at all,
-//! or no system message.
+//! The server reads every API's messages into the form of OpenAI's, with contents that are texts and arguments that are
+//! objects. One kind of template wants arguments as text, others want the ids of calls to have nine letters, or take
+//! one call in a message, and some know no calls at all, or no system message.
 
 use super::capabilities::{Arguments, Capabilities};
 use super::plain;
 use super::tool::Tool;
+use nanocamelid_engine::chat::SystemSupport;
 use serde_json::{Value as Json, json};
 use std::collections::{HashMap, VecDeque};
 
-/// Messages for a template with these capabilities. The messages have passed `messages::check`.
-///
-/// # Errors
-/// Which call of which message has arguments that are no JSON object.
-pub(crate) fn messages(messages: &[Json], tools: &[Tool], capabilities: &Capabilities) -> Result<Vec<Json>, String> {
-    let mut messages = messages.to_vec();
-    for (i, message) in messages.iter_mut().enumerate() {
-        if message["role"] == "developer" {
-            // The name of system messages in newer versions of the API.
-            message["role"] = json!("system");
-        }
-        let Some(calls) = message.get_mut("tool_calls").and_then(Json::as_array_mut) else { continue };
-        for (n, call) in calls.iter_mut().enumerate() {
-            read_arguments(call).map_err(|problem| format!("message {i}: tool_calls[{n}].{problem}"))?;
-        }
-    }
-    match capabilities.calls {
-        None => messages = plain::messages(&messages, tools),
-        Some(arguments) => adapt_calls(&mut messages, arguments, capabilities),
-    }
+/// Messages for a template with these capabilities, which treats system messages like this.
+pub(crate) fn messages(
+    messages: &[Json],
+    tools: &[Tool],
+    capabilities: &Capabilities,
+    system: SystemSupport,
+) -> Vec<Json> {
+    let mut messages = match capabilities.calls {
+        None => plain::messages(messages, tools),
+        Some(arguments) => adapted(messages.to_vec(), arguments, capabilities),
+    };
     messages.iter_mut().for_each(name_reasoning);
-    if !capabilities.shows_system {
+    if system != SystemSupport::Shown {
         plain::system_in_front(&mut messages);
     }
-    Ok(messages)
+    messages
 }
 
 /// Writes calls and their results in the template's way.
-fn adapt_calls(messages: &mut Vec<Json>, arguments: Arguments, capabilities: &Capabilities) {
+fn adapted(mut messages: Vec<Json>, arguments: Arguments, capabilities: &Capabilities) -> Vec<Json> {
     if !capabilities.has_parallel_calls {
-        *messages = one_call_each(std::mem::take(messages));
+        messages = one_call_each(messages);
     }
-    for message in messages {
+    for message in &mut messages {
         if capabilities.has_short_ids {
             shorten_ids(message);
         }
         let Some(calls) = message.get_mut("tool_calls").and_then(Json::as_array_mut) else { continue };
         if arguments == Arguments::Text {
             for call in calls {
-                let arguments = function(call).get_mut("arguments");
-                arguments.into_iter().for_each(|arguments| *arguments = json!(arguments.to_string()));
+                let arguments = &mut call["function"]["arguments"];
+                *arguments = json!(arguments.to_string());
             }
         }
         if capabilities.needs_content && message.get("content").is_none_or(Json::is_null) {
@@ -60,53 +52,27 @@ fn adapt_calls(messages: &mut Vec<Json>, arguments: Arguments, capabilities: &Ca
             join_reasoning(message);
         }
     }
+    messages
 }
 
 /// Moves the text of an answer with calls behind its reasoning.
 fn join_reasoning(message: &mut Json) {
-    let text = plain::text(&message["content"]);
-    let key = ["reasoning_content", "reasoning", "thinking"]
-        .into_iter()
-        .find(|key| message.get(key).is_some_and(Json::is_string));
-    if let (Some(key), false) = (key, text.is_empty()) {
-        let reasoning = message[key].as_str().unwrap_or_default();
-        message[key] = json!(format!("{reasoning}\n\n{text}"));
+    let text = plain::text(message).to_owned();
+    if let (Some(reasoning), false) = (message[REASONING].as_str(), text.is_empty()) {
+        message[REASONING] = json!(format!("{reasoning}\n\n{text}"));
         message["content"] = json!("");
     }
 }
 
-/// Gives reasoning both names that clients use, because templates read one or the other. The engine adds a third.
+/// Gives reasoning a second name, because templates read one or the other. The engine adds a third.
 fn name_reasoning(message: &mut Json) {
-    const NAMES: [&str; 2] = ["reasoning_content", "reasoning"];
-    let given = NAMES.iter().find_map(|name| message.get(name).filter(|value| value.is_string()).cloned());
-    let Some(reasoning) = given else { return };
-    for name in NAMES {
-        if message.get(name).is_none_or(Json::is_null) {
-            message[name] = reasoning.clone();
-        }
+    if let Some(reasoning) = message.get(REASONING).cloned() {
+        message["reasoning"] = reasoning;
     }
 }
 
-/// The object with a call's name and arguments.
-fn function(call: &mut Json) -> &mut Json {
-    if call.get("function").is_some() { &mut call["function"] } else { call }
-}
-
-/// Makes an object of the arguments. No arguments, and those of an empty text, are an empty object.
-fn read_arguments(call: &mut Json) -> Result<(), String> {
-    let place = if call.get("function").is_some() { "function.arguments" } else { "arguments" };
-    let arguments = &mut function(call)["arguments"];
-    match arguments {
-        Json::Object(_) => return Ok(()),
-        Json::Null => *arguments = json!({}),
-        Json::String(text) if text.trim().is_empty() => *arguments = json!({}),
-        Json::String(text) => {
-            *arguments = serde_json::from_str(text).map_err(|error| format!("{place}: not JSON: {error}"))?;
-        }
-        _ => {}
-    }
-    if arguments.is_object() { Ok(()) } else { Err(format!("{place}: not a JSON object")) }
-}
+/// The key of a message's reasoning.
+const REASONING: &str = "reasoning_content";
 
 /// Divides messages with several calls, so that each call stands in front of its own result. The first one keeps the
 /// text and the reasoning.

@@ -32,7 +32,7 @@ pub(super) fn messages(messages: &[Json], tools: &[Tool]) -> Vec<Json> {
     }
     for (i, message) in messages.iter().enumerate() {
         let role = message["role"].as_str().unwrap_or_default();
-        let mut text = text(&message["content"]);
+        let mut text = text(message).to_owned();
         let role = match role {
             "tool" => {
                 text = format!("<tool_response>\n{text}\n</tool_response>");
@@ -46,7 +46,7 @@ pub(super) fn messages(messages: &[Json], tools: &[Tool]) -> Vec<Json> {
             role => role,
         };
         for call in message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            let function = call.get("function").unwrap_or(call);
+            let function = &call["function"];
             let call = json!({"name": function["name"], "arguments": function["arguments"]});
             let separator = if text.is_empty() { "" } else { "\n" };
             text.push_str(&format!("{separator}<tool_call>\n{call}\n</tool_call>"));
@@ -68,10 +68,11 @@ pub(super) fn system_in_front(messages: &mut Vec<Json>) {
     if messages.first().is_none_or(|first| first["role"] != "system") {
         return;
     }
-    let system = text(&messages.remove(0)["content"]);
+    let first = messages.remove(0);
+    let system = text(&first);
     match messages.iter_mut().find(|message| message["role"] == "user") {
         Some(user) if !system.trim().is_empty() => {
-            let content = format!("{system}\n\n{}", text(&user["content"]));
+            let content = format!("{system}\n\n{}", text(user));
             user["content"] = json!(content);
         }
         Some(_) => {}
@@ -79,11 +80,7 @@ pub(super) fn system_in_front(messages: &mut Vec<Json>) {
     }
 }
 
-/// The text of a message's content: a string, or the texts of its parts.
-pub(super) fn text(content: &Json) -> String {
-    match content {
-        Json::String(text) => text.clone(),
-        Json::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
-        _ => String::new(),
-    }
+/// The text of a message; empty where an answer only calls.
+pub(super) fn text(message: &Json) -> &str {
+    message["content"].as_str().unwrap_or_default()
 }

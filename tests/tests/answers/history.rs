@@ -3,6 +3,7 @@
 use crate::answer::capabilities::Arguments;
 use crate::answer::{Capabilities, Family, Reader, Tool, history};
 use crate::message::{Call, Message};
+use nanocamelid_engine::chat::SystemSupport;
 use nanocamelid_engine::template::{Context, Template};
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ fn list(json: &Json) -> &[Json] {
 }
 
 fn prepared(messages: &Json, capabilities: &Capabilities) -> Json {
-    json!(history::messages(list(messages), &[], capabilities).unwrap())
+    json!(history::messages(list(messages), &[], capabilities, SystemSupport::Shown))
 }
 
 fn call(id: &str, name: &str, arguments: Json) -> Json {
@@ -37,31 +38,8 @@ fn arguments_become_what_the_template_wants() {
         messages[0]["tool_calls"][0]["function"]["arguments"].clone()
     };
     let text = json!(r#"{"a":1.5,"b":[null]}"#);
-    for given in [object.clone(), json!(object.to_string()), json!(r#" {"a": 1.5, "b": [null]} "#)] {
-        assert_eq!(object_in(&ALL, given.clone()).to_string(), r#"{"a":1.5,"b":[null]}"#);
-        assert_eq!(object_in(&Capabilities { calls: Some(Arguments::Text), ..ALL }, given), text);
-    }
-    for none in [json!(null), json!(""), json!(" \n"), json!({}), json!("{}")] {
-        assert_eq!(object_in(&ALL, none), json!({}));
-    }
-    // A call without the inner object.
-    let bare = json!([calling(json!([{"name": "f", "arguments": "{\"a\": 1}"}]))]);
-    assert_eq!(prepared(&bare, &ALL)[0]["tool_calls"][0], json!({"name": "f", "arguments": {"a": 1}}));
-}
-
-#[test]
-fn wrong_arguments_are_named() {
-    for (arguments, problem) in [
-        (json!("{\"a\": "), "message 1: tool_calls[1].function.arguments: not JSON: EOF"),
-        (json!("[1]"), "message 1: tool_calls[1].function.arguments: not a JSON object"),
-        (json!("1 2"), "message 1: tool_calls[1].function.arguments: not JSON: trailing"),
-        (json!(7), "message 1: tool_calls[1].function.arguments: not a JSON object"),
-    ] {
-        let messages = json!([{"role": "user", "content": "Hi"},
-            calling(json!([call("a", "f", json!({})), call("b", "f", arguments)]))]);
-        let error = history::messages(list(&messages), &[], &ALL).unwrap_err();
-        assert!(error.starts_with(problem), "{error}");
-    }
+    assert_eq!(object_in(&ALL, object.clone()).to_string(), r#"{"a":1.5,"b":[null]}"#);
+    assert_eq!(object_in(&Capabilities { calls: Some(Arguments::Text), ..ALL }, object), text);
 }
 
 #[test]
@@ -111,15 +89,19 @@ fn ids_are_shortened_alike() {
 #[test]
 fn texts_and_reasoning_go_where_the_template_has_a_place() {
     let messages = json!([
-        {"role": "developer", "content": "Be brief."},
-        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "ab"},
         {"role": "assistant", "content": "Text", "reasoning_content": "Hm.", "tool_calls": [call("a", "f", json!({}))]},
     ]);
     let whole = prepared(&messages, &ALL);
     assert_eq!(whole[0], json!({"role": "system", "content": "Be brief."}));
-    let divided = prepared(&messages, &Capabilities { has_text_and_reasoning: false, shows_system: false, ..ALL });
-    assert_eq!(divided[0], json!({"role": "user", "content": "Be brief.\n\nab"}));
-    assert_eq!((&divided[1]["reasoning_content"], &divided[1]["content"]), (&json!("Hm.\n\nText"), &json!("")));
+    let capabilities = Capabilities { has_text_and_reasoning: false, ..ALL };
+    for system in [SystemSupport::Refused, SystemSupport::LeftOut] {
+        let moved = history::messages(list(&messages), &[], &capabilities, system);
+        assert_eq!((moved.len(), &moved[0]), (2, &json!({"role": "user", "content": "Be brief.\n\nab"})));
+    }
+    let divided = prepared(&messages, &capabilities);
+    assert_eq!((&divided[2]["reasoning_content"], &divided[2]["content"]), (&json!("Hm.\n\nText"), &json!("")));
     assert_eq!(whole[2]["reasoning"], "Hm.");
     let empty =
         prepared(&json!([calling(json!([call("a", "f", json!({}))]))]), &Capabilities { needs_content: true, ..ALL });
@@ -133,7 +115,7 @@ fn plain_formats_get_texts() {
     let function = json!({"name": "f", "description": "Does f.", "parameters": {"type": "object"}});
     let tool = json!({"type": "function", "function": function});
     let tools = [Tool::parse(&tool).unwrap()];
-    let calls = [call("a", "f", json!("{\"x\": 1}")), call("b", "f", json!(""))];
+    let calls = [call("a", "f", json!({"x": 1})), call("b", "f", json!({}))];
     let messages = json!([
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Hi"},
@@ -142,7 +124,7 @@ fn plain_formats_get_texts() {
         result("b", "2"),
         {"role": "user", "content": "Thanks"},
     ]);
-    let plain = history::messages(list(&messages), &tools, &Capabilities::NONE).unwrap();
+    let plain = history::messages(list(&messages), &tools, &Capabilities::NONE, SystemSupport::Shown);
     let roles: Vec<&str> = plain.iter().map(|message| message["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["system", "user", "assistant", "user"]);
     let text = |i: usize| plain[i]["content"].as_str().unwrap();
@@ -158,7 +140,7 @@ fn plain_formats_get_texts() {
     let calls = vec![call("{\"x\":1}"), call("{}")];
     assert_eq!(message, Message { reasoning: String::new(), content: "I look.".into(), calls });
     // Without tools nothing is added.
-    let plain = history::messages(&list(&messages)[..2], &[], &Capabilities::NONE).unwrap();
+    let plain = history::messages(&list(&messages)[..2], &[], &Capabilities::NONE, SystemSupport::Shown);
     assert_eq!(json!(plain), json!(list(&messages)[..2]));
 }
 

@@ -4,6 +4,7 @@
 use crate::answer::capabilities::Arguments;
 use crate::answer::{Capabilities, Family, Reader, Tool, history};
 use crate::message::Message;
+use nanocamelid_engine::chat::SystemSupport;
 use nanocamelid_engine::template::{Context, Date, Template, Value};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -175,7 +176,7 @@ const CAPABILITIES: [(&str, &str); 23] = [
     ("baidu-ERNIE-4.5-0.3B", "plain"),
     ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "deepseek-r1 reasons switch"),
     ("deepseek-ai-DeepSeek-V3.1", "deepseek reasons switch"),
-    ("google-gemma-2-2b-it", "plain no-system"),
+    ("google-gemma-2-2b-it", "plain"),
     ("google-gemma-4-E2B-it", "gemma-4 objects reasons switch"),
     ("ibm-granite-granite-4.0", "hermes objects"),
     ("meta-llama-Llama-3.2-3B-Instruct", "llama-3 objects one-call"),
@@ -195,7 +196,6 @@ fn words(capabilities: Capabilities) -> String {
         (capabilities.has_short_ids, "short-ids"),
         (capabilities.calls.is_some() && capabilities.needs_content, "needs-content"),
         (!capabilities.has_text_and_reasoning, "text-or-reasoning"),
-        (!capabilities.shows_system, "no-system"),
         (capabilities.reasons, "reasons"),
         (capabilities.can_switch_reasoning, "switch"),
         (capabilities.has_effort, "effort"),
@@ -215,7 +215,7 @@ fn capabilities_are_found_by_rendering() {
     assert_eq!(found, CAPABILITIES);
 }
 
-/// A conversation as clients of OpenAI's API send it back.
+/// A conversation with calls, as the server reads it.
 #[test]
 fn every_template_shows_calls_and_results() {
     let Some(folder) = nanocamelid_tests::shared_fixtures("templates") else { return };
@@ -224,15 +224,15 @@ fn every_template_shows_calls_and_results() {
         Tool::parse(&json!({"type": "function", "function": function})).unwrap()
     });
     let tools = Json::Array(parsed.iter().map(Tool::json).collect());
-    let call = |id: &str, name: &str, arguments: &str| {
-        let function = json!({"name": name, "arguments": arguments});
+    let call = |id: &str, name: &str, value: &str| {
+        let function = json!({"name": name, "arguments": {"key": value}});
         json!({"id": id, "type": "function", "function": function})
     };
     let messages = [
         json!({"role": "user", "content": "question"}),
         json!({"role": "assistant", "content": null, "tool_calls": [
-            call("call_1", "first", "{\"key\": \"value-one\"}"),
-            call("call_2", "second", "{\"key\": \"value-two\"}"),
+            call("call_1", "first", "value-one"),
+            call("call_2", "second", "value-two"),
         ]}),
         json!({"role": "tool", "tool_call_id": "call_2", "content": "result-two"}),
         json!({"role": "tool", "tool_call_id": "call_1", "content": "result-one"}),
@@ -241,7 +241,7 @@ fn every_template_shows_calls_and_results() {
     ];
     for published in Published::all(&folder) {
         let capabilities = Capabilities::of(&published.source, &published.template);
-        let prepared = history::messages(&messages, &parsed, &capabilities).unwrap();
+        let prepared = history::messages(&messages, &parsed, &capabilities, SystemSupport::Shown);
         let tools = if capabilities.calls.is_some() { &tools } else { &Json::Null };
         let text = published.rendered(&prepared, tools, true).unwrap_or_else(|e| panic!("{}: {e}", published.name));
         for word in

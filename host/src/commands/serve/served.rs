@@ -232,9 +232,7 @@ impl Served {
     fn render(&self, list: &[Json], ask: &Ask, tools: &[Tool]) -> Result<Text, Refusal> {
         let format = self.format()?;
         let refused = |problem: String| Refusal::field("messages", problem);
-        messages::check_list(list).map_err(refused)?;
-        let list = history::messages(list, tools, &self.capabilities).map_err(refused)?;
-        let list = Json::Array(list);
+        let list = Json::Array(history::messages(list, tools, &self.capabilities, format.system_support()));
         let Some(template) = format.template() else {
             let plain = messages::plain(&list).map_err(refused)?;
             let request = RenderRequest { add_generation_prompt: true, date: Some(today()) };
