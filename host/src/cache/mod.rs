@@ -2,12 +2,13 @@
 //! restart or by another process.
 //!
 //! [`pages`] says what a file holds, [`folder`] where files lie; [`reader`] and [`writer`] are the threads that read
-//! and write files. A session that finds the beginning of a text on disk continues with the same bits as a session that
+//! and write files; [`restoring`] brings what was read into a session. A session that finds the beginning of a text on disk continues with the same bits as a session that
 //! has computed this beginning. A file that is torn, changed or of another model is never used.
 
 mod folder;
 mod pages;
 mod reader;
+mod restoring;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -20,9 +21,10 @@ use crate::output::{self, mib};
 use crate::owned_session::OwnedSession;
 use folder::Folder;
 use nanocamelid_engine::Gguf;
-use nanocamelid_engine::session::{Kept, PAGE};
+use nanocamelid_engine::session::Kept;
 use pages::Pages;
 use reader::FileOf;
+pub(crate) use restoring::Restoring;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use writer::Writer;
@@ -106,33 +108,8 @@ impl DiskCache {
         Ok(Self { folder, n_bytes: settings.n_bytes, model, writer, settled: Vec::new() })
     }
 
-    /// Sets a slot's context to the longest beginning of `tokens` that the session or the disk holds, as
-    /// [`Session::resume`](nanocamelid_engine::Session::resume) does without a disk. Returns the length of that
-    /// beginning, which is less than that of `tokens`.
-    pub(crate) fn restore(&mut self, session: &mut OwnedSession<'_>, slot: usize, tokens: &[u32]) -> usize {
-        let mut n = session.resume(slot, tokens);
-        let pages = Pages::new(self.model, session, &tokens[..tokens.len().saturating_sub(1)]);
-        let mut wrong = Vec::new();
-        let mut is_better = false;
-        while let Some(n_pages) = self.reach(session, &pages, n / PAGE, &wrong) {
-            match self.load(session, &pages, n_pages) {
-                Err(file) => wrong.push(file),
-                Ok(()) => {
-                    is_better = true;
-                    break;
-                }
-            }
-        }
-        // The pages in front of a wrong file still serve.
-        if is_better || !wrong.is_empty() {
-            n = session.resume(slot, tokens);
-        }
-        self.writer.mark_used((0..n / PAGE).map(|page| *pages.digest(page)).collect());
-        n
-    }
-
     /// The most pages behind which the session can continue with what session and disk hold, if more than `n_known`.
-    fn reach(&self, session: &OwnedSession<'_>, pages: &Pages<'_>, n_known: usize, wrong: &[FileOf]) -> Option<usize> {
+    fn reach(&self, session: &OwnedSession<'_>, pages: &Pages, n_known: usize, wrong: &[FileOf]) -> Option<usize> {
         let is_there = |page: usize, kept: Kept| {
             let is_on_disk =
                 !wrong.contains(&(page, kept)) && self.folder.has(&pages.file_name(page, kept), pages.file_bytes(kept));
@@ -148,20 +125,11 @@ impl DiskCache {
         })
     }
 
-    /// Reads what the session lacks to continue behind `n_pages` pages. The error is a file that is wrong, and has been
-    /// removed, or for which the session has no room.
-    fn load(&self, session: &mut OwnedSession<'_>, pages: &Pages<'_>, n_pages: usize) -> Result<(), FileOf> {
-        let needed = Kept::ALL.into_iter().flat_map(|kept| session.needed(kept, n_pages).map(move |page| (page, kept)));
-        let wanted: Vec<_> = needed.filter(|&(page, kept)| !session.is_kept(pages.tokens(page), kept)).collect();
-        let mut take = |(page, kept), bytes: &[u8]| session.keep(pages.tokens(page), kept, bytes);
-        reader::read(&self.folder, pages, &wanted, &mut take)
-    }
-
     /// Hands the full pages of a slot's context that are not on disk yet to the thread that writes them, and the states
     /// of the last page that has any.
     pub(crate) fn save(&mut self, session: &mut OwnedSession<'_>, slot: usize, patience: Patience) {
         let tokens = session.tokens_of(slot).to_vec();
-        let pages = Pages::new(self.model, session, &tokens);
+        let pages = Pages::new(self.model, session, tokens);
         self.settled.resize(self.settled.len().max(slot + 1), Settled::default());
         let settled = self.settled[slot];
         let is_same = settled.n_pages <= pages.n()
@@ -196,7 +164,7 @@ impl DiskCache {
         session: &mut OwnedSession<'_>,
         (slot, page): (usize, usize),
         kept: Kept,
-        pages: &Pages<'_>,
+        pages: &Pages,
         patience: Patience,
     ) -> Offered {
         let (name, n_bytes) = (pages.file_name(page, kept), pages.file_bytes(kept));

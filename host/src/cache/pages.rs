@@ -21,8 +21,8 @@ const BYTE_ORDER: u32 = 0x0102_0304;
 const CHECKSUM_BYTES: usize = size_of::<u64>();
 
 /// The pages of a text, for one model and the settings of one session.
-pub(super) struct Pages<'t> {
-    tokens: &'t [u32],
+pub(super) struct Pages {
+    tokens: Vec<u32>,
     model: ModelDigest,
     kv_type: &'static str,
     /// The digest before the first page, then those of all pages.
@@ -31,9 +31,9 @@ pub(super) struct Pages<'t> {
     n_kept: [usize; Kept::ALL.len()],
 }
 
-impl<'t> Pages<'t> {
+impl Pages {
     /// The full pages of `tokens`.
-    pub(super) fn new(model: ModelDigest, session: &mut OwnedSession<'_>, tokens: &'t [u32]) -> Self {
+    pub(super) fn new(model: ModelDigest, session: &mut OwnedSession<'_>, tokens: Vec<u32>) -> Self {
         let mut hash = Hash::new();
         for number in [BYTE_ORDER, FORMAT, KEPT_VERSION] {
             hash.update(number.to_ne_bytes());
@@ -62,7 +62,7 @@ impl<'t> Pages<'t> {
     }
 
     /// All tokens up to a page's end.
-    pub(super) fn tokens(&self, page: usize) -> &'t [u32] {
+    pub(super) fn tokens(&self, page: usize) -> &[u32] {
         &self.tokens[..(page + 1) * PAGE]
     }
 

@@ -1,5 +1,7 @@
+use super::reader::{FileOf, Next, Reader};
 use super::*;
 use crate::resolve::Resolved;
+use nanocamelid_engine::session::{PAGE, Part};
 use nanocamelid_engine::{Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::{Kernels, KvType};
 use std::fs;
@@ -282,21 +284,49 @@ fn slots_and_processes_share_a_folder() {
 }
 
 #[test]
-fn reading_ends_where_a_page_is_refused() {
-    let (dir, path, text) = (Dir::new("refused"), arch("llama"), text(1, 4 * PAGE + 1));
+fn files_come_in_order() {
+    let (dir, path, text) = (Dir::new("order"), arch("llama"), text(1, 4 * PAGE + 1));
     restart(&path, KvType::F16, &dir, &text);
     with(&path, KvType::F16, &dir.settings(DEFAULT_BYTES), |cache, session| {
-        let pages = Pages::new(cache.model, session, &text);
-        let wanted: Vec<FileOf> = (0..4).map(|page| (page, Kept::Pages)).collect();
-        for n_taken in 0..4 {
-            let mut n = 0;
-            let read = reader::read(&cache.folder, &pages, &wanted, &mut |file, bytes| {
-                assert_eq!((file, bytes.len()), (wanted[n], pages.n_kept(Kept::Pages)));
-                n += 1;
-                n <= n_taken
-            });
-            assert_eq!((read, n), (Err(wanted[n_taken]), n_taken + 1));
+        let pages = Arc::new(Pages::new(cache.model, session, text.clone()));
+        let wanted: Vec<FileOf> = (0..5).map(|page| (page % 4, Kept::Pages)).collect();
+        // Whoever has enough leaves.
+        for n_taken in 0..=wanted.len() {
+            let reader = Reader::start(Arc::clone(&cache.folder), Arc::clone(&pages), wanted.clone());
+            for &(page, kept) in &wanted[..n_taken] {
+                let Next::File(bytes) = reader.next(true) else { panic!("{page}") };
+                assert!(bytes.starts_with(&pages.header(page, kept)) && bytes.len() == pages.file_bytes(kept));
+                reader.give_back(bytes);
+            }
+            assert!(n_taken < wanted.len() || reader.next(true) == Next::Wrong, "nothing comes behind the last");
         }
+    });
+}
+
+/// Other slots compute between the parts, and a part never waits for the disk.
+#[test]
+fn a_context_comes_in_parts() {
+    let (dir, path) = (Dir::new("parts"), arch("gemma3"));
+    let (text, other) = (text(1, 4 * PAGE + 50), text(2, PAGE));
+    let (_, expected) = restart(&path, KvType::F16, &dir, &text);
+    with(&path, KvType::F16, &dir.settings(DEFAULT_BYTES), |cache, session| {
+        let mut restoring = cache.begin(session, 0, &text);
+        let mut others = other.iter();
+        let n = loop {
+            if let Some(n) = cache.advance(session, &mut restoring, false) {
+                break n;
+            }
+            let Some(&token) = others.next() else {
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
+            };
+            let part = Part { slot: 1, tokens: &[token], n_logits: 0 };
+            session.step(&SingleThread, &[part], &mut |_, _, _| {}).unwrap();
+        };
+        assert_eq!((n, session.tokens_of(0)), (4 * PAGE, &text[..4 * PAGE]));
+        assert!(others.len() < other.len(), "nothing was computed in between");
+        session.prefill(&SingleThread, &text[n..]).unwrap();
+        assert_eq!(session.logits().iter().map(|x| x.to_bits()).collect::<Vec<_>>(), expected);
     });
 }
 

@@ -237,7 +237,7 @@ impl Bench<'_> {
             let Some(disk) = &mut disk else { continue };
             disk.cache()?.save(&mut session, 0, Patience::Unlimited);
             let mut session = self.session_of(&text)?;
-            let mut cache = disk.cache()?;
+            let cache = disk.cache()?;
             let started = Instant::now();
             let n = cache.restore(&mut session, 0, &text);
             session.prefill(self.pool, &text[n..])?;
