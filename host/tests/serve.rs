@@ -51,6 +51,41 @@ fn an_answer_is_the_same_whole_in_a_stream_and_beside_others() {
     }
 }
 
+/// What programs that score texts ask for.
+#[test]
+fn a_prompt_can_stand_in_front_with_its_probabilities() {
+    let server = Server::start(&[]);
+    let ask = |prompt: &str, fields: Value| {
+        let mut body = json!({"model": "nanocamelid-demo", "prompt": prompt, "max_tokens": 6, "temperature": 0});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        server.post("/v1/completions", &body)
+    };
+    let choice = |prompt: &str, fields: Value| ask(prompt, fields).json()["choices"][0].clone();
+    let list = |choice: &Value, name: &str| choice["logprobs"][name].as_array().unwrap().clone();
+    let prompt = "The camel met a lion and a fox. ".repeat(8);
+    let plain = choice(&prompt, json!({"logprobs": 2}));
+    let echoed = choice(&prompt, json!({"logprobs": 2, "echo": true}));
+    let text = format!("{prompt}{}", plain["text"].as_str().unwrap());
+    assert_eq!(echoed["text"], *text);
+    let (drawn, all) = (list(&plain, "token_logprobs"), list(&echoed, "token_logprobs"));
+    let n_prompt = all.len() - drawn.len();
+    assert_eq!(all[n_prompt..], drawn);
+    assert!(all[0].is_null() && list(&echoed, "top_logprobs")[0].is_null());
+    assert!(all[1..].iter().all(|p| p.as_f64().unwrap() <= 0.0) && n_prompt > 32, "{all:?}");
+    assert_eq!(list(&echoed, "tokens").iter().map(|token| token.as_str().unwrap()).collect::<String>(), text);
+    // The answer as a part of the prompt is as likely as when it was drawn; what is cached is computed again.
+    let scored = choice(&text, json!({"logprobs": 2, "echo": true, "max_tokens": 0}));
+    assert_eq!((&scored["text"], &scored["finish_reason"]), (&json!(text), &json!("length")));
+    assert_eq!(list(&scored, "tokens"), list(&echoed, "tokens"));
+    assert_eq!(list(&scored, "token_logprobs"), all);
+    assert_eq!(ask(&text, json!({"echo": true, "max_tokens": 0})).json()["usage"]["completion_tokens"], 0);
+    let events = ask(&prompt, json!({"logprobs": 2, "echo": true, "stream": true})).events();
+    let texts: String = events.iter().filter_map(|event| event["choices"][0]["text"].as_str()).collect();
+    assert_eq!(texts, text);
+    assert_eq!(list(&events[0]["choices"][0], "token_logprobs"), all[..n_prompt]);
+    ask(&prompt, json!({"max_tokens": 0})).assert_refused(400, &["max_tokens"]);
+}
+
 #[test]
 fn what_was_computed_is_not_computed_again() {
     let server = Server::start(&[]);
@@ -131,6 +166,17 @@ fn pages_of_other_sites_may_not_ask() {
     let allowed = ask("localhost", "Origin: https://chat.example\r\n");
     assert!(allowed.head.contains("access-control-allow-origin: https://chat.example\r\n"), "{allowed:?}");
     assert!(!ask("localhost", "").head.contains("access-control"), "no page is let in unasked");
+    let preflight = |headers: &str| server.send(format!("OPTIONS {CHAT} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
+    let allowed = preflight("Origin: https://chat.example\r\nAccess-Control-Request-Method: POST\r\n");
+    assert!(allowed.status == 204 && allowed.head.contains("access-control-allow-methods: GET, POST\r\n"));
+    assert!(!preflight("").head.contains("access-control"));
+    preflight("Origin: https://evil.example\r\n").assert_refused(403, &["--cors"]);
+    // Every page may be let in only where a key keeps it out, or nobody is to be kept out.
+    support::run(&["serve", "--cors", "*", "--port", "0"]).assert_fails(2, &["--cors '*'", "--api-key", "--no-key"]);
+    support::run(&["serve", "--cors", "chat.example"]).assert_fails(2, &["--cors", "is not an origin like"]);
+    let open = Server::start(&["--cors", "*", "--no-key"]);
+    let answer = open.send("GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: https://any.example\r\n\r\n");
+    assert!(answer.head.contains("access-control-allow-origin: https://any.example\r\n"), "{answer:?}");
 }
 
 #[test]
@@ -166,17 +212,6 @@ fn a_client_that_goes_away_frees_its_slot() {
     while server.metric("slots_busy") > 0.0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "a slot is still busy");
         std::thread::sleep(Duration::from_millis(50));
-    let preflight = |headers: &str| server.send(format!("OPTIONS {CHAT} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"));
-    let allowed = preflight("Origin: https://chat.example\r\nAccess-Control-Request-Method: POST\r\n");
-    assert!(allowed.status == 204 && allowed.head.contains("access-control-allow-methods: GET, POST\r\n"));
-    assert!(!preflight("").head.contains("access-control"));
-    preflight("Origin: https://evil.example\r\n").assert_refused(403, &["--cors"]);
-    // Every page may be let in only where a key keeps it out, or nobody is to be kept out.
-    support::run(&["serve", "--cors", "*", "--port", "0"]).assert_fails(2, &["--cors '*'", "--api-key", "--no-key"]);
-    support::run(&["serve", "--cors", "chat.example"]).assert_fails(2, &["--cors", "is not an origin like"]);
-    let open = Server::start(&["--cors", "*", "--no-key"]);
-    let answer = open.send("GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: https://any.example\r\n\r\n");
-    assert!(answer.head.contains("access-control-allow-origin: https://any.example\r\n"), "{answer:?}");
     }
 }
 
@@ -207,10 +242,9 @@ fn sigterm_ends_idle_connections_at_once_and_answers_soon() {
     let mut some = [0; 100];
     busy.read_exact(&mut some).unwrap();
     let begun = Instant::now();
-    let pid = server.child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let status = server.child.wait().unwrap();
-    assert!(status.success(), "{status:?}");
+    server.terminate();
+    let (code, said) = server.end();
+    assert_eq!(code, Some(0), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     drop(idle);
 }
@@ -268,6 +302,22 @@ fn embeddings_are_those_of_the_command() {
         .assert_refused(400, &["--pooling"]);
 }
 
+/// A long list of texts holds no answer up.
+#[test]
+fn answers_run_beside_embeddings() {
+    let server = Server::start(&["--pooling", "mean"]);
+    let texts = vec!["camel and lion ".repeat(40); 500];
+    let mut embedding = server.connect();
+    let body = json!({"model": "nanocamelid-demo", "input": texts}).to_string();
+    embedding.write_all(post("/v1/embeddings", &body).as_bytes()).unwrap();
+    while server.metric("queue_embeddings") == 0.0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(server.post(CHAT, &hello()).status, 200);
+    assert!(server.metric("queue_embeddings") > 0.0, "the embeddings were made first");
+    assert_eq!(read(&mut embedding).unwrap().json()["data"].as_array().unwrap().len(), 500);
+}
+
 #[test]
 fn a_restarted_server_knows_its_prompts() {
     let folder = support::TempDir::new("serve-cache");
@@ -276,9 +326,8 @@ fn a_restarted_server_knows_its_prompts() {
     let ask = || {
         let mut server = Server::start(&["--cache", &cache]);
         let answer = server.post(CHAT, &body).json();
-        let pid = server.child.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(server.child.wait().unwrap().success());
+        server.terminate();
+        assert_eq!(server.end().0, Some(0));
         answer
     };
     let (first, second) = (ask(), ask());

@@ -277,6 +277,14 @@ impl Machine {
         frames.into_iter().fold(EMPTY, |below, frame| self.stack(grammar, Frame { below, ..frame }).unwrap_or(below))
     }
 
+    /// About so many bytes of memory are taken by the tables. Numbers of stacks and states are kept twice, once to find
+    /// them.
+    pub(super) fn n_bytes(&self) -> usize {
+        let threads = self.states.iter().map(|state| state.threads.len()).sum::<usize>() * size_of::<Thread>();
+        let (states, stacks) = (self.states.len() * size_of::<State>(), self.stacks.len() * size_of::<Stack>());
+        threads + 2 * (states + stacks) + self.transitions.len() * size_of::<u32>()
+    }
+
     /// Begins the count of the work for a token.
     pub(super) fn rest(&mut self) {
         self.work = 0;

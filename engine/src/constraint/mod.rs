@@ -134,6 +134,16 @@ impl Constraint {
         self.machine.has_given_up()
     }
 
+    /// Number of states whose masks are kept.
+    pub fn n_masks(&self) -> usize {
+        self.masks.masks.len()
+    }
+
+    /// About so many bytes of memory are taken by what this answer has found out about the grammar.
+    pub fn n_bytes(&self) -> usize {
+        self.machine.n_bytes() + self.masks.masks.len() * size_of::<u64>() * self.trie.n_vocab().div_ceil(64)
+    }
+
     /// Bounds the memory of the machine; the states in `live` get new numbers.
     fn tidy(&mut self, live: &mut [u32]) {
         if self.machine.tidy(&self.grammar, live) {

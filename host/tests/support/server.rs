@@ -4,7 +4,8 @@ use super::command;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The longest time for anything that a test waits for.
@@ -14,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Server {
     pub child: Child,
     pub address: String,
+    /// Receives everything that the server has said, when it has ended.
+    said: Option<JoinHandle<String>>,
 }
 
 impl Drop for Server {
@@ -64,6 +67,11 @@ impl Server {
     pub fn start_with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(&["serve", "--port", "0", "--threads", "1"]);
         command.args(flags).envs(variables.iter().copied());
+        Self::run(command)
+    }
+
+    /// Starts a server by a command.
+    pub fn run(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (mut said, mut address) = (String::new(), None);
@@ -75,8 +83,24 @@ impl Server {
             said += &line;
         }
         // A full pipe would stop the server.
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        Self { child, address: address.expect("an address") }
+        let said = std::thread::spawn(move || {
+            let _ = stderr.read_to_string(&mut said);
+            said
+        });
+        Self { child, address: address.expect("an address"), said: Some(said) }
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    }
+
+    /// Waits for the server's end. Returns its exit code and everything that it has said.
+    pub fn end(&mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("a child");
+        let said = self.said.take().expect("a server that has not ended").join().expect("text");
+        (status.code(), said)
     }
 
     /// A connection.

@@ -26,6 +26,8 @@ pub(super) struct Ask {
     pub(super) stops: Vec<String>,
     /// Log-probabilities of each token, and of so many of the likeliest tokens.
     pub(super) logprobs: Option<usize>,
+    /// Whether the prompt stands in front of the answer.
+    pub(super) echo: bool,
 }
 
 /// What the answer follows.

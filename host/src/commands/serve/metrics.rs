@@ -23,6 +23,7 @@ pub(super) struct Metrics {
     answer_micros: AtomicU64,
     running: AtomicU64,
     waiting: AtomicU64,
+    embedding: AtomicU64,
     first_token: [AtomicU64; BUCKETS.len() + 1],
     first_token_micros: AtomicU64,
 }
@@ -67,10 +68,11 @@ impl Metrics {
         add(&self.accepted_tokens, n_accepted as u64);
     }
 
-    /// Busy slots and waiting requests.
-    pub(super) fn slots(&self, n_running: usize, n_waiting: usize) {
+    /// Busy slots, requests that wait for one, and requests for embeddings.
+    pub(super) fn slots(&self, n_running: usize, n_waiting: usize, n_embedding: usize) {
         self.running.store(n_running as u64, Ordering::Relaxed);
         self.waiting.store(n_waiting as u64, Ordering::Relaxed);
+        self.embedding.store(n_embedding as u64, Ordering::Relaxed);
     }
 
     /// An answer ended.
@@ -113,6 +115,7 @@ impl Metrics {
         row("slots", "gauge", "Conversations that run at once.", sizes.n_slots as f64);
         row("slots_busy", "gauge", "Slots in use.", read(&self.running) as f64);
         row("queue", "gauge", "Requests without a slot.", read(&self.waiting) as f64);
+        row("queue_embeddings", "gauge", "Requests for embeddings.", read(&self.embedding) as f64);
         row("cache_bytes", "gauge", "Bytes of a full KV cache with all buffers.", sizes.cache_bytes as f64);
         let name = "nanocamelid_time_to_first_token_seconds";
         let _ = write!(out, "# HELP {name} From request to first token.\n# TYPE {name} histogram\n");

@@ -119,6 +119,8 @@ pub(super) struct Reply {
     reader: Option<Reader>,
     /// The stop strings, in the order of their numbers; the request's are behind the others.
     stops: Vec<String>,
+    /// The prompt's text, until it has been passed on in front of the answer's.
+    echo: Option<String>,
     n_calls: usize,
     tokenizer: &'static Tokenizer<'static>,
 }
@@ -127,14 +129,16 @@ pub(super) struct Reply {
 pub(super) struct Reading {
     pub(super) reader: Option<Reader>,
     pub(super) stops: Vec<String>,
+    /// The prompt's text, where it stands in front of the answer's.
+    pub(super) echo: Option<String>,
     pub(super) tokenizer: &'static Tokenizer<'static>,
 }
 
 impl Reply {
     /// Reads the events of a job.
     pub(super) fn new(events: UnboundedReceiver<Event>, reading: Reading) -> Self {
-        let Reading { reader, stops, tokenizer } = reading;
-        Self { events, reader, stops, n_calls: 0, tokenizer }
+        let Reading { reader, stops, echo, tokenizer } = reading;
+        Self { events, reader, stops, echo, n_calls: 0, tokenizer }
     }
 
     /// Waits for the next of the answer; `None` behind its end.
@@ -151,14 +155,21 @@ impl Reply {
     fn read(&mut self, event: Event) -> Update {
         match event {
             Event::Start { n_cached } => Update::Start { n_cached },
+            Event::Prompt { token, log_probs } => {
+                let probs = match log_probs {
+                    Some(log_probs) => TokenProbs::new(&log_probs, self.tokenizer),
+                    None => TokenProbs::unknown(token, self.tokenizer),
+                };
+                Update::Pieces(vec![Piece::Token(probs)])
+            }
             Event::Token { text, log_probs } => {
-                let mut pieces = Vec::new();
+                let mut pieces: Vec<_> = self.echo.take().map(Piece::Text).into_iter().collect();
                 pieces.extend(log_probs.map(|log_probs| Piece::Token(TokenProbs::new(&log_probs, self.tokenizer))));
                 self.pieces(&text, &mut pieces);
                 Update::Pieces(pieces)
             }
             Event::End { text, finish, stop, counts } => {
-                let mut pieces = Vec::new();
+                let mut pieces: Vec<_> = self.echo.take().map(Piece::Text).into_iter().collect();
                 self.pieces(&text, &mut pieces);
                 self.last_pieces(&mut pieces);
                 let stop = stop.and_then(|at| self.stops.get(at).cloned());
@@ -214,20 +225,28 @@ pub(super) struct TokenProbs {
     pub(super) top: Vec<TokenProb>,
 }
 
-/// A token with the logarithm of its probability.
+/// A token with the logarithm of its probability, if that is known.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TokenProb {
     pub(super) bytes: Vec<u8>,
-    pub(super) log_prob: f32,
+    pub(super) log_prob: Option<f32>,
 }
 
 impl TokenProbs {
     fn new(log_probs: &LogProbs, tokenizer: &Tokenizer<'_>) -> Self {
-        let of = |of: &LogProb| {
-            let mut bytes = Vec::new();
-            tokenizer.decode_into(of.token, true, &mut bytes);
-            TokenProb { bytes, log_prob: of.log_prob }
-        };
+        let of = |of: &LogProb| TokenProb::new(of.token, Some(of.log_prob), tokenizer);
         Self { chosen: of(&log_probs.chosen), top: log_probs.top.iter().map(of).collect() }
+    }
+
+    fn unknown(token: u32, tokenizer: &Tokenizer<'_>) -> Self {
+        Self { chosen: TokenProb::new(token, None, tokenizer), top: Vec::new() }
+    }
+}
+
+impl TokenProb {
+    fn new(token: u32, log_prob: Option<f32>, tokenizer: &Tokenizer<'_>) -> Self {
+        let mut bytes = Vec::new();
+        tokenizer.decode_into(token, true, &mut bytes);
+        Self { bytes, log_prob }
     }
 }

@@ -1,7 +1,7 @@
 //! The model that is served: from an [`Ask`] to the tokens of its prompt and the generator of its answer.
 
 use super::ask::{Ask, Prompt};
-use super::constraints::{Constraints, Form};
+use super::constraints::{Constraints, Form, Origin};
 use super::openai::embeddings::Input;
 use super::refusal::Refusal;
 use super::reply::Reading;
@@ -20,7 +20,7 @@ use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::template::{Context, RESERVED, Text};
 use nanocamelid_engine::{Generator, Sampler, SamplerParams};
 use serde_json::Value as Json;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The name of a model that a server gives the rest of `name:latest`.
 const LATEST: &str = ":latest";
@@ -41,7 +41,7 @@ pub(super) struct Served {
     family: Family,
     /// What the template can show.
     pub(super) capabilities: Capabilities,
-    constraints: Constraints,
+    constraints: Arc<Constraints>,
     /// How embeddings are made, if the model makes any.
     pub(super) pooling: Option<Pooling>,
     /// Made when somebody asks for it.
@@ -52,6 +52,10 @@ pub(super) struct Served {
 pub(super) struct Prepared {
     pub(super) tokens: Vec<u32>,
     pub(super) generator: Generator<'static>,
+    /// Of the generator's constraint, if there is one.
+    pub(super) origin: Option<Origin>,
+    /// Probabilities of the prompt's tokens, and of so many of the likeliest in their places, where they are wanted.
+    pub(super) prompt_probs: Option<usize>,
     pub(super) reading: Reading,
 }
 
@@ -82,7 +86,7 @@ impl Served {
             has_seed,
             family,
             capabilities,
-            constraints: Constraints::default(),
+            constraints: Arc::default(),
             pooling,
             digest: OnceLock::new(),
         }
@@ -130,15 +134,29 @@ impl Served {
         let own = self.sampling.stops().iter();
         let stops: Vec<String> = own.chain(&ask.stops).cloned().chain(of_format.map(str::to_owned)).collect();
         let mut generator = self.generator(ask, &prompt, &stops)?;
-        if let Some(constraint) = self.constraints.of(ask, &tools, &self.form(ask, &prompt))? {
+        let mut origin = None;
+        if let Some((constraint, of)) = self.constraints.of(ask, &tools, &self.form(ask, &prompt))? {
             generator = generator.with_constraint(constraint);
+            origin = Some(of);
         }
         let reader = prompt.is_chat.then(|| Reader::new(self.family, tools, prompt.opens_reasoning));
         // The end of the model's own turn is no stop string of the client's.
         let n_stops = stops.len() - usize::from(of_format.is_some());
         let stops = stops.into_iter().take(n_stops).collect();
-        let reading = Reading { reader, stops, tokenizer: &self.parsed.tokenizer };
-        Ok(Prepared { tokens: prompt.tokens, generator, reading })
+        let echo = ask.echo.then(|| self.text_of(ask, &prompt.tokens));
+        let prompt_probs = ask.logprobs.filter(|_| ask.echo);
+        let reading = Reading { reader, stops, echo, tokenizer: &self.parsed.tokenizer };
+        Ok(Prepared { tokens: prompt.tokens, generator, origin, prompt_probs, reading })
+    }
+
+    /// The prompt as a text.
+    fn text_of(&self, ask: &Ask, tokens: &[u32]) -> String {
+        if let Prompt::Text(text) = &ask.prompt {
+            return text.clone();
+        }
+        let mut bytes = Vec::new();
+        tokens.iter().for_each(|&token| self.parsed.tokenizer.decode_into(token, true, &mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// How the answer is written.

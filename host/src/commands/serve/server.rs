@@ -40,14 +40,15 @@ impl connection::Handler for Server {
         let is_head = request.method() == Method::HEAD;
         let is_preflight = request.method() == Method::OPTIONS;
         let mut response = self.respond(request).await;
+        // A page of another origin learns what it may do only where it is allowed in.
         if let Some(origin) = origin.filter(|origin| origin.to_str().is_ok_and(|text| self.guard.allows(text))) {
             set(&mut response, ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             set(&mut response, VARY, HeaderValue::from_static("Origin"));
-        }
             if is_preflight {
                 set(&mut response, ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
                 set(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, authorization"));
             }
+        }
         if is_head {
             *response.body_mut() = Body::Whole(None);
         }
@@ -135,7 +136,7 @@ impl Server {
     /// Computes embeddings.
     async fn embed(&self, texts: Vec<Vec<u32>>) -> Result<Vec<Vec<f32>>, Refusal> {
         let (result, vectors) = tokio::sync::oneshot::channel();
-        if !self.jobs.submit(Job::Embed(Texts { texts, result })) {
+        if !self.jobs.submit(Job::Embed(Texts { texts, vectors: Vec::new(), result })) {
             return Err(busy());
         }
         let vectors = vectors.await.map_err(|_| Refusal::failed("the server is shutting down"))?;
@@ -145,14 +146,15 @@ impl Server {
     /// Computes an answer, and sends it when it is complete or while it comes.
     async fn answer(
         &self,
-        Prepared { tokens, generator, reading }: Prepared,
+        Prepared { tokens, generator, origin, prompt_probs, reading }: Prepared,
         mut dialect: Box<dyn Dialect>,
         is_streamed: bool,
         received: Instant,
     ) -> Result<Response, Refusal> {
         let (events, receiver) = tokio::sync::mpsc::unbounded_channel();
         let n_prompt = tokens.len();
-        if !self.jobs.submit(Job::Answer(Box::new(Question { tokens, generator, events, received }))) {
+        let question = Question { tokens, generator, origin, prompt_probs, events, received };
+        if !self.jobs.submit(Job::Answer(Box::new(question))) {
             return Err(busy());
         }
         let mut reply = Reply::new(receiver, reading);

@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn probabilities_come_with_the_text_of_their_tokens() {
         let token = |text: &str| {
-            let chosen = TokenProb { bytes: text.into(), log_prob: -0.5 };
+            let chosen = TokenProb { bytes: text.into(), log_prob: Some(-0.5) };
             Piece::Token(TokenProbs { top: vec![chosen.clone()], chosen })
         };
         let pieces = [token("a"), token("b"), Piece::Text("ab".into()), token("c")];

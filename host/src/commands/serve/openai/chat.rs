@@ -20,9 +20,8 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
     fields.refuse_all(&ABSENT)?;
     let mut ask = Ask::default();
     shared(server, &fields, &mut ask)?;
-    if let Some(limit) = fields.count("max_completion_tokens", 1, usize::MAX)? {
-        ask.max_tokens = Some(limit);
-    }
+    let limit = |name: &str| fields.count(name, 1, usize::MAX);
+    ask.max_tokens = limit("max_completion_tokens")?.or(limit("max_tokens")?);
     ask.prompt = Prompt::Messages(messages::read(&fields)?);
     ask.set_log_probs(&fields)?;
     tools(&fields, &mut ask)?;

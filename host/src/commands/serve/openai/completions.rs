@@ -16,13 +16,16 @@ const DEFAULT_LIMIT: usize = 16;
 pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Refusal> {
     let json = fields::parse(body)?;
     let fields = Fields::of_request(&json)?;
-    fields.refuse_all(&["suffix", "echo"])?;
+    fields.refuse_all(&["suffix"])?;
     if fields.whole("best_of", 1, 128)?.unwrap_or(1) != 1 {
         return Err(fields.refuse("best_of", "must be 1"));
     }
     let mut ask = Ask::default();
     shared(server, &fields, &mut ask)?;
-    ask.max_tokens.get_or_insert(DEFAULT_LIMIT);
+    ask.echo = fields.flag("echo")?.unwrap_or(false);
+    // Who wants the prompt's probabilities needs no answer.
+    let least = usize::from(!ask.echo);
+    ask.max_tokens = Some(fields.count("max_tokens", least, usize::MAX)?.unwrap_or(DEFAULT_LIMIT));
     ask.prompt = prompt(&fields)?;
     ask.logprobs = fields.count("logprobs", 0, 20)?;
     let (is_streamed, wants_usage) = streaming(&fields)?;

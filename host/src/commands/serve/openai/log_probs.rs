@@ -33,7 +33,10 @@ fn of_text(tokens: &[TokenProbs]) -> Json {
         offsets.push(offset);
         offset += text(&token.chosen).chars().count();
     }
-    let top = |token: &TokenProbs| token.top.iter().map(|top| (text(top), log_prob(top))).collect::<Map<_, _>>();
+    let top = |token: &TokenProbs| match token.chosen.log_prob {
+        None => Json::Null,
+        Some(_) => token.top.iter().map(|top| (text(top), log_prob(top))).collect::<Map<_, _>>().into(),
+    };
     json!({
         "tokens": tokens.iter().map(|token| text(&token.chosen)).collect::<Vec<_>>(),
         "token_logprobs": tokens.iter().map(|token| log_prob(&token.chosen)).collect::<Vec<_>>(),
@@ -44,5 +47,9 @@ fn of_text(tokens: &[TokenProbs]) -> Json {
 
 /// A logarithm as JSON, which has no infinity: the API writes -9999 for what cannot be.
 fn log_prob(token: &TokenProb) -> Json {
-    if token.log_prob.is_finite() { shortest(token.log_prob) } else { json!(-9999.0) }
+    match token.log_prob {
+        None => Json::Null,
+        Some(log_prob) if log_prob.is_finite() => shortest(log_prob),
+        Some(_) => json!(-9999.0),
+    }
 }

@@ -34,7 +34,6 @@ fn shared(server: &Server, fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Ref
     }
     ask.stops = super::ask::stops(fields, "stop")?;
     ask.sampling = super::ask::Sampling::read(fields)?;
-    ask.max_tokens = fields.count("max_tokens", 1, usize::MAX)?;
     if let Some(bias) = fields.object("logit_bias")? {
         for token in bias.names() {
             let id = token.parse().map_err(|_| bias.refuse(token, "not the number of a token"))?;

@@ -1,6 +1,7 @@
 //! A question that has a slot.
 
 use super::{Counts, Event, Question};
+use nanocamelid_engine::sampler::LogProbs;
 use nanocamelid_engine::{Finish, Step};
 use std::time::Instant;
 
@@ -23,6 +24,9 @@ impl Conversation {
     pub(super) fn begin(mut question: Box<Question>, n_cached: usize, n_ctx: usize) -> Option<Self> {
         question.events.send(Event::Start { n_cached }).ok()?;
         let context = std::mem::take(&mut question.tokens);
+        if question.prompt_probs.is_some() {
+            question.events.send(Event::Prompt { token: context[0], log_probs: None }).ok()?;
+        }
         let counts = Counts { n_prompt: context.len(), n_cached, ..Counts::default() };
         let begun = Instant::now();
         Some(Self { question, context, n_ctx, is_over: false, counts, begun, first_token: None })
@@ -53,6 +57,24 @@ impl Conversation {
         self.is_over.then_some(self.counts)
     }
 
+    /// Whether the logits behind all tokens of the prompt are wanted.
+    pub(super) fn wants_prompt(&self) -> bool {
+        self.question.prompt_probs.is_some()
+    }
+
+    /// Takes the logits behind a token of the prompt: behind the last, the answer begins.
+    pub(super) fn read(&mut self, position: usize, logits: &[f32]) {
+        match self.context.get(position + 1) {
+            None => {
+                self.sample(logits);
+            }
+            Some(&token) => {
+                let log_probs = self.question.prompt_probs.and_then(|n_top| LogProbs::new(logits, token, n_top));
+                self.send(Event::Prompt { token, log_probs });
+            }
+        }
+    }
+
     /// Samples the next token from the logits behind the last one. Returns the token if the answer goes on behind it.
     pub(super) fn sample(&mut self, logits: &[f32]) -> Option<u32> {
         let now = Instant::now();
@@ -72,7 +94,8 @@ impl Conversation {
             }
         };
         let finish = generator.finish();
-        self.counts.n_generated += 1;
+        // An answer that was to have no token ends before one is sampled.
+        self.counts.n_generated += usize::from(!matches!(step, Step::End(Finish::Length)));
         let token = match step {
             Step::Token(token) => token,
             Step::End(finish) => {

@@ -6,6 +6,8 @@
 //! its events, and its slot is free before the next batch.
 
 mod conversation;
+mod job;
+mod opening;
 mod pace;
 
 use super::metrics::Metrics;
@@ -16,70 +18,18 @@ use crate::error::Error;
 use crate::owned_session::OwnedSession;
 use crate::pool::Pool;
 use conversation::Conversation;
-use nanocamelid_engine::sampler::LogProbs;
+pub(super) use job::{Counts, Event, Job, Question, Texts};
 use nanocamelid_engine::session::Part;
-use nanocamelid_engine::{Finish, Generator};
+use opening::Opening;
 use pace::Pace;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, Instant};
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use std::time::Instant;
 
-/// What is to be computed.
-pub(super) enum Job {
-    Answer(Box<Question>),
-    Embed(Texts),
-}
-
-/// Texts to embed.
-pub(super) struct Texts {
-    /// Their tokens.
-    pub(super) texts: Vec<Vec<u32>>,
-    /// Receives a vector of length 1 for each, or what is wrong with one of them.
-    pub(super) result: oneshot::Sender<Result<Vec<Vec<f32>>, String>>,
-}
-
-/// An answer to compute.
-pub(super) struct Question {
-    /// The prompt; shorter than the context.
-    pub(super) tokens: Vec<u32>,
-    pub(super) generator: Generator<'static>,
-    pub(super) events: UnboundedSender<Event>,
-    /// When the request came.
-    pub(super) received: Instant,
-}
-
-/// What becomes of a job.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// The prompt has a slot; so many of its tokens are known already.
-    Start { n_cached: usize },
-    /// A token of the answer, and the text that became certain with it.
-    Token { text: String, log_probs: Option<LogProbs> },
-    /// The answer is complete, with the last of its text, and the number of the stop string that ended it.
-    End { text: String, finish: Finish, stop: Option<usize>, counts: Counts },
-    /// The answer cannot go on.
-    Failed(String),
-}
-
-/// The numbers of an answer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) n_prompt: usize,
-    /// Tokens of the prompt that were known already.
-    pub(super) n_cached: usize,
-    /// Tokens sampled, with the one that ended the answer.
-    pub(super) n_generated: usize,
-    /// From the request to the first token.
-    pub(super) first_token: Duration,
-    /// From the slot to the first token.
-    pub(super) prompt_time: Duration,
-    /// From the first token to the last.
-    pub(super) answer_time: Duration,
-}
+/// Why answers that still run at the end fail.
+const SHUTTING_DOWN: &str = "the server is shutting down";
 
 /// The server's end of the scheduler.
 #[derive(Clone)]
@@ -151,6 +101,8 @@ pub(super) struct Scheduler<'a> {
     inbox: Inbox,
     texts: VecDeque<Texts>,
     waiting: VecDeque<Box<Question>>,
+    /// The question whose beginning is being read from disk. The others wait behind it.
+    opening: Option<Opening>,
     /// By slot.
     running: Vec<Option<Conversation>>,
     /// When each slot was last given away; a counter.
@@ -171,6 +123,7 @@ impl<'a> Scheduler<'a> {
             inbox,
             texts: VecDeque::new(),
             waiting: VecDeque::new(),
+            opening: None,
             running: (0..n_slots).map(|_| None).collect(),
             used: vec![0; n_slots],
             n_given: 0,
@@ -197,7 +150,7 @@ impl<'a> Scheduler<'a> {
     /// Waits for a job if there is nothing to compute. False when no more will come.
     fn wait(&mut self) -> bool {
         if self.is_idle() {
-            self.inbox.metrics.slots(0, 0);
+            self.inbox.metrics.slots(0, 0, 0);
             match self.inbox.jobs.recv() {
                 Ok(job) => self.take(job),
                 Err(_) => return false,
@@ -216,7 +169,8 @@ impl<'a> Scheduler<'a> {
         }
         self.drop_abandoned();
         self.give_slots();
-        self.inbox.metrics.slots(self.running.iter().flatten().count(), self.waiting.len());
+        let n_busy = self.running.iter().flatten().count() + usize::from(self.opening.is_some());
+        self.inbox.metrics.slots(n_busy, self.waiting.len(), self.texts.len());
         self.step()?;
         self.embed();
         Ok(())
@@ -224,7 +178,11 @@ impl<'a> Scheduler<'a> {
 
     /// Whether there is nothing to compute.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.texts.is_empty() && self.running.iter().all(Option::is_none)
+        self.waiting.is_empty() && self.opening.is_none() && self.has_nothing_to_compute()
+    }
+
+    fn has_nothing_to_compute(&self) -> bool {
+        self.texts.is_empty() && self.running.iter().all(Option::is_none)
     }
 
     fn take(&mut self, job: Job) {
@@ -234,50 +192,90 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Embeds the texts of one request between two batches.
+    /// Embeds one text between two batches, of the request that came first.
     fn embed(&mut self) {
-        let Some(Texts { texts, result }) = self.texts.pop_front() else { return };
+        let Some(job) = self.texts.front_mut() else { return };
+        let Some(embedder) = &mut self.engine.embedder else {
+            return self.end_texts(Some("this model makes no embeddings".into()));
+        };
+        let at = job.vectors.len();
+        if let Some(tokens) = job.texts.get(at) {
+            match embedder.embed(&format!("input[{at}]"), tokens) {
+                Ok(embedding) => job.vectors.push(embedding.values),
+                Err(error) => return self.end_texts(Some(error.to_string())),
+            }
+        }
+        if job.vectors.len() == job.texts.len() {
+            self.end_texts(None);
+        }
+    }
+
+    /// Ends the request for embeddings that came first.
+    fn end_texts(&mut self, problem: Option<String>) {
+        let Some(Texts { vectors, result, .. }) = self.texts.pop_front() else { return };
         self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
-        let Some(embedder) = &mut self.engine.embedder else { return };
-        let is_wanted = || !result.is_closed();
-        let vectors = texts.iter().take_while(|_| is_wanted()).enumerate().map(|(i, tokens)| {
-            let embedding = embedder.embed(&format!("input[{i}]"), tokens);
-            embedding.map(|embedding| embedding.values).map_err(|error| error.to_string())
-        });
-        let vectors = vectors.collect();
         // Who asked may have gone.
-        let _ = result.send(vectors);
+        let _ = result.send(problem.map_or(Ok(vectors), Err));
     }
 
     /// Ends what nobody waits for any more.
     fn drop_abandoned(&mut self) {
         let is_cut = self.inbox.shared.is_cut.load(Ordering::Relaxed);
-        let before = self.waiting.len();
+        let before = self.waiting.len() + self.texts.len();
         self.waiting.retain(|job| !is_cut && !job.events.is_closed());
-        self.inbox.shared.n_waiting.fetch_sub(before - self.waiting.len(), Ordering::Relaxed);
+        self.texts.retain(|job| !is_cut && !job.result.is_closed());
+        let n_dropped = before - self.waiting.len() - self.texts.len();
+        self.inbox.shared.n_waiting.fetch_sub(n_dropped, Ordering::Relaxed);
+        if let Some(opening) = self.opening.take_if(|opening| is_cut || opening.is_abandoned()) {
+            self.inbox.metrics.cancelled();
+            opening.fail(SHUTTING_DOWN);
+        }
         for place in &mut self.running {
             if let Some(conversation) = place.take_if(|conversation| is_cut || conversation.is_abandoned()) {
                 self.inbox.metrics.cancelled();
-                conversation.fail("the server is shutting down");
+                conversation.fail(SHUTTING_DOWN);
             }
         }
     }
 
     /// Gives free slots to jobs, first come, first served.
     fn give_slots(&mut self) {
-        while let Some(slot) = self.best_slot() {
-            let Some(job) = self.waiting.pop_front() else { return };
+        loop {
+            if let Some(mut opening) = self.opening.take() {
+                let may_wait = self.has_nothing_to_compute();
+                let Engine { session, cache: Some(cache), .. } = &mut self.engine else { return };
+                let Some(n_cached) = opening.advance(cache, session, may_wait) else {
+                    self.opening = Some(opening);
+                    return;
+                };
+                let Opening { question, slot, .. } = opening;
+                self.begin(question, slot, n_cached);
+            }
+            let Some(slot) = self.best_slot() else { return };
+            let Some(question) = self.waiting.pop_front() else { return };
             self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
             let Engine { session, cache, .. } = &mut self.engine;
-            let n_cached = match cache {
-                Some(cache) => cache.restore(session, slot, &job.tokens),
-                None => session.resume(slot, &job.tokens),
-            };
-            self.inbox.metrics.prompt(job.tokens.len(), n_cached);
-            self.n_given += 1;
-            self.used[slot] = self.n_given;
-            self.running[slot] = Conversation::begin(job, n_cached, session.n_ctx());
+            match cache {
+                // What is known is not computed, and gives no logits.
+                _ if question.prompt_probs.is_some() => {
+                    session.reset_slot(slot);
+                    self.begin(question, slot, 0);
+                }
+                Some(cache) => self.opening = Some(Opening::new(question, slot, cache, session)),
+                None => {
+                    let n_cached = session.resume(slot, &question.tokens);
+                    self.begin(question, slot, n_cached);
+                }
+            }
         }
+    }
+
+    /// Begins a conversation in a slot that holds the first tokens of its prompt.
+    fn begin(&mut self, question: Box<Question>, slot: usize, n_cached: usize) {
+        self.inbox.metrics.prompt(question.tokens.len(), n_cached);
+        self.n_given += 1;
+        self.used[slot] = self.n_given;
+        self.running[slot] = Conversation::begin(question, n_cached, self.engine.session.n_ctx());
     }
 
     /// The free slot that shares the longest beginning with the next job, of several the one unused for longest.
@@ -321,7 +319,7 @@ impl<'a> Scheduler<'a> {
         let answers = answers.filter(|(_, conversation)| !conversation.is_reading());
         let mut batch: Vec<(usize, Vec<u32>, usize)> = answers.map(|(slot, of)| (slot, rest(slot, of), 1)).collect();
         let n_answers: usize = batch.iter().map(|(_, tokens, _)| tokens.len()).sum();
-        let mut n_read = 0;
+        let (mut n_read, mut reading) = (0, None);
         if let Some(slot) = next_prompt(&self.running, self.last_read)
             && let Some(conversation) = &self.running[slot]
         {
@@ -330,7 +328,9 @@ impl<'a> Scheduler<'a> {
             let room = self.pace.tokens(n_answers > 0).min(session.n_batch() - n_answers);
             n_read = session.batch_of(slot, n_rest.min(room)).min(n_rest);
             tokens.truncate(n_read);
-            batch.push((slot, tokens, usize::from(n_read == n_rest)));
+            let n_logits = if conversation.wants_prompt() { n_read } else { usize::from(n_read == n_rest) };
+            reading = Some((slot, session.position_of(slot)));
+            batch.push((slot, tokens, n_logits));
             self.last_read = slot;
         }
         if batch.is_empty() {
@@ -340,12 +340,19 @@ impl<'a> Scheduler<'a> {
         let parts: Vec<Part<'_>> = parts.collect();
         let begun = Instant::now();
         let running = &mut self.running;
+<<<<<<< HEAD
         let asked = parts.iter().filter(|part| part.n_logits > 0).filter_map(|part| running[part.slot].as_ref());
         session.set_candidates(candidates(asked));
         session.step(*pool, &parts, &mut |slot, _, logits| {
             if let Some(conversation) = &mut running[slot] {
+=======
+        session.step(*pool, &parts, &mut |slot, i, logits| match (&mut running[slot], reading) {
+            (Some(conversation), Some((of, first))) if of == slot => conversation.read(first + i, logits),
+            (Some(conversation), _) => {
+>>>>>>> ac17e07 (Serve answers beside embeddings and reading of pages; echo prompts with their probabilities; keep masks)
                 conversation.sample(logits);
             }
+            (None, _) => {}
         })?;
         self.pace.learn(n_read, n_answers, begun.elapsed());
         Ok(())
