@@ -2,8 +2,9 @@
 //! restart or by another process.
 //!
 //! [`pages`] says what a file holds, [`folder`] where files lie; [`reader`] and [`writer`] are the threads that read
-//! and write files; [`restoring`] brings what was read into a session. A session that finds the beginning of a text on disk continues with the same bits as a session that
-//! has computed this beginning. A file that is torn, changed or of another model is never used.
+//! and write files; [`restoring`] brings what was read into a session. A session that finds the beginning of a text on
+//! disk continues with the same bits as a session that has computed this beginning. A file that is torn, changed or of
+//! another model is never used.
 
 mod folder;
 mod pages;
@@ -24,6 +25,7 @@ use nanocamelid_engine::Gguf;
 use nanocamelid_engine::session::Kept;
 use pages::Pages;
 use reader::FileOf;
+#[cfg(feature = "serve")]
 pub(crate) use restoring::Restoring;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
