@@ -72,8 +72,8 @@ impl InMemory {
     /// Serves one connection whose client sends `bytes`, so many at a time. Returns what the client has read.
     ///
     /// # Panics
-    /// If something of the connection is left behind: a slot or a job behind the next batch, a place in the queue, a body
-    /// in memory.
+    /// If something of the connection is left behind: a slot or a job behind the next batch, a place in the queue, a
+    /// body in memory.
     pub fn converse(&mut self, bytes: &[u8], n_at_once: usize, ending: Ending) -> Vec<u8> {
         let Self { server, scheduler } = self;
         let window = if ending == Ending::NeverReads { NARROW_WINDOW } else { WINDOW };

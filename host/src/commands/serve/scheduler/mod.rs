@@ -340,16 +340,11 @@ impl<'a> Scheduler<'a> {
         let parts: Vec<Part<'_>> = parts.collect();
         let begun = Instant::now();
         let running = &mut self.running;
-<<<<<<< HEAD
         let asked = parts.iter().filter(|part| part.n_logits > 0).filter_map(|part| running[part.slot].as_ref());
         session.set_candidates(candidates(asked));
-        session.step(*pool, &parts, &mut |slot, _, logits| {
-            if let Some(conversation) = &mut running[slot] {
-=======
         session.step(*pool, &parts, &mut |slot, i, logits| match (&mut running[slot], reading) {
             (Some(conversation), Some((of, first))) if of == slot => conversation.read(first + i, logits),
             (Some(conversation), _) => {
->>>>>>> ac17e07 (Serve answers beside embeddings and reading of pages; echo prompts with their probabilities; keep masks)
                 conversation.sample(logits);
             }
             (None, _) => {}

@@ -7,7 +7,7 @@ use crate::draft::{Draft, MAX_DRAFT};
 use crate::resolve::{Place, Resolved};
 use crate::settings::Settings;
 use nanocamelid_engine::chat::StopMatcher;
-use nanocamelid_engine::{Sampler, SamplerParams, SessionOptions, SessionPlan};
+use nanocamelid_engine::{Generator, Sampler, SamplerParams, SessionOptions, SessionPlan};
 use tokio::sync::mpsc::unbounded_channel;
 
 /// What is answered to one question for each of the samplers, all at once, and the bytes that ranks then receive.
@@ -35,7 +35,9 @@ fn answers(settings: &Settings, params: &[SamplerParams]) -> (Vec<String>, u64) 
         let mut generator = Generator::new(&parsed.tokenizer, sampler, StopMatcher::new([]).unwrap(), 16);
         generator.accept_prompt(&tokens);
         let (events, receiver) = unbounded_channel();
-        assert!(jobs.submit(Job::Answer(Box::new(Question { tokens, generator, events, received: Instant::now() }))));
+        let (origin, prompt_probs, received) = (None, None, Instant::now());
+        let question = Question { tokens, generator, origin, prompt_probs, events, received };
+        assert!(jobs.submit(Job::Answer(Box::new(question))));
         receivers.push(receiver);
     }
     drop(jobs);
@@ -47,7 +49,7 @@ fn answers(settings: &Settings, params: &[SamplerParams]) -> (Vec<String>, u64) 
         while let Ok(event) = receiver.try_recv() {
             match event {
                 Event::Token { text, .. } | Event::End { text, .. } => said += &text,
-                Event::Start { .. } => {}
+                Event::Start { .. } | Event::Prompt { .. } => {}
                 Event::Failed(why) => panic!("{why}"),
             }
         }
