@@ -6,6 +6,7 @@ mod validator;
 
 use cases::CASES;
 use nanocamelid_engine::{Grammar, GrammarError};
+use nanocamelid_tests::random::Random;
 use serde_json::Value;
 
 #[test]
