@@ -49,7 +49,7 @@ impl DiskCache {
     }
 
     /// Never called.
-    pub(crate) fn restore(&mut self, _: &mut OwnedSession<'_>, _: usize, _: &[u32]) -> usize {
+    pub(crate) fn restore(&self, _: &mut OwnedSession<'_>, _: usize, _: &[u32]) -> usize {
         match *self {}
     }
 
