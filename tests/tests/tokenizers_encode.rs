@@ -84,6 +84,25 @@ fn best_score_merges_first() {
     });
 }
 
+/// Words are remembered while a long text is read, more words than there is room for, and give the tokens that they
+/// have alone.
+#[test]
+fn words_of_a_long_text_become_what_they_become_alone() {
+    let words = (0..9000).map(|i| format!("{:b}", i * i % 5003).replace('0', "a").replace('1', "b"));
+    let words: Vec<String> = words.collect();
+    with(&spm(true, SPM), |tokenizer| {
+        let alone: Vec<u32> = words.iter().flat_map(|word| encode(tokenizer, word, false)).collect();
+        assert!(encode(tokenizer, &words.join(" "), false) == alone);
+    });
+    for pre in ["gpt-2", "llama-bpe"] {
+        with(&bpe(pre, &["a b", "b b", "ab bb", "Ġ a"], &[("Ġabab", NORMAL)]), |tokenizer| {
+            let spaced: Vec<String> = words.iter().map(|word| format!(" {word}")).collect();
+            let alone: Vec<u32> = spaced.iter().flat_map(|word| encode(tokenizer, word, false)).collect();
+            assert!(encode(tokenizer, &spaced.concat(), false) == alone, "{pre}");
+        });
+    }
+}
+
 #[test]
 fn characters_without_a_piece_become_bytes_or_unknown() {
     with(&spm(true, SPM), |tokenizer| {

@@ -13,6 +13,7 @@ use super::hash::{Key, Table};
 use super::merge::Merger;
 use super::metadata::Metadata;
 use super::pretokenize::{Alphabet, PreTokenizer};
+use super::seen::Seen;
 use super::spm::SPACE;
 use super::vocabulary::Vocabulary;
 
@@ -55,6 +56,7 @@ pub(super) struct Bpe {
 pub(super) struct Scratch {
     merger: Merger,
     text: String,
+    seen: Seen,
 }
 
 impl Bpe {
@@ -117,11 +119,19 @@ impl Bpe {
     ) {
         match self.pre_tokenizer.alphabet {
             Alphabet::Bytes => {
-                self.pre_tokenizer
-                    .split(text, &mut |word| self.encode_word(vocabulary, word, &mergeable, scratch, out));
+                let Scratch { merger, text: written, seen } = scratch;
+                seen.clear(text.len());
+                let mut start = 0;
+                self.pre_tokenizer.split(text, &mut |word| {
+                    let end = start + word.len();
+                    seen.encode(vocabulary, text, start..end, out, |word, out| {
+                        self.encode_word(vocabulary, word, &mergeable, (merger, written), out);
+                    });
+                    start = end;
+                });
             }
             Alphabet::Characters => {
-                let Scratch { merger, text: escaped } = scratch;
+                let Scratch { merger, text: escaped, .. } = scratch;
                 self.escape(text, escaped);
                 let mut encode = |word: &str| self.encode_characters(vocabulary, word, &mergeable, merger, out);
                 self.pre_tokenizer.split(escaped, &mut encode);
@@ -190,18 +200,17 @@ impl Bpe {
         vocabulary: &Vocabulary<'_>,
         word: &str,
         mergeable: impl Fn(u32) -> bool,
-        scratch: &mut Scratch,
+        (merger, written): (&mut Merger, &mut String),
         out: &mut Vec<u32>,
     ) {
         if self.pre_tokenizer.ignore_merges {
-            scratch.text.clear();
-            scratch.text.extend(word.bytes().map(|byte| CHARS[usize::from(byte)]));
-            if let Some(id) = vocabulary.id(scratch.text.as_bytes()).filter(|&id| mergeable(id)) {
+            written.clear();
+            written.extend(word.bytes().map(|byte| CHARS[usize::from(byte)]));
+            if let Some(id) = vocabulary.id(written.as_bytes()).filter(|&id| mergeable(id)) {
                 out.push(id);
                 return;
             }
         }
-        let merger = &mut scratch.merger;
         merger.clear();
         for byte in word.bytes() {
             merger.push(1, self.bytes[usize::from(byte)]);

@@ -19,6 +19,7 @@ mod merge;
 mod metadata;
 mod pretokenize;
 mod roles;
+mod seen;
 mod special;
 mod spm;
 mod stream;

@@ -11,6 +11,7 @@ use crate::gguf::{Array, Value};
 use super::error::TokenizerError;
 use super::merge::Merger;
 use super::metadata::Metadata;
+use super::seen::Seen;
 use super::vocabulary::Vocabulary;
 
 const SCORES: &str = "tokenizer.ggml.scores";
@@ -39,6 +40,7 @@ pub(super) struct Spm {
 pub(super) struct Scratch {
     merger: Merger,
     text: String,
+    seen: Seen,
 }
 
 impl Spm {
@@ -79,20 +81,27 @@ impl Spm {
         scratch: &mut Scratch,
         out: &mut Vec<u32>,
     ) {
-        let Scratch { merger, text: escaped } = scratch;
+        let Scratch { merger, text: escaped, seen } = scratch;
         escaped.clear();
         if space_prefix {
             escaped.push(SPACE);
         }
         escaped.extend(text.chars().map(|c| if c == ' ' { SPACE } else { c }));
+        let escaped = escaped.as_str();
+        seen.clear(escaped.len());
+        let mut encode = |word| {
+            seen.encode(vocabulary, escaped, word, out, |word, out| {
+                self.encode_word(vocabulary, word, &mergeable, merger, out);
+            });
+        };
         let mut start = 0;
         for (at, _) in escaped.match_indices(SPACE) {
             if at > start && !self.before_space[usize::from(escaped.as_bytes()[at - 1])] {
-                self.encode_word(vocabulary, &escaped[start..at], &mergeable, merger, out);
+                encode(start..at);
                 start = at;
             }
         }
-        self.encode_word(vocabulary, &escaped[start..], &mergeable, merger, out);
+        encode(start..escaped.len());
     }
 
     fn encode_word(
