@@ -256,14 +256,52 @@ fn bench_of_a_model() {
     assert_eq!((deep["results"][0]["depth"].as_u64(), deep["results"][0]["pp_tps"].is_null()), (Some(100), true));
 }
 
+#[cfg(feature = "bench-kernels")]
 #[test]
 fn bench_of_the_kernels() {
-    let run = check("bench", &["q8-dot"], b"");
-    let report = run.stderr_json();
-    for result in report["results"].as_array().unwrap() {
-        assert_eq!(result["equal"], true, "{report}");
-        assert!(result["ns_per_block"].as_f64().unwrap() > 0.0);
+    // Every product of two formats, with every table of this machine: equal bits, whatever is measured.
+    let run = support::run(&["bench", "kernels", "Q4_0", "IQ1_S", "-r", "1", "--json"]);
+    let report = run.json();
+    let results = report["results"].as_array().unwrap();
+    let checksums =
+        |key: &str| results.iter().map(|row| row[key].to_string()).collect::<std::collections::BTreeSet<_>>();
+    // One checksum for each of two formats with 1 to 8 and 64 tokens, from memory and from a cache.
+    assert_eq!((checksums("checksum").len(), results.len() % 20), (18, 0), "{report}");
+    assert_eq!((checksums("format").len(), checksums("n_tokens").len()), (2, 9), "{report}");
+    for row in results {
+        assert_eq!(row["equal"], true, "{row}");
+        for key in ["ns_per_block", "gb_per_sec", "of_read", "gmac_per_sec"] {
+            assert!(row[key].as_f64().is_some_and(|number| number > 0.0), "{key}: {row}");
+        }
+        assert_eq!(row["of_multiply"].as_f64().is_some(), row["kernel"] != "scalar", "{row}");
     }
+
+    // The same product under its own name, with two threads.
+    let run = check("bench", &["q8-dot", "-t", "2", "-r", "1"], b"");
+    let report = run.stderr_json();
+    assert!(run.stdout.starts_with("q8-dot, threads: 2\n") && run.stdout.contains("| ns/block |"), "{run:?}");
+    for result in report["results"].as_array().unwrap() {
+        assert_eq!(
+            (&result["format"], &result["from"], &result["equal"]),
+            (&"Q8_0".into(), &"cache".into(), &true.into())
+        );
+    }
+
+    support::run(&["bench", "kernels", "Q4_X"]).assert_fails(2, &["FORMAT: 'Q4_X' is not one of", "did you mean Q4_"]);
+    support::run(&["bench", "kernels", "Q4_0", "q6_k"]).assert_fails(2, &["did you mean Q6_K?"]);
+    support::run(&["bench", "q8-dot", "Q4_0"]).assert_fails(2, &["exclude each other"]);
+}
+
+/// Without time nothing in the output depends on the machine, so instructions between lines can be counted.
+#[cfg(feature = "bench-kernels")]
+#[test]
+fn products_that_are_counted() {
+    let words = |n| ["bench", "kernels", "Q6_K", "F16", "--kernel", "scalar", "--products", n];
+    let lines = support::run(&words("1")).stdout;
+    assert_eq!(lines, support::run(&words("2")).stdout);
+    let first: Vec<&str> = lines.lines().take(2).collect();
+    assert!(first[0] == "kernel format tokens checksum" && first[1].starts_with("scalar F16 1 "), "{lines}");
+    assert_eq!(lines.lines().count(), 1 + 2 * 9);
 }
 
 #[test]

@@ -302,6 +302,13 @@ pub(crate) static BENCH_RESTART: Flag<Path> = flag(
     "DIR",
     "as --cached, and also from pages on disk, which go into a folder in DIR and are removed at the end",
 );
+#[cfg(feature = "bench-kernels")]
+pub(crate) static BENCH_PRODUCTS: Flag<usize> = flag(
+    "--products",
+    count(1, 1 << 20),
+    "N",
+    "kernels: make every product N times from a cache and take no time, for counting instructions",
+);
 pub(crate) static BENCH_REPS: Flag<usize> = short('r', flag("--reps", count(1, 1000), "N", "repetitions (default 5)"));
 
 /// Flags of every command.

@@ -18,4 +18,8 @@ mod value;
 
 pub(crate) use nearest::nearest;
 pub(crate) use parse::{Invocation, parse};
+#[cfg(feature = "bench-kernels")]
+pub(crate) use usage::Origin;
 pub(crate) use usage::UsageError;
+#[cfg(feature = "bench-kernels")]
+pub(crate) use value::Problem;

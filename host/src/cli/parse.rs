@@ -129,9 +129,13 @@ impl Invocation {
                 None => {}
                 Some(word) => match takes {
                     Takes::Model | Takes::ModelFile => self.model = Some(word),
-                    Takes::Word(_) => {
-                        let value = read(Kind::Text, Origin::Argument(name), &word)?;
-                        self.arguments.push((argument, value));
+                    Takes::Word(choices) => {
+                        let is_choice = |word: &OsString| word.to_str().is_some_and(|word| choices.contains(&word));
+                        let mut next = Some(word);
+                        while let Some(word) = next {
+                            self.arguments.push((argument, read(Kind::Text, Origin::Argument(name), &word)?));
+                            next = loose.pop_front_if(|word| repeats && is_choice(word));
+                        }
                     }
                     Takes::Value(kind) => {
                         let value = read(kind, Origin::Argument(name), &word);

@@ -89,7 +89,19 @@ fn flags_of_the_same_name_are_told_apart() {
     let line = parse_line("bench -t 1,2").unwrap();
     assert_eq!((line.get(&table::BENCH_THREADS), line.get(&table::THREADS)), (Some(&[1, 2][..]), None));
     assert!(line.has(&table::BENCH_THREADS) && !line.has(&table::THREADS));
+    #[cfg(feature = "bench-kernels")]
     assert_eq!(parse_line("bench q8-dot").unwrap().argument(&bench::MICRO), Some("q8-dot"));
+}
+
+#[cfg(feature = "bench-kernels")]
+#[test]
+fn words_from_a_list_may_repeat() {
+    let line = parse_line("bench kernels Q4_0 Q6_K -r 2").unwrap();
+    assert_eq!(line.argument(&bench::MICRO), Some("kernels"));
+    assert_eq!((line.every(&bench::FORMAT), &line.model), (vec!["Q4_0", "Q6_K"], &None));
+    let line = parse_line("bench m.gguf").unwrap();
+    assert_eq!((line.every(&bench::FORMAT).len(), line.model.as_deref()), (0, Some("m.gguf".as_ref())));
+    assert!(parse_line("bench kernels Q4_0 m.gguf Q6_K").is_err());
 }
 
 /// Within a command every flag, letter, argument and key has one meaning.

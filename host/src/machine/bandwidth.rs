@@ -9,8 +9,6 @@ use std::time::Instant;
 const PASSES: usize = 5;
 /// Bytes that [`read_bandwidth`] reads at most: far more than a cache of these machines holds.
 const BUFFER_BYTES: u64 = 256 << 20;
-/// Bytes that the caches of these machines may hold: reading so few of them does not measure memory.
-const CACHE_BYTES: usize = 64 << 20;
 /// Bytes that a thread draws at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -38,11 +36,6 @@ pub(crate) fn read_rate(pool: &Pool, parts: &[&[u8]]) -> f64 {
     })
 }
 
-/// How fast one thread reads these bytes, in GB/s; `None` for so few bytes that they may come from a cache.
-pub(crate) fn read_alone(bytes: &[u8]) -> Option<f64> {
-    (bytes.len() > CACHE_BYTES).then(|| best_rate(bytes.len(), || drain(&Queue::new(bytes.chunks(CHUNK_BYTES)))))
-}
-
 fn best_rate(n_bytes: usize, read: impl Fn()) -> f64 {
     let mut best = f64::INFINITY;
     for _ in 0..PASSES {
@@ -53,17 +46,37 @@ fn best_rate(n_bytes: usize, read: impl Fn()) -> f64 {
     n_bytes as f64 / best / 1e9
 }
 
+fn drain<'b>(chunks: &Queue<impl Iterator<Item = &'b [u8]>>) {
+    while let Some(chunk) = chunks.next() {
+        read(chunk);
+    }
+}
+
+/// Reads these bytes in four streams, as kernels read several rows at once: one stream alone may leave a part of what
+/// memory can do.
+#[cfg(feature = "bench-kernels")]
+pub(crate) fn read_streams(bytes: &[u8]) {
+    let mut folded = 0;
+    let (front, back) = bytes.split_at(bytes.len() / 2);
+    let quarter = front.len() / 2;
+    let [a, b, c, d] = [&front[..quarter], &front[quarter..2 * quarter], &back[..quarter], &back[quarter..2 * quarter]];
+    let mut at = 0;
+    while at < quarter {
+        folded ^= a[at] ^ b[at] ^ c[at] ^ d[at];
+        at += 64;
+    }
+    std::hint::black_box(folded);
+}
+
 /// Reads one byte of every cache line of 64 bytes. Memory moves whole lines, and with so few instructions memory is the
 /// limit.
-fn drain<'b>(chunks: &Queue<impl Iterator<Item = &'b [u8]>>) {
+fn read(bytes: &[u8]) {
     let mut folded = 0;
-    while let Some(chunk) = chunks.next() {
-        // A plain loop: this crate is optimized for size, and an iterator would be a call for each line.
-        let mut at = 0;
-        while at < chunk.len() {
-            folded ^= chunk[at];
-            at += 64;
-        }
+    // A plain loop: this crate is optimized for size, and an iterator would be a call for each line.
+    let mut at = 0;
+    while at < bytes.len() {
+        folded ^= bytes[at];
+        at += 64;
     }
     std::hint::black_box(folded);
 }

@@ -1,26 +1,51 @@
 //! `bench`: the speed of a model, or of the kernels without a model.
 
 mod conversations;
-mod micro;
+#[cfg(feature = "bench-kernels")]
+mod kernels;
 mod model;
 
 use crate::cli::Invocation;
-use crate::cli::table::{self, Argument, Command};
+#[cfg(feature = "bench-kernels")]
+use crate::cli::table::Argument;
+use crate::cli::table::{self, Command};
 use crate::error::Error;
 #[cfg(feature = "cluster")]
 pub(crate) use model::{pool_options, random_tokens};
 
 /// The name of a benchmark of the kernels.
-pub(super) static MICRO: Argument<str> =
-    Argument::word("q8-dot|q4-layout|q4-prefill", micro::NAMES, "a kernel benchmark");
+#[cfg(feature = "bench-kernels")]
+pub(super) static MICRO: Argument<str> = Argument::word(
+    "kernels|q8-dot|q4-layout|q4-prefill",
+    kernels::NAMES,
+    "the kernels in all weight formats, or one product of them",
+);
+
+/// Weight formats of `bench kernels`.
+#[cfg(feature = "bench-kernels")]
+pub(super) static FORMAT: Argument<str> =
+    Argument::word("FORMAT", &kernels::FORMATS, "kernels: a weight format, like Q4_K (default: all)").repeats();
 
 /// The row of the command table.
 pub(crate) static COMMAND: Command = Command {
     name: "bench",
+    #[cfg(feature = "bench-kernels")]
     about: "tokens per second of a model, or the speed of the kernels",
-    details: "q8-dot, q4-layout and q4-prefill measure every kernel table of this CPU; otherwise a model is measured.\n\
+    #[cfg(not(feature = "bench-kernels"))]
+    about: "tokens per second of a model",
+    #[cfg(feature = "bench-kernels")]
+    details: "kernels multiplies with every kernel table of this CPU, in every format, 1 to 8 tokens and packed tiles of 64,\n\
+              weights from a cache and from memory; with one thread where -t says nothing. Shares are of reading alone with\n\
+              the same workers, and of a loop of the table's multiplications alone. All tables must return the same bits.\n\
+              q8-dot (Q8_0, 1 token, cache), q4-layout (Q4_0, 1 token, memory) and q4-prefill (Q4_0, tiles) are one product.\n\
+              Without one of these words a model is measured.\n\
               rate: prefill's multiply-adds in the layers; decoding's weights, and their share of what reading alone reaches.",
-    arguments: &[&MICRO.row, &table::MODEL_FILE],
+    #[cfg(not(feature = "bench-kernels"))]
+    details: "rate: prefill's multiply-adds in the layers; decoding's weights, and their share of what reading alone reaches.",
+    #[cfg(feature = "bench-kernels")]
+    arguments: &[&MICRO.row, &FORMAT.row, &table::MODEL_FILE],
+    #[cfg(not(feature = "bench-kernels"))]
+    arguments: &[&table::MODEL_FILE],
     flags: &[
         &[
             &table::BENCH_PROMPT.row,
@@ -32,6 +57,8 @@ pub(crate) static COMMAND: Command = Command {
             &table::BENCH_SLOTS.row,
             &table::BENCH_DRAFT.row,
             &table::BENCH_CACHED.row,
+            #[cfg(feature = "bench-kernels")]
+            &table::BENCH_PRODUCTS.row,
         ],
         table::RESTARTS,
         table::CLUSTER,
@@ -53,10 +80,13 @@ pub(crate) static COMMAND: Command = Command {
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
-    match invocation.argument(&MICRO) {
-        Some(name) => micro::run(invocation, name),
-        None if conversations::is_asked(invocation) => conversations::run(invocation),
-        None => model::run(invocation),
+    #[cfg(feature = "bench-kernels")]
+    if kernels::run(invocation)? {
+        return Ok(());
+    }
+    match conversations::is_asked(invocation) {
+        true => conversations::run(invocation),
+        false => model::run(invocation),
     }
 }
 
