@@ -109,3 +109,43 @@ fn matrices_refuse_what_does_not_fit() {
     assert!(Matrix::new(WeightType::Q4_0, &bytes, usize::MAX, 32).is_none());
     assert!(Matrix::new(WeightType::F32, &bytes, 1, usize::MAX).is_none());
 }
+
+/// Sign, two bits of exponent, one of mantissa.
+fn e2m1(nibble: u8) -> f64 {
+    let (exponent, mantissa) = (i32::from(nibble >> 1 & 3), f64::from(nibble & 1) / 2.0);
+    let magnitude = if exponent == 0 { mantissa } else { (1.0 + mantissa) * 2f64.powi(exponent - 1) };
+    if nibble & 8 == 0 { magnitude } else { -magnitude }
+}
+
+/// Four bits of exponent, three of mantissa.
+fn e4m3(bits: u8) -> f64 {
+    let (exponent, mantissa) = (i32::from(bits >> 3), f64::from(bits & 7) / 8.0);
+    if exponent == 0 { mantissa * 2f64.powi(-6) } else { (1.0 + mantissa) * 2f64.powi(exponent - 7) }
+}
+
+/// Every pair of nibbles under every scale that is a number.
+#[test]
+fn four_bit_floats_are_what_their_bits_say() {
+    let mut random = Random(29);
+    for scale in 0..=254 {
+        let bytes = random.bytes(16);
+        let mut weights = [0.0; 32];
+        reference::TABLE.dequantize(WeightType::MXFP4, &[&[scale][..], &bytes].concat(), &mut weights);
+        let d = 2f64.powi(i32::from(scale) - 127);
+        let expected: Vec<f32> = [0, 4]
+            .iter()
+            .flat_map(|shift| bytes.iter().map(move |b| b >> shift & 15))
+            .map(|nibble| (d * e2m1(nibble)) as f32)
+            .collect();
+        assert_eq!(weights[..], expected, "MXFP4, scale {scale}");
+    }
+    for scale in 0..127 {
+        let (bytes, scales) = (random.bytes(32), [scale, 126 - scale, scale / 2, 1]);
+        let mut weights = [0.0; 64];
+        reference::TABLE.dequantize(WeightType::NVFP4, &[&scales[..], &bytes].concat(), &mut weights);
+        for (i, weight) in weights.iter().enumerate() {
+            let nibble = bytes[i / 16 * 8 + i % 8] >> (i % 16 / 8 * 4) & 15;
+            assert_eq!(f64::from(*weight), e4m3(scales[i / 16]) * e2m1(nibble), "NVFP4, scale {scale}, weight {i}");
+        }
+    }
+}

@@ -7,7 +7,7 @@
 //!
 //! A factor of the whole matrix lies in a tensor of its own (`NAME.scale`); it is no part of the format.
 
-use super::mxfp4::CODEBOOK;
+use super::mxfp4::{nibbles_of_eight, values_of_eight};
 use super::{Blocks32, Unpacked32};
 use bytemuck::{Pod, Zeroable};
 
@@ -38,14 +38,10 @@ impl Blocks32<4> for BlockNvfp4 {
     const PARTS: usize = 2;
 
     fn unpack_blocks(&self) -> [Unpacked32; 4] {
-        let mut eights = self.qs.as_chunks::<8>().0.iter();
+        let eights: [[u8; 8]; 4] = bytemuck::cast(self.qs);
         core::array::from_fn(|part| {
-            let mut qs = [0; 32];
-            for (i, &byte) in eights.next().into_iter().flatten().enumerate() {
-                let first = part % 2 * 16 + i;
-                qs[first] = CODEBOOK[usize::from(byte & 15)];
-                qs[first + 8] = CODEBOOK[usize::from(byte >> 4)];
-            }
+            let [low, high] = [0, 4].map(|shift| values_of_eight(nibbles_of_eight(eights[part], shift)).to_le());
+            let qs = bytemuck::cast(if part % 2 == 0 { [low, high, 0, 0] } else { [0, 0, low, high] });
             Unpacked32 { qs, d: scale(self.scales[part]), m: 0.0 }
         })
     }

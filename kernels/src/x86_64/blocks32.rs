@@ -156,11 +156,8 @@ impl Unpack32 for BlockMxfp4 {
 
     #[inline(always)]
     fn scales<I: Int>(i: I, rows: &[&Self; 16]) -> I::F {
-        let mut d = [0.0; 16];
-        for (d, row) in d.iter_mut().zip(rows) {
-            *d = mxfp4::scale(row.e);
-        }
-        i.f32s(&d)
+        // All exponents first: the arithmetic then is the same on all lanes.
+        i.f32s(&field!(rows.e).map(mxfp4::scale))
     }
 }
 
