@@ -1,5 +1,6 @@
 /* A plugin for QEMU's user emulation that counts executed instructions by address: on exit, a line "ADDRESS N TIMES" for every
- * translated block, to the file named by INSTRUCTIONS. Needs no header of QEMU's: the declarations are those of its plugin
+ * translated block, to the file named by INSTRUCTIONS. And by time: a line for every write to standard output, with the number
+ * of instructions before it, to the file named by INSTRUCTIONS_BEFORE_WRITES. Needs no header of QEMU's: the declarations are those of its plugin
  * interface, version 1 (https://www.qemu.org/docs/master/devel/tcg-plugins.html), as in QEMU 5 to 8.
  *   gcc -O2 -fPIC -shared -o instructions.so instructions.c
  *   INSTRUCTIONS=counts qemu-aarch64 -cpu cortex-a76 -d plugin -plugin ./instructions.so PROGRAM... */
@@ -16,6 +17,8 @@ typedef uint64_t qemu_plugin_id_t;
 extern void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, struct qemu_plugin_tb *));
 extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, void (*)(unsigned, void *), int flags, void *);
 extern void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void *), void *);
+extern void qemu_plugin_register_vcpu_syscall_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, unsigned, int64_t, uint64_t,
+    uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t));
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 extern uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 
@@ -27,10 +30,23 @@ struct block {
   struct block *next;
 };
 static struct block *blocks;
+static uint64_t executed;
+static FILE *writes;
 
-static void on_run(unsigned cpu, void *block) {
+static void on_run(unsigned cpu, void *data) {
   (void)cpu;
-  ((struct block *)block)->times++;
+  struct block *block = data;
+  block->times++;
+  executed += block->n;
+}
+
+/* The number of `write` on AArch64. A system call ends its block, so the block is counted. */
+enum { SYS_WRITE = 64 };
+
+static void on_syscall(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+    uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
+  (void)id, (void)cpu, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
+  if (writes && number == SYS_WRITE && a1 == 1) fprintf(writes, "%llu\n", (unsigned long long)executed);
 }
 
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
@@ -44,6 +60,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
 
 static void on_exit_(qemu_plugin_id_t id, void *data) {
   (void)id, (void)data;
+  if (writes) fclose(writes);
   const char *path = getenv("INSTRUCTIONS");
   FILE *file = path ? fopen(path, "w") : NULL;
   if (!file) return;
@@ -54,6 +71,9 @@ static void on_exit_(qemu_plugin_id_t id, void *data) {
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv) {
   (void)info, (void)argc, (void)argv;
+  const char *path = getenv("INSTRUCTIONS_BEFORE_WRITES");
+  if (path) writes = fopen(path, "w");
+  qemu_plugin_register_vcpu_syscall_cb(id, on_syscall);
   qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
   qemu_plugin_register_atexit_cb(id, on_exit_, NULL);
   return 0;
