@@ -303,31 +303,40 @@ fn files_come_in_order() {
     });
 }
 
-/// Other slots compute between the parts, and a part never waits for the disk.
+/// Other slots compute between the parts, and a part never waits for the disk. A disk may be quick enough to need no
+/// time between parts, but not again and again.
 #[test]
 fn a_context_comes_in_parts() {
+    const ROUNDS: usize = 50;
     let (dir, path) = (Dir::new("parts"), arch("gemma3"));
     let (text, other) = (text(1, 4 * PAGE + 50), text(2, PAGE));
     let (_, expected) = restart(&path, KvType::F16, &dir, &text);
-    with(&path, KvType::F16, &dir.settings(DEFAULT_BYTES), |cache, session| {
-        let mut restoring = cache.begin(session, 0, &text);
-        let mut others = other.iter();
-        let n = loop {
-            if let Some(n) = cache.advance(session, &mut restoring, false) {
-                break n;
-            }
-            let Some(&token) = others.next() else {
-                std::thread::sleep(Duration::from_millis(1));
-                continue;
+    let mut n_between = 0;
+    for _ in 0..ROUNDS {
+        with(&path, KvType::F16, &dir.settings(DEFAULT_BYTES), |cache, session| {
+            let mut restoring = cache.begin(session, 0, &text);
+            let mut others = other.iter();
+            let n = loop {
+                if let Some(n) = cache.advance(session, &mut restoring, false) {
+                    break n;
+                }
+                let Some(&token) = others.next() else {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                };
+                let part = Part { slot: 1, tokens: &[token], n_logits: 0 };
+                session.step(&SingleThread, &[part], &mut |_, _, _| {}).unwrap();
             };
-            let part = Part { slot: 1, tokens: &[token], n_logits: 0 };
-            session.step(&SingleThread, &[part], &mut |_, _, _| {}).unwrap();
-        };
-        assert_eq!((n, session.tokens_of(0)), (4 * PAGE, &text[..4 * PAGE]));
-        assert!(others.len() < other.len(), "nothing was computed in between");
-        session.prefill(&SingleThread, &text[n..]).unwrap();
-        assert_eq!(session.logits().iter().map(|x| x.to_bits()).collect::<Vec<_>>(), expected);
-    });
+            assert_eq!((n, session.tokens_of(0)), (4 * PAGE, &text[..4 * PAGE]));
+            n_between = other.len() - others.len();
+            session.prefill(&SingleThread, &text[n..]).unwrap();
+            assert_eq!(session.logits().iter().map(|x| x.to_bits()).collect::<Vec<_>>(), expected);
+        });
+        if n_between > 0 {
+            break;
+        }
+    }
+    assert!(n_between > 0, "in {ROUNDS} rounds, nothing was computed in between");
 }
 
 #[test]

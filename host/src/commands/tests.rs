@@ -1,6 +1,8 @@
 //! The whole table: what lines of words mean.
 
-use super::{COMMANDS, bench, meant, smoke};
+#[cfg(feature = "bench-kernels")]
+use super::bench;
+use super::{COMMANDS, meant, smoke};
 use crate::cli::table::{self, MAX_TOKENS_ARGUMENT, PROMPT, TEMP_ARGUMENT};
 use crate::cli::{Invocation, UsageError, parse, synonyms};
 use crate::output::Report;
