@@ -80,10 +80,12 @@ impl<'a> Fitting<'a> {
     /// As [`Fitting::plan`].
     #[cfg(feature = "serve")]
     pub(crate) fn serving(self, n_slots: Option<usize>, default: usize) -> Result<SessionPlan<'a>, Error> {
-        let with_slots = |n_slots| {
+        let with_slots = |n_slots: usize| {
             // A batch holds a token of every answer, and one more of a prompt or a draft.
             let n_batch = self.settings.n_batch.max(n_slots + 1 + MAX_DRAFT);
-            let settings = Settings { n_batch, ..self.settings.clone() };
+            // The output matrix is read once for so many answers.
+            let n_outputs = self.settings.n_outputs.max(n_slots.min(16));
+            let settings = Settings { n_batch, n_outputs, ..self.settings.clone() };
             Self { n_slots, settings, ..self.clone() }
         };
         let need = Need { prompt: 0, answer: SERVED_CTX };

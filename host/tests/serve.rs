@@ -310,7 +310,9 @@ fn answers_run_beside_embeddings() {
     let mut embedding = server.connect();
     let body = json!({"model": "nanocamelid-demo", "input": texts}).to_string();
     embedding.write_all(post("/v1/embeddings", &body).as_bytes()).unwrap();
+    let begun = Instant::now();
     while server.metric("queue_embeddings") == 0.0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no embeddings are made");
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(server.post(CHAT, &hello()).status, 200);

@@ -103,6 +103,22 @@ fn words_of_a_long_text_become_what_they_become_alone() {
     }
 }
 
+/// What is remembered of a text is forgotten behind a special token: other words stand in the places then.
+#[test]
+fn words_are_forgotten_behind_a_special_token() {
+    let text = |n: u32, start: u32| (start..start + n).map(|i| format!(" {:b}", i * i)).collect::<String>();
+    let texts = [text(400, 1), text(300, 7).replace('1', "b"), text(3, 1), text(400, 5).replace('0', "ab")];
+    for pre in ["gpt-2", "llama-bpe", "default", "chameleon"] {
+        let merges = ["0 0", "1 0", "b 0", "a b", "Ġ 1"];
+        with(&bpe(pre, &merges, &[("<mask>", CONTROL)]), |tokenizer| {
+            let alone: Vec<_> = texts.iter().map(|text| encode(tokenizer, text, false)).collect();
+            let mask = encode(tokenizer, "<mask>", true);
+            assert_eq!(mask.len(), 1);
+            assert!(encode(tokenizer, &texts.join("<mask>"), true) == alone.join(&mask[..]), "{pre}");
+        });
+    }
+}
+
 #[test]
 fn characters_without_a_piece_become_bytes_or_unknown() {
     with(&spm(true, SPM), |tokenizer| {

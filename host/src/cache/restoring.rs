@@ -6,6 +6,10 @@ use super::reader::{FileOf, Next, Reader};
 use crate::owned_session::OwnedSession;
 use nanocamelid_engine::session::{Kept, PAGE};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a part takes at most, about: other answers wait meanwhile.
+const LONGEST: Duration = Duration::from_millis(20);
 
 /// The beginning of a text while its pages are read for a slot.
 pub(crate) struct Restoring {
@@ -45,16 +49,16 @@ impl DiskCache {
         });
     }
 
-    /// Takes in what has been read so far, or, if this `may_wait`, the next file. When nothing more is to come, the
-    /// slot's context is the longest beginning of the text that session and disk hold, whose length is returned; it is
-    /// less than that of the text.
+    /// Takes in what has been read so far, for about [`LONGEST`], or, if this `may_wait`, the next file. When nothing
+    /// more is to come, the slot's context is the longest beginning of the text that session and disk hold, whose
+    /// length is returned; it is less than that of the text.
     pub(crate) fn advance(
         &self,
         session: &mut OwnedSession<'_>,
         restoring: &mut Restoring,
         may_wait: bool,
     ) -> Option<usize> {
-        let pages = Arc::clone(&restoring.pages);
+        let (pages, begun) = (Arc::clone(&restoring.pages), Instant::now());
         while let Some((reader, wanted, n_taken)) = &mut restoring.reading {
             let Some(&(page, kept)) = wanted.get(*n_taken) else { break };
             let is_taken = match reader.next(may_wait) {
@@ -74,7 +78,7 @@ impl DiskCache {
                 restoring.wrong.push((page, kept));
                 self.read(session, restoring);
             }
-            if may_wait {
+            if may_wait || begun.elapsed() > LONGEST {
                 return None;
             }
         }

@@ -27,7 +27,7 @@ pub(crate) static CORS: Flag<str> = repeats(flag(
     "--cors",
     typed::ORIGIN,
     "ORIGIN",
-    "let pages of this origin ask, like https://chat.example; * is all, with a key; may be repeated",
+    "let pages of this origin ask, like https://chat.example; * is all, with a key or --no-key; may be repeated",
 ));
 pub(crate) static MAX_BODY: Flag<usize> =
     flag("--max-body", count(1024, 1 << 30), "BYTES", "longest request (default 16777216)");

@@ -58,10 +58,10 @@ fn allocations(n: usize, split: Split) -> Vec<u64> {
 #[test]
 fn decoding_on_ranks_takes_no_memory() {
     for split in [Split::Rows, Split::Layers] {
-        let (few, many) = (allocations(3, split), allocations(43, split));
+        let (few, many) = (allocations(3, split), allocations(163, split));
         assert!(few[1..].iter().all(|&calls| calls > 100), "opening a model takes memory: {few:?}");
-        // What takes memory for a token does so forty times; how far buffers grow before depends on who comes first.
-        let grows = |(few, many): (&u64, &u64)| few.abs_diff(*many) > 20;
-        assert!(!few.iter().zip(&many).any(grows), "{split:?}: {few:?}, and {many:?} for forty tokens more");
+        // What takes memory for a token does so 160 times; how far buffers grow before depends on who comes first.
+        let grows = |(few, many): (&u64, &u64)| few.abs_diff(*many) > 80;
+        assert!(!few.iter().zip(&many).any(grows), "{split:?}: {few:?}, and {many:?} for 160 tokens more");
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn scale(e: u8) -> f32 {
 
 /// Twice the E2M1 values of eight nibbles, a byte each, as signed bytes: [`CODEBOOK`] as arithmetic on all bytes of an
 /// integer at once.
+#[inline]
 pub(crate) fn values_of_eight(nibbles: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let bit = |n: u32| (nibbles >> n) & ONES;
@@ -45,6 +46,7 @@ pub(crate) fn values_of_eight(nibbles: u64) -> u64 {
 }
 
 /// The low nibbles of eight bytes, or the high ones with a shift of 4.
+#[inline]
 pub(crate) fn nibbles_of_eight(bytes: [u8; 8], shift: u32) -> u64 {
     (u64::from_le_bytes(bytes) >> shift) & 0x0f0f_0f0f_0f0f_0f0f
 }

@@ -144,7 +144,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
 }
 
 /// All rows, as they lie in the file, against all tokens: `T` or twice as many, the second half while the rows are in
-/// the level-1 cache.
+/// a cache.
 #[inline(always)]
 fn matvec<I: Int, const T: usize>(
     i: I,

@@ -49,6 +49,17 @@ impl Published {
         all
     }
 
+    /// What becomes of a system message, as a chat's format asks its template.
+    fn system_support(&self) -> SystemSupport {
+        let conversation =
+            [json!({"role": "system", "content": "Be brief."}), json!({"role": "user", "content": "Hi"})];
+        match self.render(&conversation, &Json::Null, true) {
+            Some(text) if text.contains("Be brief.") => SystemSupport::Shown,
+            Some(_) => SystemSupport::LeftOut,
+            None => SystemSupport::Refused,
+        }
+    }
+
     fn render(&self, messages: &[Json], tools: &Json, add_generation_prompt: bool) -> Option<String> {
         self.rendered(messages, tools, add_generation_prompt).ok()
     }
@@ -241,7 +252,7 @@ fn every_template_shows_calls_and_results() {
     ];
     for published in Published::all(&folder) {
         let capabilities = Capabilities::of(&published.source, &published.template);
-        let prepared = history::messages(&messages, &parsed, &capabilities, SystemSupport::Shown);
+        let prepared = history::messages(&messages, &parsed, &capabilities, published.system_support());
         let tools = if capabilities.calls.is_some() { &tools } else { &Json::Null };
         let text = published.rendered(&prepared, tools, true).unwrap_or_else(|e| panic!("{}: {e}", published.name));
         for word in

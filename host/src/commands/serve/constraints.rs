@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 /// Most grammars that are kept.
 const MAX_KEPT: usize = 16;
 /// Most memory of what answers have found out about one grammar.
-const MAX_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// The grammars of a model's answers.
 #[derive(Default)]

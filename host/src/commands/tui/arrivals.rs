@@ -5,20 +5,19 @@ use super::input::{Line, read_line};
 use crate::error::Error;
 use crate::streams;
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Lines of standard input, from a thread that reads them.
 pub(super) struct Arrivals {
     receiver: Receiver<Result<Line, Error>>,
-    /// Lines that came before they were asked for.
-    early: RefCell<VecDeque<Result<Line, Error>>>,
+    /// A line that came before it was asked for. The lines behind it stay where they are.
+    early: RefCell<Option<Result<Line, Error>>>,
 }
 
 impl Arrivals {
     /// Begins to read.
     pub(super) fn start() -> Self {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = sync_channel(1);
         std::thread::spawn(move || {
             for number in 1.. {
                 let line = read_line(streams::stdin(), number);
@@ -37,16 +36,18 @@ impl Arrivals {
 
     /// The next line.
     pub(super) fn next(&self) -> Result<Line, Error> {
-        let early = self.early.borrow_mut().pop_front();
+        let early = self.early.borrow_mut().take();
         early.unwrap_or_else(|| self.receiver.recv().unwrap_or(Ok(Line::End)))
     }
 
     /// Whether the next line has come and is empty; it is then gone.
     pub(super) fn stops(&self) -> bool {
         let mut early = self.early.borrow_mut();
-        early.extend(self.receiver.try_iter());
+        if early.is_none() {
+            *early = self.receiver.try_recv().ok();
+        }
         let is_empty = |line: &mut Result<Line, Error>| matches!(line, Ok(Line::Text(text)) if text.trim().is_empty());
-        early.pop_front_if(is_empty).is_some()
+        early.take_if(is_empty).is_some()
     }
 }
 
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn an_empty_line_stops_what_came_before_it() {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = sync_channel(4);
         let arrivals = Arrivals::of(receiver);
         let send = |text: &str| sender.send(Ok(Line::Text(text.into()))).unwrap();
         let next = || arrivals.next().unwrap();

@@ -194,6 +194,10 @@ impl Talk<'_> {
             match command {
                 Err(error) => self.screen.hint(error),
                 Ok(Slash::Exit) => return Ok(Next::Leave),
+                // The other ranks would have left this model's sessions when the new one turns out to be unusable.
+                Ok(Slash::Model(Some(_))) if self.settings.leader.is_some() => {
+                    self.screen.hint("several boards keep the model that they began with; start again for another");
+                }
                 Ok(Slash::Model(Some(path))) => match self.try_model(&path) {
                     Ok(new) => return Ok(Next::Switch(new)),
                     Err(error) => self.screen.hint(format_args!("{error}; still using {}", file.resolved.name())),

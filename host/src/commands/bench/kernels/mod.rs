@@ -18,6 +18,7 @@ use nanocamelid_kernels::{Kernels, WeightType};
 use peak::Peak;
 use report::{Lines, Measured};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use team::{From, Share, Team};
 
 /// Bytes of weights that are read from memory: far more than a cache of these machines holds.
@@ -115,7 +116,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<bool, Error> {
     let only = invocation.has(&table::KERNEL).then(|| settings.kernels.name());
     let tables: Vec<_> = Kernels::all(settings.features).filter(|k| only.is_none_or(|name| name == k.name())).collect();
     let lines = Lines { asked: &asked, silent: invocation.has(&table::JSON) };
-    let (mut results, mut differs) = (Vec::new(), Vec::new());
+    let (mut results, mut differs) = (Vec::new(), BTreeSet::new());
     for &n_threads in &asked.threads {
         let place = settings.workers.options.place.clone();
         let pool = Pool::new(&PoolOptions { n_decode: n_threads, n_prefill: n_threads, place });
@@ -128,7 +129,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<bool, Error> {
         };
         for measured in bench.run()? {
             if !measured.equal {
-                differs.push(format!("{} {}", measured.kernels.name(), measured.weight_type.name()));
+                differs.insert(format!("{} {}", measured.kernels.name(), measured.weight_type.name()));
             }
             results.push(measured);
         }
@@ -137,10 +138,13 @@ pub(super) fn run(invocation: &Invocation) -> Result<bool, Error> {
     if lines.silent || asked.cells.len() == 1 {
         report.set("results", results.iter().map(|measured| measured.json(asked.name)).collect::<Vec<Value>>());
     }
-    differs.dedup();
+    report.finish(invocation)?;
     match differs.is_empty() {
-        true => report.finish(invocation).map(|()| true),
-        false => Err(Error::Failed(format!("results differ from the scalar reference: {}", differs.join(", ")))),
+        true => Ok(true),
+        false => {
+            let names = Vec::from_iter(differs).join(", ");
+            Err(Error::Failed(format!("results differ from the scalar reference: {names}")))
+        }
     }
 }
 
@@ -200,6 +204,9 @@ impl Bench<'_> {
         let scratch = |kernels: &Kernels| kernels.scratch_bytes(size.n_cols);
         let n_scratch = self.tables.iter().copied().chain([data::scalar()]).map(scratch).max().unwrap_or(0);
         let matrices = memory.len() / cached[0].len() / self.n_threads * cached[0].len();
+        if matrices == 0 && !memory.is_empty() {
+            return Err(Error::Failed(format!("too little memory is free for {} threads", self.n_threads)));
+        }
         let memory = &*memory;
         let shares = cached.iter().enumerate().map(|(i, cached)| {
             Share::new(&memory[i * matrices..][..matrices], cached, size.n_tokens * size.n_rows, n_scratch)
@@ -212,7 +219,8 @@ impl Bench<'_> {
         if let Some(n) = counted {
             for &kernels in self.tables {
                 for &(from, n_tokens) in cells.iter().filter(|cell| cell.0 == From::Cache) {
-                    let results = team.results(product(kernels, n_tokens), from, n).unwrap_or_default();
+                    let results = team.results(product(kernels, n_tokens), from, n);
+                    let results = results.ok_or_else(|| Error::Failed("workers differ in their results".into()))?;
                     self.lines.counted(kernels, weight_type, n_tokens, results)?;
                 }
             }

@@ -175,3 +175,21 @@ impl Lines<'_> {
         self.print(&format!("{} {} {n_tokens} {:016x}\n", kernels.name(), weight_type.name(), checksum(results)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_bits_are_seen() {
+        let expected = [1.0, -0.0, f32::MIN_POSITIVE, 4.0];
+        let is_equal = |results: Option<&[f32]>| compare(results, &expected).0;
+        assert!(is_equal(Some(&expected)) && is_equal(Some(&expected[..2])));
+        let flipped = f32::from_bits(1.0f32.to_bits() + 1);
+        for wrong in [&[1.0, 0.0][..], &[flipped], &[f32::NAN], &[1.0, -0.0, f32::MIN_POSITIVE, 4.0, 5.0]] {
+            assert!(!is_equal(Some(wrong)), "{wrong:?}");
+        }
+        assert!(!is_equal(None));
+        assert_ne!(compare(Some(&[0.0]), &expected).1, compare(Some(&[-0.0]), &expected).1);
+    }
+}

@@ -44,7 +44,7 @@ impl Conversation {
 
     /// How many of the likeliest logits decide about the next token; `None` where all may.
     pub(super) fn candidates(&self) -> Option<usize> {
-        if self.wants_prompt() { None } else { self.question.generator.candidates() }
+        if self.wants_prompt() && self.is_reading() { None } else { self.question.generator.candidates() }
     }
 
     /// Whether the prompt is still being read.
