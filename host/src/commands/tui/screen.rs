@@ -82,7 +82,11 @@ impl Screen {
         if let Some(reasons) = throttling::throttled().map(|flags| flags.now()).filter(|reasons| !reasons.is_empty()) {
             self.hint(format_args!("this board is held back by: {}", reasons.join(", ")));
         }
-        self.dim("/help lists the commands; Ctrl-C stops an answer, Ctrl-D leaves");
+        // Under mpirun, Ctrl-C ends all ranks.
+        self.dim(match settings.leader {
+            None => "/help lists the commands; Ctrl-C stops an answer, Ctrl-D leaves",
+            Some(_) => "/help lists the commands; an empty line stops an answer, the end of input leaves",
+        });
     }
 
     /// The line behind an answer.
