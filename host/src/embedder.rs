@@ -49,14 +49,19 @@ impl<'e> Embedder<'e> {
         if self.tokenizer.encode_whole(text, &mut tokens) == 0 {
             return Err(Error::Text { label: label.to_owned(), problem: TextProblem::Empty });
         }
-        self.embed(label, &tokens)
+        self.embed(label, &tokens, &mut || true)
     }
 
-    /// The embedding of a text's tokens, at least one.
+    /// The embedding of a text's tokens, at least one. `beside` runs between two batches, and says whether to go on.
     ///
     /// # Errors
-    /// [`Error::Text`]; those of the session.
-    pub(crate) fn embed(&mut self, label: &str, tokens: &[u32]) -> Result<Embedding, Error> {
+    /// [`Error::Text`]; those of the session; [`Error::Failed`] if the embedding is given up.
+    pub(crate) fn embed(
+        &mut self,
+        label: &str,
+        tokens: &[u32],
+        beside: &mut dyn FnMut() -> bool,
+    ) -> Result<Embedding, Error> {
         let refused = |problem| Error::Text { label: label.to_owned(), problem };
         let config = &self.fitting.model().config;
         let n_tokens = tokens.len();
@@ -76,7 +81,9 @@ impl<'e> Embedder<'e> {
         };
         let started = Instant::now();
         let mut values = vec![0.0; config.n_embd];
-        session.embed(self.pool, tokens, self.pooling, &mut values)?;
+        if !session.embed(self.pool, tokens, self.pooling, &mut values, beside)? {
+            return Err(Error::Failed(format!("{label}: given up")));
+        }
         let time = started.elapsed();
         normalize(&mut values);
         match values.iter().all(|value| value.is_finite()) {

@@ -155,15 +155,16 @@ impl<'a> OwnedSession<'a> {
         }
     }
 
-    /// As [`Session::embed`].
+    /// As [`Session::embed_beside`].
     pub(crate) fn embed(
         &mut self,
         executor: &dyn Executor,
         tokens: &[u32],
         pooling: Pooling,
         out: &mut [f32],
-    ) -> Result<(), SessionError> {
-        self.session.embed(executor, tokens, pooling, out)
+        beside: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, SessionError> {
+        self.session.embed_beside(executor, tokens, pooling, out, beside)
     }
 
     /// As [`Session::prefill_each`].

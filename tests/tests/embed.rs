@@ -252,6 +252,34 @@ fn every_text_is_a_new_one() {
     }
 }
 
+/// Something else runs between two batches, and may end the embedding; the next one is a new one.
+#[test]
+fn embeddings_leave_time_for_something_else() {
+    let bytes = tiny_model("qwen3").finish().bytes;
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let model = Model::new(&gguf).unwrap();
+    let plan = SessionPlan::new(&model, best(), options(8, 3)).unwrap();
+    let mut arena = vec![0u8; plan.required_bytes()];
+    let mut session = plan.start(&mut arena).unwrap();
+    let mut embed = |most: usize| {
+        let (mut n_beside, mut vector) = (0, vec![0.0; model.config.n_embd]);
+        let mut beside = || {
+            n_beside += 1;
+            n_beside <= most
+        };
+        let ids = [9, 8, 7, 6, 5, 4, 3, 2];
+        let whole = session.embed_beside(&SingleThread, &ids, Pooling::Mean, &mut vector, &mut beside).unwrap();
+        (whole, n_beside, bits(&vector))
+    };
+    let first = embed(2);
+    assert_eq!((first.0, first.1), (true, 2));
+    for most in [0, 1] {
+        let given_up = embed(most);
+        assert_eq!((given_up.0, given_up.1), (false, most + 1));
+    }
+    assert_eq!(embed(9), first);
+}
+
 #[test]
 fn an_encoder_has_no_logits() {
     let bytes = tiny_model("bert").finish().bytes;

@@ -26,6 +26,26 @@ impl Session<'_> {
         pooling: Pooling,
         out: &mut [f32],
     ) -> Result<(), SessionError> {
+        self.embed_beside(executor, tokens, pooling, out, &mut || true).map(|_| ())
+    }
+
+    /// As [`Session::embed`], with something else to do between two batches, like answers of another session. If
+    /// `beside` returns false, the embedding is given up, and `out` holds nothing of use. Returns whether there is an
+    /// embedding.
+    ///
+    /// # Errors
+    /// As [`Session::embed`].
+    ///
+    /// # Panics
+    /// As [`Session::embed`].
+    pub fn embed_beside(
+        &mut self,
+        executor: &dyn Executor,
+        tokens: &[u32],
+        pooling: Pooling,
+        out: &mut [f32],
+        beside: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, SessionError> {
         let model = self.plan.model;
         let pooler = model.pooler.as_ref().ok_or(SessionError::NoEnd)?;
         self.check_ids(tokens)?;
@@ -36,6 +56,9 @@ impl Session<'_> {
         out.fill(0.0);
         let pooled = pooled_tokens(pooling, tokens.len());
         for (i, batch) in tokens.chunks(n_batch).enumerate() {
+            if i > 0 && !beside() {
+                return Ok(false);
+            }
             let within = |position: usize| position.saturating_sub(i * n_batch).min(batch.len());
             let wanted = within(pooled.start)..within(pooled.end);
             let input = (Input::Tokens(batch), batch.len());
@@ -51,7 +74,7 @@ impl Session<'_> {
         let Memory { worker_scratch, workspace, .. } = &mut self.memory;
         let mut workers = Workers::new((executor, self.peers), 1, kernels, worker_scratch, self.plan.worker_bytes);
         workspace.within(|arena| pooler.project(&mut workers, arena, out));
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -23,6 +23,9 @@ use nanocamelid_engine::config::Pooling;
 use nanocamelid_kernels::KvType;
 use std::sync::Arc;
 
+/// Most tokens of a text to embed in a batch, except with a model that takes each text whole.
+const EMBEDDED_BATCH: usize = 64;
+
 /// Everything that both sides of a server are made of.
 pub(super) struct Opened {
     pub(super) options: Options,
@@ -112,8 +115,9 @@ pub(super) struct Computing {
 impl Computing {
     /// Makes embeddings, where the model can.
     pub(super) fn embedder<'e>(&self, pool: &'e Pool) -> Option<Embedder<'e>> {
-        // Keys and values of a text that is embedded serve a single pass.
-        let settings = Settings { kv_type: KvType::F32, n_ctx: None, ..self.settings.clone() };
+        // Keys and values of a text that is embedded serve a single pass. Answers wait for a batch of it.
+        let n_batch = self.settings.n_batch.min(EMBEDDED_BATCH);
+        let settings = Settings { kv_type: KvType::F32, n_ctx: None, n_batch, ..self.settings.clone() };
         let fitting = Fitting::new(self.file, &self.parsed.model, &settings);
         self.pooling.map(|pooling| Embedder::new(&self.parsed.tokenizer, fitting, pool, pooling))
     }

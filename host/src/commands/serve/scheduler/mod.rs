@@ -100,6 +100,8 @@ pub(super) struct Scheduler<'a> {
     engine: Engine<'a>,
     inbox: Inbox,
     texts: VecDeque<Texts>,
+    /// Whether a text is being embedded, of a request that is then not among `texts`.
+    is_embedding: bool,
     waiting: VecDeque<Box<Question>>,
     /// The question whose beginning is being read from disk. The others wait behind it.
     opening: Option<Opening>,
@@ -122,6 +124,7 @@ impl<'a> Scheduler<'a> {
             engine,
             inbox,
             texts: VecDeque::new(),
+            is_embedding: false,
             waiting: VecDeque::new(),
             opening: None,
             running: (0..n_slots).map(|_| None).collect(),
@@ -164,16 +167,20 @@ impl<'a> Scheduler<'a> {
     /// # Errors
     /// A batch that the session refuses, which nothing sent here can cause.
     pub(super) fn turn(&mut self) -> Result<(), Error> {
+        self.turn_of_answers()?;
+        self.embed()
+    }
+
+    fn turn_of_answers(&mut self) -> Result<(), Error> {
         while let Ok(job) = self.inbox.jobs.try_recv() {
             self.take(job);
         }
         self.drop_abandoned();
         self.give_slots();
         let n_busy = self.running.iter().flatten().count() + usize::from(self.opening.is_some());
-        self.inbox.metrics.slots(n_busy, self.waiting.len(), self.texts.len());
-        self.step()?;
-        self.embed();
-        Ok(())
+        let n_texts = self.texts.len() + usize::from(self.is_embedding);
+        self.inbox.metrics.slots(n_busy, self.waiting.len(), n_texts);
+        self.step()
     }
 
     /// Whether there is nothing to compute.
@@ -182,7 +189,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn has_nothing_to_compute(&self) -> bool {
-        self.texts.is_empty() && self.running.iter().all(Option::is_none)
+        self.texts.is_empty() && !self.is_embedding && self.running.iter().all(Option::is_none)
     }
 
     fn take(&mut self, job: Job) {
@@ -192,30 +199,38 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Embeds one text between two batches, of the request that came first.
-    fn embed(&mut self) {
-        let Some(job) = self.texts.front_mut() else { return };
-        let Some(embedder) = &mut self.engine.embedder else {
-            return self.end_texts(Some("this model makes no embeddings".into()));
-        };
+    /// Embeds one text, of the request that came first, and between its batches computes those of answers.
+    fn embed(&mut self) -> Result<(), Error> {
+        let Some(mut job) = self.texts.pop_front() else { return Ok(()) };
         let at = job.vectors.len();
-        if let Some(tokens) = job.texts.get(at) {
-            match embedder.embed(&format!("input[{at}]"), tokens) {
-                Ok(embedding) => job.vectors.push(embedding.values),
-                Err(error) => return self.end_texts(Some(error.to_string())),
+        let (mut turn, mut problem) = (Ok(()), None);
+        match (job.texts.get(at), self.engine.embedder.take()) {
+            (_, None) => problem = Some("this model makes no embeddings".into()),
+            (None, embedder) => self.engine.embedder = embedder,
+            (Some(tokens), Some(mut embedder)) => {
+                self.is_embedding = true;
+                let embedding = embedder.embed(&format!("input[{at}]"), tokens, &mut || {
+                    turn = self.turn_of_answers();
+                    let is_cut = self.inbox.shared.is_cut.load(Ordering::Relaxed);
+                    turn.is_ok() && !is_cut && !job.result.is_closed()
+                });
+                self.is_embedding = false;
+                self.engine.embedder = Some(embedder);
+                match embedding {
+                    Ok(embedding) => job.vectors.push(embedding.values),
+                    Err(error) => problem = Some(error.to_string()),
+                }
             }
         }
-        if job.vectors.len() == job.texts.len() {
-            self.end_texts(None);
+        turn?;
+        if problem.is_none() && job.vectors.len() < job.texts.len() {
+            self.texts.push_front(job);
+            return Ok(());
         }
-    }
-
-    /// Ends the request for embeddings that came first.
-    fn end_texts(&mut self, problem: Option<String>) {
-        let Some(Texts { vectors, result, .. }) = self.texts.pop_front() else { return };
         self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
         // Who asked may have gone.
-        let _ = result.send(problem.map_or(Ok(vectors), Err));
+        let _ = job.result.send(problem.map_or(Ok(job.vectors), Err));
+        Ok(())
     }
 
     /// Ends what nobody waits for any more.
