@@ -153,14 +153,14 @@ fn matvec<I: Int, const T: usize>(
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
 ) {
-    let halves = [0, x.n_rows - T].map(|token| (token, Tokens::<T>::new(x, token)));
+    let halves = (Tokens::<T>::new(x, 0), (x.n_rows > T).then(|| Tokens::<T>::new(x, x.n_rows - T)));
     for first in (0..w.n_rows()).step_by(I::ROWS) {
         let rows = Rows::new(w, first, I::ROWS);
-        for (token, tokens) in &halves[..x.n_rows / T] {
+        for (half, tokens) in core::iter::once(&halves.0).chain(&halves.1).enumerate() {
             // SAFETY: `i` proves the features.
             let sums = unsafe { kernel(&rows, tokens) };
             for t in 0..T {
-                put(i, out, token + t, first, rows.n_rows, sums[t]);
+                put(i, out, half * T + t, first, rows.n_rows, sums[t]);
             }
         }
     }
