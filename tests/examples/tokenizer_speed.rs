@@ -3,6 +3,7 @@
 
 use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::tokenizer::Tokenizer;
+use nanocamelid_tests::fnv1a;
 use std::time::Instant;
 
 /// Repetitions.
@@ -24,9 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokenizer.encode(text, false, &mut tokens);
             best = best.min(started.elapsed().as_secs_f64());
         }
-        // FNV-1a over the ids.
-        let mix = |digest: u64, byte: u8| (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        let digest = tokens.iter().flat_map(|id| id.to_le_bytes()).fold(0xcbf2_9ce4_8422_2325, mix);
+        let digest = fnv1a(tokens.iter().flat_map(|id| id.to_le_bytes()));
         println!("{:7.2} ms, {} tokens, {digest:016x}: {path}", best * 1e3 * 1e5 / text.len() as f64, tokens.len());
     }
     Ok(())

@@ -7,14 +7,19 @@ use std::time::Instant;
 
 /// Passes over the bytes; the fastest one counts.
 const PASSES: usize = 5;
-/// Bytes that [`read_bandwidth`] reads at most: far more than a cache of these machines holds.
+/// Bytes that stand for memory, at most: far more than a cache of these machines holds.
 const BUFFER_BYTES: u64 = 256 << 20;
 /// Bytes that a thread draws at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// How many bytes stand for memory where so many are available: at most a quarter of those, but no fewer than 16 MiB.
+pub(crate) fn buffer_bytes(available: Option<u64>) -> usize {
+    available.map_or(BUFFER_BYTES, |free| BUFFER_BYTES.min(free / 4)).max(16 << 20) as usize
+}
+
 /// Read bandwidth in GB/s (1e9 bytes) with `n_threads` threads, over at most a quarter of the `available` bytes.
 pub(crate) fn read_bandwidth(n_threads: usize, available: Option<u64>) -> f64 {
-    let n_bytes = available.map_or(BUFFER_BYTES, |free| BUFFER_BYTES.min(free / 4)).max(16 << 20) as usize;
+    let n_bytes = buffer_bytes(available);
     // Ones, because the system would map every page of zeros that nobody wrote to the same page.
     let buffer = vec![1; n_bytes];
     best_rate(n_bytes, || {

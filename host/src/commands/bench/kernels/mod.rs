@@ -9,7 +9,7 @@ mod team;
 use super::{FORMAT, MICRO};
 use crate::cli::{Invocation, Origin, Problem, UsageError, nearest, table};
 use crate::error::Error;
-use crate::machine::memory;
+use crate::machine::{bandwidth, memory};
 use crate::output::Report;
 use crate::pool::{Pool, PoolOptions};
 use crate::settings::Settings;
@@ -20,9 +20,6 @@ use report::{Lines, Measured};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use team::{From, Share, Team};
-
-/// Bytes of weights that are read from memory: far more than a cache of these machines holds.
-const MEMORY_BYTES: u64 = 256 << 20;
 
 /// A product that is measured: where the weights come from, and how many tokens there are.
 type Cell = (From, usize);
@@ -168,9 +165,9 @@ struct Bounds {
 
 impl Bench<'_> {
     fn run(&self) -> Result<Vec<Measured>, Error> {
-        let bytes = memory::memory().available.map_or(MEMORY_BYTES, |free| MEMORY_BYTES.min(free / 4)).max(16 << 20);
+        let n_bytes = bandwidth::buffer_bytes(memory::memory().available);
         let reads_memory = self.asked.counted.is_none() && self.asked.cells.iter().any(|cell| cell.0 == From::Memory);
-        let mut memory = vec![1; if reads_memory { bytes as usize } else { 0 }];
+        let mut memory = vec![1; if reads_memory { n_bytes } else { 0 }];
         let peaks = if self.asked.counted.is_some() { Vec::new() } else { self.peaks() };
         self.lines.begin(self.n_threads, self.tables, &peaks)?;
         let mut all = Vec::new();
