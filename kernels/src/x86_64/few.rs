@@ -147,9 +147,17 @@ pub(super) fn matmul<I: Int>(
     }
 }
 
-/// The dot products of every row's `4 * N` weights with as many values, added to `start`.
+/// The dot products of every row's `4 * N` weights with as many values, added to `start`; times the scale that a panel
+/// has, where partial sums of 16 bits take one.
 #[inline(always)]
-fn dots<I: Int, const N: usize>(i: I, bits: u32, start: I::I, w: &[I::I; N], x: &[[i8; 4]; N]) -> I::I {
+fn dots<I: Int, const N: usize>(
+    i: I,
+    bits: u32,
+    start: I::I,
+    w: &[I::I; N],
+    x: &[[i8; 4]; N],
+    scale: Option<I::I>,
+) -> I::I {
     let at_once = I::steps(bits);
     // Two sums in turn: a product takes longer than the next one's beginning.
     let mut sums = [start, i.zero()];
@@ -159,7 +167,10 @@ fn dots<I: Int, const N: usize>(i: I, bits: u32, start: I::I, w: &[I::I; N], x: 
             let x = i.splat32(i32::from_ne_bytes(bytemuck::cast(x[k])));
             partial = i.dot(bits, partial, w[k], x);
         }
-        sums[run % 2] = i.end(sums[run % 2], partial);
+        sums[run % 2] = match scale {
+            Some(scale) => i.dot16(sums[run % 2], partial, scale),
+            None => i.end(sums[run % 2], partial),
+        };
     }
     if N == at_once { sums[0] } else { i.add32(sums[0], sums[1]) }
 }
@@ -188,7 +199,7 @@ pub(super) fn multiply32<I: Int, const BITS: u32>(
             }
             let d = i.load_f(&block[8]);
             for (x, acc) in tokens.iter().zip(acc.iter_mut()) {
-                let dots = dots(i, BITS, i.splat32(x.start), &w, &x.qs);
+                let dots = dots(i, BITS, i.splat32(x.start), &w, &x.qs, None);
                 let scale = i.splat(x.scale);
                 let mut sum = i.fma(i.to_f32(dots), i.mul(d, scale), i.load_f(acc));
                 if weights.has_min {
@@ -222,13 +233,26 @@ pub(super) fn multiply256<I: Int, const BITS: u32, const PIECES: usize, const ST
             }
             let scale = i.load(&block[SCALES + g]);
             for (x, scaled) in tokens.iter().zip(&mut scaled) {
-                let dots = dots(i, BITS, i.splat32(x.starts[g]), &w, &x.qs.as_chunks().0[g]);
-                i.store(i.add32(i.load(scaled), i.mul32(dots, scale)), scaled);
+                let (start, qs) = (x.starts[g], &x.qs.as_chunks().0[g]);
+                let sum = if I::IN_16_BITS {
+                    dots(i, BITS, i.load(scaled), &w, qs, Some(scale))
+                } else {
+                    let dots = dots(i, BITS, i.splat32(start), &w, qs, None);
+                    i.add32(i.load(scaled), i.mul32(dots, i.unpack_scales(scale)))
+                };
+                i.store(sum, scaled);
             }
         }
         for ((x, scaled), acc) in tokens.iter().zip(&scaled).zip(acc.iter_mut()) {
             let scale = i.splat(x.scale);
-            let mut sum = i.fma(i.to_f32(i.load(scaled)), i.mul(i.load_f(&block[D]), scale), i.load_f(acc));
+            let mut dots = i.load(scaled);
+            if I::IN_16_BITS && weights.offset != 0 {
+                for p in 0..8 {
+                    let x = i.splat32(bytemuck::cast([-x.sums[2 * p], -x.sums[2 * p + 1]]));
+                    dots = i.dot16(dots, i.load(&block[MINS + p]), x);
+                }
+            }
+            let mut sum = i.fma(i.to_f32(dots), i.mul(i.load_f(&block[D]), scale), i.load_f(acc));
             if weights.has_min {
                 let mut mins = i.zero();
                 for p in 0..8 / PIECES {

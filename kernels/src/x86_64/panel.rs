@@ -8,8 +8,10 @@
 //! | 8 | weights | 64 | weights |
 //! | 1 | f32 scale `d` | 1 | f32 scale `d` |
 //! | 1 | f32 minimum, or unused | 1 | f32 `dmin`, or unused |
-//! | | | 16 | 32-bit integers: the scale of a group each; groups of 32 use eight |
+//! | | | 16 | the scale of a group each, as 32-bit integers or twice as 16-bit ones; groups of 32 use eight |
 //! | | | 8 | 16-bit integers: the minima of two groups each; groups of 32 use four, formats without minima none |
+//!
+//! With [`Int::IN_16_BITS`], formats whose weights have an offset have the scales times this offset in place of minima.
 
 use super::rows::{Band, lines};
 use super::unpack::{Unpack32, Unpack256};
@@ -78,14 +80,24 @@ pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mu
         let pieces = B::GROUP / 16;
         for (k, four) in i.transpose(quad).into_iter().enumerate() {
             for j in (0..4).step_by(pieces) {
-                i.store(i.byte_of_lane(four, j as i32), &mut panel[SCALES + (4 * k + j) / pieces]);
+                let scales = i.pack_scales(i.byte_of_lane(four, j as i32));
+                i.store(scales, &mut panel[SCALES + (4 * k + j) / pieces]);
             }
         }
+        let is_corrected = I::IN_16_BITS && B::BITS < 8 && B::OFFSET != 0;
         if B::HAS_MIN {
             i.store_f(B::dmin(i, &rows), &mut panel[DMIN]);
+        }
+        if B::HAS_MIN || is_corrected {
             let mut low = [i.zero(); 4];
             let mut high = [i.zero(); 4];
             for q in 0..4 {
+                if is_corrected {
+                    let scales = i.widen(B::scales(i, band.four(b, q)));
+                    let shift = B::OFFSET.trailing_zeros() as i32;
+                    (low[q], high[q]) = (i.shl16(scales.0, shift), i.shl16(scales.1, shift));
+                    continue;
+                }
                 let mins = B::mins(i, band.four(b, q));
                 if B::GROUP == 32 {
                     // Both pieces of a group have its minimum, which is not negative: the first, and 0 above it.

@@ -128,7 +128,8 @@ fn write<I: Int, const R: usize, const T: usize>(i: I, tile: [[I::F; T]; R], out
     }
 }
 
-/// Adds the products of rows and tokens to `dots`: `N` steps of four weights.
+/// Adds the products of rows and tokens to `dots`: `N` steps of four weights. With `scales`, a panel's, which only
+/// [`Int::IN_16_BITS`] takes, these multiply partial sums.
 #[inline(always)]
 fn add_dots<I: Int, const R: usize, const T: usize, const N: usize>(
     i: I,
@@ -136,6 +137,7 @@ fn add_dots<I: Int, const R: usize, const T: usize, const N: usize>(
     dots: &mut [[I::I; T]; R],
     w: [&[I::Bytes; N]; R],
     x: [&[[i8; 4]; N]; T],
+    scales: Option<[&I::Bytes; R]>,
 ) {
     let at_once = I::steps(bits);
     for run in 0..N / at_once {
@@ -158,8 +160,12 @@ fn add_dots<I: Int, const R: usize, const T: usize, const N: usize>(
             }
         }
         for r in 0..R {
+            let scale = scales.map(|scales| i.load(scales[r]));
             for t in 0..T {
-                dots[r][t] = i.end(dots[r][t], partial[r][t]);
+                dots[r][t] = match scale {
+                    Some(scale) => i.dot16(dots[r][t], partial[r][t], scale),
+                    None => i.end(dots[r][t], partial[r][t]),
+                };
             }
         }
     }
@@ -191,7 +197,7 @@ pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
                 }
             }
         }
-        add_dots(i, format.bits, &mut dots, panels.map(|panel| &panel.as_chunks::<8>().0[0]), qs);
+        add_dots(i, format.bits, &mut dots, panels.map(|panel| &panel.as_chunks::<8>().0[0]), qs, None);
         for t in 0..T {
             let scale = i.splat(scales[t]);
             for r in 0..R {
@@ -224,6 +230,13 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
         let (qs, scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
         let mut isums = [[i.zero(); T]; R];
         for g in 0..n_groups {
+            let w = panels.map(|panel| &panel.as_chunks::<STEPS>().0[g]);
+            let x = qs.map(|qs| &qs.as_chunks::<STEPS>().0[g]);
+            let scales = panels.map(|panel| &panel[SCALES + g]);
+            if I::IN_16_BITS {
+                add_dots(i, format.bits, &mut isums, w, x, Some(scales));
+                continue;
+            }
             let mut dots = [[i.zero(); T]; R];
             if format.offset != 0 {
                 for t in 0..T {
@@ -237,12 +250,21 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
                     }
                 }
             }
-            let w = panels.map(|panel| &panel.as_chunks::<STEPS>().0[g]);
-            add_dots(i, format.bits, &mut dots, w, qs.map(|qs| &qs.as_chunks::<STEPS>().0[g]));
+            add_dots(i, format.bits, &mut dots, w, x, None);
             for r in 0..R {
-                let scale = i.load(&panels[r][SCALES + g]);
+                let scale = i.unpack_scales(i.load(scales[r]));
                 for t in 0..T {
                     isums[r][t] = i.add32(isums[r][t], i.mul32(dots[r][t], scale));
+                }
+            }
+        }
+        if I::IN_16_BITS && format.offset != 0 {
+            for p in 0..8 {
+                for t in 0..T {
+                    let x = i.splat32(bytemuck::cast([-sums[t][2 * p], -sums[t][2 * p + 1]]));
+                    for r in 0..R {
+                        isums[r][t] = i.dot16(isums[r][t], i.load(&panels[r][MINS + p]), x);
+                    }
                 }
             }
         }

@@ -56,6 +56,7 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
     const NAME: &'static str = if VNNI { "avxvnni" } else { "avx2" };
     const ROWS: usize = 8;
     const OFFSET8: i32 = if VNNI { 128 } else { 0 };
+    const IN_16_BITS: bool = !VNNI;
 
     ops! {
         fn zero() -> __m256i { _mm256_setzero_si256() }
@@ -111,6 +112,8 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
             let [a, b, c, d] = quad;
             _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d))
         }
+        fn pack_scales(scales: __m256i) -> __m256i { _mm256_blend_epi16::<0xaa>(scales, _mm256_slli_epi32::<16>(scales)) }
+        fn unpack_scales(scales: __m256i) -> __m256i { _mm256_srai_epi32::<16>(scales) }
         fn to_f32(v: __m256i) -> __m256 { _mm256_cvtepi32_ps(v) }
         fn splat(x: f32) -> __m256 { _mm256_set1_ps(x) }
         fn mul(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }

@@ -38,6 +38,7 @@ impl Int for Avx512 {
     const NAME: &'static str = "avx512vnni";
     const ROWS: usize = 16;
     const OFFSET8: i32 = 128;
+    const IN_16_BITS: bool = false;
 
     ops! {
         fn zero() -> __m512i { _mm512_setzero_si512() }
@@ -112,6 +113,16 @@ impl Int for Avx512 {
         fn to_array(v: __m512) -> [f32; 16] { core::mem::transmute(v) }
         fn prefetch_l1(line: *const u8) { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
         fn prefetch_l2(line: *const u8) { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
+    }
+
+    #[inline(always)]
+    fn pack_scales(self, scales: __m512i) -> __m512i {
+        scales
+    }
+
+    #[inline(always)]
+    fn unpack_scales(self, scales: __m512i) -> __m512i {
+        scales
     }
 
     #[inline(always)]

@@ -29,6 +29,9 @@ pub(super) trait Int: Copy {
     /// The offset that [`Int::dot`] leaves in its result for 8-bit weights, which come with 128: 128, or 0 if it
     /// removes it.
     const OFFSET8: i32;
+    /// Whether partial sums have 16 bits, so that [`Int::dot16`] adds them to a sum and multiplies them by a scale on
+    /// the way.
+    const IN_16_BITS: bool;
 
     /// All zeros.
     fn zero(self) -> Self::I;
@@ -83,6 +86,11 @@ pub(super) trait Int: Copy {
     fn dot(self, bits: u32, partial: Self::I, w: Self::I, x: Self::I) -> Self::I;
     /// Adds partial sums to the 32-bit sums that they began with.
     fn end(self, acc: Self::I, partial: Self::I) -> Self::I;
+    /// Scales of a group as a panel has them, from 32-bit lanes: ready for [`Int::dot16`], if [`Int::pack_scales`] of
+    /// the table that packs makes pairs of them.
+    fn pack_scales(self, scales: Self::I) -> Self::I;
+    /// Scales of a panel as 32-bit lanes.
+    fn unpack_scales(self, scales: Self::I) -> Self::I;
     /// The four products of [`Int::dot`], added and multiplied by a scale that `scales` holds in both 16-bit halves of
     /// the lane.
     fn dot_scaled(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I, scales: Self::I) -> Self::I;
