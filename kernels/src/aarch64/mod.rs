@@ -113,7 +113,9 @@ macro_rules! packed_products {
         #[target_feature(enable = $features)]
         fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, scratch: &mut [u8]) {
             let format = const {
-                &match (F::SUBS, F::HAS_MIN) {
+                &match (if F::FOLDS { 1 } else { F::SUBS }, F::HAS_MIN) {
+                    (1, false) => format256::<F, $of_256<1, false>>(),
+                    (1, true) => format256::<F, $of_256<1, true>>(),
                     (8, false) => format256::<F, $of_256<8, false>>(),
                     (8, true) => format256::<F, $of_256<8, true>>(),
                     (_, false) => format256::<F, $of_256<16, false>>(),

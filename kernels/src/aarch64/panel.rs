@@ -49,7 +49,10 @@ pub(super) type Panel32Pairs = [Rows32Pairs; 4];
 #[repr(C, align(16))]
 pub(super) struct Panel256 {
     /// For each sub-block and each four rows: weights as in [`Rows32::qs`] or [`Rows32Pairs::qs`], then their i32
-    /// scales. At most `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs.
+    /// scales. At most `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs. With [`Block256::FOLDS`], for each 32
+    /// weights and each four rows the negated products of weights and scales, and no scales.
+    ///
+    /// [`Block256::FOLDS`]: crate::formats::Block256::FOLDS
     pub(super) subs: [[i8; 1024]; 6],
     /// Scales of the scales.
     pub(super) d: [f32; 16],
@@ -123,10 +126,12 @@ pub(super) fn pack256<F: Simd256, const PAIRS: bool>(
         let rows = rows.map(|row| &row[first..first + panel.len()]);
         for (b, out) in panel.iter_mut().enumerate() {
             let blocks = [&rows[0][b], &rows[1][b], &rows[2][b], &rows[3][b]];
+            let sub_scales = F::sub_scales(blocks, neon);
+            let factors = if F::FOLDS { factors(&sub_scales) } else { [[0; 4]; 16] };
             for c in 0..4 {
-                quarter::<F, PAIRS>(neon, blocks, c, g, out);
+                quarter::<F, PAIRS>(neon, blocks, &factors, c, g, out);
             }
-            for (s, scales) in F::sub_scales(blocks, neon).into_iter().take(F::SUBS / 2).enumerate() {
+            for (s, scales) in sub_scales.into_iter().take(if F::FOLDS { 0 } else { F::SUBS / 2 }).enumerate() {
                 store_scales::<F, PAIRS>(vmovl_s16(vget_low_s16(scales)), 2 * s, g, out);
                 store_scales::<F, PAIRS>(vmovl_high_s16(scales), 2 * s + 1, g, out);
             }
@@ -163,10 +168,29 @@ fn group_at<F: Simd256, const PAIRS: bool>(s: usize, g: usize) -> usize {
     (4 * s + g) * (4 * 256 / F::SUBS + if PAIRS { 32 } else { 16 })
 }
 
+/// The negated scales of sixteen sub-blocks of four rows, `[sub-block][row]`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn factors(sub_scales: &[int16x8_t; 8]) -> [[i8; 4]; 16] {
+    let mut factors = [[0; 4]; 16];
+    for (i, factors) in factors.as_flattened_mut().as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        let [low, high] = [sub_scales[2 * i], sub_scales[2 * i + 1]].map(|scales| vmovn_s16(scales));
+        store_i8(vnegq_s8(vcombine_s8(low, high)), factors);
+    }
+    factors
+}
+
 /// The weights of quarter `c` of four rows.
 #[inline]
 #[target_feature(enable = "neon")]
-fn quarter<F: Simd256, const PAIRS: bool>(neon: Neon, blocks: [&F; 4], c: usize, g: usize, out: &mut Panel256) {
+fn quarter<F: Simd256, const PAIRS: bool>(
+    neon: Neon,
+    blocks: [&F; 4],
+    factors: &[[i8; 4]; 16],
+    c: usize,
+    g: usize,
+    out: &mut Panel256,
+) {
     let w = [
         blocks.map(|block| weights::<F, 0>(block, c, neon)),
         blocks.map(|block| weights::<F, 1>(block, c, neon)),
@@ -175,9 +199,16 @@ fn quarter<F: Simd256, const PAIRS: bool>(neon: Neon, blocks: [&F; 4], c: usize,
     ];
     // Vectors per sub-block.
     let n = 16 / F::SUBS;
-    for (v, w) in w.into_iter().enumerate() {
+    for (v, mut w) in w.into_iter().enumerate() {
         let place = F::place(c, v);
-        let at = group_at::<F, PAIRS>(place / n, g) + place % n * 64;
+        let at = if F::FOLDS {
+            for row in 0..4 {
+                w[row] = vmulq_s8(w[row], vdupq_n_s8(factors[place][row]));
+            }
+            (4 * (place / 2) + g) * 128 + place % 2 * 64
+        } else {
+            group_at::<F, PAIRS>(place / n, g) + place % n * 64
+        };
         let out = &mut out.subs.as_flattened_mut()[at..at + 64].as_chunks_mut::<64>().0[0];
         if PAIRS { store_pairs(w, out) } else { store_interleaved(w, out) }
     }

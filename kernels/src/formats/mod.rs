@@ -103,6 +103,9 @@ pub struct Unpacked256 {
 pub trait Block256: Pod {
     /// Whether the minima count.
     const HAS_MIN: bool;
+    /// Whether every weight times its scale lies in `-127..=128`: packed rows may then hold these products, negated, as
+    /// signed bytes.
+    const FOLDS: bool = false;
     /// The block's integers and scales.
     fn unpack(&self) -> Unpacked256;
 }

@@ -26,6 +26,7 @@ pub struct BlockQ2K {
 
 impl Block256 for BlockQ2K {
     const HAS_MIN: bool = true;
+    const FOLDS: bool = true;
 
     #[inline]
     fn unpack(&self) -> Unpacked256 {

@@ -44,6 +44,7 @@ impl BlockQ3K {
 
 impl Block256 for BlockQ3K {
     const HAS_MIN: bool = false;
+    const FOLDS: bool = true;
 
     #[inline]
     fn unpack(&self) -> Unpacked256 {

@@ -21,6 +21,7 @@ pub struct BlockTq2_0 {
 
 impl Block256 for BlockTq2_0 {
     const HAS_MIN: bool = false;
+    const FOLDS: bool = true;
 
     fn unpack(&self) -> Unpacked256 {
         let mut qs = [[[[0; 8]; 4]; 4]; 2];

@@ -45,73 +45,46 @@ macro_rules! load_tokens {
 
 /// Four weights of four rows against one lane of each token.
 macro_rules! quad {
-    ($w:literal, $lane:literal, $x0:literal, $x1:literal, $x2:literal, $x3:literal) => {
+    ($w:literal, $lane:literal, [$($x:literal)*], [$($dots:literal)*]) => {
+        concat!($("sdot ", $dots, ".4s, ", $w, ".16b, ", $x, ".4b[", $lane, "]\n"),*)
+    };
+}
+
+/// Sixteen weights of four rows, from `w + at` on, against as many values of each token.
+macro_rules! sixteen {
+    ($at:expr, $x:tt, $dots:tt) => {
         concat!(
-            "sdot v24.4s, ",
-            $w,
-            ".16b, ",
-            $x0,
-            ".4b[",
-            $lane,
+            "ldp q28, q29, [{w}, #",
+            $at,
             "]\n",
-            "sdot v25.4s, ",
-            $w,
-            ".16b, ",
-            $x1,
-            ".4b[",
-            $lane,
-            "]\n",
-            "sdot v26.4s, ",
-            $w,
-            ".16b, ",
-            $x2,
-            ".4b[",
-            $lane,
-            "]\n",
-            "sdot v27.4s, ",
-            $w,
-            ".16b, ",
-            $x3,
-            ".4b[",
-            $lane,
-            "]\n",
+            quad!("v28", "0", $x, $dots),
+            quad!("v29", "1", $x, $dots),
+            "ldp q28, q29, [{w}, #",
+            $at,
+            "+32]\n",
+            quad!("v28", "2", $x, $dots),
+            quad!("v29", "3", $x, $dots),
         )
     };
 }
 
-/// Sixteen weights of four rows, from `w + at` on, against values 0..16 of each token.
+/// Values 0..16 of each token: [`sixteen`], into the four dot products or the sums that are named.
 macro_rules! low_sixteen {
     ($at:expr) => {
-        concat!(
-            "ldp q28, q29, [{w}, #",
-            $at,
-            "]\n",
-            quad!("v28", "0", "v16", "v18", "v20", "v22"),
-            quad!("v29", "1", "v16", "v18", "v20", "v22"),
-            "ldp q28, q29, [{w}, #",
-            $at,
-            "+32]\n",
-            quad!("v28", "2", "v16", "v18", "v20", "v22"),
-            quad!("v29", "3", "v16", "v18", "v20", "v22"),
-        )
+        low_sixteen!($at, ["v24" "v25" "v26" "v27"])
+    };
+    ($at:expr, $dots:tt) => {
+        sixteen!($at, ["v16" "v18" "v20" "v22"], $dots)
     };
 }
 
-/// As [`low_sixteen`], values 16..32.
+/// Values 16..32, likewise.
 macro_rules! high_sixteen {
     ($at:expr) => {
-        concat!(
-            "ldp q28, q29, [{w}, #",
-            $at,
-            "]\n",
-            quad!("v28", "0", "v17", "v19", "v21", "v23"),
-            quad!("v29", "1", "v17", "v19", "v21", "v23"),
-            "ldp q28, q29, [{w}, #",
-            $at,
-            "+32]\n",
-            quad!("v28", "2", "v17", "v19", "v21", "v23"),
-            quad!("v29", "3", "v17", "v19", "v21", "v23"),
-        )
+        high_sixteen!($at, ["v24" "v25" "v26" "v27"])
+    };
+    ($at:expr, $dots:tt) => {
+        sixteen!($at, ["v17" "v19" "v21" "v23"], $dots)
     };
 }
 
@@ -317,6 +290,13 @@ macro_rules! subs16 {
     };
 }
 
+/// Four rows of 32 weights that are multiplied by their scales already.
+macro_rules! folded {
+    ($at:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+        concat!(low_sixteen!($at, [$s0 $s1 $s2 $s3]), high_sixteen!(concat!($at, "+64"), [$s0 $s1 $s2 $s3]))
+    };
+}
+
 /// The loop over a super-block, 32 weights at a time; `$row` is four rows of them.
 macro_rules! superblock {
     ($w:ident, $x:ident, $isums:ident, $row:ident, $at1:literal, $at2:literal, $at3:literal, $bytes:literal) => {
@@ -365,13 +345,13 @@ pub(super) fn isums256<const SUBS: usize>(_: Dotprod, panel: &Panel256, x: [&[i8
     let mut isums = [[0; 16]; 4];
     let (w, out) = (panel.subs.as_flattened().as_ptr(), isums.as_mut_ptr());
     let x = x.map(|x| x.as_ptr());
-    // SAFETY: the loop runs 8 times; each time it reads 32 bytes of each token's 256, and 576 or 640 of the 6144 bytes
-    // of `subs`. It then writes the 256 bytes of `isums`, and touches no other memory, nor the stack.
+    // SAFETY: the loop runs 8 times; each time it reads 32 bytes of each token's 256, and 512, 576 or 640 of the 6144
+    // bytes of `subs`. It then writes the 256 bytes of `isums`, and touches no other memory, nor the stack.
     unsafe {
-        if SUBS == 8 {
-            superblock!(w, x, out, sub32, "144", "288", "432", "576");
-        } else {
-            superblock!(w, x, out, subs16, "80", "160", "240", "640");
+        match SUBS {
+            1 => superblock!(w, x, out, folded, "128", "256", "384", "512"),
+            8 => superblock!(w, x, out, sub32, "144", "288", "432", "576"),
+            _ => superblock!(w, x, out, subs16, "80", "160", "240", "640"),
         }
     }
     isums

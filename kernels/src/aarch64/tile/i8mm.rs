@@ -31,23 +31,18 @@ macro_rules! clear {
     };
 }
 
-/// Eight weights of four rows against eight values of each token.
+/// Eight weights of four rows against eight values of each token, into the four dot products or the sums that are named.
 macro_rules! eight {
     ($at:expr, $x0:literal, $x1:literal) => {
+        eight!($at, $x0, $x1, "v24", "v25", "v26", "v27")
+    };
+    ($at:expr, $x0:literal, $x1:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
         concat!(
             "ldp q28, q29, [{w}, #",
             $at,
             "]\n",
-            "smmla v24.4s, v28.16b, ",
-            $x0,
-            ".16b\n smmla v25.4s, v28.16b, ",
-            $x1,
-            ".16b\n",
-            "smmla v26.4s, v29.16b, ",
-            $x0,
-            ".16b\n smmla v27.4s, v29.16b, ",
-            $x1,
-            ".16b\n",
+            concat!("smmla ", $s0, ".4s, v28.16b, ", $x0, ".16b\n smmla ", $s1, ".4s, v28.16b, ", $x1, ".16b\n"),
+            concat!("smmla ", $s2, ".4s, v29.16b, ", $x0, ".16b\n smmla ", $s3, ".4s, v29.16b, ", $x1, ".16b\n"),
         )
     };
 }
@@ -253,6 +248,18 @@ macro_rules! subs16 {
     };
 }
 
+/// Four rows of 32 weights that are multiplied by their scales already.
+macro_rules! folded {
+    ($at:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+        concat!(
+            eight!($at, "v16", "v20", $s0, $s1, $s2, $s3),
+            eight!(concat!($at, "+32"), "v17", "v21", $s0, $s1, $s2, $s3),
+            eight!(concat!($at, "+64"), "v18", "v22", $s0, $s1, $s2, $s3),
+            eight!(concat!($at, "+96"), "v19", "v23", $s0, $s1, $s2, $s3),
+        )
+    };
+}
+
 /// The loop over a super-block, 32 weights at a time; `$row` is four rows of them.
 macro_rules! superblock {
     ($w:ident, $x:ident, $isums:ident, $row:ident, $at1:literal, $at2:literal, $at3:literal, $bytes:literal) => {
@@ -301,13 +308,13 @@ pub(super) fn isums256<const SUBS: usize>(_: I8mm, panel: &Panel256, x: &Pairs25
     let mut isums = [[0; 16]; 4];
     let (w, out) = (panel.subs.as_flattened().as_ptr(), isums.as_mut_ptr());
     let x = x.as_flattened().as_ptr();
-    // SAFETY: the loop runs 8 times; each time it reads 128 bytes of the 1024 of `x`, and 640 or 768 of the 6144 bytes
-    // of `subs`. It then writes the 256 bytes of `isums`, and touches no other memory, nor the stack.
+    // SAFETY: the loop runs 8 times; each time it reads 128 bytes of the 1024 of `x`, and 512, 640 or 768 of the 6144
+    // bytes of `subs`. It then writes the 256 bytes of `isums`, and touches no other memory, nor the stack.
     unsafe {
-        if SUBS == 8 {
-            superblock!(w, x, out, sub32, "160", "320", "480", "640");
-        } else {
-            superblock!(w, x, out, subs16, "96", "192", "288", "768");
+        match SUBS {
+            1 => superblock!(w, x, out, folded, "128", "256", "384", "512"),
+            8 => superblock!(w, x, out, sub32, "160", "320", "480", "640"),
+            _ => superblock!(w, x, out, subs16, "96", "192", "288", "768"),
         }
     }
     isums

@@ -177,7 +177,7 @@ impl<F: Simd32, const HAS_MIN: bool> Pack<F> for Smmla32<HAS_MIN> {
     }
 }
 
-/// Super-blocks of `SUBS` sub-blocks with `sdot`.
+/// Super-blocks of `SUBS` sub-blocks with `sdot`; 1 where scales are folded into the weights of sixteen.
 pub(super) struct Sdot256<const SUBS: usize, const HAS_MIN: bool>;
 
 impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
@@ -185,7 +185,7 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
     type Panel = Panel256;
     type Tokens = [f32; TILE];
     const BLOCK_LEN: usize = 256;
-    const MIN_PACKED_TOKENS: usize = if SUBS == 16 { 3 } else { 4 };
+    const MIN_PACKED_TOKENS: usize = if SUBS == 8 { 4 } else { 3 };
 
     #[inline(always)]
     fn rearrange(_: Dotprod, x: &Four<'_>, place: Place, out: &mut [[f32; TILE]]) {
@@ -201,10 +201,10 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Sdot256<SUBS, HAS_MIN> {
             let qs = x.map(|x| &x.qs.as_chunks::<256>().0[first + b]);
             // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
             unsafe {
-                let isums = if SUBS == 8 {
-                    dotprod::isums256::<8>(proof, panel, qs)
-                } else {
-                    dotprod::isums256::<16>(proof, panel, qs)
+                let isums = match SUBS {
+                    1 => dotprod::isums256::<1>(proof, panel, qs),
+                    8 => dotprod::isums256::<8>(proof, panel, qs),
+                    _ => dotprod::isums256::<16>(proof, panel, qs),
                 };
                 add_superblock::<SUBS, HAS_MIN>(
                     proof.neon(),
@@ -227,7 +227,7 @@ impl<F: Simd256, const SUBS: usize, const HAS_MIN: bool> Pack<F> for Sdot256<SUB
     }
 }
 
-/// Super-blocks of `SUBS` sub-blocks with `smmla`.
+/// Super-blocks of `SUBS` sub-blocks with `smmla`; 1 where scales are folded into the weights of sixteen.
 pub(super) struct Smmla256<const SUBS: usize, const HAS_MIN: bool>;
 
 impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
@@ -250,10 +250,10 @@ impl<const SUBS: usize, const HAS_MIN: bool> Shape for Smmla256<SUBS, HAS_MIN> {
             let scales = x.map(|x| x.scales[first + b]);
             // SAFETY: an `I8mm` exists only where NEON and `smmla` do, which these functions are compiled for.
             unsafe {
-                let isums = by_token(&if SUBS == 8 {
-                    i8mm::isums256::<8>(proof, panel, qs)
-                } else {
-                    i8mm::isums256::<16>(proof, panel, qs)
+                let isums = by_token(&match SUBS {
+                    1 => i8mm::isums256::<1>(proof, panel, qs),
+                    8 => i8mm::isums256::<8>(proof, panel, qs),
+                    _ => i8mm::isums256::<16>(proof, panel, qs),
                 });
                 add_superblock::<SUBS, HAS_MIN>(
                     proof.neon(),
@@ -325,7 +325,12 @@ fn add_superblock<const SUBS: usize, const HAS_MIN: bool>(
             let isum = vcvtq_f32_s32(load_i32(&isums[t].as_chunks::<4>().0[g]));
             let d = load_f32(&panel.d.as_chunks::<4>().0[g]);
             let sum = &mut sums[t].as_chunks_mut::<4>().0[g];
-            let mut acc = vfmaq_f32(load_f32(sum), isum, vmulq_n_f32(d, scales[t]));
+            let scale = vmulq_n_f32(d, scales[t]);
+            // Folded weights are negated.
+            let mut acc = match SUBS {
+                1 => vfmsq_f32(load_f32(sum), isum, scale),
+                _ => vfmaq_f32(load_f32(sum), isum, scale),
+            };
             if HAS_MIN {
                 let dmin = load_f32(&panel.dmin.as_chunks::<4>().0[g]);
                 acc = vfmsq_f32(acc, vcvtq_f32_s32(msums[t][g]), vmulq_n_f32(dmin, scales[t]));
