@@ -71,7 +71,7 @@ pub(super) fn scratch_bytes<I: Int>(n_cols: usize) -> usize {
 fn token_bytes(blocks: Blocks, n_cols: usize) -> usize {
     match blocks {
         Blocks::Of32 => n_cols / 32 * size_of::<Token32>(),
-        Blocks::Of256By16 | Blocks::Of256By32 => n_cols / 256 * size_of::<Token256>(),
+        Blocks::Of256By16 | Blocks::Of256By32 | Blocks::Of256Folded => n_cols / 256 * size_of::<Token256>(),
     }
 }
 
@@ -294,6 +294,7 @@ macro_rules! multiply_few {
             (Blocks::Of256By32, ..=4) => few2x16::<Self, 4>,
             (Blocks::Of256By32, 5) => few2x16::<Self, 5>,
             (Blocks::Of256By32, _) => few2x16::<Self, 8>,
+            (Blocks::Of256Folded, _) => unreachable!("scales are folded for many tokens"),
         };
         // SAFETY: whoever calls `multiply_few` vouches for the features.
         unsafe { kernel(Self::assume(), $weights, $panel, $tokens, $acc) }

@@ -77,8 +77,8 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
-            fn pack256<B: Unpack256>(rows: &Rows<'_>, panel: &mut [Bytes]) {
-                panel::pack256(<$proof>::new(), &Band::<B>::new(rows), panel);
+            fn pack256<B: Unpack256, const FOLDED: bool>(rows: &Rows<'_>, panel: &mut [Bytes]) {
+                panel::pack256::<_, _, FOLDED>(<$proof>::new(), &Band::<B>::new(rows), panel);
             }
 
             #[target_feature(enable = $features)]
@@ -104,9 +104,11 @@ macro_rules! table {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
                     weights: packed::weights32::<M, B>(),
+                    many_weights: packed::weights32::<M, B>(),
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
                     pack: pack32::<B>,
+                    pack_many: pack32::<B>,
                     one: rows32::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows32::<B, 2>) } else { None },
                 };
@@ -120,13 +122,20 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
+                let is_folded = const { M::FOLDS && B::FOLDS };
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
                     weights: packed::weights256::<M, B>(),
+                    many_weights: if is_folded {
+                        packed::folded_weights::<M, B>()
+                    } else {
+                        packed::weights256::<M, B>()
+                    },
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
-                    pack: pack256::<B>,
+                    pack: pack256::<B, false>,
+                    pack_many: if is_folded { pack256::<B, true> } else { pack256::<B, false> },
                     one: rows256::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows256::<B, 2>) } else { None },
                 };
@@ -166,9 +175,11 @@ macro_rules! table {
                     block_len: 32 / S::STAGING.parts,
                     vectors: panel::VECTORS_32,
                     weights: packed::weights32::<M, Unpacked32>(),
+                    many_weights: packed::weights32::<M, Unpacked32>(),
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
                     pack: pack_staged::<S>,
+                    pack_many: pack_staged::<S>,
                     one: rows_staged::<S>,
                     two: None,
                 };
@@ -186,9 +197,11 @@ macro_rules! table {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
                     weights: packed::weights256::<M, Unpacked256>(),
+                    many_weights: packed::weights256::<M, Unpacked256>(),
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
                     pack: pack_staged::<S>,
+                    pack_many: pack_staged::<S>,
                     one: rows_staged::<S>,
                     two: None,
                 };

@@ -23,6 +23,9 @@ type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as
 /// The products of panels with many tokens.
 type Multiply<I> = unsafe fn(Weights, &Panels<'_, <I as Int>::Bytes>, Following, &QuantizedRows<'_>, &mut TileMut<'_>);
 
+/// Unpacks rows to a panel.
+type Pack<I> = unsafe fn(&Rows<'_>, &mut [<I as Int>::Bytes]);
+
 /// What differs between formats. The functions want their table's features.
 pub(super) struct Format<I: Int> {
     /// Weights per block; half of what a block has where two share the activations.
@@ -31,12 +34,16 @@ pub(super) struct Format<I: Int> {
     pub(super) vectors: usize,
     /// What the micro-kernels know.
     pub(super) weights: Weights,
+    /// The same, of panels for many tokens.
+    pub(super) many_weights: Weights,
     /// The products of panels with many tokens: [`Int::multiply`].
     pub(super) multiply: Multiply<I>,
     /// The products of a step of a panel with few tokens: [`Int::multiply_few`].
     pub(super) multiply_few: MultiplyFew<I>,
     /// Unpacks rows to a panel.
-    pub(super) pack: unsafe fn(&Rows<'_>, &mut [I::Bytes]),
+    pub(super) pack: Pack<I>,
+    /// The same, to a panel for many tokens.
+    pub(super) pack_many: Pack<I>,
     /// The product of raw rows with one token.
     pub(super) one: RawRows<I, 1>,
     /// With two, in formats where it is worth its code.
@@ -52,6 +59,11 @@ pub(super) const fn weights32<I: Int, B: Unpack32>() -> Weights {
 pub(super) const fn weights256<I: Int, B: Unpack256>() -> Weights {
     let blocks = if B::GROUP == 16 { Blocks::Of256By16 } else { Blocks::Of256By32 };
     Weights { blocks, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
+}
+
+/// What micro-kernels know of weights that are multiplied by their scales.
+pub(super) const fn folded_weights<I: Int, B: Unpack256>() -> Weights {
+    Weights { blocks: Blocks::Of256Folded, bits: 8, offset: I::OFFSET8, has_min: B::HAS_MIN }
 }
 
 /// The part of a format's offset that [`Int::dot`] leaves in.
@@ -124,7 +136,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
     fn pack(self, w: &Matrix<'_>, first_row: usize, _: usize, panel: &mut [I::Bytes]) {
         let rows = Rows::new(w, first_row, I::ROWS);
         // SAFETY: `proof` proves the features.
-        unsafe { (self.format.pack)(&rows, panel) };
+        unsafe { (self.format.pack_many)(&rows, panel) };
     }
 
     #[inline(always)]
@@ -139,7 +151,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
         debug_assert_eq!(panels.first_block, 0, "all columns are one step");
         let following = Following::after(w, panels.first_row, panels.n_rows);
         // SAFETY: whoever made the table that `format` comes from vouched for what this wants.
-        unsafe { (self.format.multiply)(self.format.weights, panels, following, x, out) };
+        unsafe { (self.format.multiply)(self.format.many_weights, panels, following, x, out) };
     }
 }
 

@@ -8,7 +8,7 @@
 //! | 8 | weights | 64 | weights |
 //! | 1 | f32 scale `d` | 1 | f32 scale `d` |
 //! | 1 | f32 minimum, or unused | 1 | f32 `dmin`, or unused |
-//! | | | 16 | the scale of a group each, as 32-bit integers or twice as 16-bit ones; groups of 32 use eight |
+//! | | | 16 | a scale per group, as 32-bit integers or twice as 16-bit ones; groups of 32 use eight, folded ones none |
 //! | | | 8 | 16-bit integers: the minima of two groups each; groups of 32 use four, formats without minima none |
 //!
 //! With [`Int::IN_16_BITS`], formats whose weights have an offset have the scales times this offset in place of minima.
@@ -51,9 +51,10 @@ pub(super) fn pack32<I: Int, B: Unpack32>(i: I, band: &Band<'_, B>, panel: &mut 
     }
 }
 
-/// Packs the rows of a band of super-blocks.
+/// Packs the rows of a band of super-blocks. If `FOLDED`, the weights are multiplied by their scales and negated, and
+/// have an offset of 128.
 #[inline(always)]
-pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
+pub(super) fn pack256<I: Int, B: Unpack256, const FOLDED: bool>(i: I, band: &Band<'_, B>, panel: &mut [I::Bytes]) {
     let mut following = band.following();
     for (b, panel) in panel.as_chunks_mut::<VECTORS_256>().0.iter_mut().enumerate() {
         let rows = band.blocks(b);
@@ -65,6 +66,16 @@ pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mu
                 for g in 0..8 {
                     quads[g][q] = weights[g];
                 }
+                if FOLDED {
+                    let scales = B::scales(i, band.four(b, q));
+                    let negated = i.add8(i.xor(scales, i.splat8(0xff)), i.splat8(1));
+                    let offsets = i.add8(i.mul8(scales, i.splat8(B::OFFSET as u8)), i.splat8(128));
+                    for g in 0..8 {
+                        let group = i.splat8((8 * half + g) as u8);
+                        let product = i.mul8(weights[g], i.shuffle(negated, group));
+                        quads[g][q] = i.add8(product, i.shuffle(offsets, group));
+                    }
+                }
             }
             for g in 0..8 {
                 for (k, v) in i.transpose(quads[g]).into_iter().enumerate() {
@@ -73,15 +84,17 @@ pub(super) fn pack256<I: Int, B: Unpack256>(i: I, band: &Band<'_, B>, panel: &mu
             }
         }
         i.store_f(B::d(i, &rows), &mut panel[D]);
-        let mut quad = [i.zero(); 4];
-        for q in 0..4 {
-            quad[q] = B::scales(i, band.four(b, q));
-        }
-        let pieces = B::GROUP / 16;
-        for (k, four) in i.transpose(quad).into_iter().enumerate() {
-            for j in (0..4).step_by(pieces) {
-                let scales = i.pack_scales(i.byte_of_lane(four, j as i32));
-                i.store(scales, &mut panel[SCALES + (4 * k + j) / pieces]);
+        if !FOLDED {
+            let mut quad = [i.zero(); 4];
+            for q in 0..4 {
+                quad[q] = B::scales(i, band.four(b, q));
+            }
+            let pieces = B::GROUP / 16;
+            for (k, four) in i.transpose(quad).into_iter().enumerate() {
+                for j in (0..4).step_by(pieces) {
+                    let scales = i.pack_scales(i.byte_of_lane(four, j as i32));
+                    i.store(scales, &mut panel[SCALES + (4 * k + j) / pieces]);
+                }
             }
         }
         let is_corrected = I::IN_16_BITS && B::BITS < 8 && B::OFFSET != 0;

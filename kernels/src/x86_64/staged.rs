@@ -39,7 +39,7 @@ impl PlainRows for Unpacked256 {
 
     #[inline(always)]
     fn pack<I: Int>(i: I, band: &Band<'_, Self>, panel: &mut [I::Bytes]) {
-        panel::pack256(i, band, panel);
+        panel::pack256::<I, Self, false>(i, band, panel);
     }
 
     #[inline(always)]

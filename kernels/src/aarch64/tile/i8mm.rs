@@ -31,7 +31,8 @@ macro_rules! clear {
     };
 }
 
-/// Eight weights of four rows against eight values of each token, into the four dot products or the sums that are named.
+/// Eight weights of four rows against eight values of each token, into the four dot products or the sums that are
+/// named.
 macro_rules! eight {
     ($at:expr, $x0:literal, $x1:literal) => {
         eight!($at, $x0, $x1, "v24", "v25", "v26", "v27")

@@ -37,6 +37,8 @@ pub(super) enum Blocks {
     Of256By16,
     /// 256 weights, a scale for each 32.
     Of256By32,
+    /// 256 weights, negated and multiplied by the scales of each 16.
+    Of256Folded,
 }
 
 /// What the micro-kernels know of a format.
@@ -225,16 +227,23 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
 ) {
     let mut acc = [[i.splat(0.0); T]; R];
     let n_groups = 16 / PIECES;
+    let is_folded = matches!(format.blocks, Blocks::Of256Folded);
     for b in 0..x.n_cols() / 256 {
         let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_256>().0[b]);
         let (qs, scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
         let mut isums = [[i.zero(); T]; R];
+        if is_folded {
+            for t in 0..T {
+                let sum: i32 = sums[t].iter().map(|&sum| i32::from(sum)).sum();
+                isums.iter_mut().for_each(|isums| isums[t] = i.splat32(-format.offset * sum));
+            }
+        }
         for g in 0..n_groups {
             let w = panels.map(|panel| &panel.as_chunks::<STEPS>().0[g]);
             let x = qs.map(|qs| &qs.as_chunks::<STEPS>().0[g]);
             let scales = panels.map(|panel| &panel[SCALES + g]);
-            if I::IN_16_BITS {
-                add_dots(i, format.bits, &mut isums, w, x, Some(scales));
+            if I::IN_16_BITS || is_folded {
+                add_dots(i, format.bits, &mut isums, w, x, (!is_folded).then_some(scales));
                 continue;
             }
             let mut dots = [[i.zero(); T]; R];
@@ -271,7 +280,8 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
         for t in 0..T {
             let scale = i.splat(scales[t]);
             for r in 0..R {
-                acc[r][t] = i.fma(i.to_f32(isums[r][t]), i.mul(i.load_f(&panels[r][D]), scale), acc[r][t]);
+                let (isum, scale) = (i.to_f32(isums[r][t]), i.mul(i.load_f(&panels[r][D]), scale));
+                acc[r][t] = if is_folded { i.fnma(isum, scale, acc[r][t]) } else { i.fma(isum, scale, acc[r][t]) };
             }
         }
         if format.has_min {

@@ -44,6 +44,17 @@ macro_rules! multiply {
             let weights = Weights { blocks: Blocks::Of256By32, bits: BITS, offset, has_min: HAS_MIN };
             tile::tile256::<_, $r, $t, 2, 8>(i, weights, panels, x, out);
         }
+        #[target_feature(enable = $features)]
+        fn folded<I: Int, const HAS_MIN: bool>(
+            i: I,
+            offset: i32,
+            panels: [&[I::Bytes]; $r],
+            x: &Tokens<'_, $t>,
+            out: Out<'_, I, $r, $t>,
+        ) {
+            let weights = Weights { blocks: Blocks::Of256Folded, bits: 8, offset, has_min: HAS_MIN };
+            tile::tile256::<_, $r, $t, 1, 4>(i, weights, panels, x, out);
+        }
         #[inline(never)]
         #[target_feature(enable = $features)]
         fn tiles<I: Int>(
@@ -65,7 +76,9 @@ macro_rules! multiply {
             (Blocks::Of32, ..=5, true) => tile32::<Self, 5, true>,
             (Blocks::Of32, 8, false) => tile32::<Self, 8, false>,
             (Blocks::Of256By16, ..=6, false) => tile16::<Self, 6, false>,
-            (Blocks::Of256By16, ..=6, true) => tile16::<Self, 6, true>,
+            (Blocks::Of256By16, ..=6, true) if !Self::FOLDS => tile16::<Self, 6, true>,
+            (Blocks::Of256Folded, 8, false) if Self::FOLDS => folded::<Self, false>,
+            (Blocks::Of256Folded, 8, true) if Self::FOLDS => folded::<Self, true>,
             (Blocks::Of256By16, 8, false) => tile16::<Self, 8, false>,
             (Blocks::Of256By32, ..=4, true) => tile2x16::<Self, 4, true>,
             (Blocks::Of256By32, 5, true) => tile2x16::<Self, 5, true>,

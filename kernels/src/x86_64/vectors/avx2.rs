@@ -57,6 +57,7 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
     const ROWS: usize = 8;
     const OFFSET8: i32 = if VNNI { 128 } else { 0 };
     const IN_16_BITS: bool = !VNNI;
+    const FOLDS: bool = false;
 
     ops! {
         fn zero() -> __m256i { _mm256_setzero_si256() }
@@ -74,6 +75,12 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
         fn and(a: __m256i, b: __m256i) -> __m256i { _mm256_and_si256(a, b) }
         fn or(a: __m256i, b: __m256i) -> __m256i { _mm256_or_si256(a, b) }
         fn xor(a: __m256i, b: __m256i) -> __m256i { _mm256_xor_si256(a, b) }
+        fn add8(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi8(a, b) }
+        fn mul8(a: __m256i, b: __m256i) -> __m256i {
+            let even = _mm256_and_si256(_mm256_mullo_epi16(a, b), _mm256_set1_epi16(0xff));
+            let odd = _mm256_mullo_epi16(_mm256_srli_epi16::<8>(a), _mm256_srli_epi16::<8>(b));
+            _mm256_or_si256(even, _mm256_slli_epi16::<8>(odd))
+        }
         fn add16(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi16(a, b) }
         fn add32(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi32(a, b) }
         fn sub32(a: __m256i, b: __m256i) -> __m256i { _mm256_sub_epi32(a, b) }

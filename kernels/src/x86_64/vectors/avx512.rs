@@ -39,6 +39,7 @@ impl Int for Avx512 {
     const ROWS: usize = 16;
     const OFFSET8: i32 = 128;
     const IN_16_BITS: bool = false;
+    const FOLDS: bool = true;
 
     ops! {
         fn zero() -> __m512i { _mm512_setzero_si512() }
@@ -56,6 +57,12 @@ impl Int for Avx512 {
         fn and(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
         fn or(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
         fn xor(a: __m512i, b: __m512i) -> __m512i { _mm512_xor_si512(a, b) }
+        fn add8(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi8(a, b) }
+        fn mul8(a: __m512i, b: __m512i) -> __m512i {
+            let even = _mm512_and_si512(_mm512_mullo_epi16(a, b), _mm512_set1_epi16(0xff));
+            let odd = _mm512_mullo_epi16(_mm512_srli_epi16::<8>(a), _mm512_srli_epi16::<8>(b));
+            _mm512_or_si512(even, _mm512_slli_epi16::<8>(odd))
+        }
         fn add16(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi16(a, b) }
         fn add32(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
         fn sub32(a: __m512i, b: __m512i) -> __m512i { _mm512_sub_epi32(a, b) }

@@ -32,6 +32,9 @@ pub(super) trait Int: Copy {
     /// Whether partial sums have 16 bits, so that [`Int::dot16`] adds them to a sum and multiplies them by a scale on
     /// the way.
     const IN_16_BITS: bool;
+    /// Whether many tokens are multiplied by weights that are multiplied by their scales already, in formats that
+    /// [allow it](crate::formats::Block256::FOLDS).
+    const FOLDS: bool;
 
     /// All zeros.
     fn zero(self) -> Self::I;
@@ -54,6 +57,10 @@ pub(super) trait Int: Copy {
     fn or(self, a: Self::I, b: Self::I) -> Self::I;
     /// Bitwise exclusive or.
     fn xor(self, a: Self::I, b: Self::I) -> Self::I;
+    /// 8-bit sums.
+    fn add8(self, a: Self::I, b: Self::I) -> Self::I;
+    /// 8-bit products, low halves.
+    fn mul8(self, a: Self::I, b: Self::I) -> Self::I;
     /// 16-bit sums.
     fn add16(self, a: Self::I, b: Self::I) -> Self::I;
     /// 32-bit sums.
