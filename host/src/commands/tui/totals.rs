@@ -1,6 +1,6 @@
 //! Sums over the turns of a chat.
 
-use crate::commands::turn::OneTurn;
+use super::backend::Answer;
 use crate::output::{Facts, rounded};
 
 /// Sums over all turns.
@@ -19,16 +19,17 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Adds a turn.
-    pub(super) fn add(&mut self, turn: &OneTurn) {
+    pub(super) fn add(&mut self, answer: &Answer) {
         self.turns += 1;
-        self.prompt_tokens += turn.prefilled.n_prompt;
-        self.n_prefilled += turn.prefilled.n_prompt - turn.prefilled.n_reused;
-        self.generated_tokens += turn.generated.ids.len();
-        self.prefill_sec += turn.prefilled.time.as_secs_f64();
-        self.generation_sec += turn.generated.time.as_secs_f64();
-        self.n_computed += turn.generated.n_computed;
-        self.n_drafted += turn.generated.n_drafted;
-        self.n_accepted += turn.generated.n_accepted;
+        let Some(counts) = answer.counts else { return };
+        self.prompt_tokens += counts.n_prompt;
+        self.n_prefilled += counts.n_prompt - counts.n_cached;
+        self.generated_tokens += counts.n_generated;
+        self.prefill_sec += counts.prefill_sec;
+        self.generation_sec += counts.generation_sec;
+        self.n_computed += counts.n_computed;
+        self.n_drafted += counts.n_drafted;
+        self.n_accepted += counts.n_accepted;
     }
 
     /// The sums, for the report.
