@@ -41,6 +41,16 @@ impl GrammarFile {
         Ok(Some(Self { path: path.to_owned(), notation, text: prompt::read_file(path)? }))
     }
 
+    /// The schema, for a server that holds answers to it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is no JSON.
+    #[cfg(feature = "connect")]
+    pub(crate) fn schema(&self) -> Result<serde_json::Value, Error> {
+        serde_json::from_str(&self.text)
+            .map_err(|error| Error::Input { path: self.path.clone(), problem: format!("no JSON: {error}") })
+    }
+
     /// An answer that has not begun, with the vocabulary of a model.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use crate::audit::Mismatch;
 use crate::cli::UsageError;
+#[cfg(feature = "connect")]
+use crate::client::ClientError;
 use crate::machine::workers::CoresError;
 use crate::map::MapError;
 use crate::output::Report;
@@ -101,6 +103,12 @@ pub(crate) enum Error {
     Cluster(Vec<String>),
     Session(SessionError),
     Sample(SampleError),
+    /// A server gives no answer, or no more of one.
+    #[cfg(feature = "connect")]
+    Server {
+        address: String,
+        source: ClientError,
+    },
     /// A command did its work, and the answer is no; the report gives the reasons.
     Reported {
         status: &'static str,
@@ -158,6 +166,8 @@ impl Error {
             Self::OutputClosed => 0,
             Self::Io { .. } | Self::Sample(_) | Self::Failed(_) => 1,
             Self::Text { problem: TextProblem::NotNumbers, .. } => 1,
+            #[cfg(feature = "connect")]
+            Self::Server { .. } => 1,
             Self::Map(error) if !error.is_callers_mistake() => 1,
             _ => 2,
         }
@@ -235,6 +245,8 @@ impl fmt::Display for Error {
             Self::Cluster(reasons) => write!(f, "{}", reasons.join("; ")),
             Self::Session(error) => write!(f, "{error}"),
             Self::Sample(error) => write!(f, "{error}"),
+            #[cfg(feature = "connect")]
+            Self::Server { address, source } => write!(f, "{address}: {source}"),
             Self::Reported { status, .. } => f.write_str(status),
             Self::Failed(what) => f.write_str(what),
             Self::Io { what, source } => write!(f, "{what}: {source}"),

@@ -5,10 +5,14 @@
 
 #[cfg(feature = "serve")]
 mod answer;
+#[cfg(any(feature = "connect", feature = "serve"))]
+mod api_key;
 mod audit;
 #[cfg_attr(not(feature = "disk-cache"), path = "no_cache.rs")]
 mod cache;
 mod cli;
+#[cfg(feature = "connect")]
+mod client;
 #[cfg_attr(not(feature = "cluster"), path = "no_cluster.rs")]
 mod cluster;
 mod commands;

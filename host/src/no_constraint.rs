@@ -21,6 +21,15 @@ impl GrammarFile {
     ///
     /// # Errors
     /// None.
+    #[cfg(feature = "connect")]
+    pub(crate) fn schema(&self) -> Result<serde_json::Value, Error> {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
     pub(crate) fn start(&self, _: &Tokenizer<'_>) -> Result<Constraint, Error> {
         match *self {}
     }

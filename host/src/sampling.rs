@@ -61,7 +61,7 @@ impl Sampling {
     }
 
     /// The stop strings of the user.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "connect", feature = "serve"))]
     pub(crate) fn stops(&self) -> &[String] {
         &self.stops
     }

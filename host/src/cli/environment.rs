@@ -66,7 +66,7 @@ pub(crate) static VARIABLES: &[Variable] = &[
     #[cfg(feature = "disk-cache")]
     variable("NANOCAMELID_CACHE_SIZE", Twin::Flag(&table::CACHE_SIZE.row), "as --cache-size"),
     variable("NANOCAMELID_TRACE", Twin::Switch(&table::TRACE.row), "as --trace"),
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "connect", feature = "serve"))]
     variable("NANOCAMELID_API_KEY", Twin::Flag(&table::API_KEY.row), "as --api-key"),
     variable(HISTORY, Twin::Personal, "a file that keeps the terminal chat's history (default: none)"),
     variable(HOME, Twin::Convention, "what ~/ means in /model, /save and NANOCAMELID_HISTORY"),

@@ -345,3 +345,5 @@ pub(crate) static SAMPLING: &[&FlagRow] = &[
 pub(crate) static CONSTRAINTS: &[&FlagRow] = &[&JSON_SCHEMA.row, &GRAMMAR.row];
 #[cfg(not(feature = "constraints"))]
 pub(crate) static CONSTRAINTS: &[&FlagRow] = &[];
+#[cfg(not(feature = "connect"))]
+pub(crate) static CLIENT: &[&FlagRow] = &[];

@@ -1,6 +1,8 @@
 //! The command line, made from a table of commands. This module does not know which commands there are.
 
 mod arguments;
+#[cfg(any(feature = "connect", feature = "serve"))]
+mod client_flags;
 pub(crate) mod completions;
 pub(crate) mod environment;
 mod flags;

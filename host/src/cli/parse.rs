@@ -20,6 +20,9 @@ use std::ffi::{OsStr, OsString};
 pub(crate) struct Invocation {
     pub(crate) command: &'static Command,
     flags: Vec<(&'static FlagRow, Value)>,
+    /// Number of flags that the line gives; variables give the others.
+    #[cfg(feature = "connect")]
+    n_typed: usize,
     arguments: Vec<(&'static ArgumentRow, Value)>,
     /// MODEL as given.
     pub(crate) model: Option<OsString>,
@@ -41,9 +44,21 @@ pub(crate) fn parse(commands: Commands, meant: Meant, words: Vec<OsString>) -> R
         words.pop_front();
     }
     let Line { groups, loose, model, arguments, notes, .. } = Line::new(commands, command, words)?;
-    let mut invocation = Invocation { command, flags: Vec::new(), arguments, model, notes };
+    let mut invocation = Invocation {
+        command,
+        flags: Vec::new(),
+        #[cfg(feature = "connect")]
+        n_typed: 0,
+        arguments,
+        model,
+        notes,
+    };
     for (flag, words) in groups {
         invocation.flag(flag, words)?;
+    }
+    #[cfg(feature = "connect")]
+    {
+        invocation.n_typed = invocation.flags.len();
     }
     if invocation.has(&table::HELP) {
         return Ok(invocation);
@@ -198,6 +213,12 @@ impl Invocation {
 
     fn has_row(&self, flag: &FlagRow) -> bool {
         self.flags.iter().any(|(given, _)| *given == flag)
+    }
+
+    /// The flags that the line gives, without those of variables.
+    #[cfg(feature = "connect")]
+    pub(crate) fn typed(&self) -> impl Iterator<Item = &'static FlagRow> {
+        self.flags[..self.n_typed].iter().map(|(flag, _)| *flag)
     }
 
     /// All values of an argument that repeats.

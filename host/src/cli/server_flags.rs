@@ -9,9 +9,6 @@ pub(crate) static HOST: Flag<str> =
 pub(crate) static PORT: Flag<usize> = flag("--port", count(0, 65535), "N", "port to listen on (default 8080; 0: any)");
 pub(crate) static UNIX: Flag<Path> =
     flag("--unix", typed::PATH, "PATH", "listen on a socket file instead, which only this user may use");
-pub(crate) static API_KEY: Flag<str> = flag("--api-key", typed::TEXT, "KEY", "what clients must know");
-pub(crate) static API_KEY_FILE: Flag<Path> =
-    flag("--api-key-file", typed::PATH, "FILE", "read the key from a file, where no list of processes shows it");
 pub(crate) static NO_KEY: Flag<()> = switch("--no-key", "let everybody ask who reaches an address beyond this machine");
 pub(crate) static SLOTS: Flag<usize> =
     flag("--slots", count(1, 256), "N", "conversations answered at once (default 4, or what fits in memory)");

@@ -84,6 +84,8 @@ const FLAGS: &[(&[&str], Means)] = &[
         &["--cache", "--cache-size", "--prompt-cache", "--prompt-cache-all", "--slot-save-path"],
         Means::Absent("this build keeps nothing on disk of what is computed; the whole program does"),
     ),
+    #[cfg(not(feature = "connect"))]
+    (&["--connect"], Means::Absent("this build asks no server; the whole program does")),
     (&["-no-cnv", "--no-conversation"], Means::Absent("generate completes a text without a chat template")),
     (&["-hf", "-hfr", "--hf-repo", "-mu", "--model-url"], Means::Absent(NETWORK)),
     (&["--lora", "--lora-scaled"], Means::Absent("adapters are not applied; take a file into which it is merged")),

@@ -3,6 +3,8 @@
 
 use super::Invocation;
 pub(crate) use super::arguments::*;
+#[cfg(any(feature = "connect", feature = "serve"))]
+pub(crate) use super::client_flags::*;
 pub(crate) use super::flags::*;
 #[cfg(feature = "serve")]
 pub(crate) use super::server_flags::*;

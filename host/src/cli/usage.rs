@@ -91,10 +91,22 @@ pub(crate) enum UsageError {
         b: &'static str,
     },
     /// A flag that is not enough by itself.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "connect", feature = "serve"))]
     Requires {
         flag: &'static str,
         needs: &'static str,
+    },
+    /// A value that only the command can judge.
+    #[cfg(feature = "connect")]
+    Unusable {
+        flag: &'static str,
+        given: String,
+        problem: String,
+    },
+    /// A flag of a model in this process, beside a server that has the model.
+    #[cfg(feature = "connect")]
+    ServerDecides {
+        flag: &'static str,
     },
 }
 
@@ -143,8 +155,14 @@ impl fmt::Display for UsageError {
             Self::ForeignValue { given, name } => write!(f, "{given} needs a value: {name}"),
             Self::Twice { name } => write!(f, "{name} is given twice"),
             Self::Conflict { a, b } => write!(f, "{a} and {b} exclude each other"),
-            #[cfg(feature = "serve")]
+            #[cfg(any(feature = "connect", feature = "serve"))]
             Self::Requires { flag, needs } => write!(f, "{flag} needs {needs}"),
+            #[cfg(feature = "connect")]
+            Self::Unusable { flag, given, problem } => write!(f, "{flag}: '{given}' {problem}"),
+            #[cfg(feature = "connect")]
+            Self::ServerDecides { flag } => {
+                write!(f, "{flag} says how a model runs here; with --connect the server's own flags say that")
+            }
         }
     }
 }

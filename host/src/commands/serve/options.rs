@@ -1,9 +1,9 @@
 //! What the command line says of the server itself.
 
 use super::http::guard::{ALL_ORIGINS, Guard};
+use crate::api_key;
 use crate::cli::{Invocation, UsageError, environment, table};
 use crate::error::Error;
-use crate::prompt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -41,14 +41,7 @@ impl Options {
     pub(super) fn new(invocation: &Invocation) -> Result<Self, Error> {
         let host = invocation.get(&table::HOST).unwrap_or("127.0.0.1").to_owned();
         let unix = invocation.get(&table::UNIX).map(ToOwned::to_owned);
-        // The file counts where the environment has a key too.
-        let key = match invocation.get(&table::API_KEY_FILE) {
-            Some(path) => match prompt::read_file(path)?.trim() {
-                "" => return Err(Error::Input { path: path.to_owned(), problem: "there is no key in it".into() }),
-                key => Some(key.to_owned()),
-            },
-            None => invocation.get(&table::API_KEY).filter(|key| !key.is_empty()).map(str::to_owned),
-        };
+        let key = api_key::read(invocation)?;
         let is_local = unix.is_some();
         let is_loopback = host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback());
         let may_be_reached = key.is_some() || invocation.has(&table::NO_KEY);

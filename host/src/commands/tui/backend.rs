@@ -61,6 +61,7 @@ impl Answer {
 /// What `/model` with a name leads to.
 pub(super) enum Changed {
     /// The backend answers for the other model.
+    #[cfg(feature = "connect")]
     Here,
     /// The chat must leave this backend, which knows what follows.
     Elsewhere,

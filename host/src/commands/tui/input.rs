@@ -89,6 +89,12 @@ impl Input {
         self.stopped.get()
     }
 
+    /// Whether somebody sits at a terminal.
+    #[cfg(feature = "connect")]
+    pub(super) fn is_terminal(&self) -> bool {
+        self.source.is_terminal()
+    }
+
     /// Whether the input was a terminal that has gone. Errors of writing to that terminal no longer matter.
     pub(super) fn has_gone(&self) -> bool {
         self.source.has_gone()

@@ -73,8 +73,7 @@ pub(in crate::commands) fn talk(invocation: &Invocation) -> Result<(), Error> {
         talk.input.start()?;
         let Loaded { runtime, time } = loaded;
         let (grammar, next) = (grammar.as_ref(), None);
-        let mut local =
-            Local { file: &file, parsed: &parsed, settings: &settings, grammar, constraint, runtime, next };
+        let mut local = Local { file: &file, parsed: &parsed, settings: &settings, grammar, constraint, runtime, next };
         local.banner(&talk.screen, time);
         talk.note_system(&local);
         let cache = settings.cache.as_ref().map(|cache| DiskCache::open(cache, &file, &parsed.gguf));

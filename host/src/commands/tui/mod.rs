@@ -9,6 +9,8 @@ mod editor;
 mod input;
 mod local;
 mod path;
+#[cfg(feature = "connect")]
+mod remote;
 mod save;
 mod screen;
 mod session_file;
@@ -64,6 +66,7 @@ pub(crate) static COMMAND: Command = Command {
     arguments: &[&table::MODEL_FILE],
     flags: &[
         &[&table::SYSTEM.row, &table::SESSION_FILE.row],
+        table::CLIENT,
         table::SAMPLING,
         table::CONSTRAINTS,
         table::DRAFTS,
@@ -78,6 +81,11 @@ pub(crate) static COMMAND: Command = Command {
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     cluster::refuse("tui")?;
+    #[cfg(feature = "connect")]
+    match invocation.get(&table::CONNECT) {
+        Some(address) => return remote::talk(invocation, address),
+        None => remote::refuse_unconnected(invocation)?,
+    }
     talk(invocation)
 }
 
@@ -122,6 +130,7 @@ impl<'i> Talk<'i> {
                 Ok(Slash::Exit) => return Ok(Next::Leave),
                 Ok(Slash::Model(Some(given))) => match backend.change_model(&given) {
                     Ok(Changed::Elsewhere) => return Ok(Next::Other),
+                    #[cfg(feature = "connect")]
                     Ok(Changed::Here) => self.screen.say(backend.name()),
                     Err(error) => self.screen.hint(format_args!("{error}; still using {}", backend.name())),
                 },
@@ -195,7 +204,7 @@ impl<'i> Talk<'i> {
                     true => self.conversation.withdraw(),
                     false => self.conversation.answer(answer.text),
                 }
-                Ok(())
+                answer.failure.map_or(Ok(()), |error| self.failed(error))
             }
             Err(error) => {
                 self.conversation.withdraw();
@@ -210,6 +219,13 @@ impl<'i> Talk<'i> {
         match error {
             Error::PromptTooLong { .. } => self.screen.hint(format_args!("{error}{MAKE_ROOM}")),
             Error::Chat(_) | Error::Sample(_) => self.screen.hint(error),
+            #[cfg(feature = "connect")]
+            Error::Server { ref source, .. } if source.is_about_context() => {
+                self.screen.hint(format_args!("{error}{MAKE_ROOM}"));
+            }
+            // Somebody at a terminal can ask again; a program learns it from the exit code.
+            #[cfg(feature = "connect")]
+            Error::Server { .. } if self.input.is_terminal() => self.screen.hint(error),
             // Stays set until the next line is read.
             _ if self.input.has_gone() => {}
             error => return Err(error),

@@ -1,0 +1,151 @@
+//! A client of a server that has OpenAI's API: this program's `serve`, or another.
+//!
+//! [`exchange`] sends a request and hands the response over as it comes, [`events`] finds the events in a stream, and
+//! [`chat`] and [`models`] know the JSON. Nothing that a server sends is trusted: heads, events and whole answers have
+//! limits, and its texts are cleaned before they are shown. Asynchronous code is only in [`exchange`].
+
+mod address;
+mod chat;
+mod error;
+mod events;
+mod exchange;
+mod models;
+
+pub(crate) use address::Address;
+pub(crate) use chat::{Ending, Piece, request};
+pub(crate) use error::ClientError;
+pub(crate) use models::Listed;
+
+use chat::Chunk;
+use events::EventReader;
+use exchange::{EventLoop, Exchange, Request};
+use hyper::header::HeaderValue;
+use hyper::{Method, StatusCode};
+
+/// Most bytes of a response that is read whole.
+const MAX_WHOLE: usize = 16 << 20;
+/// Most bytes of a list of models, or of an error.
+const MAX_SMALL: usize = 1 << 20;
+
+/// Asked again and again while a request waits; once it is false, the request ends.
+pub(crate) type GoesOn<'g> = dyn FnMut() -> bool + 'g;
+/// Receives the pieces of an answer; false ends the request.
+pub(crate) type Take<'t> = dyn FnMut(Piece) -> Result<bool, ClientError> + 't;
+
+/// A server, and what it must be told.
+pub(crate) struct Client {
+    address: Address,
+    authorization: Option<HeaderValue>,
+    event_loop: EventLoop,
+}
+
+impl Client {
+    /// A client of the server at an address, with the key that the server wants.
+    ///
+    /// # Errors
+    /// If the system gives no event loop, or for a key that no header can hold.
+    pub(crate) fn new(address: Address, key: Option<&str>) -> Result<Self, ClientError> {
+        let header = |key| {
+            let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| ClientError::Key)?;
+            value.set_sensitive(true);
+            Ok(value)
+        };
+        Ok(Self { address, authorization: key.map(header).transpose()?, event_loop: EventLoop::new()? })
+    }
+
+    /// The models that the server lists.
+    ///
+    /// # Errors
+    /// A server that is not there, refuses, or lists none.
+    pub(crate) fn models(&self) -> Result<Vec<Listed>, ClientError> {
+        let mut exchange = self.send(Method::GET, "/v1/models", String::new(), &mut || true)?;
+        models::read(&exchange.rest(MAX_SMALL, &mut || true)?)
+    }
+
+    /// Asks for an answer with the JSON that [`request`] has made, and takes its pieces as they come. `None` for an
+    /// answer that was stopped.
+    ///
+    /// # Errors
+    /// A server that is not there, refuses, breaks off or sends what is no answer. What came before has been taken.
+    pub(crate) fn chat(
+        &self,
+        body: String,
+        goes_on: &mut GoesOn<'_>,
+        take: &mut Take<'_>,
+    ) -> Result<Option<Ending>, ClientError> {
+        let answered = self.send(Method::POST, "/v1/chat/completions", body, goes_on).and_then(|mut exchange| {
+            match exchange.media_type() {
+                "text/event-stream" => self.stream(exchange, goes_on, take),
+                // The server does not stream.
+                "application/json" => {
+                    let chunk = Chunk::whole(&exchange.rest(MAX_WHOLE, goes_on)?)?;
+                    let mut ending = Ending::default();
+                    Ok(chunk.give(&mut ending, take)?.then_some(ending))
+                }
+                other => Err(ClientError::Kind(error::shown(other))),
+            }
+        });
+        match answered {
+            Err(ClientError::Stopped) => Ok(None),
+            answered => answered,
+        }
+    }
+
+    fn stream(
+        &self,
+        mut exchange: Exchange<'_>,
+        goes_on: &mut GoesOn<'_>,
+        take: &mut Take<'_>,
+    ) -> Result<Option<Ending>, ClientError> {
+        let mut events = EventReader::default();
+        let mut ending = Ending::default();
+        while let Some(bytes) = exchange.next(goes_on)? {
+            events.push(&bytes, &mut |data| {
+                if let Some(chunk) = Chunk::of_event(data)?
+                    && !chunk.give(&mut ending, take)?
+                {
+                    return Err(ClientError::Stopped);
+                }
+                Ok(())
+            })?;
+            if events.is_done() {
+                return Ok(Some(ending));
+            }
+        }
+        match ending.is_finished {
+            true => Ok(Some(ending)),
+            false => Err(ClientError::CutOff),
+        }
+    }
+
+    /// Sends a request and waits for the head of the response.
+    ///
+    /// # Errors
+    /// Those of [`Exchange::begin`]; [`ClientError::Refused`] and [`ClientError::Redirected`] for other answers than
+    /// 200.
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+        goes_on: &mut GoesOn<'_>,
+    ) -> Result<Exchange<'_>, ClientError> {
+        let authorization = self.authorization.clone();
+        let request = Request { method, target: self.address.target(path), authorization, body };
+        let mut exchange = Exchange::begin(&self.event_loop, &self.address, request, goes_on)?;
+        match exchange.status() {
+            StatusCode::OK => Ok(exchange),
+            status if status.is_redirection() => {
+                Err(ClientError::Redirected(error::shown(exchange.header("location").unwrap_or_default())))
+            }
+            status => {
+                let retry_after = exchange.header("retry-after").and_then(|seconds| seconds.parse().ok());
+                let is_json = exchange.media_type() == "application/json";
+                // The status says enough where the rest cannot be read.
+                let body = exchange.rest(MAX_SMALL, goes_on).unwrap_or_default();
+                let (message, code) = chat::error(if is_json { &body } else { &[] });
+                Err(ClientError::Refused { status, message, code, retry_after })
+            }
+        }
+    }
+}

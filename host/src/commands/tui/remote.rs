@@ -1,0 +1,295 @@
+//! A chat with a server, which may be on another machine or on a box of boards: `--connect`.
+
+mod fields;
+mod text;
+
+use super::backend::{Answer, Backend, Changed, Counts, Question, end_line};
+use super::input::Input;
+use super::screen::Screen;
+use super::totals::Totals;
+use super::{Next, Talk};
+use crate::api_key;
+use crate::cli::table::{self, FlagRow};
+use crate::cli::{Invocation, UsageError};
+use crate::client::{self, Address, Client, ClientError, Ending, Listed, Piece};
+use crate::error::Error;
+use crate::machine::memory;
+use crate::output::{self, Facts, Report};
+use crate::runtime::Emit;
+use crate::sampling::Sampling;
+use fields::Fields;
+use serde_json::Value as Json;
+use std::cell::Cell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use text::Text;
+
+/// The wait for the first piece of an answer is shown when it takes longer.
+const SHOWN_AFTER: Duration = Duration::from_secs(1);
+
+/// A server that answers with one of its models.
+struct Remote {
+    client: Client,
+    /// The server's address, as messages name it.
+    address: String,
+    model: Listed,
+    fields: Fields,
+    /// Tokens of the last prompt and its answer.
+    position: Option<usize>,
+}
+
+/// Talks with the server at an address until the input ends.
+///
+/// # Errors
+/// Flags of a model in this process; a server that is not there or has no such model; input or output that fails.
+pub(super) fn talk(invocation: &Invocation, given: &str) -> Result<(), Error> {
+    refuse_local(invocation)?;
+    let address = Address::parse(given).map_err(|error| unusable(given, error.problem()))?;
+    let asked = match &invocation.model {
+        None => None,
+        Some(name) => Some(name.to_str().ok_or_else(|| unusable(&name.to_string_lossy(), "is no name of a model"))?),
+    };
+    let fields = Fields::new(invocation)?;
+    let sampling = Sampling::new(invocation)?;
+    let key = api_key::read(invocation)?;
+    let mut report = Report::new(invocation.command);
+    let mut source = Facts::default();
+    source.set("model", asked);
+    source.set("selected_source", address.to_string());
+    report.add(source);
+    if invocation.has(&table::DRY_RUN) {
+        return report.finish_dry_run(invocation);
+    }
+    let input = Input::new()?;
+    let mut remote = Remote::new(address, key.as_deref(), asked, fields)?;
+    report.set("model", remote.name());
+    report.set("context_limit", remote.model.n_ctx);
+    let mut talk = Talk::new(invocation, sampling, input);
+    talk.open_session(&remote.name(), |_| Ok(()))?;
+    talk.input.start()?;
+    remote.banner(&talk.screen);
+    // A server is never left for another.
+    let (Next::Leave | Next::Other) = talk.with(&mut remote)?;
+    report.add(talk.totals.facts());
+    report.set("peak_rss_bytes", memory::peak_rss_bytes());
+    report.finish(invocation)
+}
+
+/// Refuses flags that say how a model runs in this process. Variables may be set for other runs, and say nothing here.
+fn refuse_local(invocation: &Invocation) -> Result<(), Error> {
+    let own: &[&FlagRow] = &[&table::SYSTEM.row, &table::SESSION_FILE.row];
+    let shared = [own, table::CLIENT, table::SAMPLING, table::ASKED_FORMS, table::EVERYWHERE];
+    let is_shared = |flag: &FlagRow| shared.iter().any(|group| group.contains(&flag));
+    match invocation.typed().find(|flag| !is_shared(flag)) {
+        Some(flag) => Err(UsageError::ServerDecides { flag: flag.key }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses flags of a server's client where no server is named.
+///
+/// # Errors
+/// [`UsageError::Requires`].
+pub(super) fn refuse_unconnected(invocation: &Invocation) -> Result<(), Error> {
+    match invocation.typed().find(|flag| table::CLIENT.contains(flag)) {
+        Some(flag) => Err(UsageError::Requires { flag: flag.key, needs: table::CONNECT.row.key }.into()),
+        None => Ok(()),
+    }
+}
+
+fn unusable(given: &str, problem: impl Into<String>) -> Error {
+    UsageError::Unusable { flag: table::CONNECT.row.key, given: given.to_owned(), problem: problem.into() }.into()
+}
+
+impl Remote {
+    /// Asks the server for its models and takes the one of that name, or the first.
+    fn new(address: Address, key: Option<&str>, asked: Option<&str>, fields: Fields) -> Result<Self, Error> {
+        let shown = address.to_string();
+        let fail = |source| Error::Server { address: shown.clone(), source };
+        let client = Client::new(address, key).map_err(fail)?;
+        let model = match (client.models(), asked) {
+            (Ok(listed), None) => listed.into_iter().next(),
+            (Ok(listed), Some(name)) => Some(choose(listed, name)?),
+            // A server without a list may have the model all the same.
+            (Err(error), Some(name)) if error.is_absent() => Some(Listed { id: name.to_owned(), n_ctx: None }),
+            (Err(error), _) => return Err(fail(error)),
+        };
+        // The client returns no empty list.
+        let model = model.ok_or_else(|| fail(ClientError::Malformed("its list of models is empty")))?;
+        Ok(Self { client, address: shown, model, fields, position: None })
+    }
+
+    fn fail(&self, source: ClientError) -> Error {
+        Error::Server { address: self.address.clone(), source }
+    }
+
+    /// The first lines.
+    fn banner(&self, screen: &Screen) {
+        screen.title();
+        let context = self.model.n_ctx.map(|n| format!(" | context {n}")).unwrap_or_default();
+        screen.dim(format_args!("{} | {}{context}", self.name(), self.address));
+        screen.dim("/help lists the commands; Ctrl-C stops an answer, Ctrl-D leaves");
+    }
+
+    /// What is known of an answer behind its end.
+    fn counts(&mut self, ending: &Ending, first: Option<Duration>, whole: Duration) -> Option<Counts> {
+        let usage = ending.usage?;
+        let first = first.unwrap_or(whole);
+        let position = usage.n_prompt + usage.n_generated;
+        self.position = Some(position);
+        // Without the server's own time, the first token belongs to the wait for it.
+        let (n_computed, generation_sec) = match ending.generation_sec {
+            Some(seconds) => (usage.n_generated, seconds),
+            None => (usage.n_generated.saturating_sub(1), (whole - first).as_secs_f64()),
+        };
+        Some(Counts {
+            n_prompt: usage.n_prompt,
+            n_cached: usage.n_cached,
+            n_generated: usage.n_generated,
+            n_computed,
+            prefill_sec: ending.prefill_sec.unwrap_or(first.as_secs_f64()),
+            generation_sec,
+            position,
+            n_ctx: self.model.n_ctx,
+            ..Counts::default()
+        })
+    }
+}
+
+/// The model of that name.
+fn choose(listed: Vec<Listed>, name: &str) -> Result<Listed, Error> {
+    let names: Vec<String> = listed.iter().map(|model| shown(&model.id)).collect();
+    let found = listed.into_iter().find(|model| model.is_called(name));
+    found.ok_or_else(|| {
+        let (flag, given) = ("MODEL", name.to_owned());
+        let problem = format!("is no model of the server, which has {}", names.join(", "));
+        UsageError::Unusable { flag, given, problem }.into()
+    })
+}
+
+/// A name of the server's, without control characters.
+fn shown(name: &str) -> String {
+    output::plain(&Json::from(name))
+}
+
+impl Backend for Remote {
+    fn name(&self) -> String {
+        shown(&self.model.id)
+    }
+
+    fn source(&self) -> &str {
+        &self.address
+    }
+
+    fn answer(&mut self, question: &Question<'_>, emit: &mut Emit<'_>) -> Result<Answer, Error> {
+        let messages: Vec<Json> = question.messages.iter().map(text::sent).collect();
+        let body = client::request(&self.model.id, &messages, &self.fields.of_turn(question.sampling));
+        let wait = Wait::new(question.interrupted);
+        let mut text = Text::default();
+        let mut first = None;
+        let mut output_failure = None;
+        let mut take = |piece: Piece| {
+            wait.end();
+            first.get_or_insert_with(|| wait.started.elapsed());
+            output_failure = emit(text.add(piece)?).err();
+            Ok(output_failure.is_none())
+        };
+        let answered = self.client.chat(body, &mut || wait.goes_on(), &mut take);
+        wait.end();
+        let whole = wait.started.elapsed();
+        if let Some(error) = output_failure {
+            return Err(error);
+        }
+        let (ending, failure) = match answered {
+            Ok(ending) => (ending, None),
+            Err(error) if first.is_none() => return Err(self.fail(error)),
+            Err(error) => (Some(Ending::default()), Some(error)),
+        };
+        emit(text.end())?;
+        end_line(text.as_str(), emit)?;
+        Ok(Answer {
+            is_interrupted: ending.is_none(),
+            ended_by: match &ending {
+                None => Some("interrupted"),
+                Some(ending) if failure.is_none() => ending.reason,
+                Some(_) => Some("a failure"),
+            },
+            ttft: first.map(|time| time.as_secs_f64()),
+            counts: ending.and_then(|ending| self.counts(&ending, first, whole)),
+            text: text.into(),
+            note: None,
+            failure: failure.map(|source| self.fail(source)),
+        })
+    }
+
+    fn change_model(&mut self, given: &Path) -> Result<Changed, Error> {
+        let listed = self.client.models().map_err(|source| self.fail(source))?;
+        self.model = choose(listed, &given.to_string_lossy())?;
+        Ok(Changed::Here)
+    }
+
+    fn models(&self, screen: &Screen) {
+        match self.client.models() {
+            Ok(listed) => listed.iter().for_each(|model| screen.say(shown(&model.id))),
+            Err(source) => screen.hint(self.fail(source)),
+        }
+    }
+
+    fn status(&self, screen: &Screen, totals: &Totals) {
+        screen.say(format_args!("model: {} ({})", self.name(), self.address));
+        match (self.position, self.model.n_ctx) {
+            (Some(position), Some(n_ctx)) => screen.say(format_args!("context: {position} of {n_ctx} tokens")),
+            (None, Some(n_ctx)) => screen.say(format_args!("context: {n_ctx} tokens")),
+            (Some(position), None) => screen.say(format_args!("context: {position} tokens")),
+            (None, None) => {}
+        }
+        screen.totals(totals);
+    }
+
+    fn temperature(&self, sampling: &Sampling) -> Option<f32> {
+        sampling.asked_temperature()
+    }
+
+    fn system_note(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn clear(&mut self) {
+        self.position = None;
+    }
+}
+
+/// The wait for an answer to begin, which a terminal shows.
+struct Wait<'q> {
+    interrupted: &'q dyn Fn() -> bool,
+    started: Instant,
+    is_shown: bool,
+    /// The number of seconds on the screen.
+    on_screen: Cell<Option<u64>>,
+    is_over: Cell<bool>,
+}
+
+impl<'q> Wait<'q> {
+    fn new(interrupted: &'q dyn Fn() -> bool) -> Self {
+        let is_shown = output::stderr_is_terminal();
+        Self { interrupted, started: Instant::now(), is_shown, on_screen: Cell::default(), is_over: Cell::default() }
+    }
+
+    /// Whether the user still waits. Shows for how long.
+    fn goes_on(&self) -> bool {
+        let time = self.started.elapsed();
+        let seconds = Some(time.as_secs());
+        if self.is_shown && !self.is_over.get() && time >= SHOWN_AFTER && self.on_screen.get() != seconds {
+            output::progress(format_args!("\rwaiting for the answer: {} s", time.as_secs()));
+            self.on_screen.set(seconds);
+        }
+        !(self.interrupted)()
+    }
+
+    /// The answer begins, or none comes: wipes the line.
+    fn end(&self) {
+        if !self.is_over.replace(true) && self.on_screen.get().is_some() {
+            output::progress("\r\x1b[K");
+        }
+    }
+}
