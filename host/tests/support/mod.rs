@@ -2,6 +2,8 @@
 #![allow(dead_code)] // every test file uses its part
 #![allow(unreachable_pub)]
 
+#[cfg(feature = "connect")]
+pub mod fake;
 #[cfg(feature = "serve")]
 pub mod server;
 pub mod split;
