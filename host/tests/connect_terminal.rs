@@ -29,8 +29,9 @@ fn wait_until_idle(server: &Server) {
 fn ctrl_c_stops_the_answer_and_the_server() {
     let (server, mut terminal) = endless();
     for n in 1..=3 {
-        terminal.press("Tell me a story.\r");
-        terminal.wait_for_answer("Tell me a story.");
+        let question = format!("Tell me story {n}.");
+        terminal.press(&format!("{question}\r"));
+        terminal.wait_for_answer(&question);
         assert!(server.metric("slots_busy") > 0.0);
         match n {
             3 => terminal.signal(libc::SIGINT),
