@@ -61,7 +61,7 @@ enum Next {
 pub(crate) static COMMAND: Command = Command {
     name: "tui",
     about: "terminal chat; the model stays loaded",
-    details: "Slash commands: /model [PATH], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
+    details: "Slash commands: /model [MODEL], /models, /temp [V], /tokens [N], /system [TEXT|clear], /status, /history,\n\
               /trim N, /save PATH, /clear, /help, /exit, /quit. Ctrl-C stops the answer, Ctrl-D leaves.",
     arguments: &[&table::MODEL_FILE],
     flags: &[

@@ -25,8 +25,8 @@ pub(super) enum Slash {
 
 /// Name, argument and meaning of every slash command.
 pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
-    ("/model", "[PATH]", "show the model, or change it; a file that cannot be loaded changes nothing"),
-    ("/models", "", "model files next to this one and in the workspace"),
+    ("/model", "[MODEL]", "show the model, or change it; one that cannot be used changes nothing"),
+    ("/models", "", "models to change to"),
     ("/temp", "[V]", "show or set the temperature"),
     ("/tokens", "[N]", "show or set the most tokens of an answer"),
     ("/system", "[TEXT]", "show or set the system prompt; /system clear removes it"),
