@@ -78,6 +78,21 @@ fn a_list_that_is_none_ends_the_chat_at_the_start() {
     }
 }
 
+/// A list that never ends to come, byte by byte.
+#[test]
+fn a_list_that_takes_too_long_is_given_up() {
+    let fake = Fake::raw(|_, stream| {
+        send(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n");
+        for _ in 0..600 {
+            send(stream, " ");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let started = Instant::now();
+    talk(&fake, "Hi\n").assert_fails(1, &["no list of its models within 10 s"]);
+    assert!(started.elapsed() < Duration::from_secs(50), "{:?}", started.elapsed());
+}
+
 /// Largest memory of a child that has not been waited for.
 fn peak_bytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running child");
@@ -128,6 +143,7 @@ fn a_server_that_goes_in_the_middle_of_an_answer() {
     let n_asked = AtomicUsize::new(0);
     let fake = Fake::start(move |_, stream| match n_asked.fetch_add(1, Ordering::Relaxed) {
         0 => send(stream, &(STREAM.to_owned() + &piece("half an ans"))),
+        2 => send(stream, &response("404 Not Found", "application/json", r#"{"error": {"message": "gone"}}"#)),
         _ => send(stream, &(STREAM.to_owned() + &piece("whole") + END)),
     });
     let mut terminal = Terminal::start(&["tui", "--connect", &fake.url()], &[("NO_COLOR", "1")]);
@@ -138,6 +154,8 @@ fn a_server_that_goes_in_the_middle_of_an_answer() {
     terminal.press("More\r");
     terminal.wait_for("whole", 1);
     terminal.wait_for("tokens/s", 1);
+    terminal.press("Again\r");
+    terminal.wait_for("404: gone; /models lists the server's models", 1);
     terminal.press("/history\r/exit\r");
     let (code, shown) = terminal.end();
     assert!(code == Some(0) && shown.contains("assistant: half an ans"), "{shown}");

@@ -22,6 +22,8 @@ pub(crate) enum ClientError {
     Unreachable(Duration),
     /// Nothing came for this time.
     Silent(Duration),
+    /// No list of models in this time.
+    NoList(Duration),
     /// The user does not want to wait any longer.
     Stopped,
     /// What is sent or received is no HTTP, or the connection broke.
@@ -81,6 +83,7 @@ impl fmt::Display for ClientError {
             }
             Self::Unreachable(time) => write!(f, "no connection within {} s", time.as_secs()),
             Self::Silent(time) => write!(f, "nothing has come from the server for {} s", time.as_secs()),
+            Self::NoList(time) => write!(f, "the server has sent no list of its models within {} s", time.as_secs()),
             Self::Stopped => f.write_str("stopped"),
             Self::Broken(problem) => write!(f, "the connection failed: {problem}"),
             Self::CutOff => f.write_str("the server ended the connection before the end of its answer"),

@@ -21,11 +21,15 @@ use events::EventReader;
 use exchange::{EventLoop, Exchange, Request};
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
+use std::time::{Duration, Instant};
 
 /// Most bytes of a response that is read whole.
 const MAX_WHOLE: usize = 16 << 20;
 /// Most bytes of a list of models, or of an error.
 const MAX_SMALL: usize = 1 << 20;
+
+/// The longest time for a list of models, from the connection to its last byte.
+const LIST: Duration = Duration::from_secs(10);
 
 /// Asked again and again while a request waits; once it is false, the request ends.
 pub(crate) type GoesOn<'g> = dyn FnMut() -> bool + 'g;
@@ -58,8 +62,13 @@ impl Client {
     /// # Errors
     /// A server that is not there, refuses, or lists none.
     pub(crate) fn models(&self) -> Result<Vec<Listed>, ClientError> {
-        let mut exchange = self.send(Method::GET, "/v1/models", String::new(), &mut || true)?;
-        models::read(&exchange.rest(MAX_SMALL, &mut || true)?)
+        let started = Instant::now();
+        let mut in_time = || started.elapsed() < LIST;
+        let body = self.send(Method::GET, "/v1/models", String::new(), &mut in_time);
+        match body.and_then(|mut exchange| exchange.rest(MAX_SMALL, &mut in_time)) {
+            Err(ClientError::Stopped) => Err(ClientError::NoList(LIST)),
+            body => models::read(&body?),
+        }
     }
 
     /// Asks for an answer with the JSON that [`request`] has made, and takes its pieces as they come. `None` for an

@@ -13,9 +13,10 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Whether a name that a user gives means this model: Ollama's servers list names with a tag.
+    /// Whether a name that a user gives means this model. The tag of Ollama's names may be left out.
     pub(crate) fn is_called(&self, name: &str) -> bool {
-        self.id == name || self.id.strip_suffix(":latest") == Some(name)
+        let without_tag = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
+        without_tag(&self.id) == without_tag(name)
     }
 }
 
@@ -52,6 +53,7 @@ mod tests {
         let facts: Vec<_> = listed.iter().map(|model| (model.id.as_str(), model.n_ctx)).collect();
         assert_eq!(facts, [("a", Some(4096)), ("b:latest", Some(7))]);
         assert!(listed[1].is_called("b") && listed[1].is_called("b:latest") && !listed[0].is_called("b"));
+        assert!(listed[0].is_called("a:latest") && !listed[0].is_called("a:b") && !listed[0].is_called(""));
         for (text, words) in
             [("<html>", "no JSON"), ("[]", "no list"), ("{\"data\": {}}", "no list"), ("{\"data\": [1]}", "is empty")]
         {

@@ -161,3 +161,19 @@ fn a_report_has_the_keys_of_its_row() {
 fn a_key_of_no_command_is_noticed() {
     Report::new(&smoke::COMMAND).set("moed", "chat");
 }
+
+#[cfg(not(feature = "connect"))]
+#[test]
+fn a_build_without_a_client_says_so() {
+    let error = parse_line("tui --connect board1:8080").unwrap_err().to_string();
+    assert!(error.contains("--connect: this build asks no server"), "{error}");
+}
+
+/// Variables are set for all runs; a command that refuses flags must know which ones its line gives.
+#[cfg(feature = "connect")]
+#[test]
+fn flags_of_the_line_are_known() {
+    let line = parse_line("tui --connect board1 -t 2 --stop a --stop b").unwrap();
+    let typed: Vec<_> = line.typed().map(|flag| flag.key).collect();
+    assert_eq!(typed, ["--connect", "--threads", "--stop", "--stop"]);
+}

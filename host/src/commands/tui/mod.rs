@@ -219,13 +219,16 @@ impl<'i> Talk<'i> {
         match error {
             Error::PromptTooLong { .. } => self.screen.hint(format_args!("{error}{MAKE_ROOM}")),
             Error::Chat(_) | Error::Sample(_) => self.screen.hint(error),
-            #[cfg(feature = "connect")]
-            Error::Server { ref source, .. } if source.is_about_context() => {
-                self.screen.hint(format_args!("{error}{MAKE_ROOM}"));
-            }
             // Somebody at a terminal can ask again; a program learns it from the exit code.
             #[cfg(feature = "connect")]
-            Error::Server { .. } if self.input.is_terminal() => self.screen.hint(error),
+            Error::Server { ref source, .. } if source.is_about_context() || self.input.is_terminal() => {
+                let advice = match source {
+                    _ if source.is_about_context() => MAKE_ROOM,
+                    _ if source.is_absent() => "; /models lists the server's models",
+                    _ => "",
+                };
+                self.screen.hint(format_args!("{error}{advice}"));
+            }
             // Stays set until the next line is read.
             _ if self.input.has_gone() => {}
             error => return Err(error),

@@ -3,11 +3,11 @@
 mod fields;
 mod text;
 
+use super::Talk;
 use super::backend::{Answer, Backend, Changed, Counts, Question, end_line};
 use super::input::Input;
 use super::screen::Screen;
 use super::totals::Totals;
-use super::{Next, Talk};
 use crate::api_key;
 use crate::cli::table::{self, FlagRow};
 use crate::cli::{Invocation, UsageError};
@@ -68,8 +68,7 @@ pub(super) fn talk(invocation: &Invocation, given: &str) -> Result<(), Error> {
     talk.open_session(&remote.name(), |_| Ok(()))?;
     talk.input.start()?;
     remote.banner(&talk.screen);
-    // A server is never left for another.
-    let (Next::Leave | Next::Other) = talk.with(&mut remote)?;
+    talk.with(&mut remote)?;
     report.add(talk.totals.facts());
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     report.finish(invocation)
