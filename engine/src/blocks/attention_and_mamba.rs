@@ -104,6 +104,10 @@ impl<'a> Operation<'a> for AttentionAndMamba<'a> {
         self.mamba.weights(each);
     }
 
+    fn n_kv_heads(&self) -> Option<usize> {
+        self.attention.n_kv_heads()
+    }
+
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {
         self.attention.facts(tell);
         self.mamba.facts(tell);

@@ -140,6 +140,11 @@ macro_rules! kinds {
                 match self { $(Self::$Kind(op) => op.weights_to_take_in(each),)+ }
             }
 
+            /// [`Operation::n_kv_heads`].
+            pub(crate) fn n_kv_heads(&self) -> Option<usize> {
+                match self { $(Self::$Kind(op) => op.n_kv_heads(),)+ }
+            }
+
             /// [`Operation::facts`].
             pub(crate) fn facts(&self, tell: &mut dyn FnMut(Fact)) {
                 match self { $(Self::$Kind(op) => op.facts(tell),)+ }

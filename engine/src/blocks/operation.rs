@@ -180,6 +180,11 @@ pub(crate) trait Operation<'w> {
         self.weights(each);
     }
 
+    /// KV heads of this rank, where the block has any at all.
+    fn n_kv_heads(&self) -> Option<usize> {
+        None
+    }
+
     /// Passes the facts about the block to `tell`.
     fn facts(&self, tell: &mut dyn FnMut(Fact));
 }

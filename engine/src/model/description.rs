@@ -94,6 +94,11 @@ impl<'a> Model<'a> {
         WeightType::ALL.into_iter().find(|&t| bytes[t as usize] == most && most > 0)
     }
 
+    /// KV heads of the first layer with attention, of a share those that its rank has; `None` without attention.
+    pub fn n_kv_heads(&self) -> Option<usize> {
+        self.blocks.iter().find_map(|block| block.op.n_kv_heads())
+    }
+
     /// Sizes and counts that the blocks report, each name once.
     pub fn facts(&self) -> Vec<(&'static str, usize)> {
         let mut facts: Vec<(&'static str, usize)> = Vec::new();

@@ -150,7 +150,7 @@ impl Ready {
     pub(super) fn new(model: &Model<'_>) -> Self {
         let numbers = |range: &Range<usize>| range.start as u64..range.end as u64;
         let [rows, vocab] = &model.rows();
-        let n_kv_heads = model.facts().into_iter().find(|(name, _)| *name == "n_kv_heads").map_or(0, |(_, n)| n as u64);
+        let n_kv_heads = model.n_kv_heads().unwrap_or(0) as u64;
         let n_bytes = model.weight_bytes();
         Self { layers: numbers(&model.range), rows: numbers(rows), vocab: numbers(vocab), n_kv_heads, n_bytes }
     }

@@ -23,14 +23,14 @@ impl Report {
         self.times.write(to);
         to.byte(u8::from(self.resident.is_some()));
         if let Some(Resident { files, own, read }) = self.resident {
-            to.number(files).number(own).number(read);
+            to.number(files).number(own).option(read);
         }
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
         let times = Times::read(from)?;
         let resident = match from.flag()? {
-            true => Some(Resident { files: from.number()?, own: from.number()?, read: from.number()? }),
+            true => Some(Resident { files: from.number()?, own: from.number()?, read: from.option()? }),
             false => None,
         };
         Ok(Self { times, resident })
@@ -40,9 +40,8 @@ impl Report {
     pub(super) fn lines(&self, rank: &str) -> String {
         let mut lines = self.times.lines(rank);
         if let Some(Resident { files, own, read }) = self.resident {
-            lines += &format!(
-                "trace: {rank} memory  {files} bytes of files, {own} bytes of its own, {read} bytes read from disk\n"
-            );
+            let read = read.map_or(String::new(), |read| format!(", {read} bytes read from disk"));
+            lines += &format!("trace: {rank} memory  {files} bytes of files, {own} bytes of its own{read}\n");
         }
         lines
     }
@@ -64,12 +63,17 @@ mod tests {
 
     #[test]
     fn reports_are_read_as_they_were_written() {
-        for resident in [None, Some(Resident { files: 70, own: 80, read: 90 })] {
+        let resident = |read| Some(Resident { files: 70, own: 80, read });
+        for resident in [None, resident(None), resident(Some(90))] {
             let report = Report { times: Times::default(), resident };
             let bytes = Report::encode(&Ok(report.clone()));
             assert_eq!(Report::decode(&bytes), Ok(Ok(report.clone())));
             assert!((0..bytes.len()).all(|n| Report::decode(&bytes[..n]) == Err(Malformed)));
-            assert_eq!(report.lines("rank 1").contains("rank 1 memory  70 bytes of files, 80"), resident.is_some());
+            let lines = report.lines("rank 1");
+            assert_eq!(lines.contains("rank 1 memory  70 bytes of files, 80 bytes of its own"), resident.is_some());
+            let read = resident.and_then(|resident| resident.read);
+            assert_eq!(lines.contains("own, 90 bytes read from disk\n"), read.is_some());
+            assert_eq!(lines.contains("disk"), read.is_some(), "what is not known is not shown");
         }
     }
 

@@ -91,8 +91,9 @@ pub(crate) struct Resident {
     pub(crate) files: u64,
     /// Pages that belong to no file: sessions and buffers.
     pub(crate) own: u64,
-    /// Bytes that this process had read from disk, so far; those that were in memory already do not count.
-    pub(crate) read: u64,
+    /// Bytes that this process had read from disk, so far; those that were in memory already do not count. `None` where
+    /// the system does not say.
+    pub(crate) read: Option<u64>,
 }
 
 /// What this process holds, where the system says so.
@@ -101,11 +102,7 @@ pub(crate) fn resident() -> Option<Resident> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
     let read = io.lines().find_map(|line| line.strip_prefix("read_bytes: ")?.parse().ok());
-    Some(Resident {
-        files: kib_field(&status, "RssFile:")?,
-        own: kib_field(&status, "RssAnon:")?,
-        read: read.unwrap_or(0),
-    })
+    Some(Resident { files: kib_field(&status, "RssFile:")?, own: kib_field(&status, "RssAnon:")?, read })
 }
 
 /// The bytes of the line `NAME   123 kB`.

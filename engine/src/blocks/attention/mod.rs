@@ -416,6 +416,10 @@ impl<'a> Operation<'a> for Attention<'a> {
         own.flatten().flat_map(|linear| Weights::of(&linear)).for_each(each);
     }
 
+    fn n_kv_heads(&self) -> Option<usize> {
+        Some(self.heads.n_kv_heads)
+    }
+
     fn facts(&self, tell: &mut dyn FnMut(Fact)) {
         self.heads.facts(tell);
     }
