@@ -51,8 +51,9 @@ pub(crate) enum Error {
     },
     /// CPUs that workers cannot be pinned to.
     Cores(CoresError),
-    /// The session does not fit memory.
+    /// The session does not fit memory: that of this board, or that of one of several.
     Memory {
+        board: Option<String>,
         required: u64,
         available: u64,
         fits: String,
@@ -203,12 +204,13 @@ impl fmt::Display for Error {
                 write!(f, "--kernel: this CPU cannot run {name}; it can run {}", here.join(", "))
             }
             Self::Cores(error) => write!(f, "--cores: {error}"),
-            Self::Memory { required, available, fits } => write!(
-                f,
-                "the session needs {} and {} are free; {fits}",
-                crate::output::mib(*required),
-                crate::output::mib(*available)
-            ),
+            Self::Memory { board, required, available, fits } => {
+                if let Some(board) = board {
+                    write!(f, "{board}: ")?;
+                }
+                let [required, available] = [*required, *available].map(crate::output::mib);
+                write!(f, "the session needs {required} and {available} are free; {fits}")
+            }
             Self::Draft { id, model, draft } => write!(
                 f,
                 "--draft: another vocabulary: token {id} is {model:?} in the model and {draft:?} in the draft model"

@@ -1,5 +1,6 @@
 //! The length of a context, from the user's wish, the need of prompt and answer, the model's training, and memory.
 
+use crate::cluster::Leader;
 #[cfg(feature = "serve")]
 use crate::draft::MAX_DRAFT;
 use crate::error::{ContextLimit, Error};
@@ -36,7 +37,29 @@ impl Need {
     }
 }
 
-/// Sizes the sessions of one model.
+/// What a session takes of one board's memory, and what the board has for it, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) required: u64,
+    pub(crate) available: u64,
+}
+
+impl Room {
+    /// Whether there is enough.
+    pub(crate) fn suffices(self) -> bool {
+        self.required <= self.available
+    }
+}
+
+/// A board that lacks room for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shortage {
+    /// Its name, where there are several.
+    board: Option<String>,
+    room: Room,
+}
+
+/// Sizes the sessions of one model. Where several boards share it, each must have room for its part of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Fitting<'a> {
     model: &'a Model<'a>,
@@ -93,8 +116,8 @@ impl<'a> Fitting<'a> {
             let budget = self.budget(memory::memory().available);
             let n_ctx = self.settings.n_ctx.unwrap_or(SERVED_CTX.min(self.model.config.n_ctx_train));
             let fits = |n: &usize| {
-                let plan = with_slots(*n).sized(n_ctx, self.settings.kv_type);
-                plan.is_ok_and(|plan| plan.required_bytes() as u64 <= budget)
+                let fitting = with_slots(*n);
+                fitting.sized(n_ctx, self.settings.kv_type).is_ok_and(|plan| fitting.fits(&plan, budget))
             };
             let n_slots = (1..=default).rev().find(fits).unwrap_or(1);
             if n_slots < default {
@@ -139,17 +162,44 @@ impl<'a> Fitting<'a> {
         Self { settings, ..self.clone() }.plan(Need::default())
     }
 
-    /// Refuses a session that does not fit into memory beside the weights.
+    /// What a session takes of this board, and what is there beside the weights.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn room(&self, plan: &SessionPlan<'_>) -> Room {
+        Room { required: plan.required_bytes() as u64, available: self.budget(memory::memory().available) }
+    }
+
+    /// Refuses a session that does not fit into this board's memory.
     ///
     /// # Errors
     /// [`Error::Memory`].
     #[cfg(feature = "cluster")]
     pub(crate) fn check(&self, plan: &SessionPlan<'_>) -> Result<(), Error> {
-        let (required, available) = (plan.required_bytes() as u64, self.budget(memory::memory().available));
-        match required <= available {
+        let room = self.room(plan);
+        let Room { required, available } = room;
+        match room.suffices() {
             true => Ok(()),
-            false => Err(Error::Memory { required, available, fits: "a smaller --ctx may fit".into() }),
+            false => Err(Error::Memory { board: None, required, available, fits: "a smaller --ctx may fit".into() }),
         }
+    }
+
+    /// Who leads other boards that have parts of this model.
+    fn leader(&self) -> Option<&'static Leader> {
+        self.settings.leader.filter(|_| !matches!(self.model.share, Share::Whole))
+    }
+
+    /// The first board that lacks room for a session; `budget` is what this one has.
+    fn shortage(&self, plan: &SessionPlan<'_>, budget: u64) -> Option<Shortage> {
+        let room = Room { required: plan.required_bytes() as u64, available: budget };
+        let leader = self.leader();
+        if !room.suffices() {
+            return Some(Shortage { board: leader.map(|leader| leader.name(0)), room });
+        }
+        let (board, room) = leader?.shortage(plan.options(), self.settings.kernels.name() == "scalar")?;
+        Some(Shortage { board: Some(board), room })
+    }
+
+    fn fits(&self, plan: &SessionPlan<'_>, budget: u64) -> bool {
+        self.shortage(plan, budget).is_none()
     }
 
     /// A context of at least `n_tokens` in place of one of `n_ctx`, twice as long where possible; `None` if none fits.
@@ -184,15 +234,16 @@ impl<'a> Fitting<'a> {
             return Err(self.too_long_within(budget, need.prompt, made_for));
         }
         let plan = self.sized(n_ctx, kv_type)?;
-        if plan.required_bytes() as u64 <= budget {
+        let Some(Shortage { board, room: Room { required, available } }) = self.shortage(&plan, budget) else {
             if self.settings.n_ctx.is_none() && n_ctx > default {
                 output::note(format_args!("note: prompt and answer need a context of {n_ctx} tokens, not {default}"));
             }
             return Ok(plan);
-        }
+        };
         let smaller = self.largest(budget, kv_type, n_ctx);
         if self.settings.n_ctx.is_none() && smaller > need.prompt {
-            output::note(format_args!("note: memory allows a context of {smaller} tokens, not {n_ctx}"));
+            let of_board = self.limiting(budget, smaller).map_or(String::new(), |board| format!(" of {board}"));
+            output::note(format_args!("note: memory{of_board} allows a context of {smaller} tokens, not {n_ctx}"));
             return Ok(self.sized(smaller, kv_type)?);
         }
         if self.settings.n_ctx.is_none() && smaller > 0 {
@@ -200,8 +251,9 @@ impl<'a> Fitting<'a> {
         }
         let choices = self.choices(budget, n_ctx, 0);
         Err(Error::Memory {
-            required: plan.required_bytes() as u64,
-            available: budget,
+            board,
+            required,
+            available,
             fits: if choices.is_empty() { "no context fits".into() } else { format!("what fits: {choices}") },
         })
     }
@@ -214,7 +266,7 @@ impl<'a> Fitting<'a> {
         }
         let kv_type = self.settings.kv_type;
         let plan = self.sized(wanted, kv_type).ok()?;
-        if plan.required_bytes() as u64 <= budget {
+        if self.fits(&plan, budget) {
             return Some(plan);
         }
         let largest = self.largest(budget, kv_type, wanted);
@@ -246,13 +298,19 @@ impl<'a> Fitting<'a> {
         SessionPlan::new(self.model, self.settings.kernels, options)
     }
 
+    /// The board, of several, that has no room for a context longer than `n_ctx`.
+    fn limiting(&self, budget: u64, n_ctx: usize) -> Option<String> {
+        let longer = self.sized(n_ctx + STEP, self.settings.kv_type).ok()?;
+        self.shortage(&longer, budget)?.board
+    }
+
     /// The largest context in whole steps, of at most `n_ctx` tokens, that fits; found by bisection.
     fn largest(&self, budget: u64, kv_type: KvType, n_ctx: usize) -> usize {
         let (mut low, mut high) = (0, n_ctx.div_ceil(STEP));
         while low < high {
             let middle = (low + high).div_ceil(2);
             match self.sized(middle * STEP, kv_type) {
-                Ok(plan) if plan.required_bytes() as u64 <= budget => low = middle,
+                Ok(plan) if self.fits(&plan, budget) => low = middle,
                 _ => high = middle - 1,
             }
         }

@@ -4,6 +4,7 @@
 use crate::cli::Invocation;
 use crate::cli::environment;
 use crate::error::Error;
+use crate::fitting::Room;
 use crate::model_file::ModelFile;
 use crate::settings::Settings;
 use nanocamelid_engine::session::{Part, SessionError};
@@ -94,6 +95,8 @@ macro_rules! never {
 impl Leader {
     never! {
         fn peers() -> &dyn Peers;
+        fn name(usize) -> String;
+        fn shortage(SessionOptions, bool) -> Option<(String, Room)>;
         fn start(SessionOptions, bool) -> Result<LedSession, Error>;
         fn trace();
     }

@@ -17,6 +17,11 @@ pub(super) enum Call {
     },
     /// All ranks have the same file: take this rank's share of it, and answer.
     Divide(Division),
+    /// Say what this rank's part of a session with these options takes, and what it has ([`Room`](crate::fitting::Room)).
+    Room {
+        options: SessionOptions,
+        is_scalar: bool,
+    },
     /// Start a session of this number, and answer. A scalar one uses the reference's kernels.
     Start {
         session: u64,
@@ -197,6 +202,7 @@ impl Call {
             Self::Report => to.byte(13),
             Self::Exchange { n_bytes, n_times } => to.byte(14).size(*n_bytes).size(*n_times),
             Self::End(code) => to.byte(15).byte(*code),
+            Self::Room { options, is_scalar } => write_options(to.byte(16).byte(u8::from(*is_scalar)), options),
         };
     }
 
@@ -223,6 +229,7 @@ impl Call {
             13 => Self::Report,
             14 => Self::Exchange { n_bytes: from.size()?, n_times: from.size()? },
             15 => Self::End(from.byte()?),
+            16 => Self::Room { is_scalar: from.flag()?, options: read_options(&mut from)? },
             _ => Self::of_session(kind, from.number()?, &mut from)?,
         };
         from.finish()?;
@@ -301,6 +308,7 @@ mod tests {
             Call::Open { path: Some(b"a/b.gguf".to_vec()), measures: true },
             Call::Open { path: None, measures: false },
             Call::Divide(Division { split: Split::Layers, shares: vec![3, 1] }),
+            Call::Room { options, is_scalar: false },
             Call::Start { session: 9, options, is_scalar: true },
             Call::Adopt { session: 2, older: 1 },
             Call::Close { session: 1 },

@@ -141,6 +141,12 @@ impl<'f> Follower<'f> {
         let mut sessions = BTreeMap::new();
         loop {
             let call = match self.next() {
+                Call::Room { options, is_scalar } => {
+                    let plan = self.plan(model, options, is_scalar);
+                    let room = plan.map(|plan| Fitting::new(file, model, self.settings).room(&plan));
+                    self.answer(&room.map_err(|error| error.to_string()));
+                    continue;
+                }
                 Call::Start { session, options, is_scalar } => {
                     let started = self.start(file, model, options, is_scalar);
                     let answer = started.map(|started| drop(sessions.insert(session, started)));
@@ -181,6 +187,17 @@ impl<'f> Follower<'f> {
         }
     }
 
+    /// This rank's part of a session.
+    fn plan<'m>(
+        &self,
+        model: &'m Model<'m>,
+        options: SessionOptions,
+        is_scalar: bool,
+    ) -> Result<SessionPlan<'m>, SessionError> {
+        let kernels = if is_scalar { Kernels::select(Features::NONE) } else { self.settings.kernels };
+        SessionPlan::new(model, kernels, SessionOptions { n_workers: self.settings.n_workers(), ..options })
+    }
+
     fn start<'m>(
         &'m self,
         file: &ModelFile,
@@ -188,9 +205,8 @@ impl<'f> Follower<'f> {
         options: SessionOptions,
         is_scalar: bool,
     ) -> Result<OwnedSession<'m>, Error> {
-        let kernels = if is_scalar { Kernels::select(Features::NONE) } else { self.settings.kernels };
-        let options = SessionOptions { n_workers: self.settings.n_workers(), ..options };
-        let plan = SessionPlan::new(model, kernels, options)?;
+        let plan = self.plan(model, options, is_scalar)?;
+        // Rank 0 has asked before, and what is free may be less by now.
         Fitting::new(file, model, self.settings).check(&plan)?;
         OwnedSession::start(plan, Some(self.link))
     }

@@ -3,6 +3,7 @@
 
 use super::message::{Malformed, Reader, Writer};
 use super::warm::touch;
+use crate::fitting::Room;
 use crate::machine::{bandwidth, cpu, memory};
 use crate::model_digest::{Digest, headers, in_hexadecimal};
 use crate::model_file::ModelFile;
@@ -56,7 +57,7 @@ pub(super) struct Ready {
     pub(super) rows: Range<u64>,
     /// Its part of the vocabulary.
     pub(super) vocab: Range<u64>,
-    /// KV heads in the first of its layers with attention.
+    /// KV heads in the first of its layers with attention; 0 where there is none.
     pub(super) n_kv_heads: u64,
     /// Bytes of its weights, experts included.
     pub(super) n_bytes: u64,
@@ -213,6 +214,9 @@ macro_rules! answers {
 answers! {
     Hello: Self::write, Self::read;
     Ready: Self::write, Self::read;
+    Room: |room, to| { to.number(room.required).number(room.available); }, |from| {
+        Ok(Self { required: from.number()?, available: from.number()? })
+    };
     (): |_, _| {}, |_| Ok(());
 }
 
@@ -282,6 +286,8 @@ mod tests {
             assert!((0..bytes.len()).all(|n| Hello::decode(&bytes[..n]).is_err()));
         }
         assert_eq!(Ready::decode(&Ready::encode(&Ok(ready.clone()))), Ok(Ok(ready)));
+        let room = Room { required: 1, available: 2 };
+        assert_eq!(Room::decode(&Room::encode(&Ok(room))), Ok(Ok(room)));
         assert_eq!(<()>::decode(&<()>::encode(&Ok(()))), Ok(Ok(())));
         assert_eq!(<()>::decode(&[2]), Err(Malformed));
     }

@@ -9,6 +9,7 @@ use super::report::Report;
 use super::shares::{self, Strength};
 use super::{exchanges, warm};
 use crate::error::Error;
+use crate::fitting::Room;
 use crate::model_file::ModelFile;
 use crate::output;
 use crate::resolve::Place;
@@ -184,6 +185,20 @@ impl Leader {
         Ok(model)
     }
 
+    /// A rank, and the board that it runs on.
+    pub(crate) fn name(&self, rank: usize) -> String {
+        self.link.name(rank)
+    }
+
+    /// The first of the other ranks that lacks room for its part of a session, with what that part takes and what the
+    /// rank has. A rank that cannot have the session at all says why when it is to start it.
+    pub(crate) fn shortage(&self, options: SessionOptions, is_scalar: bool) -> Option<(String, Room)> {
+        self.announce(&Call::Room { options, is_scalar });
+        let rooms = (1..).zip(self.answers::<Room>());
+        let mut short = rooms.filter_map(|(rank, room)| Some((rank, room.ok().filter(|room| !room.suffices())?)));
+        short.next().map(|(rank, room)| (self.name(rank), room))
+    }
+
     /// Starts a session on all other ranks.
     ///
     /// # Errors
@@ -193,7 +208,8 @@ impl Leader {
         self.announce(&Call::Start { session, options, is_scalar });
         // Ranks that have started it forget it when this goes.
         let led = LedSession { leader: self, session };
-        let refused = |(rank, answer): (usize, Answer<()>)| answer.err().map(|why| format!("rank {rank}: {why}"));
+        let refused =
+            |(rank, answer): (usize, Answer<()>)| answer.err().map(|why| format!("{}: {why}", self.name(rank)));
         let problems: Vec<String> = (1..).zip(self.answers::<()>()).filter_map(refused).collect();
         if problems.is_empty() { Ok(led) } else { Err(Error::Cluster(problems)) }
     }

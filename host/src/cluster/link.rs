@@ -49,6 +49,9 @@ pub(crate) trait Link: Peers {
     /// Learns the machines of all ranks, for messages.
     fn learn_hosts(&self, hosts: Vec<String>);
 
+    /// A rank, with its machine where that is known.
+    fn name(&self, rank: usize) -> String;
+
     /// How long this rank waits while a token is computed.
     fn set_timeout(&self, timeout: Duration);
 

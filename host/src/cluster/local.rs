@@ -175,6 +175,10 @@ impl Link for LocalLink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    fn name(&self, rank: usize) -> String {
+        format!("rank {rank}")
+    }
+
 
     #[test]
     fn everybody_gets_every_part() {

@@ -153,14 +153,6 @@ impl MpiLink {
         SimpleCommunicator::world()
     }
 
-    /// A rank with its machine.
-    fn name(&self, rank: usize) -> String {
-        match self.hosts.get().and_then(|hosts| hosts.get(rank)) {
-            Some(host) => format!("rank {rank} ({host})"),
-            None => format!("rank {rank}"),
-        }
-    }
-
     fn count(&self, started: Instant, n_bytes: usize) {
         lock(&self.traffic).count(started, n_bytes);
     }
@@ -295,6 +287,13 @@ impl Link for MpiLink {
 
     fn set_timeout(&self, timeout: Duration) {
         *lock(&self.timeout) = timeout;
+    }
+
+    fn name(&self, rank: usize) -> String {
+        match self.hosts.get().and_then(|hosts| hosts.get(rank)) {
+            Some(host) => format!("rank {rank} ({host})"),
+            None => format!("rank {rank}"),
+        }
     }
 
     fn traffic(&self) -> Traffic {

@@ -1,6 +1,8 @@
 //! Ranks as threads, at work.
 
 use super::*;
+use crate::fitting::{Fitting, Need};
+use crate::machine::memory::AVAILABLE;
 use crate::owned_session::OwnedSession;
 use crate::resolve::{Place, Resolved};
 use counting_allocator::{CountingAllocator, measure};
@@ -53,6 +55,53 @@ fn allocations(n: usize, split: Split) -> Vec<u64> {
         leader.end(0);
         std::iter::once(counted.calls).chain(followers.into_iter().map(|thread| thread.join().unwrap())).collect()
     })
+}
+
+/// The context that rank 0 gives a session of the demonstration model, or the error, where the last of three ranks has
+/// room for a context of 256 positions and no more.
+fn context(asked: Option<usize>, split: Split) -> Result<usize, String> {
+    let division = Division { split, shares: vec![1; 3] };
+    let file = || ModelFile::open(Resolved { place: Place::Demo, source: "test", profile: None }).unwrap();
+    let settings = Settings { n_ctx: asked, checked_division: Some(division.clone()), ..Settings::scalar() };
+    let available = {
+        let file = file();
+        let model = file.share(&file.parse().unwrap(), division.share(2)).unwrap();
+        let options = SessionOptions { kv_type: settings.kv_type, ..settings.session_options(256) };
+        let plan = SessionPlan::new(&model, settings.kernels, options).unwrap();
+        model.weight_bytes() + plan.required_bytes() as u64
+    };
+    let mut links = LocalLink::all(3).into_iter();
+    let leader = Leader::new(Box::new(links.next().unwrap()), true);
+    std::thread::scope(|scope| {
+        let settings = &settings;
+        for link in links {
+            scope.spawn(move || {
+                AVAILABLE.set((link.rank() == 2).then_some(available));
+                follower::follow(&link, settings, &SingleThread)
+            });
+        }
+        let settings = Settings { leader: Some(leader), ..settings.clone() };
+        let file = file();
+        let gguf = file.parse().unwrap();
+        let model = file.model(&gguf, &settings).unwrap();
+        let plan = Fitting::new(&file, &model, &settings).plan(Need::default());
+        let n_ctx = plan.map(|plan| {
+            let session = OwnedSession::new(plan, settings.leader).unwrap();
+            session.n_ctx()
+        });
+        leader.end(0);
+        n_ctx.map_err(|error| error.to_string())
+    })
+}
+
+#[test]
+fn the_board_with_the_least_room_decides_about_the_context() {
+    for split in [Split::Rows, Split::Layers] {
+        assert_eq!(context(None, split), Ok(256), "{split:?}");
+        assert_eq!(context(Some(200), split), Ok(200), "{split:?}");
+        let error = context(Some(512), split).unwrap_err();
+        assert!(error.starts_with("rank 2: the session needs") && error.contains("--ctx 256 --kv f16"), "{error}");
+    }
 }
 
 #[test]

@@ -14,7 +14,16 @@ pub(crate) struct Memory {
 
 /// The memory of this machine, as far as the limits of its control groups leave it to this process.
 pub(crate) fn memory() -> Memory {
-    read(Path::new("/"))
+    let memory = read(Path::new("/"));
+    #[cfg(test)]
+    let memory = Memory { available: AVAILABLE.get().or(memory.available), ..memory };
+    memory
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What is free for a thread that a test runs in place of a board.
+    pub(crate) static AVAILABLE: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
 }
 
 fn read(root: &Path) -> Memory {
