@@ -23,7 +23,10 @@ pub trait Peers: Sync {
 
     /// `bytes` consists of one part for each rank, in their order; part `r` ends at `ends[r]`, and some may be empty.
     /// Every rank calls this with its own part filled. Afterwards all parts are filled on every rank.
-    fn exchange(&self, bytes: &mut [u8], ends: &[usize]);
+    ///
+    /// `meanwhile` does some work that does not depend on the other parts, one or two microseconds of it, and returns
+    /// false where nothing was left to do. It is for the time while bytes are on their way; no call of it is needed.
+    fn exchange(&self, bytes: &mut [u8], ends: &[usize], meanwhile: &mut dyn FnMut() -> bool);
 
     /// Sends bytes to another rank, which calls [`Peers::receive`] for as many.
     fn send(&self, to: usize, bytes: &[u8]);

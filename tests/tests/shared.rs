@@ -143,6 +143,26 @@ fn every_weight_format_has_the_bits_of_one_machine() {
     }
 }
 
+#[test]
+fn weights_that_follow_are_read_during_exchanges() {
+    for Subject { name, gguf, text } in architectures() {
+        for shares in [&[1, 1][..], &[1, 5]] {
+            let found = shared(&gguf, (Way::Rows, shares), options(40), |session, rank| {
+                [0..24, 24..32, 32..33].map(|tokens| {
+                    // All logits, so that all tokens go through all blocks.
+                    session.prefill_each(&SingleThread, &text[tokens], &mut |_, _| {}).unwrap();
+                    rank.take_n_pieces()
+                })
+            });
+            // Products with many tokens compute for longer than their weights take to come.
+            assert!(
+                found.is_some_and(|[many, few, one]| many == 0 && few > 0 && one > 0),
+                "{name} {shares:?}: {found:?}"
+            );
+        }
+    }
+}
+
 /// Tokens that a sampler chooses behind a text. Rank 0 tells the others.
 fn answer(session: &mut Session<'_>, peers: Option<&Rank>, params: &SamplerParams, text: &[u32]) -> Vec<u32> {
     let mut sampler = Sampler::new(*params, session.model().config.n_vocab).unwrap();

@@ -126,9 +126,10 @@ impl<'a> Dense<'a> {
         let joined = match later {
             Some((norm, eps)) => {
                 let kernels = workers.kernels;
-                joined.finish(workers, Some(&|row| kernels.rms_norm_in_place(row, Some(norm), eps)))
+                let norm = |row: &mut [f32]| kernels.rms_norm_in_place(row, Some(norm), eps);
+                joined.finish(workers, Some(&norm), &self.down)
             }
-            None => joined.gather(workers),
+            None => joined.gather(workers, &self.down),
         };
         workers.product(joined, &self.down, out);
     }

@@ -2,7 +2,7 @@
 //! `post_1(dense(norm_1(x))) + post_2(experts(norm_2(x)))`. The router reads `x / rms(x) / sqrt(n_embd) * scale`.
 
 use super::{Dense, Experts, Fact, Operation, Sizes, Weights, dense, experts};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, RowsMut, SharedRows, Split, Stage, Vector};
+use crate::compute::{Ahead, Arena, Forms, Linear, Pass, Prepared, RowsMut, SharedRows, Split, Stage, Vector};
 use crate::tensors::LayerTensors;
 use nanocamelid_kernels::Kernels;
 
@@ -109,7 +109,8 @@ impl<'a> Operation<'a> for DenseAndExperts<'a> {
         let Buffers { dense, experts, router, mut dense_out, mut experts_out } = buffers;
         arena.within(|arena| self.dense.forward(&mut pass.workers, arena, &dense, dense_out.own()));
         arena.within(|arena| self.experts.mix(pass, arena, &router, &experts, experts_out.own()));
-        let outs = dense_out.gather(&pass.workers).iter_mut().zip(experts_out.gather(&pass.workers).iter_mut());
+        let (workers, nothing) = (&pass.workers, Ahead::default());
+        let outs = dense_out.gather(workers, &nothing).iter_mut().zip(experts_out.gather(workers, &nothing).iter_mut());
         pass.workers.rows(out.iter_mut().zip(outs), |(out, (dense, experts))| {
             kernels.rms_norm_in_place(dense, Some(post_norm), eps);
             kernels.rms_norm(experts, Some(expert_post_norm), eps, out);

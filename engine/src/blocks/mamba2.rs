@@ -216,7 +216,7 @@ impl<'a> Operation<'a> for Mamba2<'a> {
             y.copy_from_slice(gates);
         });
         let norm = |row: &mut [f32]| self.norm.into_iter().for_each(|norm| self.norm_groups(kernels, norm, row));
-        let mixed = mixed.finish(&pass.workers, self.norm.map(|_| &norm as _));
+        let mixed = mixed.finish(&pass.workers, self.norm.map(|_| &norm as _), &self.out_proj);
         pass.show(Stage::Mixed, mixed.values());
         pass.workers.product(mixed, &self.out_proj, out);
     }

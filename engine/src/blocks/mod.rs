@@ -17,7 +17,9 @@ mod operation;
 mod per_layer;
 mod short_conv;
 
-use crate::compute::{Arena, Forms, LayerNorm, Move, Pass, Place, Prepared, RowsMut, SharedRows, Split, Stage, Vector};
+use crate::compute::{
+    Ahead, Arena, Forms, LayerNorm, Move, Pass, Place, Prepared, RowsMut, SharedRows, Split, Stage, Vector,
+};
 use crate::config::Config;
 use attention::Attention;
 use attention_and_mamba::AttentionAndMamba;
@@ -212,6 +214,8 @@ impl Live<'_> {
 pub(crate) struct Running<'a> {
     block: &'a Block<'a>,
     live: Live<'a>,
+    /// The weights that are read behind the block.
+    next: Ahead<'a>,
 }
 
 /// Buffers of a block's run. `n` is the batch.
@@ -223,9 +227,24 @@ struct Residual<'s, 'w> {
 }
 
 impl<'a> Block<'a> {
-    /// Starts the block in a session: takes its state out of the session's arena.
-    pub(crate) fn start(&'a self, arena: &mut Arena<'a>, sizes: &Sizes) -> Running<'a> {
-        Running { block: self, live: self.op.live(arena, sizes) }
+    /// Starts the block in a session: takes its state out of the session's arena. `next` is what is read behind it.
+    pub(crate) fn start(&'a self, arena: &mut Arena<'a>, sizes: &Sizes, next: Ahead<'a>) -> Running<'a> {
+        Running { block: self, live: self.op.live(arena, sizes), next }
+    }
+
+    /// The weights that a run reads first, where ranks wait for one another before the block.
+    pub(crate) fn first_weights(&self) -> Ahead<'a> {
+        let (mut first, mut are_known) = (Ahead::default(), true);
+        if !self.stream.is_whole() {
+            self.op.weights(&mut |weights| {
+                // Which experts a token needs is not known before.
+                are_known &= weights.serves == Serves::Every;
+                if are_known {
+                    first.push_matrix(weights.matrix);
+                }
+            });
+        }
+        first
     }
 
     /// Takes the memory of a run with the largest batch.
@@ -252,9 +271,16 @@ impl<'a> Block<'a> {
         block
     }
 
-    /// `x += residual_scale * post_norm(out)`, then `x = stream_norm(x)` and `x *= stream_scale`.
-    fn join(&self, pass: &mut Pass<'_>, config: &Config, x: &mut RowsMut<'_>, out: &mut SharedRows<'_, '_>) {
-        let out = out.gather(&pass.workers);
+    /// `x += residual_scale * post_norm(out)`, then `x = stream_norm(x)` and `x *= stream_scale`. `next` is read while
+    /// parts of `out` come from other ranks.
+    fn join(
+        &self,
+        pass: &mut Pass<'_>,
+        config: &Config,
+        x: &mut RowsMut<'_>,
+        (out, next): (&mut SharedRows<'_, '_>, &Ahead<'_>),
+    ) {
+        let out = out.gather(&pass.workers, next);
         let (kernels, residual_scale) = (pass.workers.kernels, config.residual_scale);
         pass.workers.rows(x.iter_mut().zip(out.iter_mut()), |(x, out)| {
             if self.post_norm.is_some() {
@@ -296,7 +322,7 @@ impl Running<'_> {
             Some(source) => self.live.look_back(&earlier[source].live, pass, arena, &buffers.x, buffers.out.own()),
             None => self.live.run(pass, arena, &buffers.x, buffers.out.own()),
         }
-        self.block.join(pass, config, x, &mut buffers.out);
+        self.block.join(pass, config, x, (&mut buffers.out, &self.next));
     }
 
     /// Computes only what later tokens need of these tokens. Returns false, with nothing done, if that takes a whole
@@ -322,7 +348,7 @@ impl Running<'_> {
     ) {
         let mut buffers = self.block.input(pass, arena, config, x);
         self.live.look_back(&self.live, pass, arena, &buffers.x, buffers.out.own());
-        self.block.join(pass, config, x, &mut buffers.out);
+        self.block.join(pass, config, x, (&mut buffers.out, &self.next));
     }
 
     /// Whether later tokens need state that the block keeps of earlier tokens.

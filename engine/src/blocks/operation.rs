@@ -172,7 +172,7 @@ pub(crate) trait Operation<'w> {
         Ok(0)
     }
 
-    /// Passes the block's matrices to `each`.
+    /// Passes the block's matrices to `each`, in the order in which a run reads them.
     fn weights(&self, each: &mut dyn FnMut(Weights<'w>));
 
     /// Passes the matrices that [`Operation::take_in`] reads to `each`.

@@ -118,7 +118,7 @@ impl<'a> Operation<'a> for ShortConv<'a> {
         pass.workers.products(x, self.in_proj.iter().zip(&mut bcx));
         self.convolve(pass, &mut bcx, state, mixed.own().f32s_mut());
         pass.show(Stage::Mixed, mixed.own().values());
-        let mixed = mixed.finish(&pass.workers, None);
+        let mixed = mixed.finish(&pass.workers, None, &self.out_proj);
         pass.workers.product(mixed, &self.out_proj, out);
     }
 

@@ -1,5 +1,6 @@
 //! The tools of the blocks: memory, rows of values, inputs prepared for the matrices that read them, products, workers.
 
+mod ahead;
 mod arena;
 mod linear;
 mod pages;
@@ -12,6 +13,7 @@ mod split;
 mod wire;
 mod workers;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use arena::Arena;
 pub(crate) use linear::{LayerNorm, Linear, Vector};
 pub use pages::{Kept, PAGE};

@@ -2,7 +2,7 @@
 
 use super::prepared::{Forms, Prepared};
 use super::split::{Split, several};
-use super::{Arena, RowsMut, Workers};
+use super::{Ahead, Arena, Linear, RowsMut, Workers};
 use crate::peers::{MAX_RANKS, part};
 use core::ops::Range;
 use nanocamelid_kernels::{ActivationType, QuantizedRows, QuantizedRowsMut};
@@ -102,9 +102,9 @@ impl<'s, 'w> Wire<'s, 'w> {
         scales.copy_from_slice(bytemuck::cast_slice(own.scales));
     }
 
-    /// Exchanges the parts of all ranks.
-    pub(crate) fn exchange(&mut self, workers: &Workers<'_>) {
-        workers.exchange(self.bytes, &self.ends[..self.split.n_ranks()]);
+    /// Exchanges the parts of all ranks. `ahead` is read meanwhile.
+    pub(crate) fn exchange(&mut self, workers: &Workers<'_>, ahead: &Ahead<'_>) {
+        workers.exchange(self.bytes, &self.ends[..self.split.n_ranks()], ahead);
     }
 
     /// Takes all columns of row `t`: f32 values.
@@ -165,12 +165,12 @@ impl<'s, 'w> SharedRows<'s, 'w> {
         &mut self.own
     }
 
-    /// All columns, once the own ones are written.
-    pub(crate) fn gather(&mut self, workers: &Workers<'_>) -> &mut RowsMut<'s> {
+    /// All columns, once the own ones are written. `ahead` is read while they come.
+    pub(crate) fn gather(&mut self, workers: &Workers<'_>, ahead: &Ahead<'_>) -> &mut RowsMut<'s> {
         let Some((all, wire)) = several(self.all.as_mut()) else { return &mut self.own };
         let rows = self.own.rows();
         (0..rows.n()).for_each(|t| wire.put(t, rows.row(t)));
-        wire.exchange(workers);
+        wire.exchange(workers, ahead);
         all.iter_mut().enumerate().for_each(|(t, row)| wire.take(t, row));
         all
     }
@@ -229,28 +229,28 @@ impl<'s, 'w> SharedInput<'s, 'w> {
         several(self.all.as_ref()).is_none()
     }
 
-    /// All columns, once the f32 values of the own ones are written. `norm` changes whole rows before they are
-    /// quantized; it is there only where the input was carved for it.
-    pub(crate) fn finish(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>) -> &Prepared<'s> {
+    /// All columns, for a product with `next`, once the f32 values of the own ones are written. `norm` changes whole
+    /// rows before they are quantized; it is there only where the input was carved for it.
+    pub(crate) fn finish(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>, next: &Linear<'_>) -> &Prepared<'s> {
         let is_later = several(self.all.as_ref()).is_some_and(|(_, wire)| wire.is_f32());
         match norm {
             _ if is_later => {}
             Some(norm) => self.own.fill(workers, &|_, row| norm(row)),
             None => self.own.quantize(workers),
         }
-        self.gather_with(workers, norm)
+        self.gather_with(workers, norm, next)
     }
 
-    /// All columns, once the own ones are made in the forms that travel.
-    pub(crate) fn gather(&mut self, workers: &Workers<'_>) -> &Prepared<'s> {
-        self.gather_with(workers, None)
+    /// All columns, for a product with `next`, once the own ones are made in the forms that travel.
+    pub(crate) fn gather(&mut self, workers: &Workers<'_>, next: &Linear<'_>) -> &Prepared<'s> {
+        self.gather_with(workers, None, next)
     }
 
-    fn gather_with(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>) -> &Prepared<'s> {
+    fn gather_with(&mut self, workers: &Workers<'_>, norm: Option<Norm<'_>>, next: &Linear<'_>) -> &Prepared<'s> {
         let Self { own, all } = self;
         let Some((all, wire)) = several(all.as_mut()) else { return own };
         wire.put_rows(0, own);
-        wire.exchange(workers);
+        wire.exchange(workers, &Ahead::of(next));
         wire.take_rows(workers, 0, all, norm);
         all
     }

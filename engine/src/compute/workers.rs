@@ -1,5 +1,6 @@
 //! The workers of one forward pass.
 
+use super::Ahead;
 use super::split::several;
 use crate::executor::{Executor, Phase};
 use crate::peers::Peers;
@@ -10,7 +11,8 @@ pub(crate) struct Workers<'w> {
     executor: &'w dyn Executor,
     /// The other ranks, where a model is shared among several.
     peers: Option<&'w dyn Peers>,
-    phase: Phase,
+    /// Number of tokens that are still processed.
+    n_tokens: usize,
     pub(crate) kernels: &'static Kernels,
     /// `[n_workers][scratch_bytes]`.
     scratch: &'w mut [u8],
@@ -27,35 +29,36 @@ impl<'w> Workers<'w> {
         scratch: &'w mut [u8],
         scratch_bytes: usize,
     ) -> Self {
-        Self { executor, peers, phase: phase(n_tokens), kernels, scratch, scratch_bytes }
+        Self { executor, peers, n_tokens, kernels, scratch, scratch_bytes }
     }
 
-    /// [`Peers::exchange`]; nothing to do where there are no peers.
-    pub(super) fn exchange(&self, bytes: &mut [u8], ends: &[usize]) {
+    /// [`Peers::exchange`]; nothing to do where there are no peers. `ahead` is read while bytes are on their way.
+    pub(super) fn exchange(&self, bytes: &mut [u8], ends: &[usize], ahead: &Ahead<'_>) {
         if let Some(peers) = several(self.peers) {
-            peers.exchange(bytes, ends);
+            peers.exchange(bytes, ends, &mut ahead.reader(self.n_tokens));
         }
     }
 
     /// Sets the number of tokens that are still processed.
     pub(super) fn set_tokens(&mut self, n_tokens: usize) {
-        self.phase = phase(n_tokens);
+        self.n_tokens = n_tokens;
     }
 
     /// The phase that the workers run.
     pub(super) fn phase(&self) -> Phase {
-        self.phase
+        if self.n_tokens == 1 { Phase::Decode } else { Phase::Prefill }
     }
 
     /// Number of workers, at least 1.
     pub(super) fn n(&self) -> usize {
-        self.executor.n_workers(self.phase).max(1)
+        self.executor.n_workers(self.phase()).max(1)
     }
 
     /// Calls `job` on every worker with that worker's scratch.
     pub(super) fn each(&mut self, job: impl Fn(&mut [u8]) + Sync) {
+        let phase = self.phase();
         let scratches = Queue::new(self.scratch.chunks_mut(self.scratch_bytes));
-        self.executor.run(self.phase, &|| {
+        self.executor.run(phase, &|| {
             // There are more calls than scratches: this call has no scratch and leaves the items to the other workers.
             let Some(scratch) = scratches.next() else { return };
             job(scratch);
@@ -83,11 +86,11 @@ impl<'w> Workers<'w> {
         I: Iterator + Send,
         I::Item: Send,
     {
-        match self.phase {
+        match self.phase() {
             Phase::Decode => items.for_each(work),
             Phase::Prefill => {
                 let items = Queue::new(items);
-                self.executor.run(self.phase, &|| {
+                self.executor.run(self.phase(), &|| {
                     while let Some(item) = items.next() {
                         work(item);
                     }
@@ -95,8 +98,4 @@ impl<'w> Workers<'w> {
             }
         }
     }
-}
-
-fn phase(n_tokens: usize) -> Phase {
-    if n_tokens == 1 { Phase::Decode } else { Phase::Prefill }
 }

@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::blocks::{Fact, Serves, Sizes, Weights};
-use crate::compute::Arena;
+use crate::compute::{Ahead, Arena};
 use alloc::vec::Vec;
 use nanocamelid_kernels::{KvType, Matrix, WeightType};
 
@@ -55,7 +55,7 @@ impl<'a> Model<'a> {
             Sizes { n_ctx: 0, n_batch: 1, kv_type: KvType::F32, n_pages: [0; 2], n_slots: 1, n_states: 1 },
         );
         for block in &self.blocks {
-            block.start(&mut arena, &none);
+            block.start(&mut arena, &none, Ahead::default());
         }
         arena.used()
     }

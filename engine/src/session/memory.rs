@@ -1,8 +1,8 @@
 //! Everything a session keeps in its arena, as one list.
 
 use super::SessionOptions;
-use crate::blocks::{Running, Sizes};
-use crate::compute::{Angles, Arena, Pages, Prepared, RowsMut};
+use crate::blocks::{Block, Running, Sizes};
+use crate::compute::{Ahead, Angles, Arena, Pages, Prepared, RowsMut};
 use crate::model::{Embedding, Head, Model};
 use alloc::vec::Vec;
 use nanocamelid_kernels::Kernels;
@@ -40,6 +40,8 @@ impl<'a> Memory<'a> {
         let sizes = options.sizes(model);
         let n_rows = options.n_outputs * model.head.as_ref().map_or(1, Head::rows_per_output);
         let n_own = model.head.as_ref().map_or(0, |head| head.output.n_out());
+        let head = model.head.as_ref().map(|head| Ahead::of(&head.output)).unwrap_or_default();
+        let nexts = model.blocks.iter().skip(1).map(Block::first_weights).chain([head]);
         let n_logits = if model.collects_logits() { model.config.n_vocab } else { n_own };
         Self {
             x: RowsMut::carve(&mut arena, sizes.n_batch, model.config.n_embd),
@@ -49,7 +51,7 @@ impl<'a> Memory<'a> {
             worker_scratch: arena.take(options.n_workers.saturating_mul(worker_bytes)),
             tokens: arena.take(sizes.n_batch),
             pages: Pages::carve(&mut arena, &options.page_sizes(model)),
-            blocks: model.blocks.iter().map(|block| block.start(&mut arena, &sizes)).collect(),
+            blocks: model.blocks.iter().zip(nexts).map(|(block, next)| block.start(&mut arena, &sizes, next)).collect(),
             workspace: arena,
         }
     }

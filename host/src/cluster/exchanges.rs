@@ -14,7 +14,7 @@ pub(super) fn run(link: &dyn Link, n_bytes: usize, n_times: usize, each: &mut dy
     let mut bytes = vec![link.rank() as u8; n_bytes];
     for _ in 0..n_times {
         let started = Instant::now();
-        link.exchange(&mut bytes, &ends);
+        link.exchange(&mut bytes, &ends, &mut || false);
         each(started.elapsed());
     }
 }

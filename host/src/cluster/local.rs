@@ -51,13 +51,18 @@ impl LocalLink {
         (0..n_ranks).map(link).collect()
     }
 
+    /// The place of the stream between two ranks.
+    fn place(&self, to: usize, from: usize) -> usize {
+        to * self.shared.n_ranks + from
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn post(&self, kind: Kind, to: usize, message: &[u8]) {
         let mut waiting = self.waiting();
-        let stream = &mut waiting.streams[kind as usize][to * self.shared.n_ranks + self.rank];
+        let stream = &mut waiting.streams[kind as usize][self.place(to, self.rank)];
         stream.extend(message.len().to_le_bytes());
         stream.extend(message);
         drop(waiting);
@@ -68,7 +73,7 @@ impl LocalLink {
     fn next<'m>(&self, kind: Kind, from: usize, place: impl FnOnce(usize) -> &'m mut [u8]) {
         let mut waiting = self.waiting();
         loop {
-            let stream = &mut waiting.streams[kind as usize][self.rank * self.shared.n_ranks + from];
+            let stream = &mut waiting.streams[kind as usize][self.place(self.rank, from)];
             let mut n_bytes = [0; size_of::<usize>()];
             if stream.read_exact(&mut n_bytes).is_ok() {
                 let message = place(usize::from_le_bytes(n_bytes));
@@ -108,10 +113,11 @@ impl Peers for LocalLink {
         self.rank
     }
 
-    fn exchange(&self, bytes: &mut [u8], ends: &[usize]) {
+    fn exchange(&self, bytes: &mut [u8], ends: &[usize], meanwhile: &mut dyn FnMut() -> bool) {
         let started = Instant::now();
         let others = || (0..self.shared.n_ranks).filter(|rank| *rank != self.rank);
         others().for_each(|rank| self.post(Kind::Engine, rank, &bytes[part(ends, self.rank)]));
+        while others().any(|rank| !self.has(rank)) && meanwhile() {}
         others().for_each(|rank| self.take(rank, &mut bytes[part(ends, rank)]));
         self.count(started, bytes.len() - part(ends, self.rank).len());
     }
@@ -128,6 +134,11 @@ impl Peers for LocalLink {
 }
 
 impl LocalLink {
+    /// Whether something of another rank is there.
+    fn has(&self, from: usize) -> bool {
+        !self.waiting().streams[Kind::Engine as usize][self.place(self.rank, from)].is_empty()
+    }
+
     fn take(&self, from: usize, bytes: &mut [u8]) {
         self.next(Kind::Engine, from, |n_bytes| {
             assert_eq!(n_bytes, bytes.len(), "bytes from rank {from}");
@@ -164,6 +175,10 @@ impl Link for LocalLink {
 
     fn learn_hosts(&self, _: Vec<String>) {}
 
+    fn name(&self, rank: usize) -> String {
+        format!("rank {rank}")
+    }
+
     /// A thread that fails says so.
     fn set_timeout(&self, _: Duration) {}
 
@@ -175,10 +190,6 @@ impl Link for LocalLink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    fn name(&self, rank: usize) -> String {
-        format!("rank {rank}")
-    }
-
 
     #[test]
     fn everybody_gets_every_part() {
@@ -187,11 +198,11 @@ mod tests {
         std::thread::scope(|scope| {
             for link in LocalLink::all(3) {
                 scope.spawn(move || {
-                    for _ in 0..100 {
-                        let mut bytes = [0xff; 5];
+                    for n_pieces in 0..100 {
+                        let (mut bytes, mut work) = ([0xff; 5], 0..n_pieces);
                         let rank = link.rank();
                         bytes[ends[rank] - parts[rank].len()..ends[rank]].copy_from_slice(parts[rank]);
-                        link.exchange(&mut bytes, &ends);
+                        link.exchange(&mut bytes, &ends, &mut || work.next().is_some());
                         assert_eq!(&bytes, b"abcde");
                     }
                     assert_eq!(

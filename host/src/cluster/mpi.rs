@@ -183,7 +183,7 @@ impl Peers for MpiLink {
         self.rank
     }
 
-    fn exchange(&self, bytes: &mut [u8], ends: &[usize]) {
+    fn exchange(&self, bytes: &mut [u8], ends: &[usize], meanwhile: &mut dyn FnMut() -> bool) {
         let started = Instant::now();
         let world = self.world();
         let n_all = bytes.len();
@@ -210,7 +210,7 @@ impl Peers for MpiLink {
             for rank in others.filter(|_| !own.is_empty()) {
                 sends[rank] = Some(world.process_at_rank(rank as Rank).immediate_send_with_tag(scope, own, ENGINE));
             }
-            let mut wait = Wait::new(self, Patience::Limited);
+            let (mut wait, mut has_work) = (Wait::new(self, Patience::Limited), true);
             loop {
                 let mut late = None;
                 for rank in 0..self.n_ranks {
@@ -221,6 +221,10 @@ impl Peers for MpiLink {
                     }
                 }
                 let Some(late) = late else { break };
+                has_work = has_work && meanwhile();
+                if has_work {
+                    continue;
+                }
                 wait.pass(&|| (late, format!("{n_all} bytes of exchange {}", self.exchange_no())));
             }
         });
@@ -285,15 +289,15 @@ impl Link for MpiLink {
         let _ = self.hosts.set(hosts);
     }
 
-    fn set_timeout(&self, timeout: Duration) {
-        *lock(&self.timeout) = timeout;
-    }
-
     fn name(&self, rank: usize) -> String {
         match self.hosts.get().and_then(|hosts| hosts.get(rank)) {
             Some(host) => format!("rank {rank} ({host})"),
             None => format!("rank {rank}"),
         }
+    }
+
+    fn set_timeout(&self, timeout: Duration) {
+        *lock(&self.timeout) = timeout;
     }
 
     fn traffic(&self) -> Traffic {

@@ -8,7 +8,8 @@ mod reading;
 
 use super::{Fact, KvPages, Operation, Sizes, Weights};
 use crate::compute::{
-    Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SharedInput, SharedRows, Split, Stage, Vector, several,
+    Ahead, Arena, Forms, Linear, Move, Pass, Place, Prepared, RowsMut, SharedInput, SharedRows, Split, Stage, Vector,
+    several,
 };
 use crate::config::QkNorm;
 use crate::tensors::LayerTensors;
@@ -226,7 +227,7 @@ impl<'a> Attention<'a> {
         let kernels = pass.workers.kernels;
         let mut shared = SharedRows::carve(arena, rows.n(), split);
         shared.own().values_mut().copy_from_slice(rows.values());
-        let all = shared.gather(&pass.workers);
+        let all = shared.gather(&pass.workers, &Ahead::of(&self.output));
         pass.workers.rows(rows.iter_mut().zip(all.iter_mut()), |(row, all)| {
             kernels.rms_norm_in_place(all, norm, self.norm_eps);
             row.copy_from_slice(&all[split.own()]);
@@ -298,7 +299,7 @@ impl<'a> Attention<'a> {
         }
         pass.show(Stage::Mixed, mixed.own().values());
         let norm = |row: &mut [f32]| kernels.rms_norm_in_place(row, self.sub_norm, self.norm_eps);
-        let mixed = mixed.finish(&pass.workers, self.sub_norm.map(|_| &norm as _));
+        let mixed = mixed.finish(&pass.workers, self.sub_norm.map(|_| &norm as _), &self.output);
         pass.workers.product(mixed, &self.output, out);
     }
 }

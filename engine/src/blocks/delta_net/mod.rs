@@ -240,7 +240,7 @@ impl<'a> Operation<'a> for DeltaNet<'a> {
         }
         self.gate(pass, &mut gates, mixed.own().f32s_mut());
         pass.show(Stage::Mixed, mixed.own().values());
-        let mixed = mixed.finish(&pass.workers, None);
+        let mixed = mixed.finish(&pass.workers, None, &self.out_proj);
         pass.workers.product(mixed, &self.out_proj, out);
     }
 

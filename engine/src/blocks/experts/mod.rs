@@ -9,7 +9,7 @@ mod routing;
 
 use super::dense::Dense;
 use super::{Fact, Operation, Serves, Sizes, Weights};
-use crate::compute::{Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Split, Stage, Vector, Wire};
+use crate::compute::{Ahead, Arena, Forms, Linear, Pass, Prepared, Rows, RowsMut, Split, Stage, Vector, Wire};
 use crate::config::{Activation, SelectionBias};
 use crate::tensors::{ExpertLinears, LayerTensors};
 use metadata::Gating;
@@ -230,6 +230,7 @@ impl<'a> Experts<'a> {
         out: &mut RowsMut<'_>,
     ) {
         let mut wire = self.wire(arena, pass.n);
+        let mut next = Ahead::default();
         self.each_chosen(routing, |expert, (tokens, _), first| {
             arena.within(|arena| {
                 let mut served = Self::served(expert, arena, tokens.len());
@@ -238,8 +239,9 @@ impl<'a> Experts<'a> {
                 expert.gated(&mut pass.workers, &served.x, None, &mut joined);
                 wire.put_rows(first, &joined);
             });
+            next.push(&expert.down);
         });
-        wire.exchange(&pass.workers);
+        wire.exchange(&pass.workers, &next);
         self.each_chosen(routing, |expert, (tokens, weights), first| {
             arena.within(|arena| {
                 let mut joined = wire.carve_all(arena, Forms::of([&expert.down]), tokens.len());
