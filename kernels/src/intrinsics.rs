@@ -56,4 +56,27 @@ macro_rules! add_weights {
     };
 }
 
-pub(crate) use {add_to_tile, add_weights, ops};
+/// [`Wide::unpack`](crate::formats::wide::Wide::unpack) compiled for the features of a proof.
+macro_rules! unpack {
+    ($proof:ty, $features:literal) => {
+        #[inline(always)]
+        fn unpack<P: $crate::formats::staging::Plain, B: $crate::formats::wide::WideBlock<P>>(
+            self,
+            block: &[u8],
+            plain: &mut [P],
+        ) {
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn unpack<P: $crate::formats::staging::Plain, B: $crate::formats::wide::WideBlock<P>>(
+                block: &[u8],
+                plain: &mut [P],
+            ) {
+                bytemuck::from_bytes::<B>(block).unpack_wide(<$proof>::new(), plain);
+            }
+            // SAFETY: `self` proves the features that the function is compiled for.
+            unsafe { unpack::<P, B>(block, plain) }
+        }
+    };
+}
+
+pub(crate) use {add_to_tile, add_weights, ops, unpack};

@@ -22,6 +22,7 @@ mod staged;
 mod tile;
 mod tokens;
 mod vectors;
+mod wide;
 
 use crate::features::{Feature, Features};
 use crate::table::Kernels;
@@ -81,7 +82,7 @@ macro_rules! packed_products {
         use $crate::aarch64::staged::{self, PlainRows};
         use $crate::aarch64::tile::{Pack, Shape, pack, $of_32, $of_256};
         use $crate::activations::Activations;
-        use $crate::formats::staging::Staged;
+        use $crate::formats::staging::StagedWide;
         use $crate::formats::{Unpacked32, Unpacked256};
         use $crate::matrix::Matrix;
         use $crate::reference::matmul::quantized_rows;
@@ -97,7 +98,7 @@ macro_rules! packed_products {
 
         const fn format_staged<F, S>() -> Format<$proof>
         where
-            F: Staged<Plain: PlainRows>,
+            F: StagedWide<Plain: PlainRows>,
             S: Shape<Proof = $proof> + Pack<F::Plain>,
         {
             Format::new::<S>(F::STAGING.parts, RawRows::Staged(staged::all_rows::<_, F>), staged::pack_rows::<F, S>)
@@ -126,7 +127,7 @@ macro_rules! packed_products {
         }
 
         #[target_feature(enable = $features)]
-        fn staged<F: Staged<Plain: PackedPlain>>(
+        fn staged<F: StagedWide<Plain: PackedPlain>>(
             w: &Matrix<'_>,
             x: &Activations<'_>,
             out: &mut TileMut<'_>,

@@ -7,7 +7,7 @@ use super::rows::{Raw, RawRows};
 use super::staged::{self, PlainRows};
 use super::table;
 use crate::activations::Activations;
-use crate::formats::staging::Staged;
+use crate::formats::staging::StagedWide;
 use crate::lanes::entry::entry_points;
 use crate::matrix::Matrix;
 use crate::reference::matmul::quantized_rows;
@@ -35,6 +35,6 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
 }
 
 #[target_feature(enable = "neon")]
-fn staged<S: Staged<Plain: PlainRows>>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+fn staged<S: StagedWide<Plain: PlainRows>>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
     matmul(const { &RawRows::Staged(staged::all_rows::<_, S>) }, w, x, out);
 }

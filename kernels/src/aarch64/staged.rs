@@ -4,11 +4,12 @@
 use super::dot::Dot;
 use super::packed::Line;
 use super::panel::PANEL_ROWS;
+use super::proof::Neon;
 use super::tile::Pack;
 use super::vectors::{load_f32, store_up_to_4};
 use super::{matvec32, matvec256};
 use crate::activations::QuantizedRows;
-use crate::formats::staging::{Plain, Staged, Staging};
+use crate::formats::staging::{Plain, StagedWide, Staging};
 use crate::formats::{Unpacked32, Unpacked256};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
@@ -44,7 +45,7 @@ impl PlainRows for Unpacked256 {
 #[target_feature(enable = "neon")]
 fn matvec<D: Dot, P: PlainRows>(
     d: D,
-    staging: Staging<P>,
+    staging: Staging<P, Neon>,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
@@ -56,7 +57,7 @@ fn matvec<D: Dot, P: PlainRows>(
         for b in 0..staging.n_blocks(w.row(r)) {
             for (i, stage) in stage.iter_mut().enumerate() {
                 // Rows beyond the end are the last one again.
-                staging.unpack_at(w.row(r + i.min(n - 1)), b, stage.as_mut());
+                staging.unpack_at(d.neon(), w.row(r + i.min(n - 1)), b, stage.as_mut());
             }
             for t in 0..x.n_rows {
                 let out = &mut out.row_mut(t)[r..r + n];
@@ -81,7 +82,7 @@ fn matvec<D: Dot, P: PlainRows>(
 #[target_feature(enable = "neon")]
 pub(super) fn pack<P: PlainRows, S: Pack<P>>(
     proof: S::Proof,
-    staging: Staging<P>,
+    staging: Staging<P, Neon>,
     rows: &[&[u8]; PANEL_ROWS],
     first: usize,
     panel: &mut [Line],
@@ -89,7 +90,7 @@ pub(super) fn pack<P: PlainRows, S: Pack<P>>(
     let mut stage = [P::Stage::zeroed(); PANEL_ROWS];
     for (b, panel) in bytemuck::cast_slice_mut(panel).chunks_exact_mut(staging.n).enumerate() {
         for (row, stage) in rows.iter().zip(&mut stage) {
-            staging.unpack_at(row, first / staging.n + b, stage.as_mut());
+            staging.unpack_at(Neon::new(), row, first / staging.n + b, stage.as_mut());
         }
         S::pack(proof, &stage.each_ref().map(|stage| &stage.as_ref()[..staging.n]), 0, panel);
     }
@@ -97,24 +98,24 @@ pub(super) fn pack<P: PlainRows, S: Pack<P>>(
 
 /// [`matvec`] of a format.
 #[target_feature(enable = "neon")]
-pub(super) fn all_rows<D: Dot, S: Staged<Plain: PlainRows>>(
+pub(super) fn all_rows<D: Dot, S: StagedWide<Plain: PlainRows>>(
     d: D,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
 ) {
-    matvec(d, S::STAGING, w, x, out);
+    matvec(d, S::staging(), w, x, out);
 }
 
 /// [`pack`] of a format.
 #[target_feature(enable = "neon")]
-pub(super) fn pack_rows<F: Staged<Plain: PlainRows>, S: Pack<F::Plain>>(
+pub(super) fn pack_rows<F: StagedWide<Plain: PlainRows>, S: Pack<F::Plain>>(
     proof: S::Proof,
     rows: &[&[u8]; PANEL_ROWS],
     first: usize,
     panel: &mut [Line],
 ) {
-    pack::<F::Plain, S>(proof, F::STAGING, rows, first, panel);
+    pack::<F::Plain, S>(proof, F::staging(), rows, first, panel);
 }
 
 /// Blocks `first .. first + n` of a token.

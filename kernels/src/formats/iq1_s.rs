@@ -8,7 +8,8 @@
 //!                      set if the shift is -1
 //! ```
 
-use super::grids::{self, iq1s::GRID};
+use super::grids::{self, iq1s::GRID, wide};
+use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -36,5 +37,27 @@ impl Block256 for BlockIq1S {
         let qs = grids::iq1(&entries, &core::array::from_fn(|e| (qh[e / 4] >> 15) as u8));
         let scales = core::array::from_fn(|g| (qh[g / 2] >> 12 & 7) as i8 * 2 + 1);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
+    }
+}
+
+impl WideBlock<Unpacked256> for BlockIq1S {
+    #[inline(always)]
+    fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
+        let plain = &mut plain[0];
+        let entries = wide::iq1();
+        let low = wide::lanes(w, w.load(&self.qs), w.splat(0));
+        for (g, out) in bytemuck::cast_mut::<_, [[u8; 32]; 8]>(&mut plain.qs).iter_mut().enumerate() {
+            let qh = u16::from_le_bytes(self.qh[g]);
+            // Three bits `l` go to bit 8 of lane `l`: the copies of the twelve do not meet.
+            let high = u64::from(qh & 0xfff) * (1 << 8 | 1 << 21 | 1 << 34 | 1 << 47);
+            let v = wide::eights(w, entries, low[g] | (high & 0x0700_0700_0700_0700));
+            let shift = w.splat(((qh as i16 >> 15) | 1) as u8);
+            w.store(w.add(v, shift), out);
+        }
+        const HIGH_TWICE: [u8; 16] = [1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15];
+        let v = w.shuffle(w.repeat(bytemuck::cast_ref(&self.qh)), w.repeat(&HIGH_TWICE));
+        let scales = wide::odd(w, w.and(w.shr16(v, 4), w.splat(7)));
+        w.store16(scales, bytemuck::cast_mut(&mut plain.scales));
+        plain.d = w.f16(self.d) / 8.0;
     }
 }

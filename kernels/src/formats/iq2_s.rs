@@ -9,8 +9,9 @@
 //! byte 74..82  scales[8]  as in IQ2_XS
 //! ```
 
-use super::grids::{self, iq2s::GRID};
-use super::iq2_xs::odd_nibbles;
+use super::grids::{self, iq2s::GRID, wide};
+use super::iq2_xs::{odd_nibbles, wide_nibbles};
+use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -41,5 +42,23 @@ impl Block256 for BlockIq2S {
         let qs = grids::iq2(&entries, &self.signs);
         let scales = odd_nibbles(&self.scales);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
+    }
+}
+
+impl WideBlock<Unpacked256> for BlockIq2S {
+    #[inline(always)]
+    fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
+        let plain = &mut plain[0];
+        let entries = wide::iq2_s();
+        let low = wide::lanes(w, w.load(&self.qs), w.splat(0));
+        let signs: &[[u8; 4]; 8] = bytemuck::cast_ref(&self.signs);
+        for (g, out) in bytemuck::cast_mut::<_, [[u8; 32]; 8]>(&mut plain.qs).iter_mut().enumerate() {
+            // Pair `l` of the bits goes to bit 8 of lane `l`: the copies of the byte do not meet.
+            let high = (u64::from(self.qh[g]) * (1 << 8 | 1 << 22 | 1 << 36 | 1 << 50)) & 0x0300_0300_0300_0300;
+            let v = wide::eights(w, entries, low[g] | high);
+            w.store(w.negate(v, u32::from_le_bytes(signs[g])), out);
+        }
+        w.store16(wide_nibbles(w, self), bytemuck::cast_mut(&mut plain.scales));
+        plain.d = w.f16(self.d) / 8.0;
     }
 }

@@ -7,7 +7,8 @@
 //!                          bits 7l..7l+7 are seven signs of eight l (the eighth makes the minuses even), bits 28..32 s
 //! ```
 
-use super::grids::{self, iq2xxs::GRID};
+use super::grids::{self, iq2xxs::GRID, wide};
+use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -32,5 +33,21 @@ impl Block256 for BlockIq2Xxs {
         );
         let scales = core::array::from_fn(|g| (signs[g / 2] >> 28) as i8 * 2 + 1);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 8.0, dmin: 0.0 }
+    }
+}
+
+impl WideBlock<Unpacked256> for BlockIq2Xxs {
+    #[inline(always)]
+    fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
+        let plain = &mut plain[0];
+        let entries = wide::iq2_xxs();
+        let halves: &[[u8; 32]; 2] = bytemuck::cast_ref(&self.groups);
+        let v = w.odd_words(w.load(&halves[0]), w.load(&halves[1]));
+        let signs = wide::signs_and_scales(w, v, bytemuck::cast_mut(&mut plain.scales));
+        for (g, out) in bytemuck::cast_mut::<_, [[u8; 32]; 8]>(&mut plain.qs).iter_mut().enumerate() {
+            let v = w.eights(self.groups[g][0].map(|entry| entries[usize::from(entry)]));
+            w.store(w.negate(v, signs[g]), out);
+        }
+        plain.d = w.f16(self.d) / 8.0;
     }
 }

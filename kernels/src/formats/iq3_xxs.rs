@@ -8,7 +8,8 @@
 //!                        even), bits 28..32 s
 //! ```
 
-use super::grids::{self, iq3xxs::GRID};
+use super::grids::{self, iq3xxs::GRID, wide};
+use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
 
@@ -35,5 +36,21 @@ impl Block256 for BlockIq3Xxs {
         );
         let scales = core::array::from_fn(|g| (signs[g / 2] >> 28) as i8 * 2 + 1);
         Unpacked256 { qs, scales, mins: [0; 16], d: f16(self.d) / 4.0, dmin: 0.0 }
+    }
+}
+
+impl WideBlock<Unpacked256> for BlockIq3Xxs {
+    #[inline(always)]
+    fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
+        let plain = &mut plain[0];
+        let entries = wide::iq3_xxs();
+        let v = w.load(bytemuck::cast_ref(&self.signs));
+        let signs = wide::signs_and_scales(w, v, bytemuck::cast_mut(&mut plain.scales));
+        let eights: &[[u8; 8]; 8] = bytemuck::cast_ref(&self.qs);
+        for (g, out) in bytemuck::cast_mut::<_, [[u8; 32]; 8]>(&mut plain.qs).iter_mut().enumerate() {
+            let v = w.fours(eights[g].map(|entry| entries[usize::from(entry)]));
+            w.store(w.negate(v, signs[g]), out);
+        }
+        plain.d = w.f16(self.d) / 4.0;
     }
 }

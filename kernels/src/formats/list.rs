@@ -16,12 +16,13 @@
 /// | `float` | a float weight: [`Float`](super::float::Float) |
 /// | `block32` | 32 weights: [`Block32`](super::Block32); SIMD tables unpack them in registers |
 /// | `block256` | a super-block: [`Block256`](super::Block256); SIMD tables unpack them in registers |
-/// | `staged32` | a multiple of 32 weights: [`Blocks32`](super::Blocks32); SIMD tables use its own `unpack_blocks` |
+/// | `staged32` | a multiple of 32 weights: [`Blocks32`](super::Blocks32); SIMD tables use its `unpack_wide` |
 /// | `staged16` | as `staged32`, with two scales for each 32 weights |
-/// | `staged256` | a super-block without minima: [`Block256`](super::Block256); SIMD tables use its own `unpack` |
+/// | `staged256` | a super-block without minima: [`Block256`](super::Block256); SIMD tables use its `unpack_wide` |
 ///
 /// The staged shapes ask nothing of an instruction set: a new format is a file and a row, and right on every table at
-/// once. Where it is to be as fast as the others, its unpacking in registers follows ([`staging`](super::staging)).
+/// once. Where it is to be as fast as the others, its unpacking in registers follows ([`staging`](super::staging),
+/// [`wide`](super::wide)).
 macro_rules! for_each_format {
     ([$($callback:tt)+] $($arguments:tt)*) => {
         $($callback)+! { $($arguments)*

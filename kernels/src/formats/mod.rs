@@ -7,6 +7,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+mod codebook;
 pub mod float;
 mod grids;
 pub mod iq1_m;
@@ -38,6 +39,7 @@ pub(crate) mod staging;
 pub mod tq1_0;
 pub mod tq2_0;
 mod weight_type;
+pub(crate) mod wide;
 
 pub(crate) use list::{by_format, entry_per_format, for_each_format};
 pub use weight_type::{WeightType, ggml_block, ggml_name, ggml_withdrawn};

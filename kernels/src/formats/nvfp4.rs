@@ -7,7 +7,8 @@
 //!
 //! A factor of the whole matrix lies in a tensor of its own (`NAME.scale`); it is no part of the format.
 
-use super::mxfp4::{nibbles_of_eight, values_of_eight};
+use super::mxfp4::{CODEBOOK, nibbles_of_eight, values_of_eight};
+use super::wide::{Wide, WideBlock};
 use super::{Blocks32, Unpacked32};
 use bytemuck::{Pod, Zeroable};
 
@@ -44,5 +45,29 @@ impl Blocks32<4> for BlockNvfp4 {
             let qs = bytemuck::cast(if part % 2 == 0 { [low, high, 0, 0] } else { [0, 0, low, high] });
             Unpacked32 { qs, d: scale(self.scales[part]), m: 0.0 }
         })
+    }
+}
+
+impl WideBlock<Unpacked32> for BlockNvfp4 {
+    #[inline(always)]
+    fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked32]) {
+        const ZEROS: [u8; 16] = [0; 16];
+        const ONES: [u8; 16] = [255; 16];
+        const LOW_THEN_HIGH: [[u8; 8]; 2] = [[15; 8], [0; 8]];
+        let (low, codes) = (w.repeat(bytemuck::cast_ref(&LOW_THEN_HIGH)), w.repeat(bytemuck::cast_ref(&CODEBOOK)));
+        let firsts = w.load(bytemuck::cast_ref(&[ONES, ZEROS]));
+        for (half, plain) in plain.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            // Eight bytes twice, for the low nibbles and the high ones.
+            let eights: &[[u8; 8]; 4] = bytemuck::cast_ref(&self.qs);
+            let [a, b] = [2 * half, 2 * half + 1].map(|i| u64::from_ne_bytes(eights[i]));
+            let v = w.eights([a, a, b, b]);
+            let high = w.sub(w.splat(15), low);
+            let v = w.shuffle(codes, w.or(w.and(v, low), w.and(w.shr16(v, 4), high)));
+            let first = w.and(v, firsts);
+            for (part, (plain, v)) in plain.iter_mut().zip([first, w.xor(v, first)]).enumerate() {
+                w.store(v, bytemuck::cast_mut(&mut plain.qs));
+                plain.d = scale(self.scales[2 * half + part]);
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! byte 260..292  bsums[16]  i16, sums of the groups of 16; not read here
 //! ```
 
+use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256};
 use bytemuck::{Pod, Zeroable};
 
@@ -27,5 +28,12 @@ impl Block256 for BlockQ8K {
     #[inline]
     fn unpack(&self) -> Unpacked256 {
         Unpacked256 { qs: self.qs, scales: [1; 16], mins: [0; 16], d: f32::from_le_bytes(self.d), dmin: 0.0 }
+    }
+}
+
+impl WideBlock<Unpacked256> for BlockQ8K {
+    #[inline(always)]
+    fn unpack_wide<W: Wide>(&self, _: W, plain: &mut [Unpacked256]) {
+        plain[0] = self.unpack();
     }
 }

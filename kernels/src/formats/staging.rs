@@ -1,10 +1,12 @@
 //! Staging: blocks unpacked by their format's own code to plain ones, which are then multiplied or dequantized by loops
 //! that know no format.
 //!
-//! The reference stages all formats; SIMD tables stage those without an unpacking in registers. A format costs a table
-//! some hundred bytes that way, because the loops over plain blocks exist once. Unpacking takes longer than in
-//! registers; formats with codebooks, which look up eight weights at a time, lose little by that.
+//! The reference stages all formats, with their portable unpacking; SIMD tables stage those without an unpacking in
+//! registers, with the one by vectors ([`super::wide`]). A format costs an instruction set some hundred bytes that way,
+//! because the loops over plain blocks exist once.
 
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+use super::wide::{Wide, WideBlock};
 use super::{Block256, Blocks32, Unpacked32, Unpacked256};
 use bytemuck::Pod;
 use core::marker::PhantomData;
@@ -27,13 +29,24 @@ impl Plain for Unpacked256 {
 pub(crate) trait Staged {
     /// What its blocks become.
     type Plain: Plain;
-    /// How.
+    /// How, on any machine: the format's definition.
     const STAGING: Staging<Self::Plain>;
 }
 
-/// How blocks of one format become plain ones, without the format's type.
+/// A [`Staged`] format that vectors unpack.
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+pub(crate) trait StagedWide: Staged {
+    /// How, with the instructions of `W`.
+    fn staging<W: Wide>() -> Staging<Self::Plain, W>;
+}
+
+/// No instructions in particular.
 #[derive(Clone, Copy)]
-pub(crate) struct Staging<P> {
+pub(crate) struct Portable;
+
+/// How blocks of one format become plain ones, without the format's type, with the instructions that `W` proves.
+#[derive(Clone, Copy)]
+pub(crate) struct Staging<P, W = Portable> {
     /// Bytes of a block in the file.
     pub(crate) block_bytes: usize,
     /// Plain blocks that it becomes.
@@ -42,10 +55,19 @@ pub(crate) struct Staging<P> {
     pub(crate) has_min: bool,
     /// Plain blocks that multiply the same activations, one after the other ([`Blocks32::PARTS`]).
     pub(crate) parts: usize,
-    unpack: fn(&[u8], &mut [P]),
+    unpack: fn(W, &[u8], &mut [P]),
 }
 
 impl<P> Staging<P> {
+    /// The same with another unpacking.
+    #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+    const fn with<W>(self, unpack: fn(W, &[u8], &mut [P])) -> Staging<P, W> {
+        let Self { block_bytes, n, has_min, parts, .. } = self;
+        Staging { block_bytes, n, has_min, parts, unpack }
+    }
+}
+
+impl<P, W: Copy> Staging<P, W> {
     /// Blocks of a row.
     pub(crate) fn n_blocks(&self, row: &[u8]) -> usize {
         row.len() / self.block_bytes
@@ -61,8 +83,8 @@ impl<P> Staging<P> {
     }
 
     /// Unpacks block `b` of a row to the first `n` plain ones.
-    pub(crate) fn unpack_at(&self, row: &[u8], b: usize, plain: &mut [P]) {
-        (self.unpack)(&row[b * self.block_bytes..][..self.block_bytes], &mut plain[..self.n]);
+    pub(crate) fn unpack_at(&self, w: W, row: &[u8], b: usize, plain: &mut [P]) {
+        (self.unpack)(w, &row[b * self.block_bytes..][..self.block_bytes], &mut plain[..self.n]);
     }
 }
 
@@ -76,8 +98,15 @@ impl<B: Blocks32<N>, const N: usize> Staged for Of32<B, N> {
         n: N,
         has_min: B::HAS_MIN,
         parts: B::PARTS,
-        unpack: |block, plain| plain.copy_from_slice(&bytemuck::from_bytes::<B>(block).unpack_blocks()),
+        unpack: |_, block, plain| plain.copy_from_slice(&bytemuck::from_bytes::<B>(block).unpack_blocks()),
     };
+}
+
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+impl<B: Blocks32<N> + WideBlock<Unpacked32>, const N: usize> StagedWide for Of32<B, N> {
+    fn staging<W: Wide>() -> Staging<Unpacked32, W> {
+        Self::STAGING.with(W::unpack::<_, B>)
+    }
 }
 
 /// Super-blocks as a [`Staged`] format.
@@ -90,6 +119,13 @@ impl<B: Block256> Staged for Of256<B> {
         n: 1,
         has_min: B::HAS_MIN,
         parts: 1,
-        unpack: |block, plain| plain[0] = bytemuck::from_bytes::<B>(block).unpack(),
+        unpack: |_, block, plain| plain[0] = bytemuck::from_bytes::<B>(block).unpack(),
     };
+}
+
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+impl<B: Block256 + WideBlock<Unpacked256>> StagedWide for Of256<B> {
+    fn staging<W: Wide>() -> Staging<Unpacked256, W> {
+        Self::STAGING.with(W::unpack::<_, B>)
+    }
 }

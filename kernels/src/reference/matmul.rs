@@ -3,7 +3,7 @@
 use super::math::{LANES, fma, tree};
 use crate::activations::{Activations, F32Rows, QuantizedRows};
 use crate::formats::float::Float;
-use crate::formats::staging::{Plain, Staged, Staging};
+use crate::formats::staging::{Plain, Portable, Staged, Staging};
 use crate::formats::{Unpacked32, Unpacked256};
 use crate::matrix::Matrix;
 use crate::tiles::TileMut;
@@ -70,7 +70,7 @@ fn products32(format: Staging<Unpacked32>, w: &Matrix<'_>, x: &QuantizedRows<'_>
         for first in (0..n_blocks).step_by(TOGETHER) {
             let n = TOGETHER.min(n_blocks - first);
             for (b, unpacked) in unpacked.chunks_exact_mut(format.n).enumerate().take(n) {
-                format.unpack_at(w.row(r), first + b, unpacked);
+                format.unpack_at(Portable, w.row(r), first + b, unpacked);
             }
             add_blocks32(&format, &unpacked[..n * format.n], x, first * format.n / format.parts, r, out);
         }
@@ -122,7 +122,7 @@ fn products256(format: Staging<Unpacked256>, w: &Matrix<'_>, x: &QuantizedRows<'
             out.row_mut(t)[r] = 0.0;
         }
         for b in 0..format.n_blocks(w.row(r)) {
-            format.unpack_at(w.row(r), b, &mut unpacked);
+            format.unpack_at(Portable, w.row(r), b, &mut unpacked);
             add_block256(&unpacked[0], format.has_min, x, b, r, out);
         }
     }
@@ -168,7 +168,7 @@ pub(crate) fn dequantize32<S: Staged<Plain = Unpacked32>>(row: &[u8], out: &mut 
 fn values32(format: Staging<Unpacked32>, row: &[u8], out: &mut [f32]) {
     let mut unpacked = <Unpacked32 as Plain>::Stage::zeroed();
     for (b, out) in out.as_chunks_mut::<32>().0.chunks_exact_mut(format.n / format.parts).enumerate() {
-        format.unpack_at(row, b, &mut unpacked);
+        format.unpack_at(Portable, row, b, &mut unpacked);
         for (parts, out) in unpacked.chunks(format.parts).zip(out) {
             for (i, out) in out.iter_mut().enumerate() {
                 // A zero takes its sign from any of them.
@@ -192,7 +192,7 @@ pub(crate) fn dequantize256<S: Staged<Plain = Unpacked256>>(row: &[u8], out: &mu
 fn values256(format: Staging<Unpacked256>, row: &[u8], out: &mut [f32]) {
     let mut unpacked = <Unpacked256 as Plain>::Stage::zeroed();
     for (b, out) in out.as_chunks_mut::<256>().0.iter_mut().enumerate() {
-        format.unpack_at(row, b, &mut unpacked);
+        format.unpack_at(Portable, row, b, &mut unpacked);
         let w = &unpacked[0];
         for (g, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
             let d = w.d * f32::from(w.scales[g]);

@@ -19,6 +19,7 @@ mod tile;
 mod tokens;
 mod unpack;
 mod vectors;
+mod wide;
 
 use crate::features::{Feature, Features};
 use crate::table::Kernels;
@@ -51,6 +52,7 @@ macro_rules! table {
     ($module:ident, $proof:path, $features:literal) => {
         mod $module {
             use super::packed::{self, Format};
+            use super::proof::Avx2;
             use super::rows::{Band, Rows};
             use super::staged::{self, PlainRows};
             use super::tokens::Tokens;
@@ -58,7 +60,7 @@ macro_rules! table {
             use super::vectors::Int;
             use super::{few, matvec32, matvec256, panel, rows};
             use crate::activations::Activations;
-            use crate::formats::staging::{self, Staged, Staging};
+            use crate::formats::staging::{self, StagedWide, Staging};
             use crate::formats::{Unpacked32, Unpacked256, by_format};
             use crate::lanes::entry::{entry_points, operations};
             use crate::matrix::Matrix;
@@ -144,28 +146,28 @@ macro_rules! table {
 
             #[inline(never)]
             #[target_feature(enable = $features)]
-            fn pack_plain<P: PlainRows>(staging: Staging<P>, rows: &Rows<'_>, panel: &mut [Bytes]) {
+            fn pack_plain<P: PlainRows>(staging: Staging<P, Avx2>, rows: &Rows<'_>, panel: &mut [Bytes]) {
                 staged::pack(<$proof>::new(), staging, rows, panel);
             }
 
             #[inline(never)]
             #[target_feature(enable = $features)]
-            fn rows_plain<P: PlainRows>(staging: Staging<P>, rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
+            fn rows_plain<P: PlainRows>(staging: Staging<P, Avx2>, rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
                 staged::rows(<$proof>::new(), staging, rows, x)
             }
 
             #[target_feature(enable = $features)]
-            fn pack_staged<S: Staged<Plain: PlainRows>>(rows: &Rows<'_>, panel: &mut [Bytes]) {
-                pack_plain(S::STAGING, rows, panel);
+            fn pack_staged<S: StagedWide<Plain: PlainRows>>(rows: &Rows<'_>, panel: &mut [Bytes]) {
+                pack_plain(S::staging(), rows, panel);
             }
 
             #[target_feature(enable = $features)]
-            fn rows_staged<S: Staged<Plain: PlainRows>>(rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
-                rows_plain(S::STAGING, rows, x)
+            fn rows_staged<S: StagedWide<Plain: PlainRows>>(rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
+                rows_plain(S::staging(), rows, x)
             }
 
             #[target_feature(enable = $features)]
-            fn matmul_staged32<S: Staged<Plain = Unpacked32>, M: Int<Bytes = Bytes>>(
+            fn matmul_staged32<S: StagedWide<Plain = Unpacked32>, M: Int<Bytes = Bytes>>(
                 w: &Matrix<'_>,
                 x: &Activations<'_>,
                 out: &mut TileMut<'_>,
@@ -187,7 +189,7 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
-            fn matmul_staged256<S: Staged<Plain = Unpacked256>, M: Int<Bytes = Bytes>>(
+            fn matmul_staged256<S: StagedWide<Plain = Unpacked256>, M: Int<Bytes = Bytes>>(
                 w: &Matrix<'_>,
                 x: &Activations<'_>,
                 out: &mut TileMut<'_>,

@@ -21,6 +21,12 @@ impl Avx2 {
 }
 
 impl<const VNNI: bool> Avx2<VNNI> {
+    /// What every x86-64 table has.
+    #[inline(always)]
+    pub(super) fn avx2(self) -> Avx2 {
+        Avx2(())
+    }
+
     /// The proof, on the caller's word.
     ///
     /// # Safety
@@ -32,6 +38,12 @@ impl<const VNNI: bool> Avx2<VNNI> {
 }
 
 impl Avx512 {
+    /// What every x86-64 table has.
+    #[inline(always)]
+    pub(super) fn avx2(self) -> Avx2 {
+        Avx2(())
+    }
+
     /// The proof, inside functions compiled for these features.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]

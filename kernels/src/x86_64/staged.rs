@@ -2,6 +2,7 @@
 //! format's own ([`crate::formats::staging`]).
 
 use super::panel::{self, VECTORS_32, VECTORS_256};
+use super::proof::Avx2;
 use super::rows::{Band, Rows, Sums};
 use super::tokens::Tokens;
 use super::vectors::Int;
@@ -50,21 +51,27 @@ impl PlainRows for Unpacked256 {
 
 /// Unpacks block `b` of as many rows as `I` takes.
 #[inline(always)]
-fn unpack<I: Int, P: PlainRows>(staging: Staging<P>, rows: &Rows<'_>, b: usize, stage: &mut [P::Stage; 16]) {
+fn unpack<I: Int, P: PlainRows>(
+    i: I,
+    staging: Staging<P, Avx2>,
+    rows: &Rows<'_>,
+    b: usize,
+    stage: &mut [P::Stage; 16],
+) {
     for (row, stage) in stage.iter_mut().enumerate().take(I::ROWS) {
-        staging.unpack_at(rows.bytes(row), b, stage.as_mut());
+        staging.unpack_at(i.avx2(), rows.bytes(row), b, stage.as_mut());
     }
 }
 
 /// Packs rows.
 #[inline(always)]
-pub(super) fn pack<I: Int, P: PlainRows>(i: I, staging: Staging<P>, rows: &Rows<'_>, panel: &mut [I::Bytes]) {
+pub(super) fn pack<I: Int, P: PlainRows>(i: I, staging: Staging<P, Avx2>, rows: &Rows<'_>, panel: &mut [I::Bytes]) {
     let mut stage = [P::Stage::zeroed(); 16];
     let mut following = rows.following;
     let lines = following.part(rows.row_bytes() / staging.block_bytes);
     for (b, panel) in panel.chunks_exact_mut(staging.n * P::VECTORS).enumerate() {
         following.prefetch(i, lines);
-        unpack::<I, P>(staging, rows, b, &mut stage);
+        unpack::<I, P>(i, staging, rows, b, &mut stage);
         let staged = Rows::staged(&stage.each_ref().map(|stage| &stage.as_ref()[..staging.n]));
         P::pack(i, &Band::new(&staged), panel);
     }
@@ -72,7 +79,12 @@ pub(super) fn pack<I: Int, P: PlainRows>(i: I, staging: Staging<P>, rows: &Rows<
 
 /// The products of rows with a token.
 #[inline(always)]
-pub(super) fn rows<I: Int, P: PlainRows>(i: I, staging: Staging<P>, rows: &Rows<'_>, x: &Tokens<'_, 1>) -> [I::F; 1] {
+pub(super) fn rows<I: Int, P: PlainRows>(
+    i: I,
+    staging: Staging<P, Avx2>,
+    rows: &Rows<'_>,
+    x: &Tokens<'_, 1>,
+) -> [I::F; 1] {
     let mut stage = [P::Stage::zeroed(); 16];
     let mut acc = [i.splat(0.0)];
     let mut following = rows.following;
@@ -80,7 +92,7 @@ pub(super) fn rows<I: Int, P: PlainRows>(i: I, staging: Staging<P>, rows: &Rows<
     let lines = following.part(n_blocks);
     for b in 0..n_blocks {
         following.prefetch(i, lines);
-        unpack::<I, P>(staging, rows, b, &mut stage);
+        unpack::<I, P>(i, staging, rows, b, &mut stage);
         for (run, block) in staging.runs(b) {
             let staged = Rows::staged(&stage.each_ref().map(|stage| &stage.as_ref()[run.clone()]));
             acc = P::rows(i, &Band::new(&staged), x, Sums { block, acc });

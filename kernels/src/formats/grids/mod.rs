@@ -1,7 +1,8 @@
-//! Eight weights at a time: codebooks of eight or four weights, and how few bits become bytes.
+//! Eight weights at a time, on any machine: codebooks of eight or four weights, and how few bits become bytes.
 //!
 //! Entries are kept as small as they are in ggml's source: a few bits per value. Spreading the bits and computing the
-//! value from them is arithmetic on all bytes of an integer at once.
+//! value from them is arithmetic on all bytes of an integer at once. Vectors read entries with a byte per value
+//! ([`wide`]).
 
 pub(super) mod iq1s;
 pub(super) mod iq2s;
@@ -9,6 +10,7 @@ pub(super) mod iq2xs;
 pub(super) mod iq2xxs;
 pub(super) mod iq3s;
 pub(super) mod iq3xxs;
+pub(super) mod wide;
 
 /// `x` in every byte.
 const fn splat(x: u8) -> u64 {
@@ -87,12 +89,35 @@ pub(super) fn trit_of_eight(bytes: [u8; 8], n: usize) -> [i8; 8] {
     bytemuck::cast(less_one(((even >> 8) & EVEN) | (odd & !EVEN)).to_le())
 }
 
+/// Magnitudes of an entry of the grids of IQ2.
+fn iq2_weights(entry: u16) -> u64 {
+    let c = pairs(entry);
+    splat(8) + c + (c << 4) + ((c >> 1) & splat(1))
+}
+
+/// Magnitudes of entries of the grid of IQ3_XXS.
+fn iq3_xxs_weights(entries: [u16; 2]) -> u64 {
+    let c = triples(entries);
+    let seven = c & (c >> 1) & (c >> 2) & splat(1);
+    splat(4) + (c << 3) + (seven << 1)
+}
+
+/// Magnitudes of entries of the grid of IQ3_S.
+fn iq3_s_weights(entries: [u16; 2]) -> u64 {
+    splat(1) + (triples(entries) << 1)
+}
+
+/// Eight times -1, 0 or 1 of an entry of the grid of IQ1.
+fn iq1_weights(entry: u16) -> u64 {
+    // Added to 128, so that no byte borrows from the next; the top bit makes signed bytes of that.
+    ((pairs(entry) << 3) + splat(128 - 8)) ^ splat(128)
+}
+
 /// 256 weights of entries of the grids of IQ2: 8, 25 or 43 and a sign.
 pub(super) fn iq2(entries: &[u16; 32], signs: &[u8; 32]) -> [i8; 256] {
     let mut eights = [0; 32];
     for ((eight, &entry), &signs) in eights.iter_mut().zip(entries).zip(signs) {
-        let c = pairs(entry);
-        *eight = negate(splat(8) + c + (c << 4) + ((c >> 1) & splat(1)), signs).to_le();
+        *eight = negate(iq2_weights(entry), signs).to_le();
     }
     bytemuck::cast(eights)
 }
@@ -101,9 +126,7 @@ pub(super) fn iq2(entries: &[u16; 32], signs: &[u8; 32]) -> [i8; 256] {
 pub(super) fn iq3_xxs(entries: &[[u16; 2]; 32], signs: &[u8; 32]) -> [i8; 256] {
     let mut eights = [0; 32];
     for ((eight, &entries), &signs) in eights.iter_mut().zip(entries).zip(signs) {
-        let c = triples(entries);
-        let seven = c & (c >> 1) & (c >> 2) & splat(1);
-        *eight = negate(splat(4) + (c << 3) + (seven << 1), signs).to_le();
+        *eight = negate(iq3_xxs_weights(entries), signs).to_le();
     }
     bytemuck::cast(eights)
 }
@@ -112,7 +135,7 @@ pub(super) fn iq3_xxs(entries: &[[u16; 2]; 32], signs: &[u8; 32]) -> [i8; 256] {
 pub(super) fn iq3_s(entries: &[[u16; 2]; 32], signs: &[u8; 32]) -> [i8; 256] {
     let mut eights = [0; 32];
     for ((eight, &entries), &signs) in eights.iter_mut().zip(entries).zip(signs) {
-        *eight = negate(splat(1) + (triples(entries) << 1), signs).to_le();
+        *eight = negate(iq3_s_weights(entries), signs).to_le();
     }
     bytemuck::cast(eights)
 }

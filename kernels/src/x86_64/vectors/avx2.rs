@@ -143,6 +143,11 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
     }
 
     #[inline(always)]
+    fn avx2(self) -> Avx2 {
+        Avx2::<VNNI>::avx2(self)
+    }
+
+    #[inline(always)]
     fn steps(bits: u32) -> usize {
         match bits {
             // A step adds two products, at most `2 * 127 * (2^bits - 1)`.

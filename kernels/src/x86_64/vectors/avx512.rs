@@ -1,7 +1,7 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
 use super::super::few::multiply_few;
-use super::super::proof::Avx512;
+use super::super::proof::{Avx2, Avx512};
 use super::super::rows::Following;
 use super::super::tile::Weights;
 use super::super::tile::multiply;
@@ -120,6 +120,11 @@ impl Int for Avx512 {
         fn to_array(v: __m512) -> [f32; 16] { core::mem::transmute(v) }
         fn prefetch_l1(line: *const u8) { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
         fn prefetch_l2(line: *const u8) { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
+    }
+
+    #[inline(always)]
+    fn avx2(self) -> Avx2 {
+        Avx512::avx2(self)
     }
 
     #[inline(always)]

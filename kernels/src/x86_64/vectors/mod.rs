@@ -3,6 +3,7 @@
 mod avx2;
 mod avx512;
 
+use super::proof::Avx2;
 use super::rows::Following;
 use super::tile::Weights;
 use crate::activations::QuantizedRows;
@@ -35,6 +36,9 @@ pub(super) trait Int: Copy {
     /// Whether many tokens are multiplied by weights that are multiplied by their scales already, in formats that
     /// [allow it](crate::formats::Block256::FOLDS).
     const FOLDS: bool;
+
+    /// What every x86-64 table has.
+    fn avx2(self) -> Avx2;
 
     /// All zeros.
     fn zero(self) -> Self::I;
