@@ -17,7 +17,7 @@ use weights::Weights;
 const USAGE: &str = "usage: real_shape OUT SHAPE TYPE [LAYERS]
 SHAPE:  qwen3.5-0.8b, lfm2-8b-a1b, gemma-4-e2b, llama-3.2-1b, smollm-135m, tinyllama-1.1b or
         granite-3.1-1b-a400m
-TYPE:   Q4_0, Q8_0, Q4_K, Q6_K or Q4_K_M
+TYPE:   Q4_0, Q8_0, Q4_K, Q6_K, Q4_K_M, MXFP4, NVFP4, TQ1_0, TQ2_0, Q1_0, Q2_0 or one of IQ
 LAYERS: only so many, of the last four shapes";
 
 const CHATML: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n\
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         }
     };
     let (Some(shape), Some(types), Some(layers)) = (shapes::find(shape, layers), Types::find(types), layers) else {
-        eprintln!("no such shape or type, or not of so many layers: {shape} {types}\n{USAGE}");
+        eprintln!("no such shape or type, or not of so many layers: {shape} types\n{USAGE}");
         return ExitCode::from(2);
     };
     let mut model = Planned::new(types);
@@ -58,10 +58,14 @@ struct Types {
 
 impl Types {
     fn find(name: &str) -> Option<Self> {
-        let types = [WeightType::Q4_0, WeightType::Q8_0, WeightType::Q4_K, WeightType::Q6_K];
+        use WeightType as T;
+        let quantized = [T::Q4_0, T::Q8_0, T::Q4_K, T::Q6_K];
+        let random = [T::MXFP4, T::NVFP4, T::TQ1_0, T::TQ2_0, T::Q1_0, T::Q2_0];
+        let of_iq = [T::IQ1_S, T::IQ1_M, T::IQ2_XXS, T::IQ2_XS, T::IQ2_S, T::IQ3_XXS, T::IQ3_S, T::IQ4_NL, T::IQ4_XS];
+        let mut types = quantized.into_iter().chain(random).chain(of_iq);
         match name {
-            "Q4_K_M" => Some(Self { most: WeightType::Q4_K, mixed: true }),
-            name => types.into_iter().find(|most| most.name() == name).map(|most| Self { most, mixed: false }),
+            "Q4_K_M" => Some(Self { most: T::Q4_K, mixed: true }),
+            name => types.find(|most| most.name() == name).map(|most| Self { most, mixed: false }),
         }
     }
 

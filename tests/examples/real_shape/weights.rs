@@ -43,8 +43,30 @@ fn tile_of(weight_type: WeightType) -> Vec<u8> {
         WeightType::Q5_K => tile::<q5_k::BlockQ5K, 256>(),
         WeightType::Q6_K => tile::<q6_k::BlockQ6K, 256>(),
         WeightType::BF16 => tile::<Bf16, 1>(),
-        other => panic!("no tile of {}", other.name()),
+        other => random_tile(other),
     }
+}
+
+/// Formats that nothing here quantizes to: any bytes are weights, once the scale is an ordinary number.
+fn random_tile(weight_type: WeightType) -> Vec<u8> {
+    let mut random = Random(u64::from(weight_type.ggml_type()));
+    let n_blocks = TILE / weight_type.block_len() + 3;
+    let mut bytes = random.bytes(n_blocks * weight_type.block_bytes());
+    const SCALE: [u8; 2] = 0x1400u16.to_le_bytes();
+    for block in bytes.chunks_exact_mut(weight_type.block_bytes()) {
+        match weight_type {
+            WeightType::TQ1_0 => block[52..54].copy_from_slice(&SCALE),
+            WeightType::TQ2_0 => block[64..66].copy_from_slice(&SCALE),
+            WeightType::NVFP4 => block[..4].iter_mut().for_each(|scale| *scale = *scale % 32 + 1),
+            WeightType::MXFP4 => block[0] = 118,
+            // The top nibbles of the last four 16-bit numbers.
+            WeightType::IQ1_M => {
+                block[48..].chunks_exact_mut(2).zip([0, 0, 4, 1]).for_each(|(s, top)| s[1] = s[1] % 16 + (top << 4));
+            }
+            _ => block[..2].copy_from_slice(&SCALE),
+        }
+    }
+    bytes
 }
 
 fn tile<B: Quantize<N> + Pod, const N: usize>() -> Vec<u8> {
