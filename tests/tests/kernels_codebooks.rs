@@ -1,5 +1,5 @@
-//! Codebooks are written when a format is first multiplied: threads that all come first get the same products. A process
-//! of its own, because that happens once in a process.
+//! Codebooks are written when a format is first multiplied: threads that all come first get the same products. This
+//! happens once in a process, so the test has one of its own.
 
 use nanocamelid_kernels::{
     ActivationType, Activations, Kernels, Matrix, QuantizedRows, QuantizedRowsMut, TileMut, WeightType, reference,
