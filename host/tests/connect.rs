@@ -59,8 +59,8 @@ fn commands_of_the_chat() {
     let (server, dir) = (Server::start(&["--alias", "pi"]), TempDir::new("connect-commands"));
     let saved = dir.path("talk.md");
     let lines = format!(
-        "/system Be brief.\nHello!\n/history\n/temp\n/temp 0.5\n/tokens 4\n/models\n/model\n/model other\n/model pi\n\
-         /status\nTell me more.\n/save {saved}\n/trim 1\n/clear\n/help\n/status\n/exit\n"
+        "/system Be brief.\nHello!\n/history\n/temp\n/temp 0.5\n/temp 0\n/tokens 4\n/models\n/model\n/model other\n/model pi\n\
+         /status\nTell me a short story about a camel.\n/save {saved}\n/trim 1\n/clear\n/help\n/status\n/exit\n"
     );
     run_ok_without_model(&server);
     talk(&server.address, &lines, &["-m", "pie"]).assert_fails(2, &["MODEL: 'pie'", "which has pi"]);

@@ -136,16 +136,13 @@ impl Remote {
         let first = first.unwrap_or(whole);
         let position = usage.n_prompt + usage.n_generated;
         self.position = Some(position);
-        // Without the server's own time, the first token belongs to the wait for it.
-        let (n_computed, generation_sec) = match ending.generation_sec {
-            Some(seconds) => (usage.n_generated, seconds),
-            None => (usage.n_generated.saturating_sub(1), (whole - first).as_secs_f64()),
-        };
+        let generation_sec = ending.generation_sec.unwrap_or((whole - first).as_secs_f64());
         Some(Counts {
             n_prompt: usage.n_prompt,
             n_cached: usage.n_cached,
             n_generated: usage.n_generated,
-            n_computed,
+            // The first token belongs to the wait for it.
+            n_computed: usage.n_generated.saturating_sub(1),
             prefill_sec: ending.prefill_sec.unwrap_or(first.as_secs_f64()),
             generation_sec,
             position,

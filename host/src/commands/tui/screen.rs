@@ -58,7 +58,11 @@ impl Screen {
         };
         if let Some(counts) = answer.counts {
             let rate = counts.n_computed as f64 / counts.generation_sec;
-            let _ = write!(line, " | {rate:.1} tokens/s | context {}", counts.position);
+            let _ = match rate.is_finite() {
+                true => write!(line, " | {rate:.1} tokens/s"),
+                false => write!(line, " | - tokens/s"),
+            };
+            let _ = write!(line, " | context {}", counts.position);
             if let Some(n_ctx) = counts.n_ctx {
                 let _ = write!(line, "/{n_ctx}");
             }

@@ -14,7 +14,9 @@ use super::fields::Fields;
 use super::refusal::Refusal;
 use super::reply::{Ending, Reason};
 use super::server::Server;
+use crate::output::rounded;
 use serde_json::{Value as Json, json};
+use std::time::Duration;
 
 /// An error in this API's form.
 pub(super) fn error(refusal: &Refusal) -> Json {
@@ -72,5 +74,19 @@ fn usage(ending: &Ending) -> Json {
         "completion_tokens": counts.n_generated,
         "total_tokens": counts.n_prompt + counts.n_generated,
         "prompt_tokens_details": {"cached_tokens": counts.n_cached},
+    })
+}
+
+/// The times of an answer, in the words of llama.cpp's server: a client that measures times on its own sees those of
+/// the network, and of tokens that arrive together.
+fn timings(ending: &Ending) -> Json {
+    let counts = &ending.counts;
+    let milliseconds = |time: Duration| rounded(time.as_secs_f64() * 1e3);
+    json!({
+        "cache_n": counts.n_cached,
+        "prompt_n": counts.n_prompt.saturating_sub(counts.n_cached),
+        "prompt_ms": milliseconds(counts.prompt_time),
+        "predicted_n": counts.n_generated,
+        "predicted_ms": milliseconds(counts.answer_time),
     })
 }

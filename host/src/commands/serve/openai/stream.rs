@@ -3,7 +3,7 @@
 use super::super::dialect::{COMMENT, Dialect, EVENT_STREAM, event, id};
 use super::super::refusal::Refusal;
 use super::super::reply::{Ending, Piece, TokenProbs, Whole};
-use super::{error, finish_reason, log_probs, usage};
+use super::{error, finish_reason, log_probs, timings, usage};
 use crate::loading::unix_seconds;
 use serde_json::{Value as Json, json};
 
@@ -103,6 +103,7 @@ impl Dialect for Completion {
         if self.wants_usage {
             let mut last = self.object(self.chunk_kind(), &json!([]));
             last["usage"] = usage(ending);
+            last["timings"] = timings(ending);
             event(None, &last, out);
         }
         *out += "data: [DONE]\n\n";
@@ -127,6 +128,7 @@ impl Dialect for Completion {
         };
         let mut object = self.object(kind, &json!([choice]));
         object["usage"] = usage(ending);
+        object["timings"] = timings(ending);
         object
     }
 }
