@@ -97,6 +97,7 @@ impl EventReader {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chat::Chunk;
     use super::*;
 
     /// The events of a stream that comes in pieces of `n` bytes.
@@ -122,6 +123,36 @@ mod tests {
             assert_eq!(events(stream.as_bytes(), n), expected, "{n}");
         }
         assert_eq!(events(b"", 1), [""; 0]);
+    }
+
+    /// Whatever the bytes are, cuts between them change nothing, and no chunk of them is the end of the program.
+    #[test]
+    fn damaged_streams_are_read_alike_however_they_are_cut() {
+        let stream = b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\n:x\ndata: {\"usage\":{}}\n\ndata: [DONE]\n\n";
+        let mut state = 1_u32;
+        let mut random = |n: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % n
+        };
+        for _ in 0..500 {
+            let mut damaged = stream.to_vec();
+            for _ in 0..random(4) {
+                let at = random(damaged.len());
+                let bytes = b"\r\n:d\"{}[]\0\xff\xef";
+                damaged[at] = bytes[random(bytes.len())];
+            }
+            let read = |n: usize| {
+                let mut found: Vec<(Vec<u8>, String)> = Vec::new();
+                let mut reader = EventReader::default();
+                let mut take = |data: &[u8]| {
+                    found.push((data.to_vec(), format!("{:?}", Chunk::of_event(data))));
+                    Ok(())
+                };
+                damaged.chunks(n).for_each(|piece| reader.push(piece, &mut take).unwrap());
+                (found, reader.is_done())
+            };
+            assert_eq!(read(1 + random(9)), read(damaged.len()));
+        }
     }
 
     #[test]
