@@ -14,7 +14,7 @@ use crate::cli::{Invocation, UsageError};
 use crate::client::{self, Address, Client, ClientError, Ending, Listed, Piece};
 use crate::error::Error;
 use crate::machine::memory;
-use crate::output::{self, Facts, Report};
+use crate::output::{self, Report};
 use crate::runtime::Emit;
 use crate::sampling::Sampling;
 use fields::Fields;
@@ -26,6 +26,8 @@ use text::Text;
 
 /// The wait for the first piece of an answer is shown when it takes longer.
 const SHOWN_AFTER: Duration = Duration::from_secs(1);
+/// Most models that an error names.
+const MAX_NAMED: usize = 20;
 
 /// A server that answers with one of its models.
 struct Remote {
@@ -44,19 +46,21 @@ struct Remote {
 /// Flags of a model in this process; a server that is not there or has no such model; input or output that fails.
 pub(super) fn talk(invocation: &Invocation, given: &str) -> Result<(), Error> {
     refuse_local(invocation)?;
-    let address = Address::parse(given).map_err(|error| unusable(given, error.problem()))?;
+    let address = Address::parse(given).map_err(|error| UsageError::Unusable {
+        flag: table::CONNECT.row.key,
+        given: given.to_owned(),
+        problem: error.problem().to_owned(),
+    })?;
     let asked = match &invocation.model {
         None => None,
-        Some(name) => Some(name.to_str().ok_or_else(|| unusable(&name.to_string_lossy(), "is no name of a model"))?),
+        Some(name) => Some(name.to_str().ok_or_else(|| no_model(&name.to_string_lossy(), "is not UTF-8"))?),
     };
     let fields = Fields::new(invocation)?;
     let sampling = Sampling::new(invocation)?;
     let key = api_key::read(invocation)?;
     let mut report = Report::new(invocation.command);
-    let mut source = Facts::default();
-    source.set("model", asked);
-    source.set("selected_source", address.to_string());
-    report.add(source);
+    report.set("model", asked);
+    report.set("selected_source", address.to_string());
     if invocation.has(&table::DRY_RUN) {
         return report.finish_dry_run(invocation);
     }
@@ -96,8 +100,9 @@ pub(super) fn refuse_unconnected(invocation: &Invocation) -> Result<(), Error> {
     }
 }
 
-fn unusable(given: &str, problem: impl Into<String>) -> Error {
-    UsageError::Unusable { flag: table::CONNECT.row.key, given: given.to_owned(), problem: problem.into() }.into()
+/// The error for a name that no model of the server can have.
+fn no_model(given: &str, problem: impl Into<String>) -> Error {
+    UsageError::Unusable { flag: "MODEL", given: given.to_owned(), problem: problem.into() }.into()
 }
 
 impl Remote {
@@ -154,13 +159,12 @@ impl Remote {
 
 /// The model of that name.
 fn choose(listed: Vec<Listed>, name: &str) -> Result<Listed, Error> {
-    let names: Vec<String> = listed.iter().map(|model| shown(&model.id)).collect();
+    let mut names: Vec<String> = listed.iter().take(MAX_NAMED).map(|model| shown(&model.id)).collect();
+    if listed.len() > MAX_NAMED {
+        names.push(format!("and {} more", listed.len() - MAX_NAMED));
+    }
     let found = listed.into_iter().find(|model| model.is_called(name));
-    found.ok_or_else(|| {
-        let (flag, given) = ("MODEL", name.to_owned());
-        let problem = format!("is no model of the server, which has {}", names.join(", "));
-        UsageError::Unusable { flag, given, problem }.into()
-    })
+    found.ok_or_else(|| no_model(name, format!("is no model of the server, which has {}", names.join(", "))))
 }
 
 /// A name of the server's, without control characters.
