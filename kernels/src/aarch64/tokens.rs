@@ -27,13 +27,22 @@ pub(super) struct Pairs32 {
 /// A super-block of two pairs of tokens: for every 32 values, as [`Pairs32::qs`].
 pub(super) type Pairs256 = [[i8; 128]; 8];
 
-/// Scales and sums of the 32 values that each block of a panel multiplies.
+/// Scales of the 32 values that each block of a panel multiplies, and their sums where the panel has minima.
 #[inline]
-pub(super) fn quads32(x: &[QuantizedRows<'_>; TILE], place: Place, out: &mut [Quad32]) {
-    for (t, x) in x.iter().enumerate() {
-        for (b, out) in out.iter_mut().enumerate() {
-            let b = place.of(b);
-            (out[t], out[t + TILE]) = (x.scales[b], f32::from(x.sums[b]));
+pub(super) fn quads32<const HAS_MIN: bool>(x: &[QuantizedRows<'_>; TILE], place: Place, out: &mut [Quad32]) {
+    // Slices of one length, so that the loop over blocks checks nothing. A panel has all parts of a block.
+    let (first, n_blocks) = (place.of(0), out.len() / place.parts);
+    let scales = x.each_ref().map(|x| &x.scales[first..][..n_blocks]);
+    let sums = x.each_ref().map(|x| &x.sums[first..][..n_blocks]);
+    let mut out = out.iter_mut();
+    for b in 0..n_blocks {
+        for out in out.by_ref().take(place.parts) {
+            for t in 0..TILE {
+                out[t] = scales[t][b];
+                if HAS_MIN {
+                    out[t + TILE] = f32::from(sums[t][b]);
+                }
+            }
         }
     }
 }

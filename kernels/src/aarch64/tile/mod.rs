@@ -109,15 +109,18 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
 
     #[inline(always)]
     fn rearrange(_: Dotprod, x: &Four<'_>, place: Place, out: &mut [Quad32]) {
-        quads32(x, place, out);
+        quads32::<HAS_MIN>(x, place, out);
     }
 
     #[inline(always)]
     fn tile(proof: Dotprod, panel: &[Panel32], place: Place, x: &Four<'_>, tokens: &[Quad32], sums: &mut Sums) {
         // Values are read where they lie, one block after the other: parts of the same 32 weights one by one.
-        let n = if place.parts == 1 { panel.len().max(1) } else { 1 };
-        for (i, (panel, tokens)) in panel.chunks(n).zip(tokens.chunks(n)).enumerate() {
-            let qs = x.map(|x| &x.qs.as_chunks::<32>().0[place.of(i * n)..][..panel.len()]);
+        let n = if place.parts == 1 { panel.len() } else { 1 };
+        let mut first = 0;
+        while first < panel.len() {
+            let (panel, tokens) = (&panel[first..][..n], &tokens[first..][..n]);
+            let at = if place.parts == 1 { place.first } else { place.of(first) };
+            let qs = x.each_ref().map(|x| &x.qs.as_chunks::<32>().0[at..][..n]);
             // SAFETY: a `Dotprod` exists only where NEON and `sdot` do, which these functions are compiled for.
             unsafe {
                 if HAS_MIN {
@@ -126,6 +129,7 @@ impl<const HAS_MIN: bool> Shape for Sdot32<HAS_MIN> {
                     dotprod::tile32::<false>(proof, panel, qs, tokens, sums);
                 }
             }
+            first += n;
         }
     }
 }
