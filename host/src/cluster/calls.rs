@@ -17,7 +17,8 @@ pub(super) enum Call {
     },
     /// All ranks have the same file: take this rank's share of it, and answer.
     Divide(Division),
-    /// Say what this rank's part of a session with these options takes, and what it has ([`Room`](crate::fitting::Room)).
+    /// Say what this rank's part of a session with these options takes, and what is free for it
+    /// ([`Room`](crate::fitting::Room)).
     Room {
         options: SessionOptions,
         is_scalar: bool,
