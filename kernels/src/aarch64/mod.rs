@@ -78,6 +78,7 @@ macro_rules! packed_products {
         use $crate::aarch64::blocks32::Simd32;
         use $crate::aarch64::blocks256::Simd256;
         use $crate::aarch64::packed::{Format, matmul};
+        use $crate::aarch64::proof::Neon;
         use $crate::aarch64::rows::RawRows;
         use $crate::aarch64::staged::{self, PlainRows};
         use $crate::aarch64::tile::{Pack, Shape, pack, $of_32, $of_256};
@@ -98,7 +99,7 @@ macro_rules! packed_products {
 
         const fn format_staged<F, S>() -> Format<$proof>
         where
-            F: StagedWide<Plain: PlainRows>,
+            F: StagedWide<Neon, Plain: PlainRows>,
             S: Shape<Proof = $proof> + Pack<F::Plain>,
         {
             Format::new::<S>(F::STAGING.parts, RawRows::Staged(staged::all_rows::<_, F>), staged::pack_rows::<F, S>)
@@ -127,7 +128,7 @@ macro_rules! packed_products {
         }
 
         #[target_feature(enable = $features)]
-        fn staged<F: StagedWide<Plain: PackedPlain>>(
+        fn staged<F: StagedWide<Neon, Plain: PackedPlain>>(
             w: &Matrix<'_>,
             x: &Activations<'_>,
             out: &mut TileMut<'_>,

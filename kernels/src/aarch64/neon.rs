@@ -35,6 +35,11 @@ fn block256<F: Simd256>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'
 }
 
 #[target_feature(enable = "neon")]
-fn staged<S: StagedWide<Plain: PlainRows>>(w: &Matrix<'_>, x: &Activations<'_>, out: &mut TileMut<'_>, _: &mut [u8]) {
+fn staged<S: StagedWide<Neon, Plain: PlainRows>>(
+    w: &Matrix<'_>,
+    x: &Activations<'_>,
+    out: &mut TileMut<'_>,
+    _: &mut [u8],
+) {
     matmul(const { &RawRows::Staged(staged::all_rows::<_, S>) }, w, x, out);
 }

@@ -45,7 +45,7 @@ impl PlainRows for Unpacked256 {
 #[target_feature(enable = "neon")]
 fn matvec<D: Dot, P: PlainRows>(
     d: D,
-    staging: Staging<P, Neon>,
+    staging: &Staging<P, Neon>,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
@@ -82,7 +82,7 @@ fn matvec<D: Dot, P: PlainRows>(
 #[target_feature(enable = "neon")]
 pub(super) fn pack<P: PlainRows, S: Pack<P>>(
     proof: S::Proof,
-    staging: Staging<P, Neon>,
+    staging: &Staging<P, Neon>,
     rows: &[&[u8]; PANEL_ROWS],
     first: usize,
     panel: &mut [Line],
@@ -98,24 +98,24 @@ pub(super) fn pack<P: PlainRows, S: Pack<P>>(
 
 /// [`matvec`] of a format.
 #[target_feature(enable = "neon")]
-pub(super) fn all_rows<D: Dot, S: StagedWide<Plain: PlainRows>>(
+pub(super) fn all_rows<D: Dot, S: StagedWide<Neon, Plain: PlainRows>>(
     d: D,
     w: &Matrix<'_>,
     x: &QuantizedRows<'_>,
     out: &mut TileMut<'_>,
 ) {
-    matvec(d, S::staging(), w, x, out);
+    matvec(d, S::WIDE, w, x, out);
 }
 
 /// [`pack`] of a format.
 #[target_feature(enable = "neon")]
-pub(super) fn pack_rows<F: StagedWide<Plain: PlainRows>, S: Pack<F::Plain>>(
+pub(super) fn pack_rows<F: StagedWide<Neon, Plain: PlainRows>, S: Pack<F::Plain>>(
     proof: S::Proof,
     rows: &[&[u8]; PANEL_ROWS],
     first: usize,
     panel: &mut [Line],
 ) {
-    pack::<F::Plain, S>(proof, F::staging(), rows, first, panel);
+    pack::<F::Plain, S>(proof, F::WIDE, rows, first, panel);
 }
 
 /// Blocks `first .. first + n` of a token.

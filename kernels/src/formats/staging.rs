@@ -33,11 +33,11 @@ pub(crate) trait Staged {
     const STAGING: Staging<Self::Plain>;
 }
 
-/// A [`Staged`] format that vectors unpack.
+/// A [`Staged`] format that vectors unpack, with the instructions of `W`.
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
-pub(crate) trait StagedWide: Staged {
-    /// How, with the instructions of `W`.
-    fn staging<W: Wide>() -> Staging<Self::Plain, W>;
+pub(crate) trait StagedWide<W: 'static>: Staged {
+    /// How.
+    const WIDE: &'static Staging<Self::Plain, W>;
 }
 
 /// No instructions in particular.
@@ -103,10 +103,8 @@ impl<B: Blocks32<N>, const N: usize> Staged for Of32<B, N> {
 }
 
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
-impl<B: Blocks32<N> + WideBlock<Unpacked32>, const N: usize> StagedWide for Of32<B, N> {
-    fn staging<W: Wide>() -> Staging<Unpacked32, W> {
-        Self::STAGING.with(W::unpack::<_, B>)
-    }
+impl<W: Wide + 'static, B: Blocks32<N> + WideBlock<Unpacked32>, const N: usize> StagedWide<W> for Of32<B, N> {
+    const WIDE: &'static Staging<Unpacked32, W> = &Self::STAGING.with(W::unpack::<_, B>);
 }
 
 /// Super-blocks as a [`Staged`] format.
@@ -124,8 +122,6 @@ impl<B: Block256> Staged for Of256<B> {
 }
 
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
-impl<B: Block256 + WideBlock<Unpacked256>> StagedWide for Of256<B> {
-    fn staging<W: Wide>() -> Staging<Unpacked256, W> {
-        Self::STAGING.with(W::unpack::<_, B>)
-    }
+impl<W: Wide + 'static, B: Block256 + WideBlock<Unpacked256>> StagedWide<W> for Of256<B> {
+    const WIDE: &'static Staging<Unpacked256, W> = &Self::STAGING.with(W::unpack::<_, B>);
 }

@@ -146,28 +146,28 @@ macro_rules! table {
 
             #[inline(never)]
             #[target_feature(enable = $features)]
-            fn pack_plain<P: PlainRows>(staging: Staging<P, Avx2>, rows: &Rows<'_>, panel: &mut [Bytes]) {
+            fn pack_plain<P: PlainRows>(staging: &Staging<P, Avx2>, rows: &Rows<'_>, panel: &mut [Bytes]) {
                 staged::pack(<$proof>::new(), staging, rows, panel);
             }
 
             #[inline(never)]
             #[target_feature(enable = $features)]
-            fn rows_plain<P: PlainRows>(staging: Staging<P, Avx2>, rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
+            fn rows_plain<P: PlainRows>(staging: &Staging<P, Avx2>, rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
                 staged::rows(<$proof>::new(), staging, rows, x)
             }
 
             #[target_feature(enable = $features)]
-            fn pack_staged<S: StagedWide<Plain: PlainRows>>(rows: &Rows<'_>, panel: &mut [Bytes]) {
-                pack_plain(S::staging(), rows, panel);
+            fn pack_staged<S: StagedWide<Avx2, Plain: PlainRows>>(rows: &Rows<'_>, panel: &mut [Bytes]) {
+                pack_plain(S::WIDE, rows, panel);
             }
 
             #[target_feature(enable = $features)]
-            fn rows_staged<S: StagedWide<Plain: PlainRows>>(rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
-                rows_plain(S::staging(), rows, x)
+            fn rows_staged<S: StagedWide<Avx2, Plain: PlainRows>>(rows: &Rows<'_>, x: &Tokens<'_, 1>) -> Sums<1> {
+                rows_plain(S::WIDE, rows, x)
             }
 
             #[target_feature(enable = $features)]
-            fn matmul_staged32<S: StagedWide<Plain = Unpacked32>, M: Int<Bytes = Bytes>>(
+            fn matmul_staged32<S: StagedWide<Avx2, Plain = Unpacked32>, M: Int<Bytes = Bytes>>(
                 w: &Matrix<'_>,
                 x: &Activations<'_>,
                 out: &mut TileMut<'_>,
@@ -189,7 +189,7 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
-            fn matmul_staged256<S: StagedWide<Plain = Unpacked256>, M: Int<Bytes = Bytes>>(
+            fn matmul_staged256<S: StagedWide<Avx2, Plain = Unpacked256>, M: Int<Bytes = Bytes>>(
                 w: &Matrix<'_>,
                 x: &Activations<'_>,
                 out: &mut TileMut<'_>,

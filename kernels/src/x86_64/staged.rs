@@ -53,7 +53,7 @@ impl PlainRows for Unpacked256 {
 #[inline(always)]
 fn unpack<I: Int, P: PlainRows>(
     i: I,
-    staging: Staging<P, Avx2>,
+    staging: &Staging<P, Avx2>,
     rows: &Rows<'_>,
     b: usize,
     stage: &mut [P::Stage; 16],
@@ -65,7 +65,7 @@ fn unpack<I: Int, P: PlainRows>(
 
 /// Packs rows.
 #[inline(always)]
-pub(super) fn pack<I: Int, P: PlainRows>(i: I, staging: Staging<P, Avx2>, rows: &Rows<'_>, panel: &mut [I::Bytes]) {
+pub(super) fn pack<I: Int, P: PlainRows>(i: I, staging: &Staging<P, Avx2>, rows: &Rows<'_>, panel: &mut [I::Bytes]) {
     let mut stage = [P::Stage::zeroed(); 16];
     let mut following = rows.following;
     let lines = following.part(rows.row_bytes() / staging.block_bytes);
@@ -81,7 +81,7 @@ pub(super) fn pack<I: Int, P: PlainRows>(i: I, staging: Staging<P, Avx2>, rows: 
 #[inline(always)]
 pub(super) fn rows<I: Int, P: PlainRows>(
     i: I,
-    staging: Staging<P, Avx2>,
+    staging: &Staging<P, Avx2>,
     rows: &Rows<'_>,
     x: &Tokens<'_, 1>,
 ) -> [I::F; 1] {
