@@ -103,9 +103,8 @@ impl<'a> Drafter<'a> {
             (Draft::Model(_), Some((file, parsed))) => {
                 same_vocabulary(tokenizer, &parsed.tokenizer)?;
                 n_vocab = n_vocab.min(parsed.model.config.n_vocab);
-                let settings = Settings { draft: Draft::Off, leader: None, trace: false, ..settings.clone() };
-                let fitting = Fitting::new(file, &parsed.model, &settings);
-                (Source::Model(Box::new(Runtime::new(fitting, Need::default(), pool)?)), FIRST_DRAFT, None)
+                let runtime = runtime(settings, file, parsed, pool)?;
+                (Source::Model(Box::new(runtime)), FIRST_DRAFT, None)
             }
             _ => return Ok(None),
         };
@@ -154,6 +153,17 @@ impl<'a> Drafter<'a> {
     }
 }
 
+/// What computes a drafting model.
+fn runtime<'a>(
+    settings: &Settings,
+    file: &ModelFile,
+    parsed: &'a Parsed<'_>,
+    pool: &'a Pool,
+) -> Result<Runtime<'a>, Error> {
+    let settings = Settings { draft: Draft::Off, leader: None, trace: false, ..settings.clone() };
+    Runtime::new(Fitting::new(file, &parsed.model, &settings).for_drafts(), Need::default(), pool)
+}
+
 /// Decodes a draft greedily.
 fn draft_with(runtime: &mut Runtime<'_>, context: &[u32], n: usize) -> Result<Vec<u32>, Error> {
     let mut drafted = Vec::with_capacity(n);
@@ -162,6 +172,8 @@ fn draft_with(runtime: &mut Runtime<'_>, context: &[u32], n: usize) -> Result<Ve
         Err(Error::PromptTooLong { .. }) => return Ok(drafted),
         prefilled => prefilled?,
     };
+    // The next context has this one and as much of the draft as was right.
+    runtime.keep_checkpoint();
     while let Some(token) = likeliest(runtime.logits()) {
         drafted.push(token);
         if drafted.len() == n || runtime.position() == runtime.n_ctx() {
@@ -241,6 +253,29 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Behind a rejected draft, only what the draft added is computed again, whatever keeps the context.
+    #[test]
+    fn a_rejected_draft_costs_little() {
+        for name in ["llama", "qwen35", "falcon-h1", "lfm2"] {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/archs/");
+            let settings = Settings::scalar();
+            let file = ModelFile::open(resolve::Resolved::file(format!("{path}{name}.gguf"), "a test")).unwrap();
+            let parsed = parse(Some(&file), &settings).unwrap().unwrap();
+            let pool = settings.start_workers().unwrap();
+            let mut runtime = runtime(&settings, &file, &parsed, &pool).unwrap();
+            let mut context: Vec<u32> = (0..200).map(|i| 3 + i * 7 % 40).collect();
+            for n_right in [0, 2, 1] {
+                let drafted = draft_with(&mut runtime, &context, 5).unwrap();
+                assert_eq!(drafted.len(), 5, "{name}");
+                let n_known = context.len();
+                context.extend_from_slice(&drafted[..n_right]);
+                context.push(if drafted[n_right] == 3 { 4 } else { 3 });
+                let n_reused = runtime.prefill(&context, None, &mut |_, _| true).unwrap().n_reused;
+                assert!(n_reused >= n_known && n_reused < context.len(), "{name}: {n_reused} of {n_known}");
+            }
+        }
+    }
 
     const PLAIN: Duration = Duration::from_millis(100);
 

@@ -71,6 +71,8 @@ pub(crate) struct Fitting<'a> {
     n_snapshots: usize,
     /// Conversations at once.
     n_slots: usize,
+    /// Whether sessions go back to a checkpoint although nobody drafts for them.
+    has_checkpoints: bool,
 }
 
 impl<'a> Fitting<'a> {
@@ -80,7 +82,7 @@ impl<'a> Fitting<'a> {
             Share::Whole => weights(file.n_bytes(), model),
             Share::Rows { .. } | Share::Layers { .. } => model.weight_bytes(),
         };
-        Self { model, settings: settings.clone(), weights, n_snapshots: 0, n_slots: 1 }
+        Self { model, settings: settings.clone(), weights, n_snapshots: 0, n_slots: 1, has_checkpoints: false }
     }
 
     /// As [`Fitting::keeping_snapshots`] where pages are kept on disk, which are of use only with such copies.
@@ -95,6 +97,11 @@ impl<'a> Fitting<'a> {
             n_bytes => (SNAPSHOT_BYTES / n_bytes).clamp(2, 16),
         };
         Self { n_snapshots, ..self }
+    }
+
+    /// Sessions draft for another: behind each draft they go back to the context in front of it.
+    pub(crate) fn for_drafts(self) -> Self {
+        Self { has_checkpoints: true, ..self.keeping_snapshots() }
     }
 
     /// A session of several conversations: `n_slots` of them, or if nobody said so as many as fit, at most `default`.
@@ -294,7 +301,8 @@ impl<'a> Fitting<'a> {
 
     fn sized(&self, n_ctx: usize, kv_type: KvType) -> Result<SessionPlan<'a>, nanocamelid_engine::SessionError> {
         let Self { n_snapshots, n_slots, .. } = *self;
-        let options = SessionOptions { kv_type, n_snapshots, n_slots, ..self.settings.session_options(n_ctx) };
+        let mut options = SessionOptions { kv_type, n_snapshots, n_slots, ..self.settings.session_options(n_ctx) };
+        options.has_checkpoints |= self.has_checkpoints;
         SessionPlan::new(self.model, self.settings.kernels, options)
     }
 

@@ -132,6 +132,12 @@ impl<'a> OwnedSession<'a> {
         led.verify((slot, known), tokens, || session.verify(executor, slot, tokens, &mut choose))
     }
 
+    /// As [`Session::keep_checkpoint`]. Other boards keep none: each step with a draft makes its own there.
+    pub(crate) fn keep_checkpoint(&mut self, slot: usize) {
+        debug_assert!(self.led.is_none());
+        self.session.keep_checkpoint(slot);
+    }
+
     /// As [`Session::prefill`].
     pub(crate) fn prefill(&mut self, executor: &dyn Executor, tokens: &[u32]) -> Result<(), SessionError> {
         let Self { session, led, .. } = self;

@@ -178,6 +178,11 @@ impl<'a> Runtime<'a> {
         self.session.set_candidates(n);
     }
 
+    /// Keeps recurrent states, so that [`Runtime::prefill`] can go back to this position.
+    pub(crate) fn keep_checkpoint(&mut self) {
+        self.session.keep_checkpoint(0);
+    }
+
     /// Forgets all tokens.
     pub(crate) fn reset(&mut self) {
         self.session.reset();
@@ -288,7 +293,8 @@ impl<'a> Runtime<'a> {
         token: u32,
         choose: &mut dyn FnMut(&[f32]) -> Result<Step, Error>,
     ) -> Result<(usize, Step), Error> {
-        let room = self.n_ctx() - self.context.len() - 1;
+        // A draft goes through the layers with the token before it.
+        let room = (self.n_ctx() - self.context.len()).min(self.n_batch()) - 1;
         let started = Instant::now();
         self.context.push(token);
         let drafted = match &mut self.drafter {

@@ -41,6 +41,24 @@ fn the_text_is_the_same_with_every_draft() {
 }
 
 #[test]
+fn a_draft_fits_into_a_small_batch() {
+    for name in ["qwen3", "qwen35"] {
+        let model = arch(name);
+        let plain = generate(&model, "0", &[]);
+        for batch in ["1", "2", "4", "7"] {
+            for draft in ["ngram", "auto", &model] {
+                let drafted = generate(&model, "0", &["--batch", batch, "--draft", draft]);
+                assert_eq!(drafted["text"], plain["text"], "{name}, {draft}, a batch of {batch}");
+                let n_drafted = drafted["drafted_tokens"].as_u64().unwrap();
+                assert!(draft == "auto" || (n_drafted > 0) == (batch != "1"), "{name}, {draft}, {batch}: {drafted}");
+            }
+        }
+    }
+    let words = ["tui", &arch("qwen3"), "--batch", "2", "--draft", "ngram", "--temp", "0", "-n", "20"];
+    run_with(&words, &[], b"hello there, hello there, hello\n").assert_ok("tui");
+}
+
+#[test]
 fn stop_strings_end_an_answer_within_a_draft() {
     let model = arch("qwen3");
     let plain = generate(&model, "0", &[]);

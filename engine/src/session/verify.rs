@@ -6,6 +6,14 @@ use super::{Part, Session, SessionError};
 use crate::executor::Executor;
 
 impl Session<'_> {
+    /// Keeps a slot's recurrent states, so that [`Session::truncate_slot`] and [`Session::resume`] can go back to this
+    /// position until the next checkpoint. Nothing happens in a session without [room for
+    /// that](super::SessionOptions::has_checkpoints).
+    pub fn keep_checkpoint(&mut self, slot: usize) {
+        let Memory { pages, blocks, .. } = &mut self.memory;
+        pages.keep_checkpoint(slot, &mut |change| carry_out(blocks, change));
+    }
+
     /// Makes `context` and as many of the `drafted` tokens as hold a slot's context, with one pass over the weights for
     /// all rows. `choose` receives the logits behind the context and returns the token that follows. While this token
     /// is the next of `drafted`, `choose` receives the logits behind it. Returns the number of drafted tokens that
@@ -48,8 +56,7 @@ impl Session<'_> {
             missing = later;
         }
         if !drafted.is_empty() {
-            let Memory { pages, blocks, .. } = &mut self.memory;
-            pages.keep_checkpoint(slot, &mut |change| carry_out(blocks, change));
+            self.keep_checkpoint(slot);
         }
         let n_before = context.len() - first;
         let mut rows = core::mem::take(&mut self.drafted);

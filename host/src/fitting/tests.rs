@@ -18,7 +18,14 @@ fn with_fitting<T>(made_for: u32, asked: Option<usize>, body: impl FnOnce(&Fitti
     let bytes = file(made_for);
     let gguf = Gguf::parse(&bytes).unwrap();
     let model = Model::new(&gguf).unwrap();
-    body(&Fitting { model: &model, settings: settings(asked), weights: bytes.len() as u64, n_snapshots: 0, n_slots: 1 })
+    body(&Fitting {
+        model: &model,
+        settings: settings(asked),
+        weights: bytes.len() as u64,
+        n_snapshots: 0,
+        n_slots: 1,
+        has_checkpoints: false,
+    })
 }
 
 /// Bytes of a session of that length.
