@@ -3,10 +3,17 @@
 
 use crate::model_word::has_magic;
 use std::fmt;
-use std::fs::{self, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// The end of the name of a file that is not whole yet.
+const PARTIAL: &str = ".partial";
+/// Most names that are tried for such a file.
+const MAX_PARTIALS: usize = 1000;
+/// The age from which such a file may have been left behind.
+const YOUNG: Duration = Duration::from_secs(60);
 
 /// The files that this chat has written.
 #[derive(Debug, Default)]
@@ -75,6 +82,32 @@ impl Saved {
         Ok(())
     }
 
+    /// A new file beside `place`, locked while this process writes there.
+    fn create_partial(&self, place: &Path) -> io::Result<(PathBuf, File)> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if self.is_private {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        let mut number = 0;
+        loop {
+            let mut name = place.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".{}-{number}{PARTIAL}", std::process::id()));
+            let path = place.with_file_name(name);
+            match options.open(&path) {
+                // A process of the same number has left it, perhaps in another container, where it may still run.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_PARTIALS => number += 1,
+                Err(error) => return Err(error),
+                Ok(file) => {
+                    // Where files cannot be locked, none is taken for abandoned.
+                    let _ = file.try_lock();
+                    return Ok((path, file));
+                }
+            }
+        }
+    }
+
     /// Writes `text` into a neighbour of `path`, which then takes its place.
     ///
     /// # Errors
@@ -91,16 +124,7 @@ impl Saved {
             Ok(metadata) if self.files.contains(&Written::new(place.clone(), &metadata)) => true,
             Ok(_) => return Err(fail(kind_of(&place))),
         };
-        let mut partial_name = name.to_owned();
-        partial_name.push(format!(".{}.partial", std::process::id()));
-        let partial = place.with_file_name(partial_name);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        if self.is_private {
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        }
-        let mut file = options.open(&partial).map_err(io_fail)?;
+        let (partial, mut file) = self.create_partial(&place).map_err(io_fail)?;
         let written = file.write_all(text.as_bytes()).and_then(|()| {
             file.sync_all()?;
             match is_own {
@@ -113,6 +137,8 @@ impl Saved {
             Ok(written) => {
                 self.files.retain(|old| old.path != place);
                 self.files.push(written);
+                // Whoever has left them unfinished is gone, and they would keep a conversation that nobody looks for.
+                remove_abandoned(&place);
                 Ok(())
             }
             Err(source) => {
@@ -124,6 +150,36 @@ impl Saved {
             }
         }
     }
+}
+
+/// Removes what processes that no longer run have left beside a file.
+fn remove_abandoned(place: &Path) {
+    let Some((folder, name)) = place.parent().zip(place.file_name().and_then(|name| name.to_str())) else { return };
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_partial = entry.file_name().to_str().is_some_and(|found| is_partial_of(found, name));
+        // A file that is young may have just been made and not been locked yet.
+        let is_old = |metadata: &Metadata| {
+            let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
+            metadata.is_file() && age.is_some_and(|age| age > YOUNG)
+        };
+        if is_partial
+            && entry.metadata().is_ok_and(|metadata| is_old(&metadata))
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file has the name of what is being written for a file named `whole`: a number of a process and another.
+fn is_partial_of(found: &str, whole: &str) -> bool {
+    let numbers = found.strip_prefix(whole).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(PARTIAL));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|numbers| match numbers.split_once('-') {
+        Some((process, number)) => is_number(process) && is_number(number),
+        None => is_number(numbers),
+    })
 }
 
 /// Gives a file a new name that no other file has.
@@ -185,6 +241,41 @@ mod tests {
         fs::remove_file(&path).unwrap();
         saved.write(&path, "five").unwrap();
         assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 1);
+    }
+
+    /// Files of killed processes, one of them with the number of this process: the one that another still writes stays.
+    #[test]
+    #[cfg(unix)]
+    fn what_killed_processes_left_stops_nobody() {
+        let dir = Dir::new("killed");
+        let at = |name: &str| dir.0.join(name);
+        let own = std::process::id();
+        let age = |name: &str, seconds: u64| {
+            fs::write(at(name), "half a conversation").unwrap();
+            let file = OpenOptions::new().write(true).open(at(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+            file
+        };
+        let (same, older) = (format!("talk.json.{own}-0.partial"), format!("talk.json.{own}.partial"));
+        for name in [&*same, &*older, "talk.json.17-3.partial"] {
+            age(name, 3600);
+        }
+        let written = age("talk.json.18-0.partial", 3600);
+        written.lock().unwrap();
+        let others = ["talk.json.19-0.partial", "talk.json.x.partial", "other.json.17-3.partial", "talk.json.partial"];
+        age(others[0], 1);
+        others[1..].iter().for_each(|name| drop(age(name, 3600)));
+        let mut saved = Saved::private();
+        for text in ["one", "two"] {
+            saved.write(&at("talk.json"), text).unwrap();
+            assert_eq!(fs::read_to_string(at("talk.json")).unwrap(), text);
+        }
+        let mut left: Vec<_> =
+            fs::read_dir(&dir.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        let mut expected = [&others[..], &["talk.json", "talk.json.18-0.partial"]].concat();
+        expected.sort();
+        assert_eq!(left, expected);
     }
 
     #[test]
