@@ -256,6 +256,38 @@ fn bench_of_a_model() {
     assert_eq!((deep["results"][0]["depth"].as_u64(), deep["results"][0]["pp_tps"].is_null()), (Some(100), true));
 }
 
+/// Each mode runs alone with what is asked of it, and refuses what it would otherwise leave out.
+#[test]
+fn bench_of_conversations() {
+    let (dir, model) = (support::TempDir::new("bench"), arch("qwen35"));
+    let folder = dir.path("");
+    let sizes = ["bench", &*model, "-p", "150", "-n", "4", "-r", "1", "-t", "1", "-b", "3"];
+    let modes: &[(&[&str], usize, &str)] = &[
+        (&["--slots", "1,5"], 2, "tg_tps"),
+        (&["--draft"], 2, "draft_tps"),
+        (&["--cached"], 1, "cached_ms"),
+        #[cfg(feature = "disk-cache")]
+        (&["--restart", &folder], 1, "restarted_ms"),
+    ];
+    for (mode, n_results, key) in modes {
+        let words = [&sizes[..], mode].concat();
+        let run = support::run(&words);
+        run.assert_ok("bench");
+        let report = run.stderr_json();
+        let results = report["results"].as_array().unwrap();
+        assert_eq!(results.len(), *n_results, "{report}");
+        for result in results {
+            assert!(result[key].as_f64().is_some_and(|number| number > 0.0), "{key}: {report}");
+            let n_batch = result["slots"].as_u64().unwrap_or(0).max(3);
+            assert_eq!(result["batch"], n_batch, "{report}");
+        }
+        for (more, word) in [("-d", "--depth"), ("-b", "--batch"), ("-t", "--threads")] {
+            let words = [&["bench", &*model, more, "2,4"], *mode].concat();
+            support::run(&words).assert_fails(2, &[word, "exclude each other"]);
+        }
+    }
+}
+
 #[cfg(feature = "bench-kernels")]
 #[test]
 fn bench_of_the_kernels() {

@@ -4,7 +4,7 @@
 use super::mean_and_deviation;
 use super::model::random_tokens;
 use crate::cache::{CacheSettings, DiskCache, Patience};
-use crate::cli::{Invocation, table};
+use crate::cli::{Invocation, UsageError, table};
 use crate::cluster;
 use crate::commands::opening::Opening;
 use crate::draft::MAX_DRAFT;
@@ -14,17 +14,18 @@ use crate::model_file::ModelFile;
 use crate::output::{self, rounded};
 use crate::owned_session::OwnedSession;
 use crate::pool::Pool;
-use crate::settings::Settings;
+use crate::settings::{DEFAULT_BATCH, Settings};
 use nanocamelid_engine::draft::look_up;
 use nanocamelid_engine::session::Part;
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan};
 use serde_json::{Value, json};
 use std::time::Instant;
 
-/// Tokens of a prompt and of an answer, and repetitions.
+/// Tokens of a prompt, of an answer and of a batch, and repetitions.
 struct Asked {
     n_prompt: usize,
     n_gen: usize,
+    n_batch: usize,
     reps: usize,
 }
 
@@ -47,14 +48,25 @@ pub(super) fn is_asked(invocation: &Invocation) -> bool {
 
 /// Runs the command.
 pub(super) fn run(invocation: &Invocation) -> Result<(), Error> {
+    let [threads, batches] = [&table::BENCH_THREADS, &table::BENCH_BATCH].map(|flag| invocation.get(flag));
+    let is_list = |values: Option<&[usize]>| values.is_some_and(|values| values.len() > 1);
+    let excluded = [
+        (is_list(threads), "several values of --threads"),
+        (is_list(batches), "several values of --batch"),
+        (invocation.get(&table::BENCH_DEPTH).is_some(), "--depth"),
+    ];
+    if let Some((_, a)) = excluded.into_iter().find(|(is_given, _)| *is_given) {
+        return Err(UsageError::Conflict { a, b: "--slots, --draft, --cached or --restart" }.into());
+    }
     let asked = Asked {
         n_prompt: invocation.get(&table::BENCH_PROMPT).unwrap_or(512).max(1),
         n_gen: invocation.get(&table::BENCH_GEN).unwrap_or(128).max(1),
+        n_batch: batches.map_or(DEFAULT_BATCH, |batches| batches[0]),
         reps: invocation.get(&table::BENCH_REPS).unwrap_or(5),
     };
     let opening = Opening::new(invocation)?;
     let Some(Opening { mut settings, resolved, mut report }) = opening else { return Ok(()) };
-    if let Some(&[n, ..]) = invocation.get(&table::BENCH_THREADS) {
+    if let Some(&[n, ..]) = threads {
         (settings.workers.options.n_decode, settings.workers.options.n_prefill) = (n, n);
     }
     let started = Instant::now();
@@ -103,7 +115,7 @@ impl Bench<'_> {
 
     /// Prefill and decode of several conversations at once.
     fn slots(&self, counts: &[usize], row: Row<'_>) -> Result<Vec<Value>, Error> {
-        let Asked { n_prompt, n_gen, reps } = self.asked;
+        let Asked { n_prompt, n_gen, n_batch, reps } = self.asked;
         row("| slots | pp t/s | tg t/s | tg t/s each | tg beside one slot |\n\
              | ---: | ---: | ---: | ---: | ---: |\n"
             .into())?;
@@ -111,7 +123,9 @@ impl Bench<'_> {
         let mut results = Vec::new();
         for &n_slots in counts {
             let n_ctx = n_prompt + n_gen;
-            let options = SessionOptions { n_ctx, n_slots, n_outputs: n_slots.min(16), ..SessionOptions::default() };
+            // A token of every conversation goes into one batch.
+            let (n_batch, n_outputs) = (n_batch.max(n_slots), n_slots.min(16));
+            let options = SessionOptions { n_ctx, n_slots, n_batch, n_outputs, ..SessionOptions::default() };
             let (prefill, decode) = self.with_session(options, |session| {
                 let (mut prefill, mut decode) = (Vec::new(), Vec::new());
                 // The first round is not measured.
@@ -151,6 +165,7 @@ impl Bench<'_> {
             ))?;
             results.push(json!({
                 "slots": n_slots,
+                "batch": n_batch,
                 "n_prompt": n_prompt,
                 "n_gen": n_gen,
                 "pp_tps": rounded(prefill.0),
@@ -163,10 +178,12 @@ impl Bench<'_> {
 
     /// Decode with drafts looked up in the context. The answers are given: one repeats the prompt, one is new.
     fn drafts(&self, row: Row<'_>) -> Result<Vec<Value>, Error> {
-        let Asked { n_prompt, n_gen, reps } = self.asked;
+        let Asked { n_prompt, n_gen, n_batch, reps } = self.asked;
         let n_ctx = n_prompt + n_gen + MAX_DRAFT + 1;
-        let options =
-            SessionOptions { n_ctx, n_outputs: 1 + MAX_DRAFT, has_checkpoints: true, ..SessionOptions::default() };
+        // A draft goes into one batch with the token before it.
+        let max_draft = MAX_DRAFT.min(n_batch - 1);
+        let (n_outputs, has_checkpoints) = (1 + max_draft, true);
+        let options = SessionOptions { n_ctx, n_batch, n_outputs, has_checkpoints, ..SessionOptions::default() };
         row("| text | plain t/s | with drafts t/s | gain |\n| --- | ---: | ---: | ---: |\n".into())?;
         let new = random_tokens(n_prompt + n_gen, 1, self.model.config.n_vocab);
         let repeated: Vec<u32> = new[..n_prompt].iter().copied().cycle().take(n_prompt + n_gen).collect();
@@ -181,7 +198,7 @@ impl Bench<'_> {
                         let started = Instant::now();
                         let mut n = n_prompt;
                         while n < text.len() {
-                            let drafted = if drafts { look_up(&text[..n + 1], MAX_DRAFT) } else { &[] };
+                            let drafted = if drafts { look_up(&text[..n + 1], max_draft) } else { &[] };
                             let mut at = n;
                             let mut choose = |_: &[f32]| {
                                 at += 1;
@@ -204,6 +221,7 @@ impl Bench<'_> {
             ))?;
             results.push(json!({
                 "text": name,
+                "batch": n_batch,
                 "plain_tps": rounded(plain.0),
                 "draft_tps": rounded(drafted.0),
                 "gain": rounded(gain),
@@ -252,6 +270,7 @@ impl Bench<'_> {
         row(format!("| {n_prompt} | {first:.1} | {again:.1} | {:.2} % |{on_disk}\n", share(again)))?;
         Ok(json!({
             "n_prompt": n_prompt,
+            "batch": self.asked.n_batch,
             "n_reused": n_reused,
             "first_ms": rounded(first),
             "cached_ms": rounded(again),
@@ -263,6 +282,7 @@ impl Bench<'_> {
     fn session_of(&self, text: &[u32]) -> Result<OwnedSession<'_>, Error> {
         let options = SessionOptions {
             n_ctx: text.len() + 1,
+            n_batch: self.asked.n_batch,
             n_snapshots: 2,
             kv_type: self.settings.kv_type,
             n_workers: self.settings.n_workers(),

@@ -39,6 +39,7 @@ pub(crate) static COMMAND: Command = Command {
               the same workers, and of a loop of the table's multiplications alone. All tables must return the same bits.\n\
               q8-dot (Q8_0, 1 token, cache), q4-layout (Q4_0, 1 token, memory) and q4-prefill (Q4_0, tiles) are one product.\n\
               Without one of these words a model is measured.\n\
+              --slots, --draft, --cached and --restart take one value of -t and of -b, and no -d.\n\
               rate: prefill's multiply-adds in the layers; decoding's weights, and their share of what reading alone reaches.",
     #[cfg(not(feature = "bench-kernels"))]
     details: "rate: prefill's multiply-adds in the layers; decoding's weights, and their share of what reading alone reaches.",
