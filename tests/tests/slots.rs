@@ -68,41 +68,56 @@ fn texts(fixture: &Fixture, random: &mut Random, n: usize, len: usize) -> Vec<Ve
 fn rows_of_several_slots_have_the_bits_of_rows_alone() {
     let mut random = Random(1);
     for kernels in tables_to_repeat() {
-        for fixture in subjects(kernels) {
-            let (options, texts) = (options(96, 24), texts(&fixture, &mut random, N_SLOTS, 80));
-            let expected: Vec<_> = texts.iter().map(|text| alone(&fixture.gguf, kernels, options, text)).collect();
-            with_session(&fixture.gguf, kernels, options, |session| {
-                let mut n_seen = 0;
-                while (0..N_SLOTS).any(|slot| session.position_of(slot) < texts[slot].len()) {
-                    let mut left = options.n_batch;
-                    let mut parts = Vec::new();
-                    let first = random.below(N_SLOTS);
-                    for slot in (0..N_SLOTS).map(|i| (first + i) % N_SLOTS) {
-                        let rest = &texts[slot][session.position_of(slot)..];
-                        // Parts of prompts, single tokens, drafts to verify, and slots that wait.
-                        let n = [0, 1, 1, 3, 9][random.below(5)].min(rest.len()).min(left);
-                        if n > 0 {
-                            let n_logits = [0, 1, n][random.below(3)];
-                            parts.push(Part { slot, tokens: &rest[..n], n_logits });
-                            left -= n;
-                        }
-                    }
-                    let starts: Vec<_> = (0..N_SLOTS).map(|slot| session.position_of(slot)).collect();
-                    let wanted: usize = parts.iter().map(|part| part.n_logits).sum();
-                    let mut n_rows = 0;
-                    let result = session.step(&ScopedThreads(2), &parts, &mut |slot, i, logits| {
-                        n_rows += 1;
-                        let found = digest(logits) == expected[slot][starts[slot] + i];
-                        assert!(found, "{}, {}: slot {slot}, token {}", fixture.name, kernels.name(), starts[slot] + i);
-                    });
-                    assert!(result.is_ok() != parts.is_empty());
-                    assert_eq!(n_rows, wanted, "{}", fixture.name);
-                    n_seen += n_rows;
-                }
-                assert!(n_seen > 20);
-            });
-        }
+        subjects(kernels).iter().for_each(|fixture| check_rows(fixture, kernels, &mut random));
     }
+}
+
+/// The same in every weight format: a batch of few tokens multiplies with other kernels than one of many.
+#[test]
+fn rows_of_several_slots_have_the_bits_of_rows_alone_in_every_format() {
+    let mut random = Random(3);
+    let some = ["F16", "Q8_0", "Q4_K_M", "IQ2_S"];
+    let quants =
+        fixtures("quants").into_iter().filter(|f| !is_emulated() || some.contains(&&*f.name)).collect::<Vec<_>>();
+    for kernels in tables_to_repeat() {
+        quants.iter().for_each(|fixture| check_rows(fixture, kernels, &mut random));
+    }
+}
+
+/// Random batches of several texts, row for row.
+fn check_rows(fixture: &Fixture, kernels: &'static Kernels, random: &mut Random) {
+    let (options, texts) = (options(96, 24), texts(fixture, random, N_SLOTS, 80));
+    let expected: Vec<_> = texts.iter().map(|text| alone(&fixture.gguf, kernels, options, text)).collect();
+    with_session(&fixture.gguf, kernels, options, |session| {
+        let mut n_seen = 0;
+        while (0..N_SLOTS).any(|slot| session.position_of(slot) < texts[slot].len()) {
+            let mut left = options.n_batch;
+            let mut parts = Vec::new();
+            let first = random.below(N_SLOTS);
+            for slot in (0..N_SLOTS).map(|i| (first + i) % N_SLOTS) {
+                let rest = &texts[slot][session.position_of(slot)..];
+                // Parts of prompts, single tokens, drafts to verify, and slots that wait.
+                let n = [0, 1, 1, 3, 9][random.below(5)].min(rest.len()).min(left);
+                if n > 0 {
+                    let n_logits = [0, 1, n][random.below(3)];
+                    parts.push(Part { slot, tokens: &rest[..n], n_logits });
+                    left -= n;
+                }
+            }
+            let starts: Vec<_> = (0..N_SLOTS).map(|slot| session.position_of(slot)).collect();
+            let wanted: usize = parts.iter().map(|part| part.n_logits).sum();
+            let mut n_rows = 0;
+            let result = session.step(&ScopedThreads(2), &parts, &mut |slot, i, logits| {
+                n_rows += 1;
+                let found = digest(logits) == expected[slot][starts[slot] + i];
+                assert!(found, "{}, {}: slot {slot}, token {}", fixture.name, kernels.name(), starts[slot] + i);
+            });
+            assert!(result.is_ok() != parts.is_empty());
+            assert_eq!(n_rows, wanted, "{}", fixture.name);
+            n_seen += n_rows;
+        }
+        assert!(n_seen > 20);
+    });
 }
 
 #[test]
