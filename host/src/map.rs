@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 pub(crate) struct MappedFile {
     path: PathBuf,
     map: Mmap,
+    /// When the file was last changed, where the system says that.
+    #[cfg(feature = "disk-cache")]
+    modified: Option<std::time::SystemTime>,
 }
 
 /// Why a file cannot be mapped.
@@ -109,7 +112,12 @@ impl MappedFile {
         // weight is a valid number: results are wrong, but no access is out of bounds.
         let map = unsafe { Mmap::map(&file) }.map_err(|source| fail(MapErrorKind::Io(source)))?;
         crate::signals::guard_map(&map, path);
-        Ok(Self { path: path.to_owned(), map })
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+            #[cfg(feature = "disk-cache")]
+            modified: file.metadata().and_then(|metadata| metadata.modified()).ok(),
+        })
     }
 
     /// The path of the file.
@@ -120,6 +128,12 @@ impl MappedFile {
     /// The file's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.map
+    }
+
+    /// When the file was last changed, where the system says that.
+    #[cfg(feature = "disk-cache")]
+    pub(crate) fn modified(&self) -> Option<std::time::SystemTime> {
+        self.modified
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::model_file::ModelFile;
 use hmac_sha256::Hash;
 use nanocamelid_engine::Gguf;
+use std::time::UNIX_EPOCH;
 use xxhash_rust::xxh64::xxh64;
 
 /// Bytes of a sample of a tensor.
@@ -31,6 +32,24 @@ impl ModelDigest {
             for start in [0, last / 2, last] {
                 hash.update(&bytes[start..bytes.len().min(start + SAMPLE_BYTES)]);
             }
+        }
+        Self(hash.finalize())
+    }
+
+    /// The digest of an open model and of the times at which its files were last changed, which tells a file from
+    /// itself before a change that no sample shows.
+    pub(crate) fn with_times(file: &ModelFile, gguf: &Gguf<'_>) -> Self {
+        let mut hash = Hash::new();
+        hash.update(Self::new(file, gguf).bytes());
+        for modified in file.modified() {
+            // The sign, and nanoseconds. Where there is no time, the sign says so.
+            let (sign, time) = match modified.map(|time| time.duration_since(UNIX_EPOCH)) {
+                Some(Ok(after)) => (1, after.as_nanos()),
+                Some(Err(before)) => (2, before.duration().as_nanos()),
+                None => (0, 0),
+            };
+            hash.update([sign]);
+            hash.update(time.to_le_bytes());
         }
         Self(hash.finalize())
     }

@@ -66,7 +66,13 @@ impl ModelFile {
         }
     }
 
-    #[cfg(feature = "cluster")]
+    /// When every file was last changed, in order, where the system says that; nothing for the model in the binary.
+    #[cfg(feature = "disk-cache")]
+    pub(crate) fn modified(&self) -> Vec<Option<std::time::SystemTime>> {
+        self.mapped().iter().map(MappedFile::modified).collect()
+    }
+
+    #[cfg(feature = "disk-cache")]
     fn mapped(&self) -> &[MappedFile] {
         match &self.bytes {
             Bytes::Mapped(files) => files,

@@ -54,7 +54,7 @@ impl DiskCache {
     }
 
     /// Never called.
-    pub(crate) fn save(&mut self, _: &mut OwnedSession<'_>, _: usize, _: Patience) {
+    pub(crate) fn save(&mut self, _: &mut OwnedSession<'_>, _: usize, _: Patience) -> bool {
         match *self {}
     }
 

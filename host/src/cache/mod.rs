@@ -55,6 +55,12 @@ impl CacheSettings {
         Some(Self { folder: folder.join(format!("nanocamelid-bench-{}", std::process::id())), n_bytes: u64::MAX })
     }
 
+    /// A folder of the default size.
+    #[cfg(all(test, feature = "serve"))]
+    pub(crate) fn in_folder(folder: PathBuf) -> Self {
+        Self { folder, n_bytes: DEFAULT_BYTES }
+    }
+
     /// Where the pages lie.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
@@ -69,6 +75,8 @@ pub(crate) struct DiskCache {
     writer: Writer,
     /// For each slot, how much of its context needs no writing.
     settled: Vec<Settled>,
+    /// Files that the writer had dropped when pages were last offered.
+    n_dropped: u64,
 }
 
 /// The first pages of a context that need no more writing: they are on disk, on the way there, or no longer kept.
@@ -104,10 +112,10 @@ impl DiskCache {
     /// # Errors
     /// [`Error::Input`] or [`Error::Io`] for a folder that cannot be used.
     pub(crate) fn open(settings: &CacheSettings, file: &ModelFile, gguf: &Gguf<'_>) -> Result<Self, Error> {
-        let model = ModelDigest::new(file, gguf);
+        let model = ModelDigest::with_times(file, gguf);
         let folder = Arc::new(Folder::open(&settings.folder)?);
         let writer = Writer::new(Arc::clone(&folder), settings.n_bytes)?;
-        Ok(Self { folder, n_bytes: settings.n_bytes, model, writer, settled: Vec::new() })
+        Ok(Self { folder, n_bytes: settings.n_bytes, model, writer, settled: Vec::new(), n_dropped: 0 })
     }
 
     /// The most pages behind which the session can continue with what session and disk hold, if more than `n_known`.
@@ -128,8 +136,16 @@ impl DiskCache {
     }
 
     /// Hands the full pages of a slot's context that are not on disk yet to the thread that writes them, and the states
-    /// of the last page that has any.
-    pub(crate) fn save(&mut self, session: &mut OwnedSession<'_>, slot: usize, patience: Patience) {
+    /// of the last page that has any. False if some of them found no room and are to be offered again.
+    pub(crate) fn save(&mut self, session: &mut OwnedSession<'_>, slot: usize, patience: Patience) -> bool {
+        if patience == Patience::Unlimited {
+            self.writer.try_again();
+        }
+        let n_dropped = self.writer.n_dropped();
+        if std::mem::replace(&mut self.n_dropped, n_dropped) != n_dropped {
+            // Without them, the pages behind them would serve nobody.
+            self.settled.clear();
+        }
         let tokens = session.tokens_of(slot).to_vec();
         let pages = Pages::new(self.model, session, tokens);
         self.settled.resize(self.settled.len().max(slot + 1), Settled::default());
@@ -150,7 +166,8 @@ impl DiskCache {
         }
         let mut states =
             (0..n_pages).rev().map(|page| self.offer(session, (slot, page), Kept::States, &pages, patience));
-        n_queued += usize::from(matches!(states.find(|offered| *offered != Offered::NotKept), Some(Offered::Queued)));
+        let states = states.find(|offered| *offered != Offered::NotKept);
+        n_queued += usize::from(states == Some(Offered::Queued));
         if n_pages > 0 {
             self.settled[slot] = Settled { n_pages, last: *pages.digest(n_pages - 1) };
         }
@@ -158,6 +175,14 @@ impl DiskCache {
             // The pages in front must not be removed before the new ones.
             self.writer.mark_used((0..n_pages).map(|page| *pages.digest(page)).collect());
         }
+        n_pages == pages.n() && states != Some(Offered::QueueFull)
+    }
+
+    /// How long to wait before pages are offered again: some found no room, or it is not known yet whether those that
+    /// found some are written. `None` if there is no reason to.
+    #[cfg(feature = "serve")]
+    pub(crate) fn busy(&self) -> Option<std::time::Duration> {
+        self.writer.busy()
     }
 
     /// Queues a page of a slot's context to be written, if it is kept and not on disk.
@@ -194,6 +219,12 @@ impl DiskCache {
         }
         self.writer.write(name, bytes);
         Offered::Queued
+    }
+
+    /// Lets files of so many bytes wait to be written, or one file.
+    #[cfg(all(test, feature = "serve"))]
+    pub(crate) fn set_queue(&mut self, n_bytes: usize) {
+        self.writer.queue_bytes = n_bytes;
     }
 
     /// Says, once, that pages could not be written.

@@ -38,13 +38,16 @@ impl DiskCache {
     }
 
     /// Begins to read what the session lacks to continue behind as many pages as possible, if there is anything.
-    fn read(&self, session: &OwnedSession<'_>, restoring: &mut Restoring) {
-        let Restoring { pages, n_known, wrong, .. } = restoring;
+    fn read(&self, session: &mut OwnedSession<'_>, restoring: &mut Restoring) {
+        let Restoring { slot, pages, n_known, wrong, .. } = restoring;
         restoring.reading = self.reach(session, pages, *n_known / PAGE, wrong).map(|n_pages| {
             let needed =
                 Kept::ALL.into_iter().flat_map(|kept| session.needed(kept, n_pages).map(move |page| (page, kept)));
             let wanted: Vec<_> = needed.filter(|&(page, kept)| !session.is_kept(pages.tokens(page), kept)).collect();
             let reader = Reader::start(Arc::clone(&self.folder), Arc::clone(pages), wanted.clone());
+            // A slot has memory for one window. While it holds that of its old context, the new one has no room. The
+            // full pages stay in the session until their memory is needed.
+            session.reset_slot(*slot);
             (reader, wanted, 0)
         });
     }

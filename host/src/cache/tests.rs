@@ -60,12 +60,22 @@ fn with<T>(
     settings: &CacheSettings,
     body: impl FnOnce(&mut DiskCache, &mut OwnedSession<'_>) -> T,
 ) -> T {
+    let options =
+        SessionOptions { n_ctx: N_CTX, n_batch: 160, n_snapshots: 4, n_slots: 2, kv_type, ..Default::default() };
+    with_options(path, options, settings, body)
+}
+
+/// As [`with`], with a session of these options.
+fn with_options<T>(
+    path: &Path,
+    options: SessionOptions,
+    settings: &CacheSettings,
+    body: impl FnOnce(&mut DiskCache, &mut OwnedSession<'_>) -> T,
+) -> T {
     let file = ModelFile::open(Resolved::file(path, "a test")).unwrap();
     let gguf = file.parse().unwrap();
     let model = Model::new(&gguf).unwrap();
     let kernels = Kernels::select(crate::machine::features::detect());
-    let options =
-        SessionOptions { n_ctx: N_CTX, n_batch: 160, n_snapshots: 4, n_slots: 2, kv_type, ..Default::default() };
     let mut session = OwnedSession::new(SessionPlan::new(&model, kernels, options).unwrap(), None).unwrap();
     let mut cache = DiskCache::open(settings, &file, &gguf).unwrap();
     body(&mut cache, &mut session)
@@ -123,15 +133,26 @@ fn what_does_not_belong_is_not_used() {
         let tensor = gguf.tensor("blk.0.attn_k.weight").unwrap();
         tensor.offset as usize + (tensor.data().len() - 64) / 2
     };
-    bytes[middle] ^= 1;
     let changed = dir.0.join("llama.gguf");
-    fs::write(&changed, &bytes).unwrap();
+    let write = |bytes: &[u8], time: SystemTime| {
+        fs::write(&changed, bytes).unwrap();
+        fs::File::options().write(true).open(&changed).unwrap().set_modified(time).unwrap();
+    };
+    let time = path.metadata().unwrap().modified().unwrap();
+    bytes[middle] ^= 1;
+    write(&bytes, time);
     assert_eq!(restart(&changed, KvType::F16, &dir, &text).0, 0, "another file");
     assert_eq!(restart(&path, KvType::F32, &dir, &text).0, 0, "another type");
-    // The same file elsewhere is the same model.
+    // The same file elsewhere is the same model, if its time of change is the same.
     bytes[middle] ^= 1;
-    fs::write(&changed, &bytes).unwrap();
+    write(&bytes, time);
     assert_eq!(restart(&changed, KvType::F16, &dir, &text), (3 * PAGE, expected));
+    // A weight that no sample has: only the time tells.
+    bytes[middle - 1000] ^= 1;
+    write(&bytes, time);
+    assert_eq!(restart(&changed, KvType::F16, &dir, &text).0, 3 * PAGE);
+    write(&bytes, time + Duration::from_millis(1));
+    assert_eq!(restart(&changed, KvType::F16, &dir, &text).0, 0, "a file that was changed");
 }
 
 #[test]
@@ -280,6 +301,53 @@ fn slots_and_processes_share_a_folder() {
         compute(cache, session, &self::text(3, 2 * PAGE));
         cache.writer.finish();
         assert!(cache.writer.take_failure().is_some());
+    });
+}
+
+/// What the writer drops while the disk is full leaves no gap in front of what it writes later.
+#[test]
+fn what_could_not_be_written_is_offered_again() {
+    let (dir, path, long) = (Dir::new("again"), arch("falcon-h1"), text(1, 3 * PAGE + 20));
+    with(&path, KvType::F16, &dir.settings(DEFAULT_BYTES), |cache, session| {
+        fs::remove_dir_all(dir.0.join("cache")).unwrap();
+        compute(cache, session, &long[..2 * PAGE]);
+        while cache.writer.take_failure().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let n_dropped = cache.writer.n_dropped();
+        assert!(n_dropped > 0);
+        // Nothing is written for a while, and nothing is taken for written.
+        assert!(!cache.save(session, 0, Patience::None));
+        fs::create_dir(dir.0.join("cache")).unwrap();
+        assert!(!cache.save(session, 0, Patience::None));
+        assert_eq!(cache.writer.n_dropped(), n_dropped);
+        cache.writer.try_again();
+        session.prefill(&SingleThread, &long[2 * PAGE..]).unwrap();
+        assert!(cache.save(session, 0, Patience::None));
+    });
+    assert_eq!(restart(&path, KvType::F16, &dir, &long).0, 3 * PAGE);
+}
+
+/// A slot's memory for a window is that of its context, until another context comes from the disk.
+#[test]
+fn a_window_comes_from_disk_into_a_slot_that_holds_another() {
+    let (dir, models) = (Dir::new("window"), Dir::new("window-model"));
+    fs::create_dir_all(&models.0).unwrap();
+    let mut bytes = fs::read(arch("gemma3")).unwrap();
+    let key = b"gemma3.attention.sliding_window";
+    let at = bytes.windows(key.len()).position(|bytes| bytes == key).unwrap() + key.len() + 4;
+    bytes[at..at + 4].copy_from_slice(&(4 * PAGE as u32).to_le_bytes());
+    let path = models.0.join("gemma3.gguf");
+    fs::write(&path, bytes).unwrap();
+    let options = SessionOptions { n_ctx: 14 * PAGE, n_batch: PAGE, n_slots: 1, ..Default::default() };
+    let a = text(1, 12 * PAGE + 9);
+    let mut b = a[..5 * PAGE + 40].to_vec();
+    b.extend(text(2, 3 * PAGE));
+    let settings = dir.settings(DEFAULT_BYTES);
+    let (_, expected) = with_options(&path, options, &settings, |cache, session| compute(cache, session, &a));
+    with_options(&path, options, &settings, |cache, session| {
+        compute(cache, session, &b);
+        assert_eq!(compute(cache, session, &a), (12 * PAGE, expected));
     });
 }
 

@@ -10,10 +10,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Bytes that may wait to be written. One file may always wait, whatever its size.
+/// Memory for files that wait to be written.
 const QUEUE_BYTES: usize = 32 << 20;
 /// How long nothing is written after a failure; a full disk may have room again later.
 const PAUSE: Duration = Duration::from_secs(60);
+/// A time in which a disk writes a good part of the queue.
+#[cfg(feature = "serve")]
+const MOMENT: Duration = Duration::from_millis(200);
 /// One part in so many of the folder's size: that much is removed from a full folder at once, and after that much
 /// writing the folder is listed again, because other processes write there too.
 const SHARE: u64 = 16;
@@ -34,6 +37,29 @@ struct Queue {
     is_closed: bool,
     /// Why the last file could not be written, until somebody asks.
     failure: Option<String>,
+    /// Until when nothing is written, because writing has failed.
+    paused_until: Option<Instant>,
+    /// Files that were queued and have not been written, since the beginning.
+    n_dropped: u64,
+}
+
+impl Queue {
+    /// How much longer nothing is written, if so.
+    fn pause(&self) -> Option<Duration> {
+        let left = self.paused_until?.saturating_duration_since(Instant::now());
+        (left > Duration::ZERO).then_some(left)
+    }
+
+    /// Forgets the files that wait.
+    fn drop_files(&mut self) {
+        let Self { jobs, n_bytes, n_dropped, .. } = self;
+        jobs.retain(|job| {
+            let Job::Write { bytes, .. } = job else { return true };
+            *n_bytes -= bytes.len();
+            *n_dropped += 1;
+            false
+        });
+    }
 }
 
 #[derive(Default)]
@@ -56,6 +82,8 @@ impl Shared {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Bytes that may wait to be written. One file may always wait, whatever its size.
+    pub(super) queue_bytes: usize,
     /// Whether a failure has been told.
     has_told: bool,
 }
@@ -68,22 +96,43 @@ impl Writer {
     pub(super) fn new(folder: Arc<Folder>, limit: u64) -> Result<Self, Error> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let work = move || Work { folder, limit, n_used: None, n_written: 0, failed: None }.run(&theirs);
+        let work = move || Work { folder, limit, n_used: None, n_written: 0 }.run(&theirs);
         let thread = std::thread::Builder::new().name("cache".into()).spawn(work);
         let thread = thread.map_err(Error::io("the cache's thread"))?;
-        Ok(Self { shared, thread: Some(thread), has_told: false })
+        Ok(Self { shared, thread: Some(thread), queue_bytes: QUEUE_BYTES, has_told: false })
     }
 
-    /// Whether the queue has room for a file of this size. With `waits`, waits until there is room.
+    /// Whether the queue has room for a file of this size; never during a pause. With `waits`, waits until there is
+    /// room.
     pub(super) fn has_room(&self, n_bytes: usize, waits: bool) -> bool {
         let mut queue = self.shared.lock();
-        while queue.n_bytes > 0 && queue.n_bytes + n_bytes > QUEUE_BYTES {
+        while queue.pause().is_none() {
+            if queue.n_bytes == 0 || queue.n_bytes + n_bytes <= self.queue_bytes {
+                return true;
+            }
             if !waits {
                 return false;
             }
             queue = self.shared.wait(queue);
         }
-        true
+        false
+    }
+
+    /// Ends a pause.
+    pub(super) fn try_again(&self) {
+        self.shared.lock().paused_until = None;
+    }
+
+    /// How long it takes, about, until the queue has room again or its end is known; `None` when everything has ended.
+    #[cfg(feature = "serve")]
+    pub(super) fn busy(&self) -> Option<Duration> {
+        let queue = self.shared.lock();
+        queue.pause().or((queue.n_bytes > 0).then_some(MOMENT))
+    }
+
+    /// Number of files that were queued and then not written. They may be queued again.
+    pub(super) fn n_dropped(&self) -> u64 {
+        self.shared.lock().n_dropped
     }
 
     /// Queues a file to be written.
@@ -140,8 +189,6 @@ struct Work {
     n_used: Option<u64>,
     /// Bytes written since the folder was last looked at.
     n_written: u64,
-    /// When the last failure was.
-    failed: Option<Instant>,
 }
 
 impl Work {
@@ -160,14 +207,16 @@ impl Work {
                 Job::Use(digests) => self.mark_used(&digests),
                 Job::Write { name, mut bytes } => {
                     let n_bytes = bytes.len();
-                    let is_paused = self.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
-                    let written = if is_paused { Ok(()) } else { self.write(&name, &mut bytes) };
+                    let written = self.write(&name, &mut bytes);
                     drop(bytes);
                     let mut queue = shared.lock();
                     queue.n_bytes -= n_bytes;
                     if let Err(error) = written {
-                        self.failed = Some(Instant::now());
                         queue.failure = Some(error.to_string());
+                        queue.paused_until = Some(Instant::now() + PAUSE);
+                        queue.n_dropped += 1;
+                        // What waits would fail too. All of it is offered again when the pause has ended.
+                        queue.drop_files();
                     }
                     shared.changed.notify_all();
                 }

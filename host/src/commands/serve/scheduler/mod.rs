@@ -9,9 +9,10 @@ mod conversation;
 mod job;
 mod opening;
 mod pace;
+mod saving;
 
 use super::metrics::Metrics;
-use crate::cache::{DiskCache, Patience};
+use crate::cache::DiskCache;
 use crate::draft::Drafter;
 use crate::embedder::Embedder;
 use crate::error::Error;
@@ -142,11 +143,7 @@ impl<'a> Scheduler<'a> {
         while self.wait() {
             self.turn()?;
         }
-        let Engine { session, cache, .. } = &mut self.engine;
-        if let Some(mut cache) = cache.take() {
-            (0..session.n_slots()).for_each(|slot| cache.save(session, slot, Patience::Unlimited));
-            cache.finish();
-        }
+        self.engine.finish_cache();
         Ok(())
     }
 
@@ -154,9 +151,9 @@ impl<'a> Scheduler<'a> {
     fn wait(&mut self) -> bool {
         if self.is_idle() {
             self.inbox.metrics.slots(0, 0, 0);
-            match self.inbox.jobs.recv() {
-                Ok(job) => self.take(job),
-                Err(_) => return false,
+            match self.next_job() {
+                Some(job) => self.take(job),
+                None => return false,
             }
         }
         true
@@ -245,10 +242,11 @@ impl<'a> Scheduler<'a> {
             self.inbox.metrics.cancelled();
             opening.fail(SHUTTING_DOWN);
         }
-        for place in &mut self.running {
+        for (slot, place) in self.running.iter_mut().enumerate() {
             if let Some(conversation) = place.take_if(|conversation| is_cut || conversation.is_abandoned()) {
                 self.inbox.metrics.cancelled();
                 conversation.fail(SHUTTING_DOWN);
+                self.engine.save(slot);
             }
         }
     }
@@ -269,6 +267,8 @@ impl<'a> Scheduler<'a> {
             let Some(slot) = self.best_slot() else { return };
             let Some(question) = self.waiting.pop_front() else { return };
             self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
+            // What the slot holds may still lack a place in the queue.
+            self.engine.save(slot);
             let Engine { session, cache, .. } = &mut self.engine;
             match cache {
                 // What is known is not computed, and gives no logits.
@@ -318,11 +318,7 @@ impl<'a> Scheduler<'a> {
             let Some(counts) = place.as_ref().and_then(Conversation::ended) else { continue };
             self.inbox.metrics.answered(&counts);
             *place = None;
-            let Engine { session, cache, .. } = &mut self.engine;
-            if let Some(cache) = cache {
-                cache.save(session, slot, Patience::None);
-                cache.say_failure();
-            }
+            self.engine.save(slot);
         }
         Ok(())
     }
@@ -365,6 +361,10 @@ impl<'a> Scheduler<'a> {
             (None, _) => {}
         })?;
         self.pace.learn(n_read, n_answers, begun.elapsed());
+        // Now, because a window soon passes these pages, and the states behind them are replaced.
+        if let Some((slot, _)) = reading {
+            self.engine.save(slot);
+        }
         Ok(())
     }
 
