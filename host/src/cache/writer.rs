@@ -207,14 +207,16 @@ impl Work {
                 Job::Use(digests) => self.mark_used(&digests),
                 Job::Write { name, mut bytes } => {
                     let n_bytes = bytes.len();
-                    let written = self.write(&name, &mut bytes);
+                    // A pause may have begun while the file was queued.
+                    let is_paused = shared.lock().pause().is_some();
+                    let written = if is_paused { None } else { Some(self.write(&name, &mut bytes)) };
                     drop(bytes);
                     let mut queue = shared.lock();
                     queue.n_bytes -= n_bytes;
-                    if let Err(error) = written {
+                    queue.n_dropped += u64::from(!matches!(written, Some(Ok(()))));
+                    if let Some(Err(error)) = written {
                         queue.failure = Some(error.to_string());
                         queue.paused_until = Some(Instant::now() + PAUSE);
-                        queue.n_dropped += 1;
                         // What waits would fail too. All of it is offered again when the pause has ended.
                         queue.drop_files();
                     }
