@@ -111,20 +111,20 @@ fn flood(stream: &mut TcpStream, text: &str, n: usize) {
 fn floods_end_in_bounded_memory() {
     const MIB: usize = 1 << 20;
     for (head, text, words) in [
-        ("data: ", "x".repeat(MIB), "an event is longer than 1048576 bytes"),
+        ("data: ", "x".repeat(MIB), "an event is longer than 262144 bytes"),
         (": ", "x".repeat(MIB), "an event is longer than"),
         ("", "data: x\n".repeat(MIB / 8), "an event is longer than"),
-        ("", piece(&"y".repeat(MIB / 2)), "the answer is longer than 16777216 bytes"),
+        ("", piece(&"y".repeat(MIB / 8)), "the answer is longer than 16777216 bytes"),
     ] {
         let fake = Fake::start(move |_, stream| {
             send(stream, &format!("{STREAM}{head}"));
-            flood(stream, &text, 64);
+            flood(stream, &text, 144);
         });
         let mut terminal = Terminal::start(&["tui", "--connect", &fake.url()], &[("NO_COLOR", "1")]);
         terminal.wait_for("> ", 1);
         terminal.press("Hi\r");
         terminal.wait_for(words, 1);
-        assert!(peak_bytes(terminal.child.id()) < 96 << 20, "{} bytes", peak_bytes(terminal.child.id()));
+        assert!(peak_bytes(terminal.child.id()) < 64 << 20, "{} bytes", peak_bytes(terminal.child.id()));
         terminal.press("/exit\r");
         assert_eq!(terminal.end().0, Some(0));
     }
@@ -134,7 +134,26 @@ fn floods_end_in_bounded_memory() {
         flood(stream, &" ".repeat(MIB), 64);
     });
     let run = talk(&fake, "Hi\n");
-    assert!(run.code == Some(1) && run.stderr.contains("the response is longer than 16777216 bytes"), "{run:?}");
+    assert!(run.code == Some(1) && run.stderr.contains("the response is longer than 2097152 bytes"), "{run:?}");
+}
+
+/// JSON that is short enough as a text and makes a large tree.
+#[test]
+fn trees_end_in_bounded_memory() {
+    let tree =
+        |n: usize| format!(r#"{{"choices":[{{"message":{{"content":"x"}}}}],"a":[{}0]}}"#, r#"{"":0},"#.repeat(n));
+    let whole = response("200 OK", "application/json", &tree((2 << 20) / 7 - 100));
+    let event = format!("{STREAM}data: {}\n\n", tree((256 << 10) / 7 - 100));
+    for answer in [whole, event] {
+        let fake = Fake::start(move |_, stream| send(stream, &answer));
+        let mut terminal = Terminal::start(&["tui", "--connect", &fake.url()], &[("NO_COLOR", "1")]);
+        terminal.wait_for("> ", 1);
+        terminal.press("Hi\r");
+        terminal.wait_for("is no JSON, or too much of it", 1);
+        assert!(peak_bytes(terminal.child.id()) < 48 << 20, "{} bytes", peak_bytes(terminal.child.id()));
+        terminal.press("/exit\r");
+        assert_eq!(terminal.end().0, Some(0));
+    }
 }
 
 /// What came stays, is said to be cut, and the conversation goes on with it.

@@ -2,6 +2,7 @@
 
 use super::Take;
 use super::error::{ClientError, shown};
+use super::json::parse;
 use serde_json::{Map, Value as Json, json};
 
 /// A larger number of tokens is no number of tokens.
@@ -84,8 +85,7 @@ impl Chunk {
     }
 
     fn read(data: &[u8], field: &str) -> Result<Self, ClientError> {
-        let json: Json =
-            serde_json::from_slice(data).map_err(|_| ClientError::Malformed("a part of its answer is no JSON"))?;
+        let json = parse(data).ok_or(ClientError::Malformed("a part of its answer is no JSON, or too much of it"))?;
         if !json["error"].is_null() {
             return Err(ClientError::Failed(error_of(&json).0));
         }
@@ -145,7 +145,7 @@ fn usage(json: &Json) -> Option<Usage> {
 
 /// Message and code of an error's body; empty where there are none.
 pub(super) fn error(body: &[u8]) -> (String, String) {
-    serde_json::from_slice(body).map(|json| error_of(&json)).unwrap_or_default()
+    parse(body).map(|json| error_of(&json)).unwrap_or_default()
 }
 
 fn error_of(json: &Json) -> (String, String) {

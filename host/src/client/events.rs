@@ -3,7 +3,7 @@
 use super::error::ClientError;
 
 /// Most bytes of an event, its lines included.
-const MAX_EVENT: usize = 1 << 20;
+const MAX_EVENT: usize = 256 << 10;
 /// Most bytes of a stream: a context of a million tokens has fewer.
 const MAX_STREAM: usize = 1 << 30;
 /// The data of the last event in OpenAI's API.

@@ -9,6 +9,7 @@ mod chat;
 mod error;
 mod events;
 mod exchange;
+mod json;
 mod models;
 
 pub(crate) use address::Address;
@@ -24,7 +25,7 @@ use hyper::{Method, StatusCode};
 use std::time::{Duration, Instant};
 
 /// Most bytes of a response that is read whole.
-const MAX_WHOLE: usize = 16 << 20;
+const MAX_WHOLE: usize = 2 << 20;
 /// Most bytes of a list of models, or of an error.
 const MAX_SMALL: usize = 1 << 20;
 

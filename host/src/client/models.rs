@@ -1,6 +1,7 @@
 //! The list of a server's models.
 
 use super::error::ClientError;
+use super::json::parse;
 use serde_json::Value as Json;
 
 /// A model of the list.
@@ -25,8 +26,7 @@ impl Listed {
 /// # Errors
 /// [`ClientError::Malformed`] for what is no list, or an empty one.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Listed>, ClientError> {
-    let json: Json =
-        serde_json::from_slice(bytes).map_err(|_| ClientError::Malformed("its list of models is no JSON"))?;
+    let json = parse(bytes).ok_or(ClientError::Malformed("its list of models is no JSON, or too much of it"))?;
     let data = json["data"].as_array().ok_or(ClientError::Malformed("it has no list of models"))?;
     // The fields of this program's server, vLLM's and llama.cpp's.
     let n_ctx = |model: &Json| {
