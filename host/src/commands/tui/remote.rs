@@ -182,7 +182,7 @@ impl Backend for Remote {
     }
 
     fn answer(&mut self, question: &Question<'_>, emit: &mut Emit<'_>) -> Result<Answer, Error> {
-        let messages: Vec<Json> = question.messages.iter().map(text::sent).collect();
+        let messages = text::sent(question.messages);
         let body = client::request(&self.model.id, &messages, &self.fields.of_turn(question.sampling));
         let wait = Wait::new(question.interrupted);
         let mut text = Text::default();

@@ -35,8 +35,21 @@ impl Text {
             (true, false) => self.close(),
             _ => {}
         }
-        self.text += &text;
+        match is_reasoning {
+            true => self.think(&text),
+            false => self.text += &text,
+        }
         Ok(&self.text[from..])
+    }
+
+    /// Adds reasoning. A tag in it that would end the block too early gets a space.
+    fn think(&mut self, text: &str) {
+        for part in text.split_inclusive('>') {
+            self.text += part;
+            if part.ends_with('>') && self.text.ends_with(CLOSE) {
+                self.text.insert(self.text.len() - 1, ' ');
+            }
+        }
     }
 
     /// Ends the answer; returns what is to be shown of that.
@@ -54,6 +67,10 @@ impl Text {
 
     fn open(&mut self) {
         self.is_reasoning = true;
+        // Where the block begins in the middle of a text, only a line of its own tells it from a tag that is meant.
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
         self.text += OPEN;
         self.text.push('\n');
     }
@@ -74,20 +91,40 @@ impl From<Text> for String {
     }
 }
 
-/// A message as it is sent. What the model has thought in earlier turns is not: chat templates leave that out.
-pub(super) fn sent(message: &Message<'_>) -> Json {
-    let content = match message.role {
-        Role::Assistant => without_reasoning(message.content),
-        _ => message.content,
-    };
-    json!({"role": message.role.to_string(), "content": content})
+/// Messages as they are sent. What the model has thought in earlier turns is not: chat templates leave that out. Nor is
+/// an answer without any other text; the questions before and behind it become one, because templates want the roles
+/// to alternate.
+pub(super) fn sent(messages: &[Message<'_>]) -> Vec<Json> {
+    let mut sent: Vec<(Role, String)> = Vec::new();
+    for message in messages {
+        let content = match message.role {
+            Role::Assistant => without_reasoning(message.content),
+            _ => message.content.to_owned(),
+        };
+        match (message.role, sent.last_mut()) {
+            (Role::Assistant, _) if content.trim().is_empty() => {}
+            (Role::User, Some((Role::User, before))) => *before += &format!("\n\n{content}"),
+            (role, _) => sent.push((role, content)),
+        }
+    }
+    sent.iter().map(|(role, content)| json!({"role": role.to_string(), "content": content})).collect()
 }
 
-fn without_reasoning(text: &str) -> &str {
-    match text.trim_start().strip_prefix(OPEN) {
-        None => text,
-        Some(reasoning) => reasoning.split_once(CLOSE).map_or("", |(_, rest)| rest.trim_start()),
+/// The text without what stands between the tags at its start, and without the blocks that [`Text`] writes behind
+/// other text. A tag in the middle of a line is the model's own word.
+fn without_reasoning(text: &str) -> String {
+    let mut rest = text;
+    while let Some(reasoning) = rest.trim_start().strip_prefix(OPEN) {
+        rest = reasoning.split_once(CLOSE).map_or("", |(_, rest)| rest.trim_start());
     }
+    let mut kept = String::new();
+    while let Some((before, reasoning)) = rest.split_once(&format!("\n{OPEN}\n")) {
+        let Some((_, behind)) = reasoning.split_once(&format!("\n{CLOSE}\n\n")) else { break };
+        kept += before;
+        kept.push('\n');
+        rest = behind;
+    }
+    kept + rest
 }
 
 #[cfg(test)]
@@ -105,22 +142,57 @@ mod tests {
             whole
         };
         let (text, reasoning) = (|text: &str| Piece::Text(text.into()), |text: &str| Piece::Reasoning(text.into()));
-        let plain = pieces(&[text("a"), text(" b")]);
-        assert_eq!((plain.as_str(), without_reasoning(&plain)), ("a b", "a b"));
-        let both = pieces(&[reasoning("w"), reasoning("hy\n"), text("so")]);
-        assert_eq!((both.as_str(), without_reasoning(&both)), ("<think>\nwhy\n</think>\n\nso", "so"));
-        let cut = pieces(&[reasoning("why")]);
-        assert_eq!((cut.as_str(), without_reasoning(&cut)), ("<think>\nwhy\n</think>\n\n", ""));
+        for (given, whole, is_sent) in [
+            (&[text("a"), text(" b")][..], "a b", "a b"),
+            (&[reasoning("w"), reasoning("hy\n"), text("so")], "<think>\nwhy\n</think>\n\nso", "so"),
+            (&[reasoning("why")], "<think>\nwhy\n</think>\n\n", ""),
+            // Behind text, and again; what stands between is kept.
+            (
+                &[text("a"), reasoning("x"), text("b\n"), reasoning("\n"), text("c")],
+                "a\n<think>\nx\n</think>\n\nb\n<think>\n\n</think>\n\nc",
+                "a\nb\nc",
+            ),
+            (
+                &[reasoning("x"), text("\n"), reasoning("y"), text("z")],
+                "<think>\nx\n</think>\n\n\n<think>\ny\n</think>\n\nz",
+                "z",
+            ),
+            // A tag within, whole or cut, ends nothing.
+            (&[reasoning("x</think>y"), text("z")], "<think>\nx</think >y\n</think>\n\nz", "z"),
+            (
+                &[text("a"), reasoning("\n</th"), reasoning("ink"), reasoning(">\n\ny"), text("z")],
+                "a\n<think>\n\n</think >\n\ny\n</think>\n\nz",
+                "a\nz",
+            ),
+            (&[reasoning("x"), text("</think>z")], "<think>\nx\n</think>\n\n</think>z", "</think>z"),
+        ] {
+            let is = pieces(given);
+            assert_eq!((is.as_str(), without_reasoning(&is).as_str()), (whole, is_sent));
+        }
         assert_eq!(without_reasoning("<think> cut"), "");
         assert_eq!(without_reasoning("it says <think>x</think>"), "it says <think>x</think>");
     }
 
     #[test]
     fn messages_are_sent_with_their_roles() {
-        let message = |role, content| sent(&Message { role, content });
-        assert_eq!(message(Role::System, "s"), json!({"role": "system", "content": "s"}));
-        assert_eq!(message(Role::User, "<think>u"), json!({"role": "user", "content": "<think>u"}));
-        assert_eq!(message(Role::Assistant, "<think>\n</think>\n\na"), json!({"role": "assistant", "content": "a"}));
+        let message = |role, content| Message { role, content };
+        let messages = [
+            message(Role::System, "s"),
+            message(Role::User, "<think>u"),
+            message(Role::Assistant, "<think>\n</think>\n\na"),
+            message(Role::User, "v"),
+            message(Role::Assistant, "<think>\nonly\n</think>\n\n"),
+            message(Role::User, "w"),
+            message(Role::Assistant, ""),
+            message(Role::User, "x"),
+        ];
+        let expected = [
+            json!({"role": "system", "content": "s"}),
+            json!({"role": "user", "content": "<think>u"}),
+            json!({"role": "assistant", "content": "a"}),
+            json!({"role": "user", "content": "v\n\nw\n\nx"}),
+        ];
+        assert_eq!(sent(&messages), expected);
     }
 
     #[test]
