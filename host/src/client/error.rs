@@ -118,11 +118,18 @@ impl fmt::Display for ClientError {
 
 impl std::error::Error for ClientError {}
 
+/// Whether a character controls a terminal or how other text lies on it: controls, separators of lines, and marks of
+/// direction (Unicode Standard Annex 9), which make a line read as another.
+pub(crate) fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A text of the server's as a part of a message: one line, without control characters, not too long.
 pub(super) fn shown(text: &str) -> String {
     let cleaned = |c: char| match c {
-        '\n' | '\r' | '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+        c if is_control(c) => '\u{fffd}',
         c => c,
     };
     let mut shown: String = text.trim().chars().take(MAX_SHOWN).map(cleaned).collect();
@@ -139,6 +146,11 @@ mod tests {
     #[test]
     fn texts_of_a_server_are_cleaned() {
         assert_eq!(shown(" a\nb\x1b[2J\u{9b}c\x07 "), "a b\u{fffd}[2J\u{fffd}c\u{fffd}");
+        assert_eq!(shown("a\u{2028}b\u{2029}c\u{202a}\u{202e}\u{2066}\u{2069}\u{200f}\u{61c}d"), {
+            "a b c\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}d"
+        });
+        // A joiner is part of many words and emoji.
+        assert_eq!(shown("a\u{200d}b\u{2027}\u{202f}"), "a\u{200d}b\u{2027}");
         let long = shown(&"é".repeat(MAX_SHOWN + 1));
         assert_eq!((long.chars().count(), long.ends_with("é...")), (MAX_SHOWN + 3, true));
     }

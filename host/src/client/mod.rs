@@ -14,7 +14,7 @@ mod models;
 
 pub(crate) use address::Address;
 pub(crate) use chat::{Ending, Piece, request};
-pub(crate) use error::ClientError;
+pub(crate) use error::{ClientError, is_control};
 pub(crate) use models::Listed;
 
 use chat::Chunk;

@@ -14,7 +14,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Whether a name that a user gives means this model. The tag of Ollama's names may be left out.
+    /// Whether a name that a user gives may mean this model. The tag of Ollama's names may be left out.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         let without_tag = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
         without_tag(&self.id) == without_tag(name)

@@ -18,7 +18,6 @@ use crate::output::{self, Report};
 use crate::runtime::Emit;
 use crate::sampling::Sampling;
 use fields::Fields;
-use serde_json::Value as Json;
 use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,8 +25,9 @@ use text::Text;
 
 /// The wait for the first piece of an answer is shown when it takes longer.
 const SHOWN_AFTER: Duration = Duration::from_secs(1);
-/// Most models that an error names.
+/// Most models that an error names, and most characters of a name that messages show.
 const MAX_NAMED: usize = 20;
+const MAX_NAME: usize = 200;
 
 /// A server that answers with one of its models.
 struct Remote {
@@ -163,13 +163,29 @@ fn choose(listed: Vec<Listed>, name: &str) -> Result<Listed, Error> {
     if listed.len() > MAX_NAMED {
         names.push(format!("and {} more", listed.len() - MAX_NAMED));
     }
-    let found = listed.into_iter().find(|model| model.is_called(name));
+    // A name that stands there exactly goes before one that lacks the tag.
+    let exact = listed.iter().position(|model| model.id == name);
+    let at = exact.or_else(|| listed.iter().position(|model| model.is_called(name)));
+    let found = at.and_then(|at| listed.into_iter().nth(at));
     found.ok_or_else(|| no_model(name, format!("is no model of the server, which has {}", names.join(", "))))
 }
 
-/// A name of the server's, without control characters.
+/// A name of the server's, without control characters, not too long.
 fn shown(name: &str) -> String {
-    output::plain(&Json::from(name))
+    let (cut, more) = match name.char_indices().nth(MAX_NAME) {
+        Some((end, _)) => (&name[..end], "..."),
+        None => (name, ""),
+    };
+    match cut.contains(client::is_control) {
+        true => format!("{}{more}", cut.escape_debug()),
+        false => format!("{cut}{more}"),
+    }
+}
+
+/// When pieces of an answer came, from the question on.
+struct Times {
+    first: Duration,
+    last: Duration,
 }
 
 impl Backend for Remote {
@@ -291,5 +307,27 @@ impl<'q> Wait<'q> {
         if !self.is_over.replace(true) && self.on_screen.get().is_some() {
             output::progress("\r\x1b[K");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_without_marks_and_cut() {
+        assert_eq!(shown("a \u{e9}/b:7b"), "a \u{e9}/b:7b");
+        assert_eq!(shown("a\u{202e}b\u{1b}[2J\u{2028}"), "a\\u{202e}b\\u{1b}[2J\\u{2028}");
+        assert_eq!(shown(&"\u{e9}".repeat(MAX_NAME)), "\u{e9}".repeat(MAX_NAME));
+        assert_eq!(shown(&"\u{e9}".repeat(1 << 20)), "\u{e9}".repeat(MAX_NAME) + "...");
+    }
+
+    #[test]
+    fn the_exact_name_goes_first() {
+        let listed = |ids: &[&str]| ids.iter().map(|&id| Listed { id: id.into(), n_ctx: None }).collect::<Vec<_>>();
+        let chosen = |ids: &[&str], name: &str| choose(listed(ids), name).map(|model| model.id).ok();
+        assert_eq!(chosen(&["a:latest", "a"], "a").as_deref(), Some("a"));
+        assert_eq!(chosen(&["b", "a:latest"], "a").as_deref(), Some("a:latest"));
+        assert_eq!(chosen(&["a:latest"], "b"), None);
     }
 }
