@@ -140,9 +140,10 @@ impl<'c> Exchange<'c> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// The media type of the body, without parameters; empty if there is none.
-    pub(super) fn media_type(&self) -> &str {
-        self.header(CONTENT_TYPE.as_str()).and_then(|value| value.split(';').next()).unwrap_or_default().trim()
+    /// The media type of the body in lower case, without parameters; empty if there is none.
+    pub(super) fn media_type(&self) -> String {
+        let whole = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        whole.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
     /// Waits for the next bytes of the body; `None` behind its end.

@@ -31,6 +31,8 @@ const MAX_SMALL: usize = 1 << 20;
 
 /// The longest time for a list of models, from the connection to its last byte.
 const LIST: Duration = Duration::from_secs(10);
+/// The longest time for what follows a finished answer: numbers of tokens, and the end of the stream.
+const AFTERWARDS: Duration = Duration::from_secs(3);
 
 /// Asked again and again while a request waits; once it is false, the request ends.
 pub(crate) type GoesOn<'g> = dyn FnMut() -> bool + 'g;
@@ -72,8 +74,8 @@ impl Client {
         }
     }
 
-    /// Asks for an answer with the JSON that [`request`] has made, and takes its pieces as they come. `None` for an
-    /// answer that was stopped.
+    /// Asks for an answer with the JSON that [`request`] has made, and takes its pieces as they come; false for an
+    /// answer that was stopped. `ending` receives what the server says of it.
     ///
     /// # Errors
     /// A server that is not there, refuses, breaks off or sends what is no answer. What came before has been taken.
@@ -82,49 +84,22 @@ impl Client {
         body: String,
         goes_on: &mut GoesOn<'_>,
         take: &mut Take<'_>,
-    ) -> Result<Option<Ending>, ClientError> {
+        ending: &mut Ending,
+    ) -> Result<bool, ClientError> {
         let answered = self.send(Method::POST, "/v1/chat/completions", body, goes_on).and_then(|mut exchange| {
-            match exchange.media_type() {
-                "text/event-stream" => self.stream(exchange, goes_on, take),
+            match exchange.media_type().as_str() {
+                "text/event-stream" => stream(exchange, goes_on, take, ending),
                 // The server does not stream.
                 "application/json" => {
                     let chunk = Chunk::whole(&exchange.rest(MAX_WHOLE, goes_on)?)?;
-                    let mut ending = Ending::default();
-                    Ok(chunk.give(&mut ending, take)?.then_some(ending))
+                    chunk.give(ending, take)
                 }
                 other => Err(ClientError::Kind(error::shown(other))),
             }
         });
         match answered {
-            Err(ClientError::Stopped) => Ok(None),
+            Err(ClientError::Stopped) => Ok(false),
             answered => answered,
-        }
-    }
-
-    fn stream(
-        &self,
-        mut exchange: Exchange<'_>,
-        goes_on: &mut GoesOn<'_>,
-        take: &mut Take<'_>,
-    ) -> Result<Option<Ending>, ClientError> {
-        let mut events = EventReader::default();
-        let mut ending = Ending::default();
-        while let Some(bytes) = exchange.next(goes_on)? {
-            events.push(&bytes, &mut |data| {
-                if let Some(chunk) = Chunk::of_event(data)?
-                    && !chunk.give(&mut ending, take)?
-                {
-                    return Err(ClientError::Stopped);
-                }
-                Ok(())
-            })?;
-            if events.is_done() {
-                return Ok(Some(ending));
-            }
-        }
-        match ending.is_finished {
-            true => Ok(Some(ending)),
-            false => Err(ClientError::CutOff),
         }
     }
 
@@ -156,6 +131,36 @@ impl Client {
                 let (message, code) = chat::error(if is_json { &body } else { &[] });
                 Err(ClientError::Refused { status, message, code, retry_after })
             }
+        }
+    }
+}
+
+/// Takes the pieces of a stream. Once the server has said that the answer is over, it is whole, whatever becomes of the
+/// connection, which need not end with it.
+fn stream(
+    mut exchange: Exchange<'_>,
+    goes_on: &mut GoesOn<'_>,
+    take: &mut Take<'_>,
+    ending: &mut Ending,
+) -> Result<bool, ClientError> {
+    let mut events = EventReader::default();
+    let mut finished: Option<Instant> = None;
+    loop {
+        let next = exchange.next(&mut || finished.is_none_or(|at| at.elapsed() < AFTERWARDS) && goes_on());
+        match next {
+            Ok(Some(bytes)) => events.push(&bytes, &mut |data| {
+                let is_wanted = Chunk::of_event(data)?.map_or(Ok(true), |chunk| chunk.give(ending, take))?;
+                if is_wanted { Ok(()) } else { Err(ClientError::Stopped) }
+            })?,
+            Ok(None) | Err(_) if ending.is_finished => return Ok(true),
+            Ok(None) => return Err(ClientError::CutOff),
+            Err(error) => return Err(error),
+        }
+        if events.is_done() {
+            return Ok(true);
+        }
+        if ending.is_finished {
+            finished.get_or_insert_with(Instant::now);
         }
     }
 }

@@ -28,6 +28,8 @@ const SHOWN_AFTER: Duration = Duration::from_secs(1);
 /// Most models that an error names, and most characters of a name that messages show.
 const MAX_NAMED: usize = 20;
 const MAX_NAME: usize = 200;
+/// An answer that came in less time was sent at once rather than as it was generated: its time is none of generation.
+const MEASURABLE: Duration = Duration::from_millis(50);
 
 /// A server that answers with one of its models.
 struct Remote {
@@ -136,20 +138,20 @@ impl Remote {
     }
 
     /// What is known of an answer behind its end.
-    fn counts(&mut self, ending: &Ending, first: Option<Duration>, whole: Duration) -> Option<Counts> {
+    fn counts(&mut self, ending: &Ending, times: &Times) -> Option<Counts> {
         let usage = ending.usage?;
-        let first = first.unwrap_or(whole);
         let position = usage.n_prompt + usage.n_generated;
         self.position = Some(position);
-        let generation_sec = ending.generation_sec.unwrap_or((whole - first).as_secs_f64());
+        let seen = Some(times.last - times.first).filter(|&time| time >= MEASURABLE);
+        let generation_sec = ending.generation_sec.or(seen.map(|time| time.as_secs_f64()));
         Some(Counts {
             n_prompt: usage.n_prompt,
             n_cached: usage.n_cached,
             n_generated: usage.n_generated,
             // The first token belongs to the wait for it.
-            n_computed: usage.n_generated.saturating_sub(1),
-            prefill_sec: ending.prefill_sec.unwrap_or(first.as_secs_f64()),
-            generation_sec,
+            n_computed: generation_sec.map_or(0, |_| usage.n_generated.saturating_sub(1)),
+            prefill_sec: ending.prefill_sec.unwrap_or(times.first.as_secs_f64()),
+            generation_sec: generation_sec.unwrap_or(0.0),
             position,
             n_ctx: self.model.n_ctx,
             ..Counts::default()
@@ -202,36 +204,38 @@ impl Backend for Remote {
         let body = client::request(&self.model.id, &messages, &self.fields.of_turn(question.sampling));
         let wait = Wait::new(question.interrupted);
         let mut text = Text::default();
-        let mut first = None;
+        let mut times: Option<Times> = None;
+        let mut ending = Ending::default();
         let mut output_failure = None;
         let mut take = |piece: Piece| {
             wait.end();
-            first.get_or_insert_with(|| wait.started.elapsed());
+            let now = wait.started.elapsed();
+            times.get_or_insert(Times { first: now, last: now }).last = now;
             output_failure = emit(text.add(piece)?).err();
             Ok(output_failure.is_none())
         };
-        let answered = self.client.chat(body, &mut || wait.goes_on(), &mut take);
+        let answered = self.client.chat(body, &mut || wait.goes_on(), &mut take, &mut ending);
         wait.end();
-        let whole = wait.started.elapsed();
+        let now = wait.started.elapsed();
         if let Some(error) = output_failure {
             return Err(error);
         }
-        let (ending, failure) = match answered {
-            Ok(ending) => (ending, None),
-            Err(error) if first.is_none() => return Err(self.fail(error)),
-            Err(error) => (Some(Ending::default()), Some(error)),
+        let (is_whole, failure) = match answered {
+            Ok(is_whole) => (is_whole, None),
+            Err(error) if times.is_none() => return Err(self.fail(error)),
+            Err(error) => (false, Some(error)),
         };
         emit(text.end())?;
         end_line(text.as_str(), emit)?;
         Ok(Answer {
-            is_interrupted: ending.is_none(),
-            ended_by: match &ending {
-                None => Some("interrupted"),
-                Some(ending) if failure.is_none() => ending.reason,
+            is_interrupted: !is_whole && failure.is_none(),
+            ended_by: match failure {
                 Some(_) => Some("a failure"),
+                None if !is_whole => Some("interrupted"),
+                None => ending.reason,
             },
-            ttft: first.map(|time| time.as_secs_f64()),
-            counts: ending.and_then(|ending| self.counts(&ending, first, whole)),
+            ttft: times.as_ref().map(|times| times.first.as_secs_f64()),
+            counts: self.counts(&ending, &times.unwrap_or(Times { first: now, last: now })),
             text: text.into(),
             note: None,
             failure: failure.map(|source| self.fail(source)),
