@@ -185,6 +185,49 @@ fn a_server_that_goes_in_the_middle_of_an_answer() {
     assert!(run.code == Some(1) && run.stdout == "half\n" && fake.chats().len() == 1, "{run:?}");
 }
 
+/// Once the server has said that the answer is over, it is whole, whatever the connection does.
+#[test]
+fn an_answer_that_is_over_is_whole() {
+    let events = piece("whole") + END.trim_end().trim_end_matches("data: [DONE]");
+    let chunk = format!("{:x}\r\n{events}\r\n", events.len());
+    let without_last_chunk = STREAM.trim_end().to_owned() + "\r\nTransfer-Encoding: chunked\r\n\r\n" + &chunk;
+    for (answer, stays) in [(without_last_chunk, false), (STREAM.to_owned() + &events, true)] {
+        let fake = Fake::start(move |_, stream| {
+            send(stream, &answer);
+            if stays {
+                is_closed(stream);
+            }
+        });
+        let started = Instant::now();
+        let run = talk(&fake, "Hi\n");
+        assert!(
+            run.code == Some(0) && run.stdout == "whole\n" && run.stderr.contains("5 in (0 cached), 3 out"),
+            "{run:?}"
+        );
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    }
+}
+
+/// Ctrl-C ends the wait for a list too, and the chat goes on.
+#[test]
+fn a_list_that_does_not_come_can_be_left() {
+    let n_asked = AtomicUsize::new(0);
+    let fake = Fake::raw(move |_, stream| match n_asked.fetch_add(1, Ordering::Relaxed) {
+        0 => send(stream, &response("200 OK", "application/json", MODELS)),
+        _ => {
+            is_closed(stream);
+        }
+    });
+    let mut terminal = Terminal::start(&["tui", "--connect", &fake.url()], &[("NO_COLOR", "1")]);
+    terminal.wait_for("> ", 1);
+    terminal.press("/models\r\x03");
+    terminal.wait_for(": stopped", 1);
+    terminal.press("/model b\r\x03");
+    terminal.wait_for(": stopped; still using m", 1);
+    terminal.press("/exit\r");
+    assert_eq!(terminal.end().0, Some(0));
+}
+
 /// A server that says nothing is waited for, which is shown, and Ctrl-C ends the wait and the connection.
 #[test]
 fn a_server_that_never_answers_can_be_left() {

@@ -18,6 +18,8 @@ pub(crate) enum ClientError {
     /// The name of the server's machine leads nowhere.
     Name(io::Error),
     Connect(io::Error),
+    /// No address for the name of the server's machine in this time.
+    NoName(Duration),
     /// No connection in this time.
     Unreachable(Duration),
     /// Nothing came for this time.
@@ -72,6 +74,9 @@ impl fmt::Display for ClientError {
             Self::EventLoop(error) => write!(f, "no event loop: {error}"),
             Self::Key => f.write_str("the API key has characters that no header can hold"),
             Self::Name(error) => write!(f, "no machine of this name is found: {error}"),
+            Self::NoName(time) => {
+                write!(f, "the name of the server's machine is not found within {} s", time.as_secs())
+            }
             Self::Connect(error) => {
                 write!(f, "cannot connect: {error}")?;
                 match error.kind() {

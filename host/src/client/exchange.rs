@@ -191,8 +191,9 @@ impl<'c> Exchange<'c> {
 /// Connects to the first of the server's addresses that answers.
 async fn connect(address: &Address) -> Result<TcpStream, ClientError> {
     let unreachable = |_| ClientError::Unreachable(CONNECT);
+    let unnamed = |_| ClientError::NoName(CONNECT);
     let found = timeout(CONNECT, lookup_host((address.host.as_str(), address.port))).await;
-    let found = found.map_err(unreachable)?.map_err(ClientError::Name)?;
+    let found = found.map_err(unnamed)?.map_err(ClientError::Name)?;
     let mut failure = ClientError::Unreachable(CONNECT);
     for place in found {
         match timeout(CONNECT, TcpStream::connect(place)).await.map_err(unreachable) {

@@ -63,13 +63,13 @@ impl Client {
     /// The models that the server lists.
     ///
     /// # Errors
-    /// A server that is not there, refuses, or lists none.
-    pub(crate) fn models(&self) -> Result<Vec<Listed>, ClientError> {
+    /// A server that is not there, refuses, or lists none; [`ClientError::Stopped`].
+    pub(crate) fn models(&self, goes_on: &mut GoesOn<'_>) -> Result<Vec<Listed>, ClientError> {
         let started = Instant::now();
-        let mut in_time = || started.elapsed() < LIST;
+        let mut in_time = || started.elapsed() < LIST && goes_on();
         let body = self.send(Method::GET, "/v1/models", String::new(), &mut in_time);
         match body.and_then(|mut exchange| exchange.rest(MAX_SMALL, &mut in_time)) {
-            Err(ClientError::Stopped) => Err(ClientError::NoList(LIST)),
+            Err(ClientError::Stopped) if started.elapsed() >= LIST => Err(ClientError::NoList(LIST)),
             body => models::read(&body?),
         }
     }

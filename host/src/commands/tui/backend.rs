@@ -81,14 +81,14 @@ pub(super) trait Backend {
     /// Whatever keeps it from answering at all; an answer that has begun is returned.
     fn answer(&mut self, question: &Question<'_>, emit: &mut Emit<'_>) -> Result<Answer, Error>;
 
-    /// Changes the model.
+    /// Changes the model, unless the user stops that.
     ///
     /// # Errors
     /// Why it stays with the one it has.
-    fn change_model(&mut self, given: &Path) -> Result<Changed, Error>;
+    fn change_model(&mut self, given: &Path, interrupted: &dyn Fn() -> bool) -> Result<Changed, Error>;
 
-    /// Prints the models that there are.
-    fn models(&self, screen: &Screen);
+    /// Prints the models that there are, unless the user stops that.
+    fn models(&self, screen: &Screen, interrupted: &dyn Fn() -> bool);
 
     /// Prints what `/status` shows.
     fn status(&self, screen: &Screen, totals: &Totals);

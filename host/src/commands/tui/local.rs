@@ -218,7 +218,7 @@ impl Backend for Local<'_> {
         })
     }
 
-    fn change_model(&mut self, given: &Path) -> Result<Changed, Error> {
+    fn change_model(&mut self, given: &Path, _interrupted: &dyn Fn() -> bool) -> Result<Changed, Error> {
         // The other ranks would have left this model's sessions when the new one turns out to be unusable.
         if self.settings.leader.is_some() {
             let problem = "several boards keep the model that they began with; start again for another";
@@ -229,7 +229,7 @@ impl Backend for Local<'_> {
     }
 
     /// Model files in the likely places.
-    fn models(&self, screen: &Screen) {
+    fn models(&self, screen: &Screen, _interrupted: &dyn Fn() -> bool) {
         let mut places: Vec<PathBuf> = Vec::new();
         if let Place::File(path) = &self.file.resolved.place {
             places.extend(path.parent().map(Path::to_owned));

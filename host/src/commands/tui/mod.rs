@@ -128,7 +128,7 @@ impl<'i> Talk<'i> {
             match command {
                 Err(error) => self.screen.hint(error),
                 Ok(Slash::Exit) => return Ok(Next::Leave),
-                Ok(Slash::Model(Some(given))) => match backend.change_model(&given) {
+                Ok(Slash::Model(Some(given))) => match backend.change_model(&given, &|| self.input.interrupted()) {
                     Ok(Changed::Elsewhere) => return Ok(Next::Other),
                     #[cfg(feature = "connect")]
                     Ok(Changed::Here) => self.screen.say(backend.name()),
@@ -265,7 +265,7 @@ impl<'i> Talk<'i> {
         let screen = &self.screen;
         match command {
             Slash::Model(_) => screen.say(format_args!("{} ({})", backend.name(), backend.source())),
-            Slash::Models => backend.models(screen),
+            Slash::Models => backend.models(screen, &|| self.input.interrupted()),
             Slash::Temp(t) => {
                 if let Some(t) = t {
                     self.sampling.set_temperature(t);

@@ -113,7 +113,7 @@ impl Remote {
         let shown = address.to_string();
         let fail = |source| Error::Server { address: shown.clone(), source };
         let client = Client::new(address, key).map_err(fail)?;
-        let model = match (client.models(), asked) {
+        let model = match (client.models(&mut || true), asked) {
             (Ok(listed), None) => listed.into_iter().next(),
             (Ok(listed), Some(name)) => Some(choose(listed, name)?),
             // A server without a list may have the model all the same.
@@ -242,14 +242,14 @@ impl Backend for Remote {
         })
     }
 
-    fn change_model(&mut self, given: &Path) -> Result<Changed, Error> {
-        let listed = self.client.models().map_err(|source| self.fail(source))?;
+    fn change_model(&mut self, given: &Path, interrupted: &dyn Fn() -> bool) -> Result<Changed, Error> {
+        let listed = self.client.models(&mut || !interrupted()).map_err(|source| self.fail(source))?;
         self.model = choose(listed, &given.to_string_lossy())?;
         Ok(Changed::Here)
     }
 
-    fn models(&self, screen: &Screen) {
-        match self.client.models() {
+    fn models(&self, screen: &Screen, interrupted: &dyn Fn() -> bool) {
+        match self.client.models(&mut || !interrupted()) {
             Ok(listed) => listed.iter().for_each(|model| screen.say(shown(&model.id))),
             Err(source) => screen.hint(self.fail(source)),
         }
