@@ -30,6 +30,8 @@ fn refusals_are_passed_on() {
             &["503: Loading model", "busy"],
         ),
         ("500 Oops", "text/html", "<html>secret</html>", &["500 Internal Server Error"]),
+        ("500 Oops", "Text/Plain; charset=utf-8", "disk\u{202e} full\u{2028}up", &["500: disk\u{fffd} full up"]),
+        ("422 Oops", "application/problem+json", r#"{"title":"t","detail":"no such field"}"#, &["422: no such field"]),
         ("302 Found\r\nLocation: http://evil.example/x", "text/html", "", &["points to http://evil.example/x"]),
         ("301 Moved", "text/html", "", &["points elsewhere"]),
         ("204 No Content", "text/html", "", &["204 No Content"]),
@@ -39,6 +41,7 @@ fn refusals_are_passed_on() {
         ("200 OK", "text/event-stream", "", &["ended the connection before the end"]),
         ("200 OK", "text/event-stream", "data: {\"x\n\n", &["no JSON"]),
         ("200 OK", "text/event-stream", "data: {\"error\": {\"message\": \"slot lost\"}}\n\n", &["reports: slot lost"]),
+        ("200 OK", "Text/Event-Stream", "data: {\"object\":\"error\",\"message\":\"m\"}\n\n", &["reports: m"]),
         ("200 OK", "text/event-stream", "Hello\nworld\n\n", &["ended the connection before the end"]),
     ] {
         let answer = response(status, media_type, body);

@@ -86,7 +86,7 @@ impl Chunk {
 
     fn read(data: &[u8], field: &str) -> Result<Self, ClientError> {
         let json = parse(data).ok_or(ClientError::Malformed("a part of its answer is no JSON, or too much of it"))?;
-        if !json["error"].is_null() {
+        if !json["error"].is_null() || json["object"] == "error" {
             return Err(ClientError::Failed(error_of(&json).0));
         }
         let choice = &json["choices"][0];
@@ -96,7 +96,9 @@ impl Chunk {
         };
         // Servers differ in the name of what a model thinks.
         let reasoning = text(&["reasoning_content", "reasoning"]).map(Piece::Reasoning);
-        let pieces = reasoning.into_iter().chain(text(&["content"]).map(Piece::Text)).collect();
+        let refusal = text(&["refusal"]).map(Piece::Text);
+        let is_refusal = refusal.is_some();
+        let pieces = reasoning.into_iter().chain(text(&["content"]).map(Piece::Text)).chain(refusal).collect();
         let reason = choice["finish_reason"].as_str();
         let seconds = |name: &str| {
             let milliseconds = json["timings"][name].as_f64().filter(|ms| ms.is_finite() && *ms >= 0.0);
@@ -105,8 +107,11 @@ impl Chunk {
         let ending = Ending {
             is_finished: reason.is_some(),
             reason: match reason {
+                _ if is_refusal => Some("a refusal"),
                 None | Some("stop") => None,
                 Some("length") => Some("length"),
+                Some("content_filter") => Some("the server's content filter"),
+                Some("tool_calls" | "function_call") => Some("a call of a tool"),
                 Some(_) => Some("the server"),
             },
             usage: usage(&json["usage"]),
@@ -143,14 +148,21 @@ fn usage(json: &Json) -> Option<Usage> {
     Some(Usage { n_prompt, n_cached, n_generated: count(&json["completion_tokens"])? })
 }
 
-/// Message and code of an error's body; empty where there are none.
-pub(super) fn error(body: &[u8]) -> (String, String) {
-    parse(body).map(|json| error_of(&json)).unwrap_or_default()
+/// Message and code of an error's body, by its media type; empty where there are none.
+pub(super) fn error(media_type: &str, body: &[u8]) -> (String, String) {
+    match media_type {
+        "text/plain" => (shown(&String::from_utf8_lossy(body)), String::new()),
+        "application/json" | "application/problem+json" => parse(body).map(|json| error_of(&json)).unwrap_or_default(),
+        // A page of HTML says nothing on a terminal.
+        _ => Default::default(),
+    }
 }
 
 fn error_of(json: &Json) -> (String, String) {
     let error = &json["error"];
-    let message = error["message"].as_str().or(error.as_str()).or(json["message"].as_str()).unwrap_or_default();
+    // FastAPI's errors have their words in the detail, and so have those of RFC 9457.
+    let words = [&error["message"], error, &json["message"], &json["detail"], &json["title"]];
+    let message = words.into_iter().find_map(Json::as_str).unwrap_or_default();
     // llama.cpp's server has its words in the type.
     let code = error["code"].as_str().or(error["type"].as_str()).unwrap_or_default();
     (shown(message), code.into())
@@ -203,13 +215,39 @@ mod tests {
         for (data, words) in [
             (r#"{"error":{"message":"no\nmemory\u001b[2J"}}"#, "the server reports: no memory\u{fffd}[2J"),
             (r#"{"error":"plain"}"#, "the server reports: plain"),
+            (r#"{"object":"error","message":"m","code":400}"#, "the server reports: m"),
             ("<html>", "is no JSON"),
         ] {
             assert!(Chunk::of_event(data.as_bytes()).unwrap_err().to_string().contains(words), "{data}");
         }
-        let (message, code) = error(br#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error"}}"#);
-        assert_eq!((message.as_str(), code.as_str()), ("m", "exceed_context_size_error"));
-        assert_eq!(error(b"<html>"), Default::default());
+        let body = r#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error"}}"#;
+        for (media_type, body, message, code) in [
+            ("application/json", body, "m", "exceed_context_size_error"),
+            ("application/problem+json", r#"{"title":"t","detail":"d"}"#, "d", ""),
+            ("application/json", r#"{"detail":[{"loc":[]}],"title":"t"}"#, "t", ""),
+            ("text/plain", "disk\nfull", "disk full", ""),
+            ("application/json", "<html>", "", ""),
+            ("text/html", "<html>", "", ""),
+        ] {
+            assert_eq!(error(media_type, body.as_bytes()), (message.to_owned(), code.to_owned()), "{body}");
+        }
+    }
+
+    #[test]
+    fn reasons() {
+        for (reason, named) in [
+            ("stop", None),
+            ("length", Some("length")),
+            ("tool_calls", Some("a call of a tool")),
+            ("content_filter", Some("the server's content filter")),
+            ("x", Some("the server")),
+        ] {
+            let data = json!({"choices": [{"delta": {}, "finish_reason": reason}]}).to_string();
+            assert_eq!(Chunk::of_event(data.as_bytes()).unwrap().unwrap().ending.reason, named);
+        }
+        let data = br#"{"choices":[{"delta":{"refusal":"No."},"finish_reason":"stop"}]}"#;
+        let chunk = Chunk::of_event(data).unwrap().unwrap();
+        assert_eq!((chunk.pieces, chunk.ending.reason), (vec![Piece::Text("No.".into())], Some("a refusal")));
     }
 
     #[test]

@@ -56,7 +56,10 @@ pub(crate) enum ClientError {
 impl ClientError {
     /// Whether the conversation does not fit the server's context.
     pub(crate) fn is_about_context(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if CONTEXT_CODES.contains(&code.as_str()))
+        let Self::Refused { status, message, code, .. } = self else { return false };
+        // Older servers of vLLM have no code of their own for it.
+        let says_so = || *status == StatusCode::BAD_REQUEST && message.contains("maximum context length");
+        CONTEXT_CODES.contains(&code.as_str()) || says_so()
     }
 
     /// Whether the server has not what was asked for.
@@ -170,5 +173,13 @@ mod tests {
         assert_eq!(refused(404, "no such model", None), "404: no such model");
         assert!(refused(503, "loading", Some(2)).ends_with("503: loading; the server is busy, try again in 2 s"));
         assert_eq!(refused(599, "", None), "599");
+        let is_about_context = |status: u16, message: &str, code: &str| {
+            let (message, code) = (message.to_owned(), code.to_owned());
+            let status = StatusCode::from_u16(status).unwrap();
+            ClientError::Refused { status, message, code, retry_after: None }.is_about_context()
+        };
+        assert!(is_about_context(400, "", "context_length_exceeded"));
+        assert!(is_about_context(400, "This model's maximum context length is 4096 tokens.", "BadRequestError"));
+        assert!(!is_about_context(500, "maximum context length", "") && !is_about_context(400, "no", "x"));
     }
 }

@@ -72,7 +72,7 @@ impl EventReader {
         if line.is_empty() {
             let data = std::mem::take(&mut self.data);
             return match std::mem::take(&mut self.has_data) {
-                true if data == DONE => {
+                true if data.trim_ascii() == DONE => {
                     self.is_done = true;
                     Ok(())
                 }
@@ -160,7 +160,7 @@ mod tests {
         for n in 1..30 {
             let mut reader = EventReader::default();
             let mut found = 0;
-            for piece in b"data: a\n\ndata: [DONE]\n\ndata: b\n\n".chunks(n) {
+            for piece in b"data: a\n\ndata: [DONE] \n\ndata: b\n\n".chunks(n) {
                 reader
                     .push(piece, &mut |_| {
                         found += 1;

@@ -29,7 +29,7 @@ const MAX_WHOLE: usize = 2 << 20;
 /// Most bytes of a list of models, or of an error.
 const MAX_SMALL: usize = 1 << 20;
 
-/// The longest time for a list of models, from the connection to its last byte.
+/// The longest time for a list of models, from the connection to its last byte, and for the words of an error.
 const LIST: Duration = Duration::from_secs(10);
 /// The longest time for what follows a finished answer: numbers of tokens, and the end of the stream.
 const AFTERWARDS: Duration = Duration::from_secs(3);
@@ -125,10 +125,11 @@ impl Client {
             }
             status => {
                 let retry_after = exchange.header("retry-after").and_then(|seconds| seconds.parse().ok());
-                let is_json = exchange.media_type() == "application/json";
                 // The status says enough where the rest cannot be read.
-                let body = exchange.rest(MAX_SMALL, goes_on).unwrap_or_default();
-                let (message, code) = chat::error(if is_json { &body } else { &[] });
+                let asked = Instant::now();
+                let mut in_time = || asked.elapsed() < LIST && goes_on();
+                let body = exchange.rest(MAX_SMALL, &mut in_time).unwrap_or_default();
+                let (message, code) = chat::error(&exchange.media_type(), &body);
                 Err(ClientError::Refused { status, message, code, retry_after })
             }
         }
