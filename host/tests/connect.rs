@@ -259,5 +259,75 @@ fn other_servers() {
         false => send(stream, &(STREAM.to_owned() + &piece("ok") + END)),
     });
     assert_eq!(talk(&fake.url(), "Hi\n", &["-m", "x"]).stdout, "ok\n");
-    talk(&fake.url(), "Hi\n", &[]).assert_fails(1, &["404 Not Found"]);
+    talk(&fake.url(), "Hi\n", &[]).assert_fails(1, &["404: no"]);
+}
+
+/// The report is about the model that answered last.
+#[test]
+fn a_report_names_the_model_that_was_changed_to() {
+    let two = r#"{"data": [{"id": "a", "context_length": 7}, {"id": "b", "context_length": 77}]}"#;
+    let fake = Fake::raw(move |asked, stream| match asked.line.contains("models") {
+        true => send(stream, &response("200 OK", "application/json", two)),
+        false => send(stream, &(STREAM.to_owned() + &piece("ok") + END)),
+    });
+    let json = talk(&fake.url(), "Hi\n/model b\nHi\n", &["--json"]).json();
+    assert_eq!((&json["model"], &json["context_limit"]), (&json!("b"), &json!(77)), "{json}");
+}
+
+/// A rate needs a time in which the answer was generated: the server's, or that of pieces that came one by one.
+#[test]
+fn a_rate_that_nobody_measured_is_not_shown() {
+    let usage = r#""usage":{"prompt_tokens":5,"completion_tokens":500}"#;
+    let choice = r#""choices":[{"message":{"content":"x"},"finish_reason":"stop"}]"#;
+    let whole = response("200 OK", "application/json", &format!("{{{choice},{usage}}}"));
+    let at_once = format!("{STREAM}{}{}data: {{{usage}}}\n\n{END}", piece("x"), piece("y"));
+    let timed = format!("{STREAM}{}data: {{\"timings\":{{\"predicted_ms\":4}}}}\n\n{END}", piece("x"));
+    for (answer, rate) in [(whole, json!(null)), (at_once, json!(null)), (timed, json!(500.0))] {
+        let fake = Fake::start(move |_, stream| send(stream, &answer));
+        let run = talk(&fake.url(), "Hi\n", &[]);
+        let shown = if rate.is_null() { "| - tokens/s" } else { "| 500.0 tokens/s" };
+        assert_eq!(run.stderr_json()["tokens_per_sec"], rate, "{run:?}");
+        assert!(run.stderr.contains(shown), "{run:?}");
+    }
+    let fake = Fake::start(|_, stream| {
+        send(stream, &(STREAM.to_owned() + &piece("x")));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        send(stream, &(piece("y") + END));
+    });
+    let rate = talk(&fake.url(), "Hi\n", &[]).stderr_json()["tokens_per_sec"].clone();
+    assert!(rate.as_f64().is_some_and(|rate| rate > 0.0 && rate <= 10.0), "{rate}");
+}
+
+/// An answer without text is no turn of a conversation.
+#[test]
+fn an_answer_of_reasoning_alone_is_not_sent_again() {
+    let fake = Fake::start(|_, stream| {
+        let thought = "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"A</think>B\"}}]}\n\n";
+        send(stream, &format!("{STREAM}{thought}{END}"));
+    });
+    talk(&fake.url(), "Hi\nMore\n", &[]).assert_ok("tui");
+    let last: Value = serde_json::from_str(&fake.chats()[1].body).unwrap();
+    assert_eq!(last["messages"], json!([{"role": "user", "content": "Hi\n\nMore"}]));
+}
+
+/// What may be a password or a key is not repeated.
+#[test]
+fn errors_repeat_no_secret() {
+    for (address, words) in [
+        ("http://me:secret@h", "a name or a password"),
+        ("https://me:secret@h", "TLS"),
+        ("http://me:secret@h:99999", "--connect: '...'"),
+        ("http://h/?key=secret", "a question mark"),
+    ] {
+        let run = run(&["tui", "--connect", address]);
+        run.assert_fails(2, &["--connect", words]);
+        assert!(!run.stderr.contains("secret"), "{run:?}");
+    }
+}
+
+/// The address of a server where a model's file would stand.
+#[test]
+fn an_address_as_the_model_leads_to_the_flag() {
+    run(&["tui", "http://127.0.0.1:1"]).assert_fails(2, &["MODEL", "--connect http://127.0.0.1:1"]);
+    run(&["tui", "http://h/model.gguf"]).assert_fails(2, &["fetch the file first"]);
 }

@@ -10,7 +10,7 @@ use super::screen::Screen;
 use super::totals::Totals;
 use crate::api_key;
 use crate::cli::table::{self, FlagRow};
-use crate::cli::{Invocation, UsageError};
+use crate::cli::{Invocation, UsageError, environment};
 use crate::client::{self, Address, Client, ClientError, Ending, Listed, Piece};
 use crate::error::Error;
 use crate::machine::memory;
@@ -19,6 +19,7 @@ use crate::runtime::Emit;
 use crate::sampling::Sampling;
 use fields::Fields;
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use text::Text;
@@ -50,7 +51,8 @@ pub(super) fn talk(invocation: &Invocation, given: &str) -> Result<(), Error> {
     refuse_local(invocation)?;
     let address = Address::parse(given).map_err(|error| UsageError::Unusable {
         flag: table::CONNECT.row.key,
-        given: given.to_owned(),
+        // What may hold a password or a key is not repeated.
+        given: if given.contains(['@', '?']) { "...".to_owned() } else { given.to_owned() },
         problem: error.problem().to_owned(),
     })?;
     let asked = match &invocation.model {
@@ -68,13 +70,13 @@ pub(super) fn talk(invocation: &Invocation, given: &str) -> Result<(), Error> {
     }
     let input = Input::new()?;
     let mut remote = Remote::new(address, key.as_deref(), asked, fields)?;
-    report.set("model", remote.name());
-    report.set("context_limit", remote.model.n_ctx);
     let mut talk = Talk::new(invocation, sampling, input);
     talk.open_session(&remote.name(), |_| Ok(()))?;
     talk.input.start()?;
     remote.banner(&talk.screen);
     talk.with(&mut remote)?;
+    report.set("model", remote.name());
+    report.set("context_limit", remote.model.n_ctx);
     report.add(talk.totals.facts());
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     report.finish(invocation)
@@ -91,15 +93,24 @@ fn refuse_local(invocation: &Invocation) -> Result<(), Error> {
     }
 }
 
-/// Refuses flags of a server's client where no server is named.
+/// Refuses flags of a server's client, and a server's address as MODEL, where no server is named.
 ///
 /// # Errors
-/// [`UsageError::Requires`].
+/// [`UsageError::Requires`], [`UsageError::Unusable`].
 pub(super) fn refuse_unconnected(invocation: &Invocation) -> Result<(), Error> {
     match invocation.typed().find(|flag| table::CLIENT.contains(flag)) {
         Some(flag) => Err(UsageError::Requires { flag: flag.key, needs: table::CONNECT.row.key }.into()),
-        None => Ok(()),
+        None => match invocation.model.as_deref().and_then(OsStr::to_str).filter(|word| is_server(word)) {
+            Some(word) => Err(no_model(word, format!("is the address of a server; --connect {word} talks with it"))),
+            None => Ok(()),
+        },
     }
+}
+
+/// Whether a word can only be a server's address.
+fn is_server(word: &str) -> bool {
+    let has_scheme = word.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
+    has_scheme && !word.to_ascii_lowercase().ends_with(".gguf") && Address::parse(word).is_ok()
 }
 
 /// The error for a name that no model of the server can have.
@@ -291,7 +302,8 @@ struct Wait<'q> {
 
 impl<'q> Wait<'q> {
     fn new(interrupted: &'q dyn Fn() -> bool) -> Self {
-        let is_shown = output::stderr_is_terminal();
+        // Without escape sequences the line could not be wiped.
+        let is_shown = output::stderr_is_terminal() && !environment::is_dumb_terminal();
         Self { interrupted, started: Instant::now(), is_shown, on_screen: Cell::default(), is_over: Cell::default() }
     }
 
