@@ -7,9 +7,9 @@
 use super::{Linear, SEVERAL};
 use nanocamelid_kernels::Matrix;
 
-/// Most bytes that are read ahead. One core of a Raspberry Pi 5 reads them from memory in 57 us (9.26 GB/s), and a small
-/// exchange over gigabit Ethernet takes about 80. They fit that core's level-2 cache, or half of the one that a Raspberry
-/// Pi 4 has for all cores; more would displace the rows that the product begins with.
+/// Most bytes that are read ahead. One core of a Raspberry Pi 5 reads them from memory in 57 us (9.26 GB/s), and a
+/// small exchange over gigabit Ethernet takes about 80. They fit that core's level-2 cache, or half of the one that a
+/// Raspberry Pi 4 has for all cores; more would displace the rows that the product begins with.
 const MAX_BYTES: usize = 512 << 10;
 /// Bytes between two looks at an exchange: one or two microseconds.
 const PIECE_BYTES: usize = 8 << 10;
