@@ -3,6 +3,9 @@
 //! A program keeps the grids as small as ggml's source does, a few bits per weight; the bytes of all of them would be
 //! 33 KB of it. Reading a weight out of those bits costs more than everything else that its unpacking does, so the
 //! bytes are written once, to memory that starts as zeros and is no part of the program's file.
+//!
+//! Nobody waits for the thread that writes: where a system runs only the thread of the highest priority, a wait for one
+//! of a lower priority would never end. Other threads unpack without a codebook until it is there.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -30,20 +33,19 @@ impl<T: Copy, const N: usize> Codebook<T, N> {
         Self { state: AtomicU8::new(NONE), entries: UnsafeCell::new([zero; N]) }
     }
 
-    /// The entries of `grid`, where `weights` makes an entry's bytes from its bits. A codebook has one grid.
+    /// The entries of `grid`, where `weights` makes an entry's bytes from its bits; `None` while another thread writes
+    /// them. A codebook has one grid.
     #[inline(always)]
-    pub(super) fn entries(&self, grid: &[u16; N], weights: fn(u16) -> T) -> &[T; N] {
-        if self.state.load(Ordering::Acquire) != WRITTEN {
-            self.write(grid, weights);
-        }
+    pub(super) fn entries(&self, grid: &[u16; N], weights: fn(u16) -> T) -> Option<&[T; N]> {
+        let is_written = self.state.load(Ordering::Acquire) == WRITTEN || self.write(grid, weights);
         // SAFETY: they are written, and nobody writes them again.
-        unsafe { &*self.entries.get() }
+        is_written.then(|| unsafe { &*self.entries.get() })
     }
 
-    /// Writes the entries, or waits until another thread has.
+    /// Writes the entries, if nobody has. Returns whether they are written.
     #[cold]
     #[inline(never)]
-    fn write(&self, grid: &[u16; N], weights: fn(u16) -> T) {
+    fn write(&self, grid: &[u16; N], weights: fn(u16) -> T) -> bool {
         match self.state.compare_exchange(NONE, BEING_WRITTEN, Ordering::Acquire, Ordering::Acquire) {
             Ok(_) => {
                 // SAFETY: this thread alone took the state from `NONE`, and the others do not look before `WRITTEN`.
@@ -52,13 +54,9 @@ impl<T: Copy, const N: usize> Codebook<T, N> {
                     *entry = weights(bits);
                 }
                 self.state.store(WRITTEN, Ordering::Release);
+                true
             }
-            // A few microseconds, once in a program's life.
-            Err(_) => {
-                while self.state.load(Ordering::Acquire) != WRITTEN {
-                    core::hint::spin_loop();
-                }
-            }
+            Err(state) => state == WRITTEN,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! ```
 
 use super::grids::{self, iq1s::GRID, wide};
+use super::staging;
 use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
@@ -44,7 +45,7 @@ impl WideBlock<Unpacked256> for BlockIq1M {
     #[inline(always)]
     fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
         let plain = &mut plain[0];
-        let entries = wide::iq1();
+        let Some(entries) = wide::iq1() else { return staging::unpack256(self, plain) };
         // A nibble of `qh` for each eight weights: low ones in even bytes, high ones in odd bytes.
         let v = w.shuffle(w.repeat(&self.qh), w.load(&TWICE));
         let high = w.or(w.and(v, w.repeat4(0x0007_0007)), w.and(w.shr16(v, 4), w.repeat4(0x0700_0700)));

@@ -9,6 +9,7 @@
 //! ```
 
 use super::grids::{self, iq1s::GRID, wide};
+use super::staging;
 use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
@@ -44,7 +45,7 @@ impl WideBlock<Unpacked256> for BlockIq1S {
     #[inline(always)]
     fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
         let plain = &mut plain[0];
-        let entries = wide::iq1();
+        let Some(entries) = wide::iq1() else { return staging::unpack256(self, plain) };
         let low = wide::lanes(w, w.load(&self.qs), w.splat(0));
         for (g, out) in bytemuck::cast_mut::<_, [[u8; 32]; 8]>(&mut plain.qs).iter_mut().enumerate() {
             let qh = u16::from_le_bytes(self.qh[g]);

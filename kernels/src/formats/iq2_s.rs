@@ -11,6 +11,7 @@
 
 use super::grids::{self, iq2s::GRID, wide};
 use super::iq2_xs::{odd_nibbles, wide_nibbles};
+use super::staging;
 use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
@@ -49,7 +50,7 @@ impl WideBlock<Unpacked256> for BlockIq2S {
     #[inline(always)]
     fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
         let plain = &mut plain[0];
-        let entries = wide::iq2_s();
+        let Some(entries) = wide::iq2_s() else { return staging::unpack256(self, plain) };
         let low = wide::lanes(w, w.load(&self.qs), w.splat(0));
         let signs: &[[u8; 4]; 8] = bytemuck::cast_ref(&self.signs);
         for (g, out) in bytemuck::cast_mut::<_, [[u8; 32]; 8]>(&mut plain.qs).iter_mut().enumerate() {

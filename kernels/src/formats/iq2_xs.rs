@@ -9,6 +9,7 @@
 //! ```
 
 use super::grids::{self, iq2xs::GRID, wide};
+use super::staging;
 use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
@@ -45,7 +46,7 @@ impl WideBlock<Unpacked256> for BlockIq2Xs {
     #[inline(always)]
     fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
         let plain = &mut plain[0];
-        let entries = wide::iq2_xs();
+        let Some(entries) = wide::iq2_xs() else { return staging::unpack256(self, plain) };
         let [a, b] = bytemuck::cast_ref::<_, [[u8; 32]; 2]>(&self.qs).each_ref();
         let [a, b] = [a, b].map(|half| w.shr16(w.load(half), 9));
         let signs = wide::words(w, w.make_even(w.narrow(a, b)));

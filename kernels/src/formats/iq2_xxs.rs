@@ -8,6 +8,7 @@
 //! ```
 
 use super::grids::{self, iq2xxs::GRID, wide};
+use super::staging;
 use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
@@ -40,7 +41,7 @@ impl WideBlock<Unpacked256> for BlockIq2Xxs {
     #[inline(always)]
     fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
         let plain = &mut plain[0];
-        let entries = wide::iq2_xxs();
+        let Some(entries) = wide::iq2_xxs() else { return staging::unpack256(self, plain) };
         let halves: &[[u8; 32]; 2] = bytemuck::cast_ref(&self.groups);
         let v = w.odd_words(w.load(&halves[0]), w.load(&halves[1]));
         let signs = wide::signs_and_scales(w, v, bytemuck::cast_mut(&mut plain.scales));

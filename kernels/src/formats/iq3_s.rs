@@ -9,6 +9,7 @@
 //! ```
 
 use super::grids::{self, iq3s::GRID, wide};
+use super::staging;
 use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
@@ -48,7 +49,7 @@ impl WideBlock<Unpacked256> for BlockIq3S {
     #[inline(always)]
     fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
         let plain = &mut plain[0];
-        let entries = wide::iq3_s();
+        let Some(entries) = wide::iq3_s() else { return staging::unpack256(self, plain) };
         let low: &[[u8; 32]; 2] = bytemuck::cast_ref(&self.qs);
         let high: &[[u8; 4]; 2] = bytemuck::cast_ref(&self.qh);
         let signs: &[[u8; 4]; 8] = bytemuck::cast_ref(&self.signs);

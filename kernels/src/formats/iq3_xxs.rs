@@ -9,6 +9,7 @@
 //! ```
 
 use super::grids::{self, iq3xxs::GRID, wide};
+use super::staging;
 use super::wide::{Wide, WideBlock};
 use super::{Block256, Unpacked256, f16};
 use bytemuck::{Pod, Zeroable};
@@ -43,7 +44,7 @@ impl WideBlock<Unpacked256> for BlockIq3Xxs {
     #[inline(always)]
     fn unpack_wide<W: Wide>(&self, w: W, plain: &mut [Unpacked256]) {
         let plain = &mut plain[0];
-        let entries = wide::iq3_xxs();
+        let Some(entries) = wide::iq3_xxs() else { return staging::unpack256(self, plain) };
         let v = w.load(bytemuck::cast_ref(&self.signs));
         let signs = wide::signs_and_scales(w, v, bytemuck::cast_mut(&mut plain.scales));
         let eights: &[[u8; 8]; 8] = bytemuck::cast_ref(&self.qs);

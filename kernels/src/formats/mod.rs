@@ -7,8 +7,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
+// Unpacking by vectors compiles for every machine, and serves those that have the vectors.
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), allow(dead_code))]
 mod codebook;
 pub mod float;
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), allow(dead_code))]
 mod grids;
 pub mod iq1_m;
 pub mod iq1_s;
@@ -39,6 +42,7 @@ pub(crate) mod staging;
 pub mod tq1_0;
 pub mod tq2_0;
 mod weight_type;
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), allow(dead_code))]
 pub(crate) mod wide;
 
 pub(crate) use list::{by_format, entry_per_format, for_each_format};

@@ -107,6 +107,12 @@ impl<W: Wide + 'static, B: Blocks32<N> + WideBlock<Unpacked32>, const N: usize> 
     const WIDE: &'static Staging<Unpacked32, W> = &Self::STAGING.with(W::unpack::<_, B>);
 }
 
+/// Unpacks a super-block as its format defines it. Out of line, because vectors that find no codebook need it, too.
+#[inline(never)]
+pub(super) fn unpack256<B: Block256>(block: &B, plain: &mut Unpacked256) {
+    *plain = block.unpack();
+}
+
 /// Super-blocks as a [`Staged`] format.
 pub(crate) struct Of256<B>(PhantomData<B>);
 
@@ -117,7 +123,7 @@ impl<B: Block256> Staged for Of256<B> {
         n: 1,
         has_min: B::HAS_MIN,
         parts: 1,
-        unpack: |_, block, plain| plain[0] = bytemuck::from_bytes::<B>(block).unpack(),
+        unpack: |_, block, plain| unpack256(bytemuck::from_bytes::<B>(block), &mut plain[0]),
     };
 }
 

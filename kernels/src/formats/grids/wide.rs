@@ -4,13 +4,13 @@ use super::super::codebook::Codebook;
 use super::super::wide::Wide;
 use super::{iq1_weights, iq1s, iq2_weights, iq2s, iq2xs, iq2xxs, iq3_s_weights, iq3_xxs_weights, iq3s, iq3xxs};
 
-/// A function that returns a codebook.
+/// A function that returns a codebook, unless another thread writes it just now.
 macro_rules! codebooks {
     ($($(#[$meta:meta])* $name:ident: [$entry:ty; $n:literal] = $grid:path, $weights:expr;)*) => {
         $(
             $(#[$meta])*
             #[inline(always)]
-            pub(in crate::formats) fn $name() -> &'static [$entry; $n] {
+            pub(in crate::formats) fn $name() -> Option<&'static [$entry; $n]> {
                 static CODEBOOK: Codebook<$entry, $n> = Codebook::new(0);
                 CODEBOOK.entries(&$grid, $weights)
             }
