@@ -16,7 +16,7 @@
 //!
 //! The loop over tokens is a loop of the program: one kernel serves any number of them.
 
-use super::packed::{Format, OfFormat};
+use super::packed::{Format, OfFormat, Packing};
 use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
 use super::rows::Rows;
 use super::tile::{Blocks, Weights, group_sums};
@@ -116,7 +116,7 @@ pub(super) fn matmul<I: Int>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    let Format { block_len, vectors, weights, pack, multiply_few, .. } = *product.format;
+    let Format { block_len, vectors, few: Packing { weights, pack }, multiply_few, .. } = *product.format;
     let n_blocks = w.n_cols() / block_len;
     let step = (STEP / block_len).min(n_blocks);
     let scratch = from_cache_line(scratch);

@@ -51,7 +51,7 @@ macro_rules! product {
 macro_rules! table {
     ($module:ident, $proof:path, $features:literal) => {
         mod $module {
-            use super::packed::{self, Format};
+            use super::packed::{self, Format, Packing};
             use super::proof::Avx2;
             use super::rows::{Band, Rows};
             use super::staged::{self, PlainRows};
@@ -102,15 +102,14 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
+                let packing = Packing { weights: packed::weights32::<M, B>(), pack: pack32::<B> };
                 let format = &Format {
                     block_len: 32,
                     vectors: panel::VECTORS_32,
-                    weights: packed::weights32::<M, B>(),
-                    many_weights: packed::weights32::<M, B>(),
+                    few: packing,
+                    many: packing,
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
-                    pack: pack32::<B>,
-                    pack_many: pack32::<B>,
                     one: rows32::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows32::<B, 2>) } else { None },
                 };
@@ -124,20 +123,19 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
-                let is_folded = const { M::FOLDS && B::FOLDS };
+                let few = Packing { weights: packed::weights256::<M, B>(), pack: pack256::<B, false> };
+                let many = if const { M::FOLDS && B::FOLDS } {
+                    Packing { weights: packed::folded_weights::<M, B>(), pack: pack256::<B, true> }
+                } else {
+                    few
+                };
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    weights: packed::weights256::<M, B>(),
-                    many_weights: if is_folded {
-                        packed::folded_weights::<M, B>()
-                    } else {
-                        packed::weights256::<M, B>()
-                    },
+                    few,
+                    many,
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
-                    pack: pack256::<B, false>,
-                    pack_many: if is_folded { pack256::<B, true> } else { pack256::<B, false> },
                     one: rows256::<B, 1>,
                     two: if B::IN_PAIRS { Some(rows256::<B, 2>) } else { None },
                 };
@@ -173,15 +171,14 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
+                let packing = Packing { weights: packed::weights32::<M, Unpacked32>(), pack: pack_staged::<S> };
                 let format = &Format {
                     block_len: 32 / S::STAGING.parts,
                     vectors: panel::VECTORS_32,
-                    weights: packed::weights32::<M, Unpacked32>(),
-                    many_weights: packed::weights32::<M, Unpacked32>(),
+                    few: packing,
+                    many: packing,
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
-                    pack: pack_staged::<S>,
-                    pack_many: pack_staged::<S>,
                     one: rows_staged::<S>,
                     two: None,
                 };
@@ -195,15 +192,14 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
+                let packing = Packing { weights: packed::weights256::<M, Unpacked256>(), pack: pack_staged::<S> };
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
-                    weights: packed::weights256::<M, Unpacked256>(),
-                    many_weights: packed::weights256::<M, Unpacked256>(),
+                    few: packing,
+                    many: packing,
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
-                    pack: pack_staged::<S>,
-                    pack_many: pack_staged::<S>,
                     one: rows_staged::<S>,
                     two: None,
                 };

@@ -23,8 +23,14 @@ type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as
 /// The products of panels with many tokens.
 type Multiply<I> = unsafe fn(Weights, &Panels<'_, <I as Int>::Bytes>, Following, &QuantizedRows<'_>, &mut TileMut<'_>);
 
-/// Unpacks rows to a panel.
-type Pack<I> = unsafe fn(&Rows<'_>, &mut [<I as Int>::Bytes]);
+/// A kind of panel. The function wants its table's features.
+#[derive(Clone, Copy)]
+pub(super) struct Packing<I: Int> {
+    /// What the micro-kernels know.
+    pub(super) weights: Weights,
+    /// Unpacks rows to a panel.
+    pub(super) pack: unsafe fn(&Rows<'_>, &mut [I::Bytes]),
+}
 
 /// What differs between formats. The functions want their table's features.
 pub(super) struct Format<I: Int> {
@@ -32,18 +38,14 @@ pub(super) struct Format<I: Int> {
     pub(super) block_len: usize,
     /// Vectors of a panel per block.
     pub(super) vectors: usize,
-    /// What the micro-kernels know.
-    pub(super) weights: Weights,
-    /// The same, of panels for many tokens.
-    pub(super) many_weights: Weights,
+    /// Panels for few tokens.
+    pub(super) few: Packing<I>,
+    /// Panels for many.
+    pub(super) many: Packing<I>,
     /// The products of panels with many tokens: [`Int::multiply`].
     pub(super) multiply: Multiply<I>,
     /// The products of a step of a panel with few tokens: [`Int::multiply_few`].
     pub(super) multiply_few: MultiplyFew<I>,
-    /// Unpacks rows to a panel.
-    pub(super) pack: Pack<I>,
-    /// The same, to a panel for many tokens.
-    pub(super) pack_many: Pack<I>,
     /// The product of raw rows with one token.
     pub(super) one: RawRows<I, 1>,
     /// With two, in formats where it is worth its code.
@@ -99,7 +101,7 @@ pub(super) fn matmul<I: Int>(
         (1, _) => matvec(proof, format.one, w, x, out),
         (2, Some(two)) => matvec(proof, two, w, x, out),
         // Two bits are unpacked in less time twice than packed once.
-        (2, None) if format.weights.bits == 2 => matvec(proof, format.one, w, x, out),
+        (2, None) if format.few.weights.bits == 2 => matvec(proof, format.one, w, x, out),
         (..=few::MOST_TOKENS, _) => few::matmul(product, w, x, out, scratch),
         _ => packed::matmul(product, w, x, out, scratch),
     }
@@ -136,7 +138,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
     fn pack(self, w: &Matrix<'_>, first_row: usize, _: usize, panel: &mut [I::Bytes]) {
         let rows = Rows::new(w, first_row, I::ROWS);
         // SAFETY: `proof` proves the features.
-        unsafe { (self.format.pack_many)(&rows, panel) };
+        unsafe { (self.format.many.pack)(&rows, panel) };
     }
 
     #[inline(always)]
@@ -151,7 +153,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
         debug_assert_eq!(panels.first_block, 0, "all columns are one step");
         let following = Following::after(w, panels.first_row, panels.n_rows);
         // SAFETY: whoever made the table that `format` comes from vouched for what this wants.
-        unsafe { (self.format.multiply)(self.format.many_weights, panels, following, x, out) };
+        unsafe { (self.format.multiply)(self.format.many.weights, panels, following, x, out) };
     }
 }
 

@@ -97,8 +97,8 @@ pub(super) trait Int: Copy {
     fn dot(self, bits: u32, partial: Self::I, w: Self::I, x: Self::I) -> Self::I;
     /// Adds partial sums to the 32-bit sums that they began with.
     fn end(self, acc: Self::I, partial: Self::I) -> Self::I;
-    /// Scales of a group as a panel has them, from 32-bit lanes: ready for [`Int::dot16`], if [`Int::pack_scales`] of
-    /// the table that packs makes pairs of them.
+    /// A group's scales as a panel holds them, from 32-bit lanes. [`Int::IN_16_BITS`] has them twice, for
+    /// [`Int::dot16`], and so has a table that shares its panels.
     fn pack_scales(self, scales: Self::I) -> Self::I;
     /// Scales of a panel as 32-bit lanes.
     fn unpack_scales(self, scales: Self::I) -> Self::I;
