@@ -168,6 +168,17 @@ fn group_at<F: Simd256, const PAIRS: bool>(s: usize, g: usize) -> usize {
     (4 * s + g) * (4 * 256 / F::SUBS + if PAIRS { 32 } else { 16 })
 }
 
+/// Where sixteen weights of group `g`, those from 16 times `place` on, lie in [`Panel256::subs`].
+#[inline]
+fn weights_at<F: Simd256, const PAIRS: bool>(place: usize, g: usize) -> usize {
+    if F::FOLDS {
+        return (4 * (place / 2) + g) * 128 + place % 2 * 64;
+    }
+    // Vectors per sub-block.
+    let n = 16 / F::SUBS;
+    group_at::<F, PAIRS>(place / n, g) + place % n * 64
+}
+
 /// The negated scales of sixteen sub-blocks of four rows, `[sub-block][row]`.
 #[inline]
 #[target_feature(enable = "neon")]
@@ -197,18 +208,14 @@ fn quarter<F: Simd256, const PAIRS: bool>(
         blocks.map(|block| weights::<F, 2>(block, c, neon)),
         blocks.map(|block| weights::<F, 3>(block, c, neon)),
     ];
-    // Vectors per sub-block.
-    let n = 16 / F::SUBS;
     for (v, mut w) in w.into_iter().enumerate() {
         let place = F::place(c, v);
-        let at = if F::FOLDS {
+        if F::FOLDS {
             for row in 0..4 {
                 w[row] = vmulq_s8(w[row], vdupq_n_s8(factors[place][row]));
             }
-            (4 * (place / 2) + g) * 128 + place % 2 * 64
-        } else {
-            group_at::<F, PAIRS>(place / n, g) + place % n * 64
-        };
+        }
+        let at = weights_at::<F, PAIRS>(place, g);
         let out = &mut out.subs.as_flattened_mut()[at..at + 64].as_chunks_mut::<64>().0[0];
         if PAIRS { store_pairs(w, out) } else { store_interleaved(w, out) }
     }
