@@ -35,6 +35,7 @@ mod model_file;
 mod model_word;
 mod output;
 mod owned_session;
+mod partial;
 mod parts;
 mod pool;
 mod profile;

@@ -5,14 +5,11 @@
 
 use super::pages;
 use crate::error::Error;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use crate::partial::{self, PARTIAL};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
-
-/// The end of the name of a file that is not whole yet.
-const PARTIAL: &str = ".partial";
 
 /// The folder.
 #[derive(Debug)]
@@ -69,16 +66,7 @@ impl Folder {
     /// # Errors
     /// Whatever the system says, for example that the disk is full; then nothing has changed.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        static N_WRITTEN: AtomicU64 = AtomicU64::new(0);
-        let number = N_WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let partial = self.path.join(format!("{name}.{}-{number}{PARTIAL}", std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&partial)?;
-        // The lock says that the writer still runs. Where files cannot be locked, no file is taken for abandoned.
-        let _ = file.try_lock();
+        let (partial, mut file) = partial::create(&self.path.join(name), true)?;
         let written = file.write_all(bytes).and_then(|()| fs::rename(&partial, self.path.join(name)));
         if written.is_err() {
             let _ = fs::remove_file(&partial);
@@ -123,7 +111,7 @@ impl Folder {
             if pages::is_file_name(&name) {
                 let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
                 files.push(Found { name, n_bytes: metadata.len(), used });
-            } else if is_partial(&name) && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            } else if is_partial(&name) && partial::is_abandoned(&entry.path()) {
                 let _ = self.remove(&name);
             }
         }

@@ -2,17 +2,14 @@
 //! has written or read.
 
 use crate::model_word::has_magic;
+use crate::partial::{self, PARTIAL};
 use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, Metadata};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The end of the name of a file that is not whole yet.
-const PARTIAL: &str = ".partial";
-/// Most names that are tried for such a file.
-const MAX_PARTIALS: usize = 1000;
-/// The age from which such a file may have been left behind.
+/// The age from which a file that is not whole may have been left behind.
 const YOUNG: Duration = Duration::from_secs(60);
 
 /// The files that this chat has written.
@@ -82,32 +79,6 @@ impl Saved {
         Ok(())
     }
 
-    /// A new file beside `place`, locked while this process writes there.
-    fn create_partial(&self, place: &Path) -> io::Result<(PathBuf, File)> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        if self.is_private {
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        }
-        let mut number = 0;
-        loop {
-            let mut name = place.file_name().unwrap_or_default().to_owned();
-            name.push(format!(".{}-{number}{PARTIAL}", std::process::id()));
-            let path = place.with_file_name(name);
-            match options.open(&path) {
-                // A process of the same number has left it, perhaps in another container, where it may still run.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_PARTIALS => number += 1,
-                Err(error) => return Err(error),
-                Ok(file) => {
-                    // Where files cannot be locked, none is taken for abandoned.
-                    let _ = file.try_lock();
-                    return Ok((path, file));
-                }
-            }
-        }
-    }
-
     /// Writes `text` into a neighbour of `path`, which then takes its place.
     ///
     /// # Errors
@@ -124,7 +95,7 @@ impl Saved {
             Ok(metadata) if self.files.contains(&Written::new(place.clone(), &metadata)) => true,
             Ok(_) => return Err(fail(kind_of(&place))),
         };
-        let (partial, mut file) = self.create_partial(&place).map_err(io_fail)?;
+        let (partial, mut file) = partial::create(&place, self.is_private).map_err(io_fail)?;
         let written = file.write_all(text.as_bytes()).and_then(|()| {
             file.sync_all()?;
             match is_own {
@@ -165,7 +136,7 @@ fn remove_abandoned(place: &Path) {
         };
         if is_partial
             && entry.metadata().is_ok_and(|metadata| is_old(&metadata))
-            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+            && partial::is_abandoned(&entry.path())
         {
             let _ = fs::remove_file(entry.path());
         }
@@ -252,7 +223,7 @@ mod tests {
         let own = std::process::id();
         let age = |name: &str, seconds: u64| {
             fs::write(at(name), "half a conversation").unwrap();
-            let file = OpenOptions::new().write(true).open(at(name)).unwrap();
+            let file = fs::OpenOptions::new().write(true).open(at(name)).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
             file
         };
