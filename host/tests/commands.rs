@@ -259,7 +259,10 @@ fn bench_of_a_model() {
 /// Each mode runs alone with what is asked of it, and refuses what it would otherwise leave out.
 #[test]
 fn bench_of_conversations() {
-    let (dir, model) = (support::TempDir::new("bench"), arch("qwen35"));
+    let model = arch("qwen35");
+    #[cfg(feature = "disk-cache")]
+    let dir = support::TempDir::new("bench");
+    #[cfg(feature = "disk-cache")]
     let folder = dir.path("");
     let sizes = ["bench", &*model, "-p", "150", "-n", "4", "-r", "1", "-t", "1", "-b", "3"];
     let modes: &[(&[&str], usize, &str)] = &[
