@@ -99,6 +99,10 @@ impl Owned {
                 }
             }
         }
+        Self::quantized(kind, values, n_rows, n_cols)
+    }
+
+    fn quantized(kind: ActivationType, values: Vec<f32>, n_rows: usize, n_cols: usize) -> Self {
         let mut owned = Self { kind, values, qs: vec![], scales: vec![], sums: vec![], n_rows, n_cols };
         if kind != ActivationType::F32 {
             owned.qs = vec![0; n_rows * n_cols];
@@ -199,6 +203,50 @@ fn check_large(weight_type: WeightType, n_rows: usize, n_cols: usize, n_tokens: 
             assert_same_bits(&product(kernels, &w, &x.view()), &expected, || {
                 format!("{} {}, {n_tokens} tokens", kernels.name(), weight_type.name())
             });
+        }
+    }
+}
+
+/// Tokens whose groups of 16 have sums of magnitudes around those up to which dot products fit 16 bits: in blocks with
+/// a scale of 1, each token with one sum and signs of one kind.
+fn at_the_edge_of_16_bits(n_tokens: usize, n_cols: usize) -> Owned {
+    const SUMS: [usize; 12] = [500, 1022, 1023, 1024, 1025, 1060, 1091, 1092, 1093, 1094, 1500, 16 * 127];
+    let mut values = vec![0.0; n_tokens * n_cols];
+    for (t, values) in values.chunks_exact_mut(n_cols).enumerate() {
+        for group in values.chunks_exact_mut(16) {
+            let rest = SUMS[t % SUMS.len()] - 127;
+            for (i, value) in group.iter_mut().enumerate() {
+                let magnitude = if i == 0 { 127 } else { rest / 15 + usize::from(i <= rest % 15) };
+                let is_negative = [false, true, i % 2 == 0][t / SUMS.len() % 3];
+                *value = if is_negative { -(magnitude as f32) } else { magnitude as f32 };
+            }
+        }
+    }
+    let x = Owned::quantized(ActivationType::Q8K, values, n_tokens, n_cols);
+    assert!(x.qs.iter().zip(&x.values).all(|(&q, &value)| f32::from(q) == value), "a scale of 1");
+    x
+}
+
+/// Products of many tokens, some of which take 16-bit dot products where a table has these and some of which do not;
+/// also with more tokens than have a bit of their own in what such a table keeps of them.
+#[test]
+fn products_at_the_edge_of_16_bits() {
+    let tables = tables();
+    for weight_type in [WeightType::Q4_K, WeightType::Q5_K, WeightType::Q6_K] {
+        let mut random = Random(7);
+        for (n_rows, n_cols, n_tokens) in [(70, 512, 75), (17, 256, 1100)] {
+            let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");
+            for fill in [Fill::Ordinary, Fill::Byte(0), Fill::Byte(0xff), Fill::Byte(0x7f)] {
+                let bytes = weights(&mut random, weight_type, n_rows * row_bytes, fill);
+                let w = Matrix::new(weight_type, &bytes, n_rows, n_cols).expect("a matrix");
+                let x = at_the_edge_of_16_bits(n_tokens, n_cols);
+                let expected = product(&reference::TABLE, &w, &x.view());
+                for kernels in &tables {
+                    assert_same_bits(&product(kernels, &w, &x.view()), &expected, || {
+                        format!("{} {}, {n_tokens} tokens, {fill:?}", kernels.name(), weight_type.name())
+                    });
+                }
+            }
         }
     }
 }

@@ -19,7 +19,7 @@
 use super::packed::{Format, OfFormat, Packing};
 use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
 use super::rows::Rows;
-use super::tile::{Blocks, Weights, group_sums};
+use super::tile::{Blocks, Weights};
 use super::vectors::Int;
 use crate::activations::QuantizedRows;
 use crate::matrix::Matrix;
@@ -98,7 +98,9 @@ fn rearrange(weights: Weights, x: &QuantizedRows<'_>, tokens: &mut [u8]) {
                 let at = t * n_blocks + b;
                 let mut sums = x.sums.as_chunks::<16>().0[at];
                 if let Blocks::Of256By32 = blocks {
-                    sums = group_sums::<2>(&sums);
+                    let pairs: [i16; 8] = core::array::from_fn(|g| sums[2 * g] + sums[2 * g + 1]);
+                    sums = [0; 16];
+                    sums[..8].copy_from_slice(&pairs);
                 }
                 let starts = sums.map(|sum| -offset * i32::from(sum));
                 *token = Token256 { qs: qs.as_chunks().0[at], starts, sums, scale: x.scales[at] };
@@ -238,7 +240,7 @@ pub(super) fn multiply256<I: Int, const BITS: u32, const PIECES: usize, const ST
                     dots(i, BITS, i.load(scaled), &w, qs, Some(scale))
                 } else {
                     let dots = dots(i, BITS, i.splat32(start), &w, qs, None);
-                    i.add32(i.load(scaled), i.mul32(dots, i.unpack_scales(scale)))
+                    i.add32(i.load(scaled), i.mul32(dots, i.unpack_scales(BITS, scale)))
                 };
                 i.store(sum, scaled);
             }
@@ -248,7 +250,7 @@ pub(super) fn multiply256<I: Int, const BITS: u32, const PIECES: usize, const ST
             let mut dots = i.load(scaled);
             if I::IN_16_BITS && weights.offset != 0 {
                 for p in 0..8 {
-                    let x = i.splat32(bytemuck::cast([-x.sums[2 * p], -x.sums[2 * p + 1]]));
+                    let x = i.splat32(bytemuck::cast([x.sums[2 * p], x.sums[2 * p + 1]]));
                     dots = i.dot16(dots, i.load(&block[MINS + p]), x);
                 }
             }

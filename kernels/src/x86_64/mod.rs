@@ -10,6 +10,7 @@ mod few;
 mod lanes;
 mod matvec256;
 mod matvec32;
+mod narrow;
 mod packed;
 mod panel;
 mod proof;
@@ -216,7 +217,7 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
-                packed::matmul(packed::OfFormat { proof: i, format }, w, &quantized_rows(x), out, scratch);
+                packed::matmul(packed::OfFormat::new(i, format), w, &quantized_rows(x), out, scratch);
             }
 
             /// The table with the matrix-matrix products of `M`.
@@ -229,7 +230,7 @@ macro_rules! table {
                     name: M::NAME,
                     matvec_rows: 64,
                     matmul_rows: packed::MAX_ROWS,
-                    max_matmul_rows: packed::MAX_ROWS,
+                    max_matmul_rows: const { packed::MAX_ROWS * if M::NARROWS { 4 } else { 1 } },
                     few: (few::MOST_TOKENS, few::MAX_ROWS),
                     scratch_bytes: packed::scratch_bytes::<$proof>,
                     matmul: by_format!(product),

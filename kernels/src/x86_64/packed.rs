@@ -1,6 +1,7 @@
 //! The integer matrix products of a format, for [`crate::packed`].
 
 use super::few::{self, MultiplyFew};
+use super::narrow::{CENTRE_OF_5_BITS, Narrow};
 use super::panel::{VECTORS_32, VECTORS_256};
 use super::rows::{Following, Rows};
 use super::tile::{Blocks, Weights};
@@ -21,7 +22,8 @@ pub(super) const MAX_ROWS: usize = 64;
 type RawRows<I, const T: usize> = unsafe fn(&Rows<'_>, &Tokens<'_, T>) -> [<I as Int>::F; T];
 
 /// The products of panels with many tokens.
-type Multiply<I> = unsafe fn(Weights, &Panels<'_, <I as Int>::Bytes>, Following, &QuantizedRows<'_>, &mut TileMut<'_>);
+type Multiply<I> =
+    unsafe fn(Weights, &Panels<'_, <I as Int>::Bytes>, Following, &QuantizedRows<'_>, &Narrow, &mut TileMut<'_>);
 
 /// A kind of panel. The function wants its table's features.
 #[derive(Clone, Copy)]
@@ -54,23 +56,47 @@ pub(super) struct Format<I: Int> {
 
 /// What micro-kernels know of a format of 32-weight blocks.
 pub(super) const fn weights32<I: Int, B: Unpack32>() -> Weights {
-    Weights { blocks: Blocks::Of32, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
+    Weights {
+        blocks: Blocks::Of32,
+        bits: B::BITS,
+        offset: offset::<I>(B::BITS, B::OFFSET),
+        has_min: B::HAS_MIN,
+        most_magnitude: 0,
+    }
 }
 
 /// What micro-kernels know of a format of super-blocks.
 pub(super) const fn weights256<I: Int, B: Unpack256>() -> Weights {
     let blocks = if B::GROUP == 16 { Blocks::Of256By16 } else { Blocks::Of256By32 };
-    Weights { blocks, bits: B::BITS, offset: offset::<I>(B::BITS, B::OFFSET), has_min: B::HAS_MIN }
+    Weights {
+        blocks,
+        bits: B::BITS,
+        offset: offset::<I>(B::BITS, B::OFFSET),
+        has_min: B::HAS_MIN,
+        most_magnitude: if I::NARROWS && B::BITS < 8 { most_magnitude::<B>() } else { 0 },
+    }
 }
 
 /// What micro-kernels know of weights that are multiplied by their scales.
 pub(super) const fn folded_weights<I: Int, B: Unpack256>() -> Weights {
-    Weights { blocks: Blocks::Of256Folded, bits: 8, offset: I::OFFSET8, has_min: B::HAS_MIN }
+    Weights { blocks: Blocks::Of256Folded, bits: 8, offset: I::OFFSET8, has_min: B::HAS_MIN, most_magnitude: 0 }
 }
 
 /// The part of a format's offset that [`Int::dot`] leaves in.
 const fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
     if bits == 8 { I::OFFSET8 } else { offset }
+}
+
+/// What is taken off the weights of a format, beside its offset, where dot products are to fit 16 bits.
+pub(super) const fn centre<B: Unpack256>() -> i32 {
+    if B::BITS == 5 && B::OFFSET == 0 { CENTRE_OF_5_BITS } else { 0 }
+}
+
+/// The largest sum of the magnitudes of 16 activations with which a group's dot product fits 16 bits for certain.
+const fn most_magnitude<B: Unpack256>() -> u32 {
+    let (least, most) = (B::OFFSET + centre::<B>(), (1 << B::BITS) - 1 - B::OFFSET - centre::<B>());
+    let largest_weight = if least > most { least } else { most } as u32;
+    i16::MAX as u32 / (largest_weight * (B::GROUP / 16) as u32)
 }
 
 /// Panels are packed together in no smaller numbers: a tile has as many.
@@ -95,7 +121,7 @@ pub(super) fn matmul<I: Int>(
     out: &mut TileMut<'_>,
     scratch: &mut [u8],
 ) {
-    let OfFormat { proof, format } = product;
+    let OfFormat { proof, format, .. } = product;
     match (x.n_rows, format.two) {
         (0, _) => {}
         (1, _) => matvec(proof, format.one, w, x, out),
@@ -103,7 +129,7 @@ pub(super) fn matmul<I: Int>(
         // Two bits are unpacked in less time twice than packed once.
         (2, None) if format.few.weights.bits == 2 => matvec(proof, format.one, w, x, out),
         (..=few::MOST_TOKENS, _) => few::matmul(product, w, x, out, scratch),
-        _ => packed::matmul(product, w, x, out, scratch),
+        _ => packed::matmul(OfFormat { narrow: &Narrow::of(proof, format, x), ..product }, w, x, out, scratch),
     }
 }
 
@@ -112,6 +138,13 @@ pub(super) fn matmul<I: Int>(
 pub(super) struct OfFormat<'f, I: Int> {
     pub(super) proof: I,
     pub(super) format: &'f Format<I>,
+    narrow: &'f Narrow,
+}
+
+impl<'f, I: Int> OfFormat<'f, I> {
+    pub(super) fn new(proof: I, format: &'f Format<I>) -> Self {
+        Self { proof, format, narrow: &Narrow::NONE }
+    }
 }
 
 impl<I: Int> Product for OfFormat<'_, I> {
@@ -153,7 +186,7 @@ impl<I: Int> Product for OfFormat<'_, I> {
         debug_assert_eq!(panels.first_block, 0, "all columns are one step");
         let following = Following::after(w, panels.first_row, panels.n_rows);
         // SAFETY: whoever made the table that `format` comes from vouched for what this wants.
-        unsafe { (self.format.multiply)(self.format.many.weights, panels, following, x, out) };
+        unsafe { (self.format.multiply)(self.format.many.weights, panels, following, x, self.narrow, out) };
     }
 }
 

@@ -8,11 +8,14 @@
 //! | 8 | weights | 64 | weights |
 //! | 1 | f32 scale `d` | 1 | f32 scale `d` |
 //! | 1 | f32 minimum, or unused | 1 | f32 `dmin`, or unused |
-//! | | | 16 | a scale per group, as 32-bit integers or twice as 16-bit ones; groups of 32 use eight, folded ones none |
+//! | | | 16 | a scale per group, as 32-bit integers or as 16-bit ones; groups of 32 use eight, folded ones none |
 //! | | | 8 | 16-bit integers: the minima of two groups each; groups of 32 use four, formats without minima none |
 //!
-//! With [`Int::IN_16_BITS`], formats whose weights have an offset have the scales times this offset in place of minima.
+//! With [`Int::IN_16_BITS`], formats whose weights have an offset have the negated scales times this offset in place of
+//! minima. With [`Int::NARROWS`], formats with a [`centre`] have the scales times this behind their eight scales, two
+//! groups in a vector.
 
+use super::packed::centre;
 use super::rows::{Band, lines};
 use super::unpack::{Unpack32, Unpack256};
 use super::vectors::Int;
@@ -25,6 +28,8 @@ pub(super) const VECTORS_256: usize = 90;
 pub(super) const D: usize = 64;
 pub(super) const DMIN: usize = 65;
 pub(super) const SCALES: usize = 66;
+/// Of groups of 32.
+pub(super) const CENTRES: usize = SCALES + 8;
 pub(super) const MINS: usize = 82;
 
 /// Packs the rows of a band of 32-weight blocks.
@@ -92,9 +97,21 @@ pub(super) fn pack256<I: Int, B: Unpack256, const FOLDED: bool>(i: I, band: &Ban
             let pieces = B::GROUP / 16;
             for (k, four) in i.transpose(quad).into_iter().enumerate() {
                 for j in (0..4).step_by(pieces) {
-                    let scales = i.pack_scales(i.byte_of_lane(four, j as i32));
+                    let scales = i.pack_scales(B::BITS, i.byte_of_lane(four, j as i32));
                     i.store(scales, &mut panel[SCALES + (4 * k + j) / pieces]);
                 }
+            }
+        }
+        if I::NARROWS && centre::<B>() != 0 && !FOLDED {
+            const { assert!(B::GROUP == 32 || centre::<B>() == 0) };
+            let mut quad = [i.zero(); 4];
+            for q in 0..4 {
+                // Both pieces of a group have its scale, which is not negative: the first, and 0 above it.
+                let scales = i.and(B::scales(i, band.four(b, q)), i.splat32(0x00ff_00ff));
+                quad[q] = i.shl16(scales, centre::<B>().trailing_zeros() as i32);
+            }
+            for (k, v) in i.transpose(quad).into_iter().enumerate() {
+                i.store(v, &mut panel[CENTRES + k]);
             }
         }
         let is_corrected = I::IN_16_BITS && B::BITS < 8 && B::OFFSET != 0;
@@ -108,7 +125,8 @@ pub(super) fn pack256<I: Int, B: Unpack256, const FOLDED: bool>(i: I, band: &Ban
                 if is_corrected {
                     let scales = i.widen(B::scales(i, band.four(b, q)));
                     let shift = B::OFFSET.trailing_zeros() as i32;
-                    (low[q], high[q]) = (i.shl16(scales.0, shift), i.shl16(scales.1, shift));
+                    let negated = |v| i.add16(i.xor(i.shl16(v, shift), i.splat32(-1)), i.splat32(0x0001_0001));
+                    (low[q], high[q]) = (negated(scales.0), negated(scales.1));
                     continue;
                 }
                 let mins = B::mins(i, band.four(b, q));

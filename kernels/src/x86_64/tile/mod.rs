@@ -17,7 +17,8 @@
 
 mod multiply;
 
-use super::panel::{D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
+use super::narrow::{CENTRE_OF_5_BITS, Narrow};
+use super::panel::{CENTRES, D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
 use super::rows::Following;
 use super::tokens::Tokens;
 use super::vectors::Int;
@@ -51,6 +52,9 @@ pub(super) struct Weights {
     pub(super) offset: i32,
     /// Whether there are minima.
     pub(super) has_min: bool,
+    /// The largest sum of the magnitudes of 16 activations with which dot products of groups fit 16 bits, where there
+    /// are micro-kernels for that; else 0.
+    pub(super) most_magnitude: u32,
 }
 
 /// Where a tile's results go: for each token `R` vectors.
@@ -61,12 +65,22 @@ pub(super) type Out<'o, I, const R: usize, const T: usize> = [&'o mut [<I as Int
 pub(super) type MicroKernel<I, const R: usize, const T: usize> =
     unsafe fn(I, i32, [&[<I as Int>::Bytes]; R], &Tokens<'_, T>, Out<'_, I, R, T>);
 
+/// The micro-kernels for a format's weights.
+pub(super) struct Choice<'n, I: Int, const R: usize, const T: usize> {
+    /// For any tokens.
+    pub(super) any: MicroKernel<I, R, T>,
+    /// For those that are `narrow`, if there is another.
+    pub(super) narrow: Option<MicroKernel<I, R, T>>,
+    pub(super) tokens: &'n Narrow,
+    /// The format's offset.
+    pub(super) offset: i32,
+}
+
 /// Every panel against every token, `R` panels and `T` tokens at a time. Meanwhile `following` is asked for.
 #[inline(always)]
 pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
     i: I,
-    kernel: MicroKernel<I, R, T>,
-    offset: i32,
+    choice: &Choice<'_, I, R, T>,
     panels: &Panels<'_, I::Bytes>,
     mut following: Following,
     x: &QuantizedRows<'_>,
@@ -78,6 +92,10 @@ pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
         following.prefetch(i, lines);
         let tokens = Tokens::<T>::new(x, first_token);
         let n_tokens = T.min(x.n_rows - first_token);
+        let kernel = match choice.narrow {
+            Some(narrow) if choice.tokens.has_all(first_token, first_token + n_tokens) => narrow,
+            _ => choice.any,
+        };
         for p in (0..n_panels).step_by(R) {
             let mut rows: [&[I::Bytes]; R] = [&[]; R];
             for (r, row) in rows.iter_mut().enumerate() {
@@ -95,12 +113,12 @@ pub(super) fn tiles<I: Int, const R: usize, const T: usize>(
             if n_tokens == T && n_rows >= R * I::ROWS {
                 let out = out.rows_mut_at(first_token).map(|row| whole(&mut row[first_row..][..R * I::ROWS]));
                 // SAFETY: `i` proves the features.
-                unsafe { kernel(i, offset, rows, &tokens, out) };
+                unsafe { kernel(i, choice.offset, rows, &tokens, out) };
                 continue;
             }
             let mut tile = [[I::Bytes::zeroed(); R]; T];
             // SAFETY: `i` proves the features.
-            unsafe { kernel(i, offset, rows, &tokens, tile.each_mut()) };
+            unsafe { kernel(i, choice.offset, rows, &tokens, tile.each_mut()) };
             for t in 0..n_tokens {
                 let tile: &[f32] = bytemuck::cast_slice(&tile[t]);
                 for (out, value) in out.row_mut(first_token + t)[first_row..].iter_mut().zip(tile).take(n_rows) {
@@ -216,9 +234,16 @@ pub(super) fn tile32<I: Int, const R: usize, const T: usize>(
     write(i, acc, out);
 }
 
-/// Super-blocks, with a scale for every `16 * PIECES` weights.
+/// Super-blocks, with a scale for every `16 * PIECES` weights. If `NARROW`, the dot products of groups fit 16 bits.
 #[inline(always)]
-pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usize, const STEPS: usize>(
+pub(super) fn tile256<
+    I: Int,
+    const R: usize,
+    const T: usize,
+    const PIECES: usize,
+    const STEPS: usize,
+    const NARROW: bool,
+>(
     i: I,
     format: Weights,
     panels: [&[I::Bytes]; R],
@@ -228,14 +253,33 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
     let mut acc = [[i.splat(0.0); T]; R];
     let n_groups = 16 / PIECES;
     let is_folded = matches!(format.blocks, Blocks::Of256Folded);
+    let centre = if NARROW && format.bits == 5 { CENTRE_OF_5_BITS } else { 0 };
     for b in 0..x.n_cols() / 256 {
         let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_256>().0[b]);
         let (qs, scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
+        // Of groups. They lie in memory, where a broadcast finds them.
+        // In memory, where broadcasts find them.
+        let (mut groups, mut starts) = ([[0; 16]; T], [[0; 16]; T]);
+        let offset = format.offset + centre;
+        for t in 0..T {
+            let has_starts = offset != 0 && !I::IN_16_BITS && !is_folded;
+            if PIECES == 1 {
+                groups[t] = *sums[t];
+                if has_starts {
+                    i.multiples(sums[t], -offset, &mut starts[t]);
+                }
+            } else {
+                i.pair_sums(sums[t], &mut groups[t].as_chunks_mut().0[0]);
+                if has_starts {
+                    i.pair_multiples(sums[t], -offset, &mut starts[t].as_chunks_mut().0[0]);
+                }
+            }
+        }
         let mut isums = [[i.zero(); T]; R];
         if is_folded {
             for t in 0..T {
                 let sum: i32 = sums[t].iter().map(|&sum| i32::from(sum)).sum();
-                isums.iter_mut().for_each(|isums| isums[t] = i.splat32(-format.offset * sum));
+                isums.iter_mut().for_each(|isums| isums[t] = i.splat32(-offset * sum));
             }
         }
         for g in 0..n_groups {
@@ -247,57 +291,40 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
                 continue;
             }
             let mut dots = [[i.zero(); T]; R];
-            if format.offset != 0 {
+            if offset != 0 {
                 for t in 0..T {
-                    let mut sum = 0;
-                    for s in &sums[t][g * PIECES..(g + 1) * PIECES] {
-                        sum += i32::from(*s);
-                    }
-                    let correction = i.splat32(-format.offset * sum);
-                    for r in 0..R {
-                        dots[r][t] = correction;
-                    }
+                    let start = i.splat32(starts[t][g]);
+                    dots.iter_mut().for_each(|dots| dots[t] = start);
                 }
             }
             add_dots(i, format.bits, &mut dots, w, x, None);
             for r in 0..R {
-                let scale = i.unpack_scales(i.load(scales[r]));
+                let scale = i.load(scales[r]);
                 for t in 0..T {
-                    isums[r][t] = i.add32(isums[r][t], i.mul32(dots[r][t], scale));
+                    isums[r][t] = if NARROW {
+                        i.dot16(isums[r][t], dots[r][t], scale)
+                    } else {
+                        i.add32(isums[r][t], i.mul32(dots[r][t], i.unpack_scales(format.bits, scale)))
+                    };
                 }
             }
         }
         if I::IN_16_BITS && format.offset != 0 {
-            for p in 0..8 {
-                for t in 0..T {
-                    let x = i.splat32(bytemuck::cast([-sums[t][2 * p], -sums[t][2 * p + 1]]));
-                    for r in 0..R {
-                        isums[r][t] = i.dot16(isums[r][t], i.load(&panels[r][MINS + p]), x);
-                    }
-                }
-            }
+            add_pairs::<I, R, T, PIECES>(i, &mut isums, panels, MINS, &groups);
+        }
+        if centre != 0 {
+            add_pairs::<I, R, T, PIECES>(i, &mut isums, panels, CENTRES, &groups);
+        }
+        let mut msums = [[i.zero(); T]; R];
+        if format.has_min {
+            add_pairs::<I, R, T, PIECES>(i, &mut msums, panels, MINS, &groups);
         }
         for t in 0..T {
             let scale = i.splat(scales[t]);
             for r in 0..R {
-                let (isum, scale) = (i.to_f32(isums[r][t]), i.mul(i.load_f(&panels[r][D]), scale));
-                acc[r][t] = if is_folded { i.fnma(isum, scale, acc[r][t]) } else { i.fma(isum, scale, acc[r][t]) };
-            }
-        }
-        if format.has_min {
-            let mut msums = [[i.zero(); T]; R];
-            let sums = sums.map(group_sums::<PIECES>);
-            for p in 0..n_groups / 2 {
-                for t in 0..T {
-                    let x = i.splat32(bytemuck::cast([sums[t][2 * p], sums[t][2 * p + 1]]));
-                    for r in 0..R {
-                        msums[r][t] = i.dot16(msums[r][t], i.load(&panels[r][MINS + p]), x);
-                    }
-                }
-            }
-            for t in 0..T {
-                let scale = i.splat(scales[t]);
-                for r in 0..R {
+                let (isum, d) = (i.to_f32(isums[r][t]), i.mul(i.load_f(&panels[r][D]), scale));
+                acc[r][t] = if is_folded { i.fnma(isum, d, acc[r][t]) } else { i.fma(isum, d, acc[r][t]) };
+                if format.has_min {
                     let dmin = i.mul(i.load_f(&panels[r][DMIN]), scale);
                     acc[r][t] = i.fnma(i.to_f32(msums[r][t]), dmin, acc[r][t]);
                 }
@@ -307,12 +334,21 @@ pub(super) fn tile256<I: Int, const R: usize, const T: usize, const PIECES: usiz
     write(i, acc, out);
 }
 
-/// The sums of groups of `16 * PIECES` values, of which there are at most as many.
+/// Adds the products of what panels have for each group, two in a vector from `first` on, and the groups' sums.
 #[inline(always)]
-pub(super) fn group_sums<const PIECES: usize>(sums: &[i16; 16]) -> [i16; 16] {
-    let mut groups = [0; 16];
-    for (group, pieces) in groups.iter_mut().zip(sums.as_chunks::<PIECES>().0) {
-        *group = pieces.iter().sum();
+fn add_pairs<I: Int, const R: usize, const T: usize, const PIECES: usize>(
+    i: I,
+    sums: &mut [[I::I; T]; R],
+    panels: [&[I::Bytes; VECTORS_256]; R],
+    first: usize,
+    groups: &[[i16; 16]; T],
+) {
+    for p in 0..8 / PIECES {
+        for t in 0..T {
+            let x = i.splat32(bytemuck::cast([groups[t][2 * p], groups[t][2 * p + 1]]));
+            for r in 0..R {
+                sums[r][t] = i.dot16(sums[r][t], i.load(&panels[r][first + p]), x);
+            }
+        }
     }
-    groups
 }

@@ -1,6 +1,7 @@
 //! [`Int`] in 256-bit registers, with AVX-VNNI or without.
 
 use super::super::few::multiply_few;
+use super::super::narrow::Narrow;
 use super::super::proof::Avx2;
 use super::super::rows::Following;
 use super::super::tile::Weights;
@@ -58,6 +59,7 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
     const OFFSET8: i32 = if VNNI { 128 } else { 0 };
     const IN_16_BITS: bool = !VNNI;
     const FOLDS: bool = false;
+    const NARROWS: bool = false;
 
     ops! {
         fn zero() -> __m256i { _mm256_setzero_si256() }
@@ -103,6 +105,24 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
                 _mm256_srai_epi16::<8>(_mm256_unpackhi_epi8(zero, v)),
             )
         }
+        fn pair_sums(x: &[i16; 16], sums: &mut [i16; 8]) {
+            let pairs = _mm256_madd_epi16(_mm256_loadu_si256(x.as_ptr().cast()), _mm256_set1_epi16(1));
+            let (low, high) = (_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
+            _mm_storeu_si128(sums.as_mut_ptr().cast(), _mm_packs_epi32(low, high))
+        }
+        fn pair_multiples(x: &[i16; 16], factor: i32, products: &mut [i32; 8]) {
+            let factor = _mm256_set1_epi16(factor as i16);
+            let pairs = _mm256_madd_epi16(_mm256_loadu_si256(x.as_ptr().cast()), factor);
+            _mm256_storeu_si256(products.as_mut_ptr().cast(), pairs)
+        }
+        fn multiples(x: &[i16; 16], factor: i32, products: &mut [i32; 16]) {
+            let (x, products) = (x.as_ptr().cast::<__m128i>(), products.as_mut_ptr().cast::<__m256i>());
+            let factor = _mm256_set1_epi32(factor);
+            for half in 0..2 {
+                let x = _mm256_cvtepi16_epi32(_mm_loadu_si128(x.add(half)));
+                _mm256_storeu_si256(products.add(half), _mm256_mullo_epi32(x, factor));
+            }
+        }
         fn dot16(acc: __m256i, a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi32(acc, _mm256_madd_epi16(a, b)) }
         fn transpose(quad: [__m256i; 4]) -> [__m256i; 4] {
             let [a, b, c, d] = quad;
@@ -119,8 +139,8 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
             let [a, b, c, d] = quad;
             _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d))
         }
-        fn pack_scales(scales: __m256i) -> __m256i { _mm256_blend_epi16::<0xaa>(scales, _mm256_slli_epi32::<16>(scales)) }
-        fn unpack_scales(scales: __m256i) -> __m256i { _mm256_srai_epi32::<16>(scales) }
+        fn pack_scales(_bits: u32, scales: __m256i) -> __m256i { _mm256_blend_epi16::<0xaa>(scales, _mm256_slli_epi32::<16>(scales)) }
+        fn unpack_scales(_bits: u32, scales: __m256i) -> __m256i { _mm256_srai_epi32::<16>(scales) }
         fn to_f32(v: __m256i) -> __m256 { _mm256_cvtepi32_ps(v) }
         fn splat(x: f32) -> __m256 { _mm256_set1_ps(x) }
         fn mul(a: __m256, b: __m256) -> __m256 { _mm256_mul_ps(a, b) }
@@ -200,12 +220,13 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
         panels: &Panels<'_, Self::Bytes>,
         following: Following,
         x: &QuantizedRows<'_>,
+        narrow: &Narrow,
         out: &mut TileMut<'_>,
     ) {
         if VNNI {
-            multiply!(2 panels, 3 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
+            multiply!(2 panels, 3 tokens, "avx2,fma,f16c", weights, panels, following, x, narrow, out)
         } else {
-            multiply!(2 panels, 4 tokens, "avx2,fma,f16c", weights, panels, following, x, out)
+            multiply!(2 panels, 4 tokens, "avx2,fma,f16c", weights, panels, following, x, narrow, out)
         }
     }
 

@@ -1,6 +1,7 @@
 //! [`Int`] in 512-bit registers, with VNNI.
 
 use super::super::few::multiply_few;
+use super::super::narrow::Narrow;
 use super::super::proof::{Avx2, Avx512};
 use super::super::rows::Following;
 use super::super::tile::Weights;
@@ -40,6 +41,7 @@ impl Int for Avx512 {
     const OFFSET8: i32 = 128;
     const IN_16_BITS: bool = false;
     const FOLDS: bool = true;
+    const NARROWS: bool = true;
 
     ops! {
         fn zero() -> __m512i { _mm512_setzero_si512() }
@@ -103,6 +105,16 @@ impl Int for Avx512 {
             let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
             _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd))
         }
+        fn pack_scales(bits: u32, scales: __m512i) -> __m512i {
+            if bits < 8 { _mm512_and_si512(scales, _mm512_set1_epi32(0xffff)) } else { scales }
+        }
+        fn unpack_scales(bits: u32, scales: __m512i) -> __m512i {
+            if bits < 8 { _mm512_srai_epi32::<16>(_mm512_slli_epi32::<16>(scales)) } else { scales }
+        }
+        fn multiples(x: &[i16; 16], factor: i32, products: &mut [i32; 16]) {
+            let x = _mm512_cvtepi16_epi32(_mm256_loadu_si256(x.as_ptr().cast()));
+            _mm512_storeu_si512(products.as_mut_ptr().cast(), _mm512_mullo_epi32(x, _mm512_set1_epi32(factor)))
+        }
         fn to_f32(v: __m512i) -> __m512 { _mm512_cvtepi32_ps(v) }
         fn splat(x: f32) -> __m512 { _mm512_set1_ps(x) }
         fn mul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
@@ -128,13 +140,31 @@ impl Int for Avx512 {
     }
 
     #[inline(always)]
-    fn pack_scales(self, scales: __m512i) -> __m512i {
-        scales
+    fn pair_sums(self, x: &[i16; 16], sums: &mut [i16; 8]) {
+        Int::pair_sums(Avx512::avx2(self), x, sums);
     }
 
     #[inline(always)]
-    fn unpack_scales(self, scales: __m512i) -> __m512i {
-        scales
+    fn pair_multiples(self, x: &[i16; 16], factor: i32, products: &mut [i32; 8]) {
+        Int::pair_multiples(Avx512::avx2(self), x, factor, products);
+    }
+
+    #[inline(always)]
+    fn largest_sum(self, values: &[[i8; 256]]) -> u32 {
+        // SAFETY: `self` proves AVX-512 F and BW; loads go through references to arrays of the loaded size.
+        unsafe {
+            let mut largest = _mm512_setzero_si512();
+            for pair in values.as_flattened().as_chunks::<128>().0 {
+                let (a, b) =
+                    (_mm512_loadu_si512(pair.as_ptr().cast()), _mm512_loadu_si512(pair.as_ptr().add(64).cast()));
+                // A sum for each eight.
+                let a = _mm512_sad_epu8(_mm512_abs_epi8(a), _mm512_setzero_si512());
+                let b = _mm512_sad_epu8(_mm512_abs_epi8(b), _mm512_setzero_si512());
+                let sums = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+                largest = _mm512_max_epu32(largest, sums);
+            }
+            _mm512_reduce_max_epu32(largest)
+        }
     }
 
     #[inline(always)]
@@ -193,6 +223,7 @@ impl Int for Avx512 {
         panels: &Panels<'_, Self::Bytes>,
         following: Following,
         x: &QuantizedRows<'_>,
+        narrow: &Narrow,
         out: &mut TileMut<'_>,
     ) {
         multiply!(
@@ -203,6 +234,7 @@ impl Int for Avx512 {
             panels,
             following,
             x,
+            narrow,
             out
         )
     }

@@ -3,6 +3,7 @@
 mod avx2;
 mod avx512;
 
+use super::narrow::Narrow;
 use super::proof::Avx2;
 use super::rows::Following;
 use super::tile::Weights;
@@ -36,6 +37,8 @@ pub(super) trait Int: Copy {
     /// Whether many tokens are multiplied by weights that are multiplied by their scales already, in formats that
     /// [allow it](crate::formats::Block256::FOLDS).
     const FOLDS: bool;
+    /// Whether there are micro-kernels that scale dot products with [`Int::dot16`] where these [fit](super::narrow).
+    const NARROWS: bool;
 
     /// What every x86-64 table has.
     fn avx2(self) -> Avx2;
@@ -98,15 +101,26 @@ pub(super) trait Int: Copy {
     /// Adds partial sums to the 32-bit sums that they began with.
     fn end(self, acc: Self::I, partial: Self::I) -> Self::I;
     /// A group's scales as a panel holds them, from 32-bit lanes. [`Int::IN_16_BITS`] has them twice, for
-    /// [`Int::dot16`], and so has a table that shares its panels.
-    fn pack_scales(self, scales: Self::I) -> Self::I;
+    /// [`Int::dot16`], and so has a table that shares its panels; [`Int::NARROWS`] has those of weights of less than 8
+    /// bits once, with 0 above.
+    fn pack_scales(self, bits: u32, scales: Self::I) -> Self::I;
     /// Scales of a panel as 32-bit lanes.
-    fn unpack_scales(self, scales: Self::I) -> Self::I;
+    fn unpack_scales(self, bits: u32, scales: Self::I) -> Self::I;
     /// The four products of [`Int::dot`], added and multiplied by a scale that `scales` holds in both 16-bit halves of
     /// the lane.
     fn dot_scaled(self, bits: u32, acc: Self::I, w: Self::I, x: Self::I, scales: Self::I) -> Self::I;
     /// As [`Int::dot_scaled`], for two vectors of weights that share their scales; `bits` is 8 or at most 6.
     fn dot_scaled_pair(self, bits: u32, acc: Self::I, w: [Self::I; 2], x: [Self::I; 2], scales: Self::I) -> Self::I;
+    /// The largest sum of the magnitudes of 16 neighbours in blocks; only with [`Int::NARROWS`].
+    fn largest_sum(self, _: &[[i8; 256]]) -> u32 {
+        unreachable!("there are no narrow products")
+    }
+    /// The sums of two neighbours, which fit 16 bits.
+    fn pair_sums(self, x: &[i16; 16], sums: &mut [i16; 8]);
+    /// The sums of two neighbours, times a factor of 16 bits.
+    fn pair_multiples(self, x: &[i16; 16], factor: i32, products: &mut [i32; 8]);
+    /// The products of signed 16-bit integers and a factor.
+    fn multiples(self, x: &[i16; 16], factor: i32, products: &mut [i32; 16]);
     /// Adds to each 32-bit lane the sum of two products of signed 16-bit integers.
     fn dot16(self, acc: Self::I, a: Self::I, b: Self::I) -> Self::I;
 
@@ -150,6 +164,7 @@ pub(super) trait Int: Copy {
         panels: &Panels<'_, Self::Bytes>,
         following: Following,
         x: &QuantizedRows<'_>,
+        narrow: &Narrow,
         out: &mut TileMut<'_>,
     );
 
