@@ -143,6 +143,12 @@ impl<I: Int, const T: usize> Sums<I, T> {
 /// in less time than memory takes to answer.
 const AHEAD_BYTES: usize = 16 << 10;
 
+/// Bytes of a page of memory.
+const PAGE_BYTES: usize = 4096;
+/// How far ahead of the lines that are asked for a page's address is translated, by asking for one of its lines: where
+/// the first of many does that, all of them wait.
+const TRANSLATED_AHEAD_BYTES: usize = 4 * PAGE_BYTES;
+
 /// What to prefetch while a band is read or multiplied: as many bytes as the band has, starting behind it and at least
 /// [`AHEAD_BYTES`] from its start.
 ///
@@ -178,7 +184,11 @@ impl Following {
         for line in 0..n {
             i.prefetch_l2(self.line.wrapping_add(line * 64));
         }
-        self.line = self.line.wrapping_add(n * 64);
+        let next = self.line.wrapping_add(n * 64);
+        if self.line.addr() / PAGE_BYTES != next.addr() / PAGE_BYTES {
+            i.prefetch_l2(next.wrapping_add(TRANSLATED_AHEAD_BYTES));
+        }
+        self.line = next;
         self.n_lines = self.n_lines.saturating_sub(n);
     }
 }

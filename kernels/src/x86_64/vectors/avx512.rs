@@ -6,7 +6,7 @@ use super::super::proof::{Avx2, Avx512};
 use super::super::rows::Following;
 use super::super::tile::Weights;
 use super::super::tile::multiply;
-use super::Int;
+use super::{Int, fours};
 use crate::activations::QuantizedRows;
 use crate::intrinsics::ops;
 use crate::packed::Panels;
@@ -121,10 +121,8 @@ impl Int for Avx512 {
         fn fma(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
         fn fnma(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fnmadd_ps(a, b, c) }
         fn f16s(x: &[[u8; 2]; 16]) -> __m512 {
-            let v: [i16; 16] = core::mem::transmute(*x);
-            _mm512_cvtph_ps(_mm256_setr_epi16(
-                v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15],
-            ))
+            let [a, b, c, d] = fours(x);
+            _mm512_cvtph_ps(_mm256_set_epi64x(d, c, b, a))
         }
         fn f32s(x: &[f32; 16]) -> __m512 { _mm512_loadu_ps(x.as_ptr()) }
         fn load_f(x: &[u8; 64]) -> __m512 { _mm512_loadu_ps(x.as_ptr().cast()) }
