@@ -31,10 +31,10 @@ impl Narrow {
             return Self::NONE;
         }
         let mut tokens = Self([u64::MAX; MOST_TOKENS / 64]);
-        for (t, qs) in x.qs.chunks_exact(x.n_cols).enumerate() {
-            if i.largest_sum(qs.as_chunks().0) > most {
-                let t = t.min(MOST_TOKENS - 1);
-                tokens.0[t / 64] &= !(1 << (t % 64));
+        for t in 0..x.n_rows {
+            if i.largest_sum(x.row(t).qs.as_chunks().0) > most {
+                let bit = t.min(MOST_TOKENS - 1);
+                tokens.0[bit / 64] &= !(1 << (bit % 64));
             }
         }
         tokens

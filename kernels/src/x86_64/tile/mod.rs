@@ -257,7 +257,6 @@ pub(super) fn tile256<
     for b in 0..x.n_cols() / 256 {
         let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_256>().0[b]);
         let (qs, scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
-        // Of groups. They lie in memory, where a broadcast finds them.
         // In memory, where broadcasts find them.
         let (mut groups, mut starts) = ([[0; 16]; T], [[0; 16]; T]);
         let offset = format.offset + centre;
