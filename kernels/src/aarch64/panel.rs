@@ -6,6 +6,7 @@
 
 use super::blocks32::{self, Simd32};
 use super::blocks256::{Simd256, weights};
+use super::dot::MAGIC;
 use super::proof::Neon;
 use super::vectors::{store_f32, store_i8, store_i16x4, store_interleaved, store_pairs};
 use bytemuck::{Pod, Zeroable};
@@ -22,7 +23,7 @@ pub(super) struct Rows32 {
     qs: [i8; 128],
     /// Scales.
     d: [f32; 4],
-    /// Minima of the formats that have them.
+    /// Minima of the formats that have them. The others have [`MAGIC`] here, where one load gets both for the tile.
     m: [f32; 4],
 }
 
@@ -48,9 +49,11 @@ pub(super) type Panel32Pairs = [Rows32Pairs; 4];
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(16))]
 pub(super) struct Panel256 {
-    /// For each sub-block and each four rows: weights as in [`Rows32::qs`] or [`Rows32Pairs::qs`], then their i32
-    /// scales. At most `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs. With [`Block256::FOLDS`], for each 32
-    /// weights and each four rows the negated products of weights and scales, and no scales.
+    /// For each 32 weights and each four rows: the one or two sub-blocks that these are, with weights as in
+    /// [`Rows32::qs`] or [`Rows32Pairs::qs`], then their i32 scales. The first of two scales is less by the second:
+    /// the tile multiplies it by the first dot product, and the second by the sum of both. At most
+    /// `16 * 4 * (64 + 32)` bytes: sixteen sub-blocks in pairs. With [`Block256::FOLDS`] these are the negated
+    /// products of weights and scales, and there are no scales.
     ///
     /// [`Block256::FOLDS`]: crate::formats::Block256::FOLDS
     pub(super) subs: [[i8; 1024]; 6],
@@ -76,9 +79,7 @@ pub(super) fn pack32<F: Simd32>(neon: Neon, rows: &[&[F]; PANEL_ROWS], first: us
                 store_interleaved([w[0][half], w[1][half], w[2][half], w[3][half]], qs);
             }
             store_f32(F::scales(blocks, neon), &mut out.d);
-            if F::HAS_MIN {
-                store_f32(F::mins(blocks, neon), &mut out.m);
-            }
+            store_f32(if F::HAS_MIN { F::mins(blocks, neon) } else { vdupq_n_f32(MAGIC) }, &mut out.m);
         }
     }
 }
@@ -132,8 +133,12 @@ pub(super) fn pack256<F: Simd256, const PAIRS: bool>(
                 quarter::<F, PAIRS>(neon, blocks, &factors, c, g, out);
             }
             for (s, scales) in sub_scales.into_iter().take(if F::FOLDS { 0 } else { F::SUBS / 2 }).enumerate() {
-                store_scales::<F, PAIRS>(vmovl_s16(vget_low_s16(scales)), 2 * s, g, out);
-                store_scales::<F, PAIRS>(vmovl_high_s16(scales), 2 * s + 1, g, out);
+                let (mut first, second) = (vmovl_s16(vget_low_s16(scales)), vmovl_high_s16(scales));
+                if F::SUBS == 16 {
+                    first = vsubq_s32(first, second);
+                }
+                store_scales::<F, PAIRS>(first, 2 * s, g, out);
+                store_scales::<F, PAIRS>(second, 2 * s + 1, g, out);
             }
             let [d, dmin] = F::scales(blocks, neon);
             store_f32(d, &mut out.d.as_chunks_mut::<4>().0[g]);
@@ -165,7 +170,9 @@ fn store_scales<F: Simd256, const PAIRS: bool>(scales: int32x4_t, s: usize, g: u
 /// Where group `g` of sub-block `s` lies in [`Panel256::subs`].
 #[inline]
 fn group_at<F: Simd256, const PAIRS: bool>(s: usize, g: usize) -> usize {
-    (4 * s + g) * (4 * 256 / F::SUBS + if PAIRS { 32 } else { 16 })
+    // Sub-blocks of 32 weights.
+    let n = F::SUBS / 8;
+    ((4 * (s / n) + g) * n + s % n) * (4 * 256 / F::SUBS + if PAIRS { 32 } else { 16 })
 }
 
 /// Where sixteen weights of group `g`, those from 16 times `place` on, lie in [`Panel256::subs`].

@@ -6,159 +6,178 @@
 //! | register | holds |
 //! |---|---|
 //! | v0..v15 | the sums of row pair `p` and token pair `u` in `v(2 p + u)` |
-//! | v16..v19, v20..v23 | 32 values of token pair 0 and 1; then products of scales |
+//! | v16..v19, v20..v23 | 32 values of token pair 0 and 1 |
 //! | v24..v27 | dot products of two row pairs, two token pairs each |
-//! | v28, v29 | weights, then scales of two row pairs |
-//! | v30, v31 | [`MAGIC`] (see the `sdot` tile); scales of a sub-block |
+//! | v28..v31 | weights; then `MAGIC` (see the `sdot` tile), scales of two row pairs, a token pair's, a product of both |
 
-use super::super::dot::MAGIC;
 use super::super::panel::{Panel32Pairs, Panel256};
 use super::super::proof::I8mm;
 use super::super::tokens::{Pairs32, Pairs256};
+use super::{MAGICS, ZEROS};
 use core::arch::asm;
 
-/// Sets the four dot products to the bits of `MAGIC`.
+/// Sets the four dot products to what `start` points to: the bits of `MAGIC`, or zeros.
 macro_rules! start {
     () => {
-        "dup v24.4s, {magic:w}\n dup v25.4s, {magic:w}\n dup v26.4s, {magic:w}\n dup v27.4s, {magic:w}\n"
+        "ld1 {{v24.4s, v25.4s, v26.4s, v27.4s}}, [{start}]\n"
     };
 }
 
-/// Clears the four dot products.
-macro_rules! clear {
-    () => {
-        "fmov d24, xzr\n fmov d25, xzr\n fmov d26, xzr\n fmov d27, xzr\n"
+/// The panel's next sixteen weights of four rows against as many values of each token, into the four dot products or
+/// the sums that are named.
+macro_rules! sixteen {
+    ($x:tt) => {
+        sixteen!($x, ["v24" "v25" "v26" "v27"])
     };
-}
-
-/// Eight weights of four rows against eight values of each token, into the four dot products or the sums that are
-/// named.
-macro_rules! eight {
-    ($at:expr, $x0:literal, $x1:literal) => {
-        eight!($at, $x0, $x1, "v24", "v25", "v26", "v27")
-    };
-    ($at:expr, $x0:literal, $x1:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+    ([$x0:literal $x1:literal $y0:literal $y1:literal], $dots:tt) => {
         concat!(
-            "ldp q28, q29, [{w}, #",
-            $at,
-            "]\n",
-            concat!("smmla ", $s0, ".4s, v28.16b, ", $x0, ".16b\n smmla ", $s1, ".4s, v28.16b, ", $x1, ".16b\n"),
-            concat!("smmla ", $s2, ".4s, v29.16b, ", $x0, ".16b\n smmla ", $s3, ".4s, v29.16b, ", $x1, ".16b\n"),
+            "ld1 {{v28.16b, v29.16b, v30.16b, v31.16b}}, [{w}], #64\n",
+            eight!("v28", "v29", $x0, $x1, $dots),
+            eight!("v30", "v31", $y0, $y1, $dots),
         )
     };
 }
 
-/// Loads 32 values of each token.
+/// Eight weights of four rows against eight values of each token.
+macro_rules! eight {
+    (
+        $w0:literal, $w1:literal, $x0:literal, $x1:literal,
+        [$s0:literal $s1:literal $s2:literal $s3:literal]
+    ) => {
+        concat!(
+            concat!("smmla ", $s0, ".4s, ", $w0, ".16b, ", $x0, ".16b\n"),
+            concat!("smmla ", $s1, ".4s, ", $w0, ".16b, ", $x1, ".16b\n"),
+            concat!("smmla ", $s2, ".4s, ", $w1, ".16b, ", $x0, ".16b\n"),
+            concat!("smmla ", $s3, ".4s, ", $w1, ".16b, ", $x1, ".16b\n"),
+        )
+    };
+}
+
+/// Values 0..16 of each token: [`sixteen`].
+macro_rules! low_sixteen {
+    ($($dots:tt)?) => {
+        sixteen!(["v16" "v20" "v17" "v21"] $(, $dots)?)
+    };
+}
+
+/// Values 16..32, likewise.
+macro_rules! high_sixteen {
+    ($($dots:tt)?) => {
+        sixteen!(["v18" "v22" "v19" "v23"] $(, $dots)?)
+    };
+}
+
+/// Loads the next 32 values of each token.
 macro_rules! load_tokens {
     () => {
-        "ldp q16, q17, [{x}]\n ldp q18, q19, [{x}, #32]\n ldp q20, q21, [{x}, #64]\n ldp q22, q23, [{x}, #96]\n"
+        concat!(
+            "ld1 {{v16.16b, v17.16b, v18.16b, v19.16b}}, [{x}], #64\n",
+            "ld1 {{v20.16b, v21.16b, v22.16b, v23.16b}}, [{x}], #64\n",
+        )
     };
 }
 
-/// `sum = fma(dot, d * scale, sum)` for four rows, `d` at `w + at`.
+/// `sum = fma(a, factor * scale, sum)` for two row pairs, whose factors are v28 and v29, and the token pair whose scales
+/// are v30.
+macro_rules! add_scaled {
+    ($s0:literal, $a0:literal, $s1:literal, $a1:literal) => {
+        concat!(
+            "fmul v31.4s, v28.4s, v30.4s\n fmla ",
+            $s0,
+            ".4s, ",
+            $a0,
+            ".4s, v31.4s\n fmul v31.4s, v29.4s, v30.4s\n fmla ",
+            $s1,
+            ".4s, ",
+            $a1,
+            ".4s, v31.4s\n",
+        )
+    };
+}
+
+/// `sum = fma(dot, d * scale, sum)` for four rows.
 macro_rules! scale {
-    ($at:expr, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+    ([$s0:literal $s1:literal $s2:literal $s3:literal]) => {
         concat!(
-            "ldp q28, q29, [{w}, #",
-            $at,
-            "]\n ldp q16, q17, [{x}, #128]\n",
-            "fsub v24.4s, v24.4s, v30.4s\n fsub v25.4s, v25.4s, v30.4s\n",
-            "fsub v26.4s, v26.4s, v30.4s\n fsub v27.4s, v27.4s, v30.4s\n",
-            "fmul v18.4s, v28.4s, v16.4s\n fmul v19.4s, v28.4s, v17.4s\n",
-            "fmul v20.4s, v29.4s, v16.4s\n fmul v21.4s, v29.4s, v17.4s\n",
-            "fmla ",
-            $s0,
-            ".4s, v24.4s, v18.4s\n fmla ",
-            $s1,
-            ".4s, v25.4s, v19.4s\n",
-            "fmla ",
-            $s2,
-            ".4s, v26.4s, v20.4s\n fmla ",
-            $s3,
-            ".4s, v27.4s, v21.4s\n",
+            "ldr q28, [{start}]\n",
+            "fsub v24.4s, v24.4s, v28.4s\n fsub v25.4s, v25.4s, v28.4s\n",
+            "fsub v26.4s, v26.4s, v28.4s\n fsub v27.4s, v27.4s, v28.4s\n",
+            "ldp q28, q29, [{w}], #64\n",
+            "ldr q30, [{x}]\n",
+            add_scaled!($s0, "v24", $s2, "v26"),
+            "ldr q30, [{x}, #16]\n",
+            add_scaled!($s1, "v25", $s3, "v27"),
         )
     };
 }
 
-/// `sum = fma(sum of x, m * scale, sum)` likewise, `m` at `w + at`.
+/// `sum = fma(sum of x, m * scale, sum)` likewise; `m` is right in front of `w`.
 macro_rules! minimum {
-    ($at:expr, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+    ([$s0:literal $s1:literal $s2:literal $s3:literal]) => {
         concat!(
-            "ldp q28, q29, [{w}, #",
-            $at,
-            "]\n ldp q22, q23, [{x}, #160]\n",
-            "fmul v18.4s, v28.4s, v16.4s\n fmul v19.4s, v28.4s, v17.4s\n",
-            "fmul v20.4s, v29.4s, v16.4s\n fmul v21.4s, v29.4s, v17.4s\n",
-            "fmla ",
-            $s0,
-            ".4s, v22.4s, v18.4s\n fmla ",
-            $s1,
-            ".4s, v23.4s, v19.4s\n",
-            "fmla ",
-            $s2,
-            ".4s, v22.4s, v20.4s\n fmla ",
-            $s3,
-            ".4s, v23.4s, v21.4s\n",
+            "ldp q28, q29, [{w}, #-32]\n",
+            "ldp q24, q25, [{x}, #32]\n",
+            "ldr q30, [{x}]\n",
+            add_scaled!($s0, "v24", $s2, "v24"),
+            "ldr q30, [{x}, #16]\n",
+            add_scaled!($s1, "v25", $s3, "v25"),
         )
     };
 }
 
-/// Four rows of a block, at `w + at`; what follows is `minimum!` or nothing.
-macro_rules! rows32 {
-    ($at:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal, $minimum:expr) => {
+/// Four rows of a block without minima.
+macro_rules! scaled {
+    ($sums:tt) => {
+        concat!(start!(), low_sixteen!(), high_sixteen!(), scale!($sums))
+    };
+}
+
+/// Four rows of a block with minima.
+macro_rules! scaled_with_minimum {
+    ($sums:tt) => {
+        concat!(scaled!($sums), minimum!($sums))
+    };
+}
+
+/// All sums, 64 bytes an instruction, from or to what the address counts up.
+macro_rules! all_sums {
+    ($op:literal, $address:literal) => {
         concat!(
-            load_tokens!(),
-            start!(),
-            eight!($at, "v16", "v20"),
-            eight!(concat!($at, "+32"), "v17", "v21"),
-            eight!(concat!($at, "+64"), "v18", "v22"),
-            eight!(concat!($at, "+96"), "v19", "v23"),
-            scale!(concat!($at, "+128"), $s0, $s1, $s2, $s3),
-            $minimum,
+            concat!($op, " {{v0.4s, v1.4s, v2.4s, v3.4s}}, ", $address, "\n"),
+            concat!($op, " {{v4.4s, v5.4s, v6.4s, v7.4s}}, ", $address, "\n"),
+            concat!($op, " {{v8.4s, v9.4s, v10.4s, v11.4s}}, ", $address, "\n"),
+            concat!($op, " {{v12.4s, v13.4s, v14.4s, v15.4s}}, ", $address, "\n"),
         )
     };
 }
 
-/// The loop over blocks.
+/// The loop over blocks; `$row` is four rows of one.
 macro_rules! blocks32 {
-    ($w:ident, $x:ident, $n:ident, $acc:ident, $m0:expr, $m1:expr, $m2:expr, $m3:expr) => {
+    ($w:ident, $x:ident, $n:ident, $acc:ident, $row:ident) => {
         asm!(
             ".arch_extension i8mm",
-            "ldp q0, q1, [{acc}]",
-            "ldp q2, q3, [{acc}, #32]",
-            "ldp q4, q5, [{acc}, #64]",
-            "ldp q6, q7, [{acc}, #96]",
-            "ldp q8, q9, [{acc}, #128]",
-            "ldp q10, q11, [{acc}, #160]",
-            "ldp q12, q13, [{acc}, #192]",
-            "ldp q14, q15, [{acc}, #224]",
-            "dup v30.4s, {magic:w}",
+            all_sums!("ld1", "[{from}], #64"),
             "2:",
-            rows32!("0", "v0", "v1", "v2", "v3", $m0),
-            rows32!("192", "v4", "v5", "v6", "v7", $m1),
-            rows32!("384", "v8", "v9", "v10", "v11", $m2),
-            rows32!("576", "v12", "v13", "v14", "v15", $m3),
-            "add {w}, {w}, #768",
-            "add {x}, {x}, #192",
+            load_tokens!(),
+            $row!(["v0" "v1" "v2" "v3"]),
+            $row!(["v4" "v5" "v6" "v7"]),
+            $row!(["v8" "v9" "v10" "v11"]),
+            $row!(["v12" "v13" "v14" "v15"]),
+            // Behind the scales and the sums.
+            "add {x}, {x}, #64",
             "subs {n}, {n}, #1",
             "b.ne 2b",
-            "stp q0, q1, [{acc}]",
-            "stp q2, q3, [{acc}, #32]",
-            "stp q4, q5, [{acc}, #64]",
-            "stp q6, q7, [{acc}, #96]",
-            "stp q8, q9, [{acc}, #128]",
-            "stp q10, q11, [{acc}, #160]",
-            "stp q12, q13, [{acc}, #192]",
-            "stp q14, q15, [{acc}, #224]",
+            all_sums!("st1", "[{to}], #64"),
             w = inout(reg) $w => _,
             x = inout(reg) $x => _,
             n = inout(reg) $n => _,
-            acc = in(reg) $acc,
-            magic = in(reg) MAGIC.to_bits(),
+            from = inout(reg) $acc => _,
+            to = inout(reg) $acc => _,
+            start = in(reg) MAGICS.0.as_ptr(),
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             out("v16") _, out("v17") _, out("v18") _, out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _,
-            out("v24") _, out("v25") _, out("v26") _, out("v27") _, out("v28") _, out("v29") _, out("v30") _,
+            out("v24") _, out("v25") _, out("v26") _, out("v27") _, out("v28") _, out("v29") _, out("v30") _, out("v31") _,
             options(nostack)
         )
     };
@@ -178,120 +197,70 @@ pub(super) fn tile32<const HAS_MIN: bool>(_: I8mm, panel: &[Panel32Pairs], x: &[
     }
     let (w, x, acc) = (panel.as_ptr(), x.as_ptr(), acc.as_mut_ptr());
     // SAFETY: the loop runs n >= 1 times; each time it reads 768 bytes of `panel` and 192 of `x`, which have n elements
-    // of that size. It reads and writes the 256 bytes of `acc` once, around the loop, and touches no other memory, nor
-    // the stack.
+    // of that size, and the 64 of `MAGICS`. It reads and writes the 256 bytes of `acc` once, around the loop, and
+    // touches no other memory, nor the stack.
     unsafe {
         if HAS_MIN {
-            blocks32!(
-                w,
-                x,
-                n,
-                acc,
-                minimum!("160", "v0", "v1", "v2", "v3"),
-                minimum!("192+160", "v4", "v5", "v6", "v7"),
-                minimum!("384+160", "v8", "v9", "v10", "v11"),
-                minimum!("576+160", "v12", "v13", "v14", "v15")
-            );
+            blocks32!(w, x, n, acc, scaled_with_minimum);
         } else {
-            blocks32!(w, x, n, acc, "", "", "", "");
+            blocks32!(w, x, n, acc, scaled);
         }
     }
 }
 
-/// `sum += dot * scale` for four rows, scales at `w + at`.
+/// `sum += dot * scale` for four rows; the scales are next in the panel.
 macro_rules! scale_integers {
-    ($at:expr, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
+    ([$s0:literal $s1:literal $s2:literal $s3:literal]) => {
         concat!(
-            "ldp q30, q31, [{w}, #",
-            $at,
-            "]\n",
-            "mla ",
-            $s0,
-            ".4s, v24.4s, v30.4s\n mla ",
-            $s1,
-            ".4s, v25.4s, v30.4s\n",
-            "mla ",
-            $s2,
-            ".4s, v26.4s, v31.4s\n mla ",
-            $s3,
-            ".4s, v27.4s, v31.4s\n",
+            "ldp q28, q29, [{w}], #32\n",
+            concat!("mla ", $s0, ".4s, v24.4s, v28.4s\n mla ", $s1, ".4s, v25.4s, v28.4s\n"),
+            concat!("mla ", $s2, ".4s, v26.4s, v29.4s\n mla ", $s3, ".4s, v27.4s, v29.4s\n"),
         )
     };
 }
 
 /// Four rows of a sub-block of 32.
 macro_rules! sub32 {
-    ($at:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
-        concat!(
-            clear!(),
-            eight!($at, "v16", "v20"),
-            eight!(concat!($at, "+32"), "v17", "v21"),
-            eight!(concat!($at, "+64"), "v18", "v22"),
-            eight!(concat!($at, "+96"), "v19", "v23"),
-            scale_integers!(concat!($at, "+128"), $s0, $s1, $s2, $s3),
-        )
+    ($sums:tt) => {
+        concat!(start!(), low_sixteen!(), high_sixteen!(), scale_integers!($sums))
     };
 }
 
-/// Four rows of two sub-blocks of 16.
+/// Four rows of two sub-blocks of 16: the second's dot product is counted on from the first's, whose scale is less by
+/// the second's.
 macro_rules! subs16 {
-    ($at:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
-        concat!(
-            clear!(),
-            eight!($at, "v16", "v20"),
-            eight!(concat!($at, "+32"), "v17", "v21"),
-            scale_integers!(concat!($at, "+64"), $s0, $s1, $s2, $s3),
-            clear!(),
-            eight!(concat!($at, "+384"), "v18", "v22"),
-            eight!(concat!($at, "+416"), "v19", "v23"),
-            scale_integers!(concat!($at, "+448"), $s0, $s1, $s2, $s3),
-        )
+    ($sums:tt) => {
+        concat!(start!(), low_sixteen!(), scale_integers!($sums), high_sixteen!(), scale_integers!($sums))
     };
 }
 
 /// Four rows of 32 weights that are multiplied by their scales already.
 macro_rules! folded {
-    ($at:literal, $s0:literal, $s1:literal, $s2:literal, $s3:literal) => {
-        concat!(
-            eight!($at, "v16", "v20", $s0, $s1, $s2, $s3),
-            eight!(concat!($at, "+32"), "v17", "v21", $s0, $s1, $s2, $s3),
-            eight!(concat!($at, "+64"), "v18", "v22", $s0, $s1, $s2, $s3),
-            eight!(concat!($at, "+96"), "v19", "v23", $s0, $s1, $s2, $s3),
-        )
+    ($sums:tt) => {
+        concat!(low_sixteen!($sums), high_sixteen!($sums))
     };
 }
 
 /// The loop over a super-block, 32 weights at a time; `$row` is four rows of them.
 macro_rules! superblock {
-    ($w:ident, $x:ident, $isums:ident, $row:ident, $at1:literal, $at2:literal, $at3:literal, $bytes:literal) => {
+    ($w:ident, $x:ident, $isums:ident, $row:ident) => {
         asm!(
             ".arch_extension i8mm",
-            "movi v0.2d, #0", "movi v1.2d, #0", "movi v2.2d, #0", "movi v3.2d, #0",
-            "movi v4.2d, #0", "movi v5.2d, #0", "movi v6.2d, #0", "movi v7.2d, #0",
-            "movi v8.2d, #0", "movi v9.2d, #0", "movi v10.2d, #0", "movi v11.2d, #0",
-            "movi v12.2d, #0", "movi v13.2d, #0", "movi v14.2d, #0", "movi v15.2d, #0",
+            all_sums!("ld1", "[{start}]"),
             "2:",
             load_tokens!(),
-            $row!("0", "v0", "v1", "v2", "v3"),
-            $row!($at1, "v4", "v5", "v6", "v7"),
-            $row!($at2, "v8", "v9", "v10", "v11"),
-            $row!($at3, "v12", "v13", "v14", "v15"),
-            concat!("add {w}, {w}, #", $bytes),
-            "add {x}, {x}, #128",
+            $row!(["v0" "v1" "v2" "v3"]),
+            $row!(["v4" "v5" "v6" "v7"]),
+            $row!(["v8" "v9" "v10" "v11"]),
+            $row!(["v12" "v13" "v14" "v15"]),
             "subs {n}, {n}, #1",
             "b.ne 2b",
-            "stp q0, q1, [{isums}]",
-            "stp q2, q3, [{isums}, #32]",
-            "stp q4, q5, [{isums}, #64]",
-            "stp q6, q7, [{isums}, #96]",
-            "stp q8, q9, [{isums}, #128]",
-            "stp q10, q11, [{isums}, #160]",
-            "stp q12, q13, [{isums}, #192]",
-            "stp q14, q15, [{isums}, #224]",
+            all_sums!("st1", "[{isums}], #64"),
             w = inout(reg) $w => _,
             x = inout(reg) $x => _,
             n = inout(reg) 8_usize => _,
-            isums = in(reg) $isums,
+            isums = inout(reg) $isums => _,
+            start = in(reg) ZEROS.0.as_ptr(),
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             out("v16") _, out("v17") _, out("v18") _, out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _,
@@ -310,12 +279,13 @@ pub(super) fn isums256<const SUBS: usize>(_: I8mm, panel: &Panel256, x: &Pairs25
     let (w, out) = (panel.subs.as_flattened().as_ptr(), isums.as_mut_ptr());
     let x = x.as_flattened().as_ptr();
     // SAFETY: the loop runs 8 times; each time it reads 128 bytes of the 1024 of `x`, and 512, 640 or 768 of the 6144
-    // bytes of `subs`. It then writes the 256 bytes of `isums`, and touches no other memory, nor the stack.
+    // bytes of `subs`; it also reads the 64 of `ZEROS`. It then writes the 256 bytes of `isums`, and touches no other
+    // memory, nor the stack.
     unsafe {
         match SUBS {
-            1 => superblock!(w, x, out, folded, "128", "256", "384", "512"),
-            8 => superblock!(w, x, out, sub32, "160", "320", "480", "640"),
-            _ => superblock!(w, x, out, subs16, "96", "192", "288", "768"),
+            1 => superblock!(w, x, out, folded),
+            8 => superblock!(w, x, out, sub32),
+            _ => superblock!(w, x, out, subs16),
         }
     }
     isums

@@ -5,6 +5,7 @@ mod i8mm;
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
+use super::dot::MAGIC;
 use super::packed::Line;
 use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
 use super::proof::{Dotprod, I8mm, Neon, WithDotprod};
@@ -13,6 +14,16 @@ use super::vectors::{load_f32, load_i16, load_i32, store_f32, store_i32};
 use crate::activations::QuantizedRows;
 use bytemuck::Pod;
 use core::arch::aarch64::*;
+
+/// What four dot products start from, in one cache line.
+#[repr(align(64))]
+struct Starts([[u32; 4]; 4]);
+
+/// Starts of dot products that become floats.
+static MAGICS: Starts = Starts([[MAGIC.to_bits(); 4]; 4]);
+
+/// Starts of dot products that stay integers.
+static ZEROS: Starts = Starts([[0; 4]; 4]);
 
 /// Sums of a tile, `[token][row]`.
 pub(super) type Sums = [[f32; PANEL_ROWS]; TILE];
