@@ -97,9 +97,9 @@ macro_rules! simd256 {
 
 simd256!(BlockQ2K, offset 0, subs 16, place fields,
     |b, c, v| two_bits(&b.qs.as_chunks::<16>().0[c], v),
-    |blocks| sub_scales columns(blocks.map(|b| nibbles(&b.scales)[0])),
+    |blocks| sub_scales columns(blocks.map(|b| nibbles(load_u8(&b.scales))[0])),
     scales [widen_f16(blocks.map(|b| b.d)), widen_f16(blocks.map(|b| b.dmin))],
-    sub_mins columns(blocks.map(|b| nibbles(&b.scales)[1])));
+    sub_mins columns(blocks.map(|b| nibbles(load_u8(&b.scales))[1])));
 
 // The first field last: its third bits overwrite the vector.
 simd256!(BlockQ3K, offset 4, subs 16, place fields_from_the_second, |b, c, v| {
@@ -214,7 +214,7 @@ fn six_bits(packed: [&[u8; 12]; 4]) -> [[int16x8_t; 8]; 2] {
 #[inline]
 #[target_feature(enable = "neon")]
 fn nibble(q: &[u8; 16], which: usize) -> uint8x16_t {
-    let [low, high] = nibbles(q);
+    let [low, high] = nibbles(load_u8(q));
     vreinterpretq_u8_s8(if which == 0 { low } else { high })
 }
 

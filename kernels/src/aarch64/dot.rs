@@ -1,13 +1,19 @@
 //! Integer dot products of signed bytes.
 
 use super::proof::{Dotprod, Neon};
-use super::vectors::sums;
+use super::vectors::{load_i32, sums};
 use crate::reference::math::ROUND_MAGIC;
 use core::arch::aarch64::*;
 use core::arch::asm;
 
 /// `1.5 * 2^23`: an integer below 2^22 in magnitude, added to its bits, makes the float `MAGIC + integer`.
 pub(super) const MAGIC: f32 = ROUND_MAGIC;
+
+/// What the sums of four rows start from, in one cache line: the bits of [`MAGIC`] in a lane of each.
+#[repr(align(64))]
+struct Starts([[i32; 4]; 4]);
+
+static STARTS: Starts = Starts([[MAGIC.to_bits() as i32, 0, 0, 0]; 4]);
 
 /// Dot products of 16 signed bytes, spread over four lanes. A value of the type proves that the instructions exist.
 pub(super) trait Dot: Copy {
@@ -16,8 +22,8 @@ pub(super) trait Dot: Copy {
     /// Adds `a . b` to the sum of the lanes of `acc`, wrapping; which lane gets what is not said. No byte of `b` is
     /// -128.
     fn dot(self, acc: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t;
-    /// The dot product of 32 signed bytes and `start`, spread likewise.
-    fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t;
+    /// The dot products of four times 32 signed bytes with the same `b`, added to the bits of [`MAGIC`].
+    fn dots32(self, a: [[int8x16_t; 2]; 4], b: [int8x16_t; 2]) -> float32x4_t;
     /// [`Self::dot`] with the same `b` in each of four sums, and the sums of their lanes.
     #[inline(always)]
     fn dot_and_sums(self, acc: &mut [int32x4_t; 4], a: [int8x16_t; 4], b: int8x16_t) -> int32x4_t {
@@ -41,10 +47,12 @@ impl Dot for Neon {
     }
 
     #[inline(always)]
-    fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t {
+    fn dots32(self, a: [[int8x16_t; 2]; 4], b: [int8x16_t; 2]) -> float32x4_t {
         // SAFETY: `self` proves NEON.
-        let start = unsafe { vsetq_lane_s32::<0>(start, vdupq_n_s32(0)) };
-        self.dot(self.dot(start, a[0], b[0]), a[1], b[1])
+        unsafe {
+            let start = load_i32(&STARTS.0[0]);
+            vreinterpretq_f32_s32(sums(a.map(|a| self.dot(self.dot(start, a[0], b[0]), a[1], b[1]))))
+        }
     }
 }
 
@@ -68,23 +76,37 @@ impl Dot for Dotprod {
         }
         acc
     }
+
     #[inline(always)]
-    fn dot32(self, start: i32, a: [int8x16_t; 2], b: [int8x16_t; 2]) -> int32x4_t {
-        let acc;
-        // A move from a general register starts the sum and clears the other lanes, in a pipe that is idle otherwise.
-        // SAFETY: `self` proves that `sdot` exists; these registers only are read and written.
+    fn dots32(self, [a, b, c, d]: [[int8x16_t; 2]; 4], x: [int8x16_t; 2]) -> float32x4_t {
+        let sums;
+        // One instruction starts four sums, in pipes that are half idle.
+        // SAFETY: `self` proves that `sdot` exists. The 64 bytes of `STARTS` are read; of registers only these are read
+        // and written, the late one after every plain input has been read.
         unsafe {
             asm!(
                 ".arch_extension dotprod",
-                "fmov {acc:s}, {start:w}",
-                "sdot {acc:v}.4s, {a0:v}.16b, {b0:v}.16b",
-                "sdot {acc:v}.4s, {a1:v}.16b, {b1:v}.16b",
-                acc = out(vreg) acc, start = in(reg) start,
-                a0 = in(vreg) a[0], b0 = in(vreg) b[0], a1 = in(vreg) a[1], b1 = in(vreg) b[1],
-                options(pure, nomem, nostack, preserves_flags)
+                "ld1 {{v24.4s, v25.4s, v26.4s, v27.4s}}, [{starts}]",
+                "sdot v24.4s, {a0:v}.16b, {x0:v}.16b",
+                "sdot v25.4s, {b0:v}.16b, {x0:v}.16b",
+                "sdot v26.4s, {c0:v}.16b, {x0:v}.16b",
+                "sdot v27.4s, {d0:v}.16b, {x0:v}.16b",
+                "sdot v24.4s, {a1:v}.16b, {x1:v}.16b",
+                "sdot v25.4s, {b1:v}.16b, {x1:v}.16b",
+                "sdot v26.4s, {c1:v}.16b, {x1:v}.16b",
+                "sdot v27.4s, {d1:v}.16b, {x1:v}.16b",
+                "addp v24.4s, v24.4s, v25.4s",
+                "addp v26.4s, v26.4s, v27.4s",
+                "addp {sums:v}.4s, v24.4s, v26.4s",
+                starts = in(reg) STARTS.0.as_ptr(),
+                a0 = in(vreg) a[0], a1 = in(vreg) a[1], b0 = in(vreg) b[0], b1 = in(vreg) b[1],
+                c0 = in(vreg) c[0], c1 = in(vreg) c[1], d0 = in(vreg) d[0], d1 = in(vreg) d[1],
+                x0 = in(vreg) x[0], x1 = in(vreg) x[1], sums = lateout(vreg) sums,
+                out("v24") _, out("v25") _, out("v26") _, out("v27") _,
+                options(pure, readonly, nostack, preserves_flags)
             );
         }
-        acc
+        sums
     }
 
     // In one piece: left to itself the compiler puts the tree of sums off until the next products have overwritten what

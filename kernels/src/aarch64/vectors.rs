@@ -145,11 +145,16 @@ pub(super) fn sums([a, b, c, d]: [int32x4_t; 4]) -> int32x4_t {
 /// Four little-endian f16 as f32.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn widen_f16([a, b, c, d]: [[u8; 2]; 4]) -> float32x4_t {
+pub(super) fn widen_f16(halves: [[u8; 2]; 4]) -> float32x4_t {
+    widen_f16_bits(halves.map(|half| u64::from(u16::from_le_bytes(half))))
+}
+
+/// Four f16, given as their bits, as f32.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn widen_f16_bits([a, b, c, d]: [u64; 4]) -> float32x4_t {
     // Assembled in a general register: lane loads would cost a vector operation each.
-    let half = |x: [u8; 2]| u64::from(u16::from_le_bytes(x));
-    let bits = half(a) | half(b) << 16 | half(c) << 32 | half(d) << 48;
-    vcvt_f32_f16(vreinterpret_f16_u64(vcreate_u64(bits)))
+    vcvt_f32_f16(vreinterpret_f16_u64(vcreate_u64(a | b << 16 | c << 32 | d << 48)))
 }
 
 /// Pairs of little-endian f16 as f32: the first ones, the second ones.
@@ -166,8 +171,7 @@ pub(super) fn widen_f16_pairs([a, b, c, d]: [[[u8; 2]; 2]; 4]) -> [float32x4_t; 
 /// Nibbles of sixteen bytes: the low ones, the high ones.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn nibbles(x: &[u8; 16]) -> [int8x16_t; 2] {
-    let x = load_u8(x);
+pub(super) fn nibbles(x: uint8x16_t) -> [int8x16_t; 2] {
     [vreinterpretq_s8_u8(vandq_u8(x, vdupq_n_u8(15))), vreinterpretq_s8_u8(vshrq_n_u8::<4>(x))]
 }
 
