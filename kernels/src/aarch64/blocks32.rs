@@ -185,8 +185,7 @@ unsafe fn next_nibbles<F>(rows: &mut [*const F; 4], stored: impl Fn([int8x16_t; 
     Four { stored, scales: widen_f16_bits([d0, d1, d2, d3]), mins: vdupq_n_f32(0.0) }
 }
 
-/// The next block of four rows: a scale and 32 bytes. A row takes two loads, which also advance it. Scales go to their
-/// lanes at once: there are vector operations to spare.
+/// The next block of four rows: a scale and 32 bytes. A row takes two loads, which also advance it.
 ///
 /// # Safety
 /// Each row must have another block.
@@ -195,25 +194,26 @@ unsafe fn next_nibbles<F>(rows: &mut [*const F; 4], stored: impl Fn([int8x16_t; 
 unsafe fn next_bytes<F>(rows: &mut [*const F; 4]) -> Four {
     const { assert!(size_of::<F>() == 34) };
     let [a, b, c, d] = rows;
-    let (halves, a0, a1, b0, b1, c0, c1, d0, d1);
+    let (d0, d1, d2, d3): (u64, u64, u64, u64);
+    let (a0, a1, b0, b1, c0, c1, e0, e1);
     // SAFETY: the caller vouches for the 34 bytes that are read of each row.
     unsafe {
         asm!(
-            "ldr {halves:h}, [{a}], #2",
-            "ld1 {{{halves:v}.h}}[1], [{b}], #2",
-            "ld1 {{{halves:v}.h}}[2], [{c}], #2",
-            "ld1 {{{halves:v}.h}}[3], [{d}], #2",
+            "ldrh {d0:w}, [{a}], #2",
+            "ldrh {d1:w}, [{b}], #2",
+            "ldrh {d2:w}, [{c}], #2",
+            "ldrh {d3:w}, [{d}], #2",
             "ld1 {{v16.16b, v17.16b}}, [{a}], #32",
             "ld1 {{v18.16b, v19.16b}}, [{b}], #32",
             "ld1 {{v20.16b, v21.16b}}, [{c}], #32",
             "ld1 {{v22.16b, v23.16b}}, [{d}], #32",
             a = inout(reg) *a, b = inout(reg) *b, c = inout(reg) *c, d = inout(reg) *d,
-            halves = out(vreg) halves,
+            d0 = out(reg) d0, d1 = out(reg) d1, d2 = out(reg) d2, d3 = out(reg) d3,
             out("v16") a0, out("v17") a1, out("v18") b0, out("v19") b1,
-            out("v20") c0, out("v21") c1, out("v22") d0, out("v23") d1,
+            out("v20") c0, out("v21") c1, out("v22") e0, out("v23") e1,
             options(pure, readonly, nostack, preserves_flags)
         );
     }
-    let scales = vcvt_f32_f16(vreinterpret_f16_u64(halves));
-    Four { stored: [[a0, a1], [b0, b1], [c0, c1], [d0, d1]], scales, mins: vdupq_n_f32(0.0) }
+    let stored = [[a0, a1], [b0, b1], [c0, c1], [e0, e1]];
+    Four { stored, scales: widen_f16_bits([d0, d1, d2, d3]), mins: vdupq_n_f32(0.0) }
 }

@@ -130,12 +130,7 @@ macro_rules! minimum {
 /// Four rows of a block without minima: `MAGIC` lies behind the scales.
 macro_rules! scaled {
     ($scales:literal, $x_sums:literal, $sums:tt) => {
-        concat!(
-            start!(),
-            low_sixteen!(),
-            high_sixteen!(),
-            scale!("ldp q28, q30, [{w}], #32\n", $scales, $sums)
-        )
+        concat!(start!(), low_sixteen!(), high_sixteen!(), scale!("ldp q28, q30, [{w}], #32\n", $scales, $sums))
     };
 }
 
