@@ -90,6 +90,14 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// [`ErrorKind::Truncated`], [`ErrorKind::CountTooLarge`].
     pub fn byte_string(&mut self) -> Result<&'a [u8], Error> {
+        // Vocabularies are hundreds of thousands of strings: one look at the length suffices for those that are whole.
+        if let Some((len, rest)) = self.bytes[self.at..].split_first_chunk()
+            && let Ok(len) = usize::try_from(u64::from_le_bytes(*len))
+            && let Some(string) = rest.get(..len)
+        {
+            self.at += 8 + len;
+            return Ok(string);
+        }
         let n = self.count(1)?;
         self.take(n)
     }

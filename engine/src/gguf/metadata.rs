@@ -226,6 +226,11 @@ impl<'a> Array<'a> {
             Some(size) if element != ValueType::Bool => {
                 cursor.take(len * size)?;
             }
+            _ if element == ValueType::String => {
+                for _ in 0..len {
+                    cursor.byte_string()?;
+                }
+            }
             _ => {
                 for _ in 0..len {
                     Value::parse(cursor, element, depth + 1)?;
@@ -264,6 +269,17 @@ impl<'a> Array<'a> {
     pub fn strings(&self) -> Option<Strings<'a>> {
         (self.element == ValueType::String).then(|| Strings { cursor: Cursor::new(self.bytes), left: self.len })
     }
+
+    /// The elements, if they are of the type i32.
+    pub fn i32s(&self) -> Option<impl Iterator<Item = i32> + use<'a>> {
+        let bytes = self.bytes;
+        (self.element == ValueType::I32).then(|| bytes.as_chunks().0.iter().map(|chunk| i32::from_le_bytes(*chunk)))
+    }
+
+    /// The elements as the file has them; strings and arrays with their lengths.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
 }
 
 /// Iterator over an array of strings.
@@ -271,6 +287,13 @@ impl<'a> Array<'a> {
 pub struct Strings<'a> {
     cursor: Cursor<'a>,
     left: usize,
+}
+
+impl Strings<'_> {
+    /// Where the next string begins in [`Array::bytes`].
+    pub fn offset(&self) -> u64 {
+        self.cursor.offset()
+    }
 }
 
 impl<'a> Iterator for Strings<'a> {

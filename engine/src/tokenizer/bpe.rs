@@ -7,100 +7,72 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::gguf::Cursor;
+
 use super::byte_level::CHARS;
 use super::error::TokenizerError;
-use super::hash::{Key, Table};
-use super::merge::Merger;
-use super::metadata::Metadata;
+use super::hash::Table;
+use super::merge::{Merger, Symbol};
+use super::metadata::{MERGES, Metadata};
+use super::pairs::{NO_TOKEN, Pairs};
 use super::pretokenize::{Alphabet, PreTokenizer};
 use super::seen::Seen;
 use super::spm::SPACE;
 use super::vocabulary::Vocabulary;
 
-const MERGES: &str = "tokenizer.ggml.merges";
-
-/// Each merge adds at most three symbols; with 2^30 tokens besides, symbols still fit in 32 bits.
-const MAX_MERGES: usize = 1 << 29;
-
-/// Stands for a character or byte without a token and without a merge; symbols are below 2^32 - 1.
-const NO_SYMBOL: u32 = u32::MAX;
-
-/// Two symbols and the symbol that they merge into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Merge {
-    left: u32,
-    right: u32,
-    merged: u32,
-}
-
 /// The merges of a file, and its pre-tokenizer.
 ///
-/// Symbols are numbered: first the tokens, by their ids, then the texts that occur in merges but not in the vocabulary.
-/// Such a text can be an intermediate step towards a token; if one remains after merging, each of its bytes is looked
-/// up as a piece.
+/// Merges stay as the file writes them and are found by the texts of their two halves: a table over the tokens of these
+/// texts would take three searches per merge to build, before the first word is read. So a merge may also lead to a
+/// text that is no token. Such a text can be an intermediate step towards a token; if one remains after merging, each
+/// of its bytes is looked up as a piece.
 #[derive(Clone, Debug)]
-pub(super) struct Bpe {
+pub(super) struct Bpe<'a> {
     pre_tokenizer: PreTokenizer,
     /// The merges, by rank.
-    merges: Vec<Merge>,
-    /// Finds the rank of a pair.
-    ranks: Table,
-    key: Key,
-    /// Where words consist of bytes, the symbol of each byte; otherwise the token of each byte, or [`NO_SYMBOL`].
+    merges: &'a [u8],
+    /// Finds where the merge of two texts is written. The further in front, the lower is its rank.
+    places: Table,
+    /// Where words consist of bytes, the token of each byte's character; otherwise the token of each byte. Or
+    /// [`NO_TOKEN`].
     bytes: [u32; 256],
-    others: Others,
 }
 
-/// Memory for one call of [`Bpe::encode`].
+/// Memory for calls of [`Bpe::encode`] with one `mergeable`.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     merger: Merger,
     text: String,
     seen: Seen,
+    pairs: Pairs,
 }
 
-impl Bpe {
+impl<'a> Bpe<'a> {
     /// Reads the merges.
     pub(super) fn new(
-        metadata: Metadata<'_, '_>,
+        metadata: Metadata<'_, 'a>,
         vocabulary: &Vocabulary<'_>,
         pre_tokenizer: PreTokenizer,
     ) -> Result<Self, TokenizerError> {
-        let strings = metadata.strings(MERGES)?;
-        let n_merges = strings.len();
-        if n_merges > MAX_MERGES {
-            return Err(TokenizerError::Merge { index: MAX_MERGES });
-        }
-        let mut others = Others::new(vocabulary.len() as u32);
-        let mut text = Vec::new();
-        let mut merges = Vec::with_capacity(n_merges);
-        let mut merged = 0;
-        for (index, merge) in strings.enumerate() {
-            let (left, right) = parse(merge).ok_or(TokenizerError::Merge { index })?;
-            text.clear();
-            text.extend_from_slice(left);
-            text.extend_from_slice(right);
-            // In most vocabularies the results of merges stand in the order of the merges.
-            let is_next = vocabulary.piece(merged + 1) == text && !vocabulary.is_duplicate(merged + 1);
-            merged = if is_next { merged + 1 } else { others.symbol(vocabulary, &text) };
-            let (left, right) = (others.symbol(vocabulary, left), others.symbol(vocabulary, right));
-            merges.push(Merge { left, right, merged });
+        let key = vocabulary.key();
+        let merges = metadata.raw(MERGES);
+        let mut strings = metadata.strings(MERGES)?;
+        let mut places = Table::with_capacity(strings.len());
+        for index in 0..strings.len() {
+            let place = u32::try_from(strings.offset()).ok().filter(|&place| place < u32::MAX);
+            let merge = strings.next().and_then(parse).zip(place);
+            let ((left, right), place) = merge.ok_or(TokenizerError::Merge { index })?;
+            // Of equal merges, the first counts.
+            places.insert(key.pair(key.bytes(left), key.bytes(right)), place, |other| {
+                is_merge(merges, other, left, right)
+            });
         }
         let bytes = match pre_tokenizer.alphabet {
-            Alphabet::Bytes => CHARS.map(|c| others.symbol(vocabulary, c.encode_utf8(&mut [0; 4]).as_bytes())),
-            Alphabet::Characters => core::array::from_fn(|byte| vocabulary.byte_token(byte as u8).unwrap_or(NO_SYMBOL)),
+            Alphabet::Bytes => CHARS.map(|c| vocabulary.id(c.encode_utf8(&mut [0; 4]).as_bytes())),
+            Alphabet::Characters => core::array::from_fn(|byte| vocabulary.byte_token(byte as u8)),
         };
-
-        let key = Key::from_pairs(merges.iter().map(|merge| (merge.left, merge.right)));
-        let mut ranks = Table::with_capacity(n_merges);
-        for (rank, merge) in (0..).zip(&merges) {
-            let hash = key.pair(merge.left, merge.right);
-            // Of equal merges, the first counts.
-            if ranks.find(hash, |other| merges[other as usize] == *merge).is_none() {
-                ranks.insert(hash, rank);
-            }
-        }
-        Ok(Self { pre_tokenizer, merges, ranks, key, bytes, others })
+        let bytes = bytes.map(|id| id.unwrap_or(NO_TOKEN));
+        Ok(Self { pre_tokenizer, merges, places, bytes })
     }
 
     /// Whether pieces are written in the byte-level alphabet.
@@ -117,24 +89,26 @@ impl Bpe {
         scratch: &mut Scratch,
         out: &mut Vec<u32>,
     ) {
+        let Scratch { merger, text: written, seen, pairs } = scratch;
+        pairs.prepare(text.len());
         match self.pre_tokenizer.alphabet {
             Alphabet::Bytes => {
-                let Scratch { merger, text: written, seen } = scratch;
                 seen.clear(text.len());
                 let mut start = 0;
                 self.pre_tokenizer.split(text, &mut |word| {
                     let end = start + word.len();
                     seen.encode(vocabulary, text, start..end, out, |word, out| {
-                        self.encode_word(vocabulary, word, &mergeable, (merger, written), out);
+                        self.encode_word(vocabulary, word, &mergeable, (merger, written, pairs), out);
                     });
                     start = end;
                 });
             }
             Alphabet::Characters => {
-                let Scratch { merger, text: escaped, .. } = scratch;
-                self.escape(text, escaped);
-                let mut encode = |word: &str| self.encode_characters(vocabulary, word, &mergeable, merger, out);
-                self.pre_tokenizer.split(escaped, &mut encode);
+                self.escape(text, written);
+                let mut encode = |word: &str| {
+                    self.encode_characters(vocabulary, word, &mergeable, (merger, pairs), out);
+                };
+                self.pre_tokenizer.split(written, &mut encode);
             }
         }
     }
@@ -157,7 +131,7 @@ impl Bpe {
         vocabulary: &Vocabulary<'_>,
         word: &str,
         mergeable: impl Fn(u32) -> bool,
-        merger: &mut Merger,
+        (merger, pairs): (&mut Merger, &mut Pairs),
         out: &mut Vec<u32>,
     ) {
         if self.pre_tokenizer.whole_newlines
@@ -169,30 +143,24 @@ impl Bpe {
         }
         merger.clear();
         for c in word.chars() {
-            let symbol = self.others.find(vocabulary, c.encode_utf8(&mut [0; 4]).as_bytes());
-            merger.push(c.len_utf8() as u32, symbol.unwrap_or(NO_SYMBOL));
+            let id = vocabulary.id(c.encode_utf8(&mut [0; 4]).as_bytes());
+            merger.push(c.len_utf8() as u32, id.unwrap_or(NO_TOKEN));
         }
-        self.merge(merger, mergeable);
-        for symbol in merger.symbols() {
-            if self.others.is_token(symbol.id) {
-                out.push(symbol.id);
-                continue;
-            }
-            let bytes = &word.as_bytes()[symbol.start as usize..][..symbol.len as usize];
-            out.extend(bytes.iter().map(|&byte| self.bytes[usize::from(byte)]).filter(|&id| id != NO_SYMBOL));
-        }
-    }
-
-    fn merge(&self, merger: &mut Merger, mergeable: impl Fn(u32) -> bool) {
+        let bytes = |symbol: &Symbol, len: u32| &word.as_bytes()[symbol.start as usize..][..len as usize];
         merger.merge(|left, right| {
-            let is_pair = |rank| {
-                let merge = &self.merges[rank as usize];
-                (merge.left, merge.right) == (left.id, right.id)
-            };
-            let rank = self.ranks.find(self.key.pair(left.id, right.id), is_pair)?;
-            let merged = self.merges[rank as usize].merged;
-            mergeable(merged).then_some((rank, merged))
+            pairs.join(left, right, || {
+                self.find(vocabulary, bytes(left, left.len + right.len), left.len as usize, &mergeable)
+            })
         });
+        for symbol in merger.symbols() {
+            match symbol.id {
+                NO_TOKEN => {
+                    let tokens = bytes(symbol, symbol.len).iter().map(|&byte| self.bytes[usize::from(byte)]);
+                    out.extend(tokens.filter(|&id| id != NO_TOKEN));
+                }
+                id => out.push(id),
+            }
+        }
     }
 
     fn encode_word(
@@ -200,12 +168,11 @@ impl Bpe {
         vocabulary: &Vocabulary<'_>,
         word: &str,
         mergeable: impl Fn(u32) -> bool,
-        (merger, written): (&mut Merger, &mut String),
+        (merger, written, pairs): (&mut Merger, &mut String, &mut Pairs),
         out: &mut Vec<u32>,
     ) {
         if self.pre_tokenizer.ignore_merges {
-            written.clear();
-            written.extend(word.bytes().map(|byte| CHARS[usize::from(byte)]));
+            write(word.as_bytes(), written);
             if let Some(id) = vocabulary.id(written.as_bytes()).filter(|&id| mergeable(id)) {
                 out.push(id);
                 return;
@@ -215,14 +182,58 @@ impl Bpe {
         for byte in word.bytes() {
             merger.push(1, self.bytes[usize::from(byte)]);
         }
-        self.merge(merger, mergeable);
+        let bytes = |symbol: &Symbol| &word.as_bytes()[symbol.start as usize..][..symbol.len as usize];
+        merger.merge(|left, right| {
+            pairs.join(left, right, || {
+                write(bytes(left), written);
+                let n_left = written.len();
+                written.extend(characters(bytes(right)));
+                self.find(vocabulary, written.as_bytes(), n_left, &mergeable)
+            })
+        });
         for symbol in merger.symbols() {
-            match self.others.text(symbol.id) {
-                None => out.push(symbol.id),
-                Some(text) => out.extend(text.iter().filter_map(|&byte| vocabulary.id(&[byte]))),
+            match symbol.id {
+                NO_TOKEN => {
+                    write(bytes(symbol), written);
+                    out.extend(written.bytes().filter_map(|byte| vocabulary.id(&[byte])));
+                }
+                id => out.push(id),
             }
         }
     }
+
+    /// The merge of two texts that stand one behind the other, the first of `n_left` bytes: its place, and its token or
+    /// [`NO_TOKEN`].
+    fn find(
+        &self,
+        vocabulary: &Vocabulary<'_>,
+        pair: &[u8],
+        n_left: usize,
+        mergeable: impl Fn(u32) -> bool,
+    ) -> Option<(u32, u32)> {
+        let key = vocabulary.key();
+        let (left, right) = pair.split_at(n_left);
+        let is_it = |place| is_merge(self.merges, place, left, right);
+        let place = self.places.find(key.pair(key.bytes(left), key.bytes(right)), is_it)?;
+        let id = vocabulary.id(pair);
+        id.is_none_or(mergeable).then_some((place, id.unwrap_or(NO_TOKEN)))
+    }
+}
+
+/// Writes bytes in the byte-level alphabet.
+fn write(bytes: &[u8], written: &mut String) {
+    written.clear();
+    written.extend(characters(bytes));
+}
+
+fn characters(bytes: &[u8]) -> impl Iterator<Item = char> {
+    bytes.iter().map(|&byte| CHARS[usize::from(byte)])
+}
+
+/// Whether the merge at a place is that of these two texts.
+fn is_merge(merges: &[u8], place: u32, left: &[u8], right: &[u8]) -> bool {
+    let merge = Cursor::new(&merges[place as usize..]).byte_string().unwrap_or_default();
+    merge.strip_prefix(left).and_then(|rest| rest.strip_prefix(b" ")) == Some(right)
 }
 
 /// The two pieces of a merge. Neither piece is empty or contains a space.
@@ -231,50 +242,4 @@ fn parse(merge: &[u8]) -> Option<(&[u8], &[u8])> {
     let (left, right) = (&merge[..space], &merge[space + 1..]);
     let is_piece = |piece: &[u8]| !piece.is_empty() && !piece.contains(&b' ');
     (is_piece(left) && is_piece(right)).then_some((left, right))
-}
-
-/// Texts of the symbols that are not tokens.
-#[derive(Clone, Debug)]
-struct Others {
-    n_tokens: u32,
-    text: Vec<u8>,
-    /// Where each symbol's text ends.
-    ends: Vec<usize>,
-    index: Table,
-}
-
-impl Others {
-    fn new(n_tokens: u32) -> Self {
-        Self { n_tokens, text: Vec::new(), ends: Vec::new(), index: Table::with_capacity(0) }
-    }
-
-    /// The symbol of a text: its token, or a new symbol.
-    fn symbol(&mut self, vocabulary: &Vocabulary<'_>, text: &[u8]) -> u32 {
-        if let Some(symbol) = self.find(vocabulary, text) {
-            return symbol;
-        }
-        let hash = vocabulary.hash(text);
-        let symbol = self.n_tokens + self.ends.len() as u32;
-        self.text.extend_from_slice(text);
-        self.ends.push(self.text.len());
-        self.index.insert(hash, symbol);
-        symbol
-    }
-
-    /// The symbol of a text, if it has one.
-    fn find(&self, vocabulary: &Vocabulary<'_>, text: &[u8]) -> Option<u32> {
-        let other = || self.index.find(vocabulary.hash(text), |symbol| self.text(symbol) == Some(text));
-        vocabulary.id(text).or_else(other)
-    }
-
-    fn is_token(&self, symbol: u32) -> bool {
-        symbol < self.n_tokens
-    }
-
-    /// The text of a symbol that is not a token.
-    fn text(&self, symbol: u32) -> Option<&[u8]> {
-        let at = symbol.checked_sub(self.n_tokens)? as usize;
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        Some(&self.text[start..self.ends[at]])
-    }
 }

@@ -1,7 +1,7 @@
-//! A hash table of `u32`s whose keys are stored elsewhere: pieces in the file, merges in a vector.
+//! A hash table of `u32`s whose keys are stored elsewhere: in the file.
 //!
-//! The hash is folded multiplication, keyed by a digest of everything that goes into the table. An attacker who
-//! searches for colliding pieces changes the key with every piece, so building and searching stay linear.
+//! The hash is folded multiplication, keyed by a digest of everything that goes into a tokenizer's tables. An attacker
+//! who searches for colliding pieces changes the key with every piece, so building and searching stay linear.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -19,14 +19,9 @@ fn fold(a: u64, b: u64) -> u64 {
 pub(super) struct Key(u64);
 
 impl Key {
-    /// A key that depends on every one of `parts`.
-    pub(super) fn from_parts<'p>(parts: impl Iterator<Item = &'p [u8]>) -> Self {
-        Self(parts.fold(K2, |state, part| Key(state).mix(part)))
-    }
-
-    /// A key that depends on every one of `pairs`.
-    pub(super) fn from_pairs(pairs: impl Iterator<Item = (u32, u32)>) -> Self {
-        Self(pairs.fold(K2, |state, (a, b)| fold(state ^ pack(a, b), K1).wrapping_add(K2)))
+    /// A key that depends on every byte of both parts.
+    pub(super) fn new(parts: [&[u8]; 2]) -> Self {
+        Self(parts.into_iter().fold(K2, |state, part| Key(state).mix(part)))
     }
 
     /// Hash of a byte string.
@@ -40,14 +35,18 @@ impl Key {
     }
 
     fn mix(self, bytes: &[u8]) -> u64 {
-        let mut state = self.0.wrapping_add((bytes.len() as u64).wrapping_mul(K2));
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            state = fold(state ^ u64::from_le_bytes(*word), K1).wrapping_add(K2);
-        }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        fold(state ^ u64::from_le_bytes(last), K1).wrapping_add(K2)
+        let state = self.0.wrapping_add((bytes.len() as u64).wrapping_mul(K2));
+        let step = |state, word| fold(state ^ word, K1).wrapping_add(K2);
+        let state = bytes.as_chunks().0.iter().fold(state, |state, word| step(state, u64::from_le_bytes(*word)));
+        // The length tells apart what the last words have in common with the words before, and which bytes they repeat.
+        step(
+            state,
+            match (bytes.last_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+                (Some(word), ..) => u64::from_le_bytes(*word),
+                (None, Some(first), Some(last)) => pack(u32::from_le_bytes(*first), u32::from_le_bytes(*last)),
+                _ => bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+            },
+        )
     }
 }
 
@@ -61,60 +60,49 @@ struct Slot {
     value: u32,
 }
 
-/// Marks a free slot. No real value is this large: values count entries of arrays in memory.
+/// Marks a free slot. No real value is this large: values are entries of arrays in memory, or places in one.
 const EMPTY: Slot = Slot { hash: 0, value: u32::MAX };
 
 /// Open addressing with linear probing, at most three quarters full.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     slots: Vec<Slot>,
-    len: usize,
 }
 
 impl Table {
-    /// A table for `n` values; the table grows if more are inserted.
+    /// A table for at most `n` values.
     pub(super) fn with_capacity(n: usize) -> Self {
-        Self { slots: vec![EMPTY; (n + n / 3 + 1).next_power_of_two().max(16)], len: 0 }
+        Self { slots: vec![EMPTY; (n + n / 3 + 1).next_power_of_two()] }
     }
 
     /// The value with this hash that `is_it` accepts, if there is one.
-    pub(super) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(super) fn find(&self, hash: u32, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        Some(self.slots[self.place(hash, is_it)].value).filter(|&value| value != EMPTY.value)
+    }
+
+    /// Adds a value, unless there is one with this hash that `is_it` accepts. Whether there was none.
+    pub(super) fn insert(&mut self, hash: u32, value: u32, is_it: impl FnMut(u32) -> bool) -> bool {
+        let place = self.place(hash, is_it);
+        let slot = &mut self.slots[place];
+        let is_new = slot.value == EMPTY.value;
+        if is_new {
+            *slot = Slot { hash, value };
+        }
+        is_new
+    }
+
+    /// Where the value with this hash is that `is_it` accepts; or else the free slot for it, of which there is always
+    /// one, because a quarter of all are.
+    fn place(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
             let slot = self.slots[at];
-            if slot.value == EMPTY.value {
-                return None;
-            }
-            if slot.hash == hash && is_it(slot.value) {
-                return Some(slot.value);
+            if slot.value == EMPTY.value || slot.hash == hash && is_it(slot.value) {
+                return at;
             }
             at = (at + 1) & mask;
         }
-    }
-
-    /// Adds a value that is not in the table.
-    pub(super) fn insert(&mut self, hash: u32, value: u32) {
-        if self.len >= self.slots.len() / 4 * 3 {
-            let doubled = vec![EMPTY; self.slots.len() * 2];
-            let old = core::mem::replace(&mut self.slots, doubled);
-            for slot in old {
-                if slot.value != EMPTY.value {
-                    self.place(slot);
-                }
-            }
-        }
-        self.len += 1;
-        self.place(Slot { hash, value });
-    }
-
-    fn place(&mut self, slot: Slot) {
-        let mask = self.slots.len() - 1;
-        let mut at = slot.hash as usize & mask;
-        while self.slots[at].value != EMPTY.value {
-            at = (at + 1) & mask;
-        }
-        self.slots[at] = slot;
     }
 }
 
@@ -124,21 +112,41 @@ mod tests {
 
     #[test]
     fn finds_what_was_inserted_and_nothing_else() {
-        let key = Key::from_parts([b"some".as_slice(), b"pieces"].into_iter());
-        let mut table = Table::with_capacity(3);
+        let key = Key::new([b"some", b"pieces"]);
+        let mut table = Table::with_capacity(1000);
         for value in 0..1000_u32 {
-            table.insert(key.bytes(&value.to_le_bytes()), value);
+            assert!(table.insert(key.bytes(&value.to_le_bytes()), value, |found| found == value));
         }
         for value in 0..1000_u32 {
-            assert_eq!(table.find(key.bytes(&value.to_le_bytes()), |found| found == value), Some(value));
+            let hash = key.bytes(&value.to_le_bytes());
+            assert_eq!(table.find(hash, |found| found == value), Some(value));
+            assert!(!table.insert(hash, value + 1000, |found| found == value));
         }
         assert_eq!(table.find(key.bytes(&1000_u32.to_le_bytes()), |found| found == 1000), None);
     }
 
     #[test]
     fn padding_does_not_collide() {
-        let key = Key::from_parts(core::iter::empty());
+        let key = Key::new([b"", b""]);
         assert_ne!(key.bytes(b"a"), key.bytes(b"a\0"));
         assert_ne!(key.bytes(b""), key.bytes(b"\0"));
+    }
+
+    /// Texts of up to 24 bytes that differ in one byte, or in the number of equal bytes.
+    #[test]
+    fn every_byte_and_the_length_count() {
+        let key = Key::new([b"", b""]);
+        let mut seen = alloc::collections::BTreeSet::new();
+        for len in 0..=24 {
+            let zeros = vec![0; len];
+            assert!(seen.insert(key.mix(&zeros)), "{len}");
+            for at in 0..len {
+                let mut bytes = zeros.clone();
+                bytes[at] = 1;
+                assert!(seen.insert(key.mix(&bytes)), "{at} of {len}");
+            }
+        }
+        assert_ne!(Key::new([b"a", b"b"]).0, Key::new([b"b", b"a"]).0);
+        assert_ne!(Key::new([b"ab", b""]).0, Key::new([b"a", b"b"]).0);
     }
 }

@@ -4,6 +4,11 @@ use crate::gguf::{Array, Gguf, Strings};
 
 use super::error::TokenizerError;
 
+/// The list of a file's pieces.
+pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
+/// The list of a file's merges.
+pub(super) const MERGES: &str = "tokenizer.ggml.merges";
+
 /// A file's metadata.
 #[derive(Clone, Copy)]
 pub(super) struct Metadata<'g, 'a>(pub(super) &'g Gguf<'a>);
@@ -24,6 +29,11 @@ impl<'a> Metadata<'_, 'a> {
     pub(super) fn strings(self, key: &'static str) -> Result<Strings<'a>, TokenizerError> {
         let strings = self.read(key, |value| value.as_array()?.strings())?;
         strings.ok_or(TokenizerError::Missing { key })
+    }
+
+    /// The bytes of an array as the file has them; none if the key is absent or no array.
+    pub(super) fn raw(self, key: &'static str) -> &'a [u8] {
+        self.0.value(key).and_then(|value| value.as_array()).map_or(&[], |array| array.bytes())
     }
 
     /// An array with one entry per token, if the key is present.

@@ -17,6 +17,7 @@ mod error;
 mod hash;
 mod merge;
 mod metadata;
+mod pairs;
 mod pretokenize;
 mod roles;
 mod seen;
@@ -41,7 +42,7 @@ use core::ops::Range;
 
 use crate::gguf::Gguf;
 use bpe::Bpe;
-use metadata::Metadata;
+use metadata::{MERGES, Metadata};
 use pretokenize::PreTokenizer;
 use roles::Roles;
 pub(crate) use special::Fragment;
@@ -57,7 +58,7 @@ const MAX_PART: usize = 1 << 30;
 #[derive(Clone, Debug)]
 pub struct Tokenizer<'a> {
     vocabulary: Vocabulary<'a>,
-    model: Model,
+    model: Model<'a>,
     roles: Roles,
     add_bos: bool,
     add_eos: bool,
@@ -68,8 +69,8 @@ pub struct Tokenizer<'a> {
 }
 
 #[derive(Clone, Debug)]
-enum Model {
-    Bpe(Box<Bpe>),
+enum Model<'a> {
+    Bpe(Box<Bpe<'a>>),
     Spm(Box<Spm>),
     WordPiece(Box<WordPiece>),
 }
@@ -88,9 +89,7 @@ impl<'a> Tokenizer<'a> {
             b"gpt2" => Some(pre_tokenizer(pre)?),
             b"gemma4" => PreTokenizer::by_name("gemma4"),
             // Some converters give Gemma 4's tokenizer this name. Such a file counts by its merges, not by its scores.
-            b"llama" if pre == b"gemma4" && metadata.array("tokenizer.ggml.merges")?.is_some() => {
-                PreTokenizer::by_name("gemma4")
-            }
+            b"llama" if pre == b"gemma4" && metadata.array(MERGES)?.is_some() => PreTokenizer::by_name("gemma4"),
             b"llama" | b"bert" => None,
             other => return Err(TokenizerError::UnknownModel(Name::new(other))),
         };

@@ -48,7 +48,7 @@ impl Seen {
         encode: impl FnOnce(&str, &mut Vec<u32>),
     ) {
         let word = &text[at.clone()];
-        let place = self.words.get_mut(vocabulary.hash(word.as_bytes()) as usize % N);
+        let place = self.words.get_mut(vocabulary.key().bytes(word.as_bytes()) as usize % N);
         let Some(place) = place else { return encode(word, out) };
         let seen = &text.as_bytes()[place.start as usize..][..place.len as usize];
         if seen == word.as_bytes() {

@@ -61,11 +61,12 @@ impl SpecialTokens {
     /// special one.
     pub(super) fn new(vocabulary: &Vocabulary<'_>, strip: impl Fn(u32) -> Strip) -> Self {
         let entry = |(id, kind)| {
-            let is_special = matches!(kind, TokenKind::UserDefined | TokenKind::Control | TokenKind::Unknown);
             let piece = vocabulary.piece(id);
-            let is_text = !piece.is_empty() && core::str::from_utf8(piece).is_ok();
-            let is_found = kind == TokenKind::Control || !vocabulary.is_duplicate(id);
-            (is_special && is_text && is_found).then(|| Entry { id, parent: NONE, strip: strip(id) })
+            let is_found = matches!(kind, TokenKind::UserDefined | TokenKind::Control | TokenKind::Unknown)
+                && !piece.is_empty()
+                && core::str::from_utf8(piece).is_ok()
+                && (kind == TokenKind::Control || !vocabulary.is_duplicate(id));
+            is_found.then(|| Entry { id, parent: NONE, strip: strip(id) })
         };
         let mut entries: Vec<Entry> = vocabulary.kinds().filter_map(entry).collect();
         entries.sort_unstable_by_key(|entry| (vocabulary.piece(entry.id), entry.id));

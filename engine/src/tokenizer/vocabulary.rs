@@ -6,7 +6,7 @@ use crate::gguf::{Array, Value};
 
 use super::error::TokenizerError;
 use super::hash::{Key, Table};
-use super::metadata::Metadata;
+use super::metadata::{MERGES, Metadata, TOKENS};
 
 /// The kind of a token (`tokenizer.ggml.token_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(super) struct Vocabulary<'a> {
 impl<'a> Vocabulary<'a> {
     /// Reads tokens and token types.
     pub(super) fn new(metadata: Metadata<'_, 'a>) -> Result<Self, TokenizerError> {
-        let pieces: Vec<&[u8]> = metadata.strings("tokenizer.ggml.tokens")?.collect();
+        let pieces: Vec<&[u8]> = metadata.strings(TOKENS)?.collect();
         let n_tokens = pieces.len();
         // Ids are u32, and so are the symbols that are not tokens (at most three per merge).
         if n_tokens == 0 || n_tokens > 1 << 30 {
@@ -68,7 +68,7 @@ impl<'a> Vocabulary<'a> {
             Some(array) => read_kinds(array)?,
             None => alloc::vec![TokenKind::Normal; n_tokens],
         };
-        let key = Key::from_parts(pieces.iter().copied());
+        let key = Key::new([TOKENS, MERGES].map(|key| metadata.raw(key)));
         let mut index = Table::with_capacity(n_tokens);
         let mut duplicates = Vec::new();
         for (id, &piece) in (0..).zip(&pieces) {
@@ -76,10 +76,8 @@ impl<'a> Vocabulary<'a> {
             if piece.is_empty() {
                 continue;
             }
-            let hash = key.bytes(piece);
-            match index.find(hash, |other| pieces[other as usize] == piece) {
-                Some(_) => duplicates.push(id),
-                None => index.insert(hash, id),
+            if !index.insert(key.bytes(piece), id, |other| pieces[other as usize] == piece) {
+                duplicates.push(id);
             }
         }
         let longest_piece = pieces.iter().map(|piece| piece.len()).max().unwrap_or(0);
@@ -124,12 +122,12 @@ impl<'a> Vocabulary<'a> {
 
     /// The token with a piece; the first if there are several.
     pub(super) fn id(&self, piece: &[u8]) -> Option<u32> {
-        self.index.find(self.hash(piece), |id| self.pieces[id as usize] == piece)
+        self.index.find(self.key.bytes(piece), |id| self.pieces[id as usize] == piece)
     }
 
-    /// The hash by which pieces are indexed.
-    pub(super) fn hash(&self, piece: &[u8]) -> u32 {
-        self.key.bytes(piece)
+    /// The hash by which pieces are indexed, which depends on the merges too.
+    pub(super) fn key(&self) -> Key {
+        self.key
     }
 
     /// The byte that a piece of the form `<0xXX>` stands for.
@@ -149,6 +147,10 @@ impl<'a> Vocabulary<'a> {
 }
 
 fn read_kinds(array: Array<'_>) -> Result<Vec<TokenKind>, TokenizerError> {
+    // Nearly every file has them in this type, which takes a fraction of the time.
+    if let Some(numbers) = array.i32s() {
+        return numbers.enumerate().map(|(index, number)| TokenKind::from_number(index, number.into())).collect();
+    }
     let read = |(index, value): (usize, Value<'_>)| match value.as_i64() {
         Some(number) => TokenKind::from_number(index, number),
         None => Err(TokenizerError::WrongType { key: "tokenizer.ggml.token_type" }),
