@@ -41,6 +41,10 @@ impl<'a> Parsed<'a> {
     pub(crate) fn of_any(file: &'a ModelFile, settings: &Settings) -> Result<Self, Error> {
         let gguf = file.parse()?;
         let model = file.any_model(&gguf, settings)?;
+        // Several boards have read their shares before.
+        if settings.leader.is_none() {
+            file.map_ahead(&model);
+        }
         let tokenizer = tokenizer(file, &gguf)?;
         let format = ChatFormat::new(&gguf, &tokenizer);
         if let Ok(format) = &format {

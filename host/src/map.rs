@@ -6,13 +6,19 @@ use memmap2::{Mmap, MmapMut, MmapOptions};
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the system is asked to map at once. So many bytes may be read from disk for nothing.
+#[cfg(target_os = "linux")]
+const AHEAD_BYTES: usize = 1 << 20;
 
 /// A file mapped read-only.
 #[derive(Debug)]
 pub(crate) struct MappedFile {
     path: PathBuf,
-    map: Mmap,
+    map: Arc<Mmap>,
     /// When the file was last changed, where the system says that.
     #[cfg(feature = "disk-cache")]
     modified: Option<std::time::SystemTime>,
@@ -114,7 +120,7 @@ impl MappedFile {
         crate::signals::guard_map(&map, path);
         Ok(Self {
             path: path.to_owned(),
-            map,
+            map: Arc::new(map),
             #[cfg(feature = "disk-cache")]
             modified: file.metadata().and_then(|metadata| metadata.modified()).ok(),
         })
@@ -128,6 +134,13 @@ impl MappedFile {
     /// The file's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.map
+    }
+
+    /// A part of the file's bytes; `None` if these bytes are none of this file's.
+    pub(crate) fn stretch(&self, part: &[u8]) -> Option<Stretch> {
+        let start = part.as_ptr().addr().checked_sub(self.map.as_ptr().addr())?;
+        let end = start + part.len();
+        (end <= self.map.len()).then(|| Stretch { map: self.map.clone(), bytes: start..end })
     }
 
     /// When the file was last changed, where the system says that.
@@ -151,10 +164,8 @@ impl MappedFile {
     /// Begins to read a part of the file's bytes, and nothing around it. Other bytes are none of this file's.
     pub(crate) fn will_need(&self, part: &[u8]) {
         #[cfg(unix)]
-        if let Some(first) = part.as_ptr().addr().checked_sub(self.map.as_ptr().addr())
-            && first + part.len() <= self.map.len()
-        {
-            drop(self.map.advise_range(memmap2::Advice::WillNeed, first, part.len()));
+        if let Some(Stretch { map, bytes }) = self.stretch(part) {
+            drop(map.advise_range(memmap2::Advice::WillNeed, bytes.start, bytes.len()));
         }
         #[cfg(not(unix))]
         let _ = part;
@@ -164,6 +175,52 @@ impl MappedFile {
 impl Drop for MappedFile {
     fn drop(&mut self) {
         crate::signals::release_map(&self.map);
+    }
+}
+
+/// A part of a mapped file, which stays mapped as long.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    map: Arc<Mmap>,
+    bytes: Range<usize>,
+}
+
+/// Fills the page tables for parts of files, in order, on a thread of its own. Without that, every page is mapped when
+/// it is first touched, which takes longer and keeps the threads waiting that compute, although it lies in memory.
+/// Where a page does not, the thread ends, because this is not the place to decide what is worth reading.
+pub(crate) fn map_ahead(stretches: Vec<Stretch>) {
+    let thread = std::thread::Builder::new().name("map".into());
+    drop(thread.spawn(move || stretches.iter().all(Stretch::map_ahead)));
+}
+
+impl Stretch {
+    /// Whether all of it was in memory and is mapped now.
+    #[cfg(target_os = "linux")]
+    fn map_ahead(&self) -> bool {
+        let Self { map, bytes } = self;
+        let n_read = faults().ru_majflt;
+        bytes.clone().step_by(AHEAD_BYTES).all(|start| {
+            let n_bytes = AHEAD_BYTES.min(bytes.end - start);
+            // Linux before 5.14 refuses.
+            map.advise_range(memmap2::Advice::PopulateRead, start, n_bytes).is_ok() && faults().ru_majflt == n_read
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn map_ahead(&self) -> bool {
+        let Self { map: _, bytes: _ } = self;
+        false
+    }
+}
+
+/// The counts of this thread's page faults: minor ones, and major ones, which waited for a disk.
+#[cfg(target_os = "linux")]
+fn faults() -> libc::rusage {
+    // SAFETY: all fields are integers, for which zeros are valid, and the call writes nothing but one such structure.
+    unsafe {
+        let mut usage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_THREAD, &mut usage);
+        usage
     }
 }
 
@@ -247,6 +304,22 @@ mod tests {
             assert!(!is_same_file(&file, other) && !is_same_file(other, &file), "{}", other.display());
         }
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_mapped_ahead_faults_no_more() {
+        let path = std::env::temp_dir().join(format!("nanocamelid-ahead-{}", std::process::id()));
+        std::fs::write(&path, vec![1; 4 * AHEAD_BYTES]).unwrap();
+        let file = MappedFile::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(file.stretch(&[1]).is_none());
+        if !file.stretch(&file.bytes()[..4 * AHEAD_BYTES - 1]).unwrap().map_ahead() {
+            return eprintln!("skipped: this system does not map ahead");
+        }
+        let before = faults().ru_minflt;
+        assert_eq!(file.bytes().iter().step_by(1 << 10).map(|&byte| usize::from(byte)).sum::<usize>(), 4 << 10);
+        assert_eq!(faults().ru_minflt, before);
     }
 
     #[test]

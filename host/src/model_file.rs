@@ -4,7 +4,7 @@ use crate::audit::{Mismatch, audit};
 use crate::cluster;
 use crate::error::Error;
 use crate::file_kind;
-use crate::map::{MappedFile, is_same_file};
+use crate::map::{self, MappedFile, is_same_file};
 use crate::output;
 use crate::parts::PartName;
 use crate::profile::Profile;
@@ -90,6 +90,15 @@ impl ModelFile {
     #[cfg(feature = "cluster")]
     pub(crate) fn will_need(&self, part: &[u8]) {
         self.mapped().iter().for_each(|file| file.will_need(part));
+    }
+
+    /// Fills the page tables for the weights that every token reads, while the caller does something else.
+    pub(crate) fn map_ahead(&self, model: &Model<'_>) {
+        if let Bytes::Mapped(files) = &self.bytes {
+            let [weights, _] = model.weights();
+            let stretches = weights.iter().flat_map(|bytes| files.iter().filter_map(|file| file.stretch(bytes)));
+            map::map_ahead(stretches.collect());
+        }
     }
 
     /// Refuses to overwrite a file of the model.
