@@ -203,6 +203,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "ranks")]
     fn runs_repeat_the_ranges() {
         let split = Ranks::of_rows(Share::Rows { rank: 1, shares: &[1, 1] }).split(8, 4).repeated(3);
         assert_eq!((split.own(), split.own_width(), split.run(), split.width()), (4..8, 12, 8, 24));
