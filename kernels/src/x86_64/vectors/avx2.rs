@@ -6,7 +6,7 @@ use super::super::proof::Avx2;
 use super::super::rows::Following;
 use super::super::tile::Weights;
 use super::super::tile::multiply;
-use super::{Int, fours};
+use super::Int;
 use crate::activations::QuantizedRows;
 use crate::intrinsics::ops;
 use crate::packed::Panels;
@@ -147,8 +147,8 @@ impl<const VNNI: bool> Int for Avx2<VNNI> {
         fn fma(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fmadd_ps(a, b, c) }
         fn fnma(a: __m256, b: __m256, c: __m256) -> __m256 { _mm256_fnmadd_ps(a, b, c) }
         fn f16s(x: &[[u8; 2]; 16]) -> __m256 {
-            let [a, b, ..] = fours(x);
-            _mm256_cvtph_ps(_mm_set_epi64x(b, a))
+            let v: [i16; 16] = core::mem::transmute(*x);
+            _mm256_cvtph_ps(_mm_setr_epi16(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]))
         }
         fn f32s(x: &[f32; 16]) -> __m256 { _mm256_loadu_ps(x.as_ptr()) }
         fn load_f(x: &[u8; 32]) -> __m256 { _mm256_loadu_ps(x.as_ptr().cast()) }

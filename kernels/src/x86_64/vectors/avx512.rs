@@ -6,7 +6,7 @@ use super::super::proof::{Avx2, Avx512};
 use super::super::rows::Following;
 use super::super::tile::Weights;
 use super::super::tile::multiply;
-use super::{Int, fours};
+use super::Int;
 use crate::activations::QuantizedRows;
 use crate::intrinsics::ops;
 use crate::packed::Panels;
@@ -30,6 +30,18 @@ fn dpwssd(mut acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
         );
     }
     acc
+}
+
+/// Sixteen 16-bit values, four in an integer: put together where no vector's port is needed.
+#[inline(always)]
+fn fours(x: &[[u8; 2]; 16]) -> [i64; 4] {
+    let mut fours = [0; 4];
+    for (i, four) in fours.iter_mut().enumerate() {
+        for value in x[4 * i..4 * i + 4].iter().rev() {
+            *four = *four << 16 | i64::from(u16::from_le_bytes(*value));
+        }
+    }
+    fours
 }
 
 impl Int for Avx512 {

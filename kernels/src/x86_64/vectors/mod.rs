@@ -175,15 +175,3 @@ pub(super) trait Int: Copy {
     /// As for [`Int::multiply`].
     unsafe fn multiply_few(weights: Weights, panel: &[Self::Bytes], tokens: &[u8], acc: &mut [Self::Bytes]);
 }
-
-/// Sixteen 16-bit values, four in an integer: put together where no vector's port is needed.
-#[inline(always)]
-fn fours(x: &[[u8; 2]; 16]) -> [i64; 4] {
-    let mut fours = [0; 4];
-    for (i, four) in fours.iter_mut().enumerate() {
-        for value in x[4 * i..4 * i + 4].iter().rev() {
-            *four = *four << 16 | i64::from(u16::from_le_bytes(*value));
-        }
-    }
-    fours
-}
