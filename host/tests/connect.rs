@@ -295,7 +295,8 @@ fn a_rate_that_nobody_measured_is_not_shown() {
         send(stream, &(piece("y") + END));
     });
     let rate = talk(&fake.url(), "Hi\n", &[]).stderr_json()["tokens_per_sec"].clone();
-    assert!(rate.as_f64().is_some_and(|rate| rate > 0.0 && rate <= 10.0), "{rate}");
+    // The first piece may be read a little late; a time without the pause would be a few milliseconds.
+    assert!(rate.as_f64().is_some_and(|rate| rate > 0.0 && rate <= 20.0), "{rate}");
 }
 
 /// An answer without text is no turn of a conversation.
