@@ -309,7 +309,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn what_is_mapped_ahead_faults_no_more() {
-        if std::env::var_os("NANOCAMELID_EMULATOR").is_some() {
+        if crate::cli::environment::read("NANOCAMELID_EMULATOR").is_some() {
             return eprintln!("skipped: an emulator has page faults of its own");
         }
         let path = std::env::temp_dir().join(format!("nanocamelid-ahead-{}", std::process::id()));

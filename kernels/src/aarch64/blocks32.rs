@@ -94,6 +94,7 @@ macro_rules! simd32 {
             }
 
             $(
+                // SAFETY: the trait says what the caller vouches for.
                 #[inline(always)]
                 unsafe fn next_four($rows: &mut [*const Self; 4], _: Neon) -> Four {
                     // SAFETY: a `Neon` exists only where NEON does; the caller vouches for the blocks.

@@ -14,8 +14,8 @@
 //!
 //! A dot product of 32 weights is below 2^22, so it is counted up from the bits of `MAGIC` and becomes a float by one
 //! subtraction, exactly: conversions and multiplications of integers take twice as long as anything else here. One
-//! instruction loads the starts of four dot products or four vectors of weights, in pipes that are half idle; a panel is
-//! read from end to end.
+//! instruction loads the starts of four dot products or four vectors of weights, in pipes that are half idle; a panel
+//! is read from end to end.
 
 use super::super::panel::{Panel32, Panel256};
 use super::super::proof::Dotprod;

@@ -8,7 +8,7 @@
 //! | v0..v15 | the sums of row pair `p` and token pair `u` in `v(2 p + u)` |
 //! | v16..v19, v20..v23 | 32 values of token pair 0 and 1 |
 //! | v24..v27 | dot products of two row pairs, two token pairs each |
-//! | v28..v31 | weights; then `MAGIC` (see the `sdot` tile), scales of two row pairs, a token pair's, a product of both |
+//! | v28..v31 | weights; then `MAGIC` (see the `sdot` tile), scales of two row pairs and of a token pair, a product |
 
 use super::super::panel::{Panel32Pairs, Panel256};
 use super::super::proof::I8mm;
@@ -77,8 +77,8 @@ macro_rules! load_tokens {
     };
 }
 
-/// `sum = fma(a, factor * scale, sum)` for two row pairs, whose factors are v28 and v29, and the token pair whose scales
-/// are v30.
+/// `sum = fma(a, factor * scale, sum)` for two row pairs, whose factors are v28 and v29, and the token pair whose
+/// scales are v30.
 macro_rules! add_scaled {
     ($s0:literal, $a0:literal, $s1:literal, $a1:literal) => {
         concat!(
