@@ -291,12 +291,12 @@ fn a_rate_that_nobody_measured_is_not_shown() {
     }
     let fake = Fake::start(|_, stream| {
         send(stream, &(STREAM.to_owned() + &piece("x")));
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        // Twice as long as two tokens at the largest rate below: the first piece may be read late.
+        std::thread::sleep(std::time::Duration::from_millis(400));
         send(stream, &(piece("y") + END));
     });
     let rate = talk(&fake.url(), "Hi\n", &[]).stderr_json()["tokens_per_sec"].clone();
-    // The first piece may be read a little late; a time without the pause would be a few milliseconds.
-    assert!(rate.as_f64().is_some_and(|rate| rate > 0.0 && rate <= 20.0), "{rate}");
+    assert!(rate.as_f64().is_some_and(|rate| rate > 0.0 && rate <= 10.0), "{rate}");
 }
 
 /// An answer without text is no turn of a conversation.
