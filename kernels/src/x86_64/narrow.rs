@@ -10,8 +10,11 @@ use super::packed::Format;
 use super::vectors::Int;
 use crate::activations::QuantizedRows;
 
-/// What is taken off weights of 5 bits before they are multiplied, and added again with the scales.
-pub(super) const CENTRE_OF_5_BITS: i32 = 16;
+/// What is taken off the weights of super-blocks, beside their offset, before they are multiplied, and added again with
+/// the scales.
+pub(super) const fn centre(bits: u32) -> i32 {
+    if bits == 5 { 16 } else { 0 }
+}
 
 /// Tokens that have a bit of their own.
 const MOST_TOKENS: usize = 1024;

@@ -1,7 +1,7 @@
 //! The integer matrix products of a format, for [`crate::packed`].
 
 use super::few::{self, MultiplyFew};
-use super::narrow::{CENTRE_OF_5_BITS, Narrow};
+use super::narrow::{Narrow, centre};
 use super::panel::{VECTORS_32, VECTORS_256};
 use super::rows::{Following, Rows};
 use super::tile::{Blocks, Weights};
@@ -87,14 +87,10 @@ const fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
     if bits == 8 { I::OFFSET8 } else { offset }
 }
 
-/// What is taken off the weights of a format, beside its offset, where dot products are to fit 16 bits.
-pub(super) const fn centre<B: Unpack256>() -> i32 {
-    if B::BITS == 5 && B::OFFSET == 0 { CENTRE_OF_5_BITS } else { 0 }
-}
-
 /// The largest sum of the magnitudes of 16 activations with which a group's dot product fits 16 bits for certain.
 const fn most_magnitude<B: Unpack256>() -> u32 {
-    let (least, most) = (B::OFFSET + centre::<B>(), (1 << B::BITS) - 1 - B::OFFSET - centre::<B>());
+    let least = B::OFFSET + centre(B::BITS);
+    let most = (1 << B::BITS) - 1 - least;
     let largest_weight = if least > most { least } else { most } as u32;
     i16::MAX as u32 / (largest_weight * (B::GROUP / 16) as u32)
 }

@@ -15,7 +15,7 @@
 //! minima. With [`Int::NARROWS`], formats with a [`centre`] have the scales times this behind their eight scales, two
 //! groups in a vector.
 
-use super::packed::centre;
+use super::narrow::centre;
 use super::rows::{Band, lines};
 use super::unpack::{Unpack32, Unpack256};
 use super::vectors::Int;
@@ -102,13 +102,13 @@ pub(super) fn pack256<I: Int, B: Unpack256, const FOLDED: bool>(i: I, band: &Ban
                 }
             }
         }
-        if I::NARROWS && centre::<B>() != 0 && !FOLDED {
-            const { assert!(B::GROUP == 32 || centre::<B>() == 0) };
+        if I::NARROWS && centre(B::BITS) != 0 && !FOLDED {
+            const { assert!(B::GROUP == 32 || centre(B::BITS) == 0) };
             let mut quad = [i.zero(); 4];
             for q in 0..4 {
                 // Both pieces of a group have its scale, which is not negative: the first, and 0 above it.
                 let scales = i.and(B::scales(i, band.four(b, q)), i.splat32(0x00ff_00ff));
-                quad[q] = i.shl16(scales, centre::<B>().trailing_zeros() as i32);
+                quad[q] = i.shl16(scales, centre(B::BITS).trailing_zeros() as i32);
             }
             for (k, v) in i.transpose(quad).into_iter().enumerate() {
                 i.store(v, &mut panel[CENTRES + k]);

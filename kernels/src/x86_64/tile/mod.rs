@@ -17,7 +17,7 @@
 
 mod multiply;
 
-use super::narrow::{CENTRE_OF_5_BITS, Narrow};
+use super::narrow::{Narrow, centre};
 use super::panel::{CENTRES, D, DMIN, MINS, SCALES, VECTORS_32, VECTORS_256};
 use super::rows::Following;
 use super::tokens::Tokens;
@@ -253,7 +253,7 @@ pub(super) fn tile256<
     let mut acc = [[i.splat(0.0); T]; R];
     let n_groups = 16 / PIECES;
     let is_folded = matches!(format.blocks, Blocks::Of256Folded);
-    let centre = if NARROW && format.bits == 5 { CENTRE_OF_5_BITS } else { 0 };
+    let centre = if NARROW { centre(format.bits) } else { 0 };
     for b in 0..x.n_cols() / 256 {
         let panels = panels.map(|panel| &panel.as_chunks::<VECTORS_256>().0[b]);
         let (qs, scales, sums) = (x.qs::<64>(b), x.scales(b), x.sums::<16>(b));
