@@ -153,8 +153,28 @@ fn with_fifth_bits([low, high]: [int8x16_t; 2], qh: [u8; 4]) -> [int8x16_t; 2] {
     [vorrq_s8(low, fifth(byte)), vorrq_s8(high, fifth(vaddq_u8(byte, vdupq_n_u8(2))))]
 }
 
-/// The next block of four rows: a scale and 32 nibbles, of which `stored` makes integers. A row takes two loads, which
-/// also advance it.
+/// The scales of the next block of four rows, whose weights the loads put into the registers named. A row, `a` to `d`,
+/// takes two loads, which also advance it.
+macro_rules! next_scales {
+    ($rows:ident, [$($load:literal),*], $($weights:tt)*) => {{
+        let [a, b, c, d] = $rows;
+        let (d0, d1, d2, d3): (u64, u64, u64, u64);
+        asm!(
+            "ldrh {d0:w}, [{a}], #2",
+            "ldrh {d1:w}, [{b}], #2",
+            "ldrh {d2:w}, [{c}], #2",
+            "ldrh {d3:w}, [{d}], #2",
+            $($load,)*
+            a = inout(reg) *a, b = inout(reg) *b, c = inout(reg) *c, d = inout(reg) *d,
+            d0 = out(reg) d0, d1 = out(reg) d1, d2 = out(reg) d2, d3 = out(reg) d3,
+            $($weights)*,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+        widen_f16_bits([d0, d1, d2, d3])
+    }};
+}
+
+/// The next block of four rows: a scale and 32 nibbles, of which `stored` makes integers.
 ///
 /// # Safety
 /// Each row must have another block.
@@ -162,31 +182,25 @@ fn with_fifth_bits([low, high]: [int8x16_t; 2], qh: [u8; 4]) -> [int8x16_t; 2] {
 #[target_feature(enable = "neon")]
 unsafe fn next_nibbles<F>(rows: &mut [*const F; 4], stored: impl Fn([int8x16_t; 2]) -> [int8x16_t; 2]) -> Four {
     const { assert!(size_of::<F>() == 18) };
-    let [a, b, c, d] = rows;
-    let (d0, d1, d2, d3): (u64, u64, u64, u64);
     let (q0, q1, q2, q3);
     // SAFETY: the caller vouches for the 18 bytes that are read of each row.
-    unsafe {
-        asm!(
-            "ldrh {d0:w}, [{a}], #2",
-            "ldrh {d1:w}, [{b}], #2",
-            "ldrh {d2:w}, [{c}], #2",
-            "ldrh {d3:w}, [{d}], #2",
-            "ldr {q0:q}, [{a}], #16",
-            "ldr {q1:q}, [{b}], #16",
-            "ldr {q2:q}, [{c}], #16",
-            "ldr {q3:q}, [{d}], #16",
-            a = inout(reg) *a, b = inout(reg) *b, c = inout(reg) *c, d = inout(reg) *d,
-            d0 = out(reg) d0, d1 = out(reg) d1, d2 = out(reg) d2, d3 = out(reg) d3,
-            q0 = out(vreg) q0, q1 = out(vreg) q1, q2 = out(vreg) q2, q3 = out(vreg) q3,
-            options(pure, readonly, nostack, preserves_flags)
-        );
-    }
+    let scales = unsafe {
+        next_scales!(
+            rows,
+            [
+                "ldr {q0:q}, [{a}], #16",
+                "ldr {q1:q}, [{b}], #16",
+                "ldr {q2:q}, [{c}], #16",
+                "ldr {q3:q}, [{d}], #16"
+            ],
+            q0 = out(vreg) q0, q1 = out(vreg) q1, q2 = out(vreg) q2, q3 = out(vreg) q3
+        )
+    };
     let stored = [stored(nibbles(q0)), stored(nibbles(q1)), stored(nibbles(q2)), stored(nibbles(q3))];
-    Four { stored, scales: widen_f16_bits([d0, d1, d2, d3]), mins: vdupq_n_f32(0.0) }
+    Four { stored, scales, mins: vdupq_n_f32(0.0) }
 }
 
-/// The next block of four rows: a scale and 32 bytes. A row takes two loads, which also advance it.
+/// The next block of four rows: a scale and 32 bytes.
 ///
 /// # Safety
 /// Each row must have another block.
@@ -194,27 +208,20 @@ unsafe fn next_nibbles<F>(rows: &mut [*const F; 4], stored: impl Fn([int8x16_t; 
 #[target_feature(enable = "neon")]
 unsafe fn next_bytes<F>(rows: &mut [*const F; 4]) -> Four {
     const { assert!(size_of::<F>() == 34) };
-    let [a, b, c, d] = rows;
-    let (d0, d1, d2, d3): (u64, u64, u64, u64);
-    let (a0, a1, b0, b1, c0, c1, e0, e1);
+    let (a0, a1, b0, b1, c0, c1, d0, d1);
     // SAFETY: the caller vouches for the 34 bytes that are read of each row.
-    unsafe {
-        asm!(
-            "ldrh {d0:w}, [{a}], #2",
-            "ldrh {d1:w}, [{b}], #2",
-            "ldrh {d2:w}, [{c}], #2",
-            "ldrh {d3:w}, [{d}], #2",
-            "ld1 {{v16.16b, v17.16b}}, [{a}], #32",
-            "ld1 {{v18.16b, v19.16b}}, [{b}], #32",
-            "ld1 {{v20.16b, v21.16b}}, [{c}], #32",
-            "ld1 {{v22.16b, v23.16b}}, [{d}], #32",
-            a = inout(reg) *a, b = inout(reg) *b, c = inout(reg) *c, d = inout(reg) *d,
-            d0 = out(reg) d0, d1 = out(reg) d1, d2 = out(reg) d2, d3 = out(reg) d3,
+    let scales = unsafe {
+        next_scales!(
+            rows,
+            [
+                "ld1 {{v16.16b, v17.16b}}, [{a}], #32",
+                "ld1 {{v18.16b, v19.16b}}, [{b}], #32",
+                "ld1 {{v20.16b, v21.16b}}, [{c}], #32",
+                "ld1 {{v22.16b, v23.16b}}, [{d}], #32"
+            ],
             out("v16") a0, out("v17") a1, out("v18") b0, out("v19") b1,
-            out("v20") c0, out("v21") c1, out("v22") e0, out("v23") e1,
-            options(pure, readonly, nostack, preserves_flags)
-        );
-    }
-    let stored = [[a0, a1], [b0, b1], [c0, c1], [e0, e1]];
-    Four { stored, scales: widen_f16_bits([d0, d1, d2, d3]), mins: vdupq_n_f32(0.0) }
+            out("v20") c0, out("v21") c1, out("v22") d0, out("v23") d1
+        )
+    };
+    Four { stored: [[a0, a1], [b0, b1], [c0, c1], [d0, d1]], scales, mins: vdupq_n_f32(0.0) }
 }

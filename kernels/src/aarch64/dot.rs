@@ -9,10 +9,11 @@ use core::arch::asm;
 /// `1.5 * 2^23`: an integer below 2^22 in magnitude, added to its bits, makes the float `MAGIC + integer`.
 pub(super) const MAGIC: f32 = ROUND_MAGIC;
 
-/// What the sums of four rows start from, in one cache line: the bits of [`MAGIC`] in a lane of each.
+/// What four vectors of sums start from, in one cache line.
 #[repr(align(64))]
-struct Starts([[i32; 4]; 4]);
+pub(super) struct Starts(pub(super) [[i32; 4]; 4]);
 
+/// For the sums of four rows: the bits of [`MAGIC`] in a lane of each.
 static STARTS: Starts = Starts([[MAGIC.to_bits() as i32, 0, 0, 0]; 4]);
 
 /// Dot products of 16 signed bytes, spread over four lanes. A value of the type proves that the instructions exist.

@@ -20,15 +20,8 @@
 use super::super::panel::{Panel32, Panel256};
 use super::super::proof::Dotprod;
 use super::super::tokens::Quad32;
-use super::{MAGICS, ZEROS};
+use super::{MAGICS, ZEROS, all_sums, start};
 use core::arch::asm;
-
-/// Sets the four dot products to what `start` points to: the bits of `MAGIC`, or zeros.
-macro_rules! start {
-    () => {
-        "ld1 {{v24.4s, v25.4s, v26.4s, v27.4s}}, [{start}]\n"
-    };
-}
 
 /// Loads the next 32 values of each token.
 macro_rules! load_tokens {
@@ -143,30 +136,6 @@ macro_rules! scaled_with_minimum {
             high_sixteen!(),
             scale!("ldr q28, [{w}], #32\n ldr q30, [{start}]\n", $scales, $sums),
             minimum!($x_sums, $sums),
-        )
-    };
-}
-
-/// All sums, 64 bytes an instruction, from or to what the address counts up.
-macro_rules! all_sums {
-    ($op:literal, $address:literal) => {
-        concat!(
-            $op,
-            " {{v0.4s, v1.4s, v2.4s, v3.4s}}, ",
-            $address,
-            "\n",
-            $op,
-            " {{v4.4s, v5.4s, v6.4s, v7.4s}}, ",
-            $address,
-            "\n",
-            $op,
-            " {{v8.4s, v9.4s, v10.4s, v11.4s}}, ",
-            $address,
-            "\n",
-            $op,
-            " {{v12.4s, v13.4s, v14.4s, v15.4s}}, ",
-            $address,
-            "\n",
         )
     };
 }

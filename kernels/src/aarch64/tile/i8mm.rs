@@ -13,15 +13,8 @@
 use super::super::panel::{Panel32Pairs, Panel256};
 use super::super::proof::I8mm;
 use super::super::tokens::{Pairs32, Pairs256};
-use super::{MAGICS, ZEROS};
+use super::{MAGICS, ZEROS, all_sums, start};
 use core::arch::asm;
-
-/// Sets the four dot products to what `start` points to: the bits of `MAGIC`, or zeros.
-macro_rules! start {
-    () => {
-        "ld1 {{v24.4s, v25.4s, v26.4s, v27.4s}}, [{start}]\n"
-    };
-}
 
 /// The panel's next sixteen weights of four rows against as many values of each token, into the four dot products or
 /// the sums that are named.
@@ -136,18 +129,6 @@ macro_rules! scaled {
 macro_rules! scaled_with_minimum {
     ($sums:tt) => {
         concat!(scaled!($sums), minimum!($sums))
-    };
-}
-
-/// All sums, 64 bytes an instruction, from or to what the address counts up.
-macro_rules! all_sums {
-    ($op:literal, $address:literal) => {
-        concat!(
-            concat!($op, " {{v0.4s, v1.4s, v2.4s, v3.4s}}, ", $address, "\n"),
-            concat!($op, " {{v4.4s, v5.4s, v6.4s, v7.4s}}, ", $address, "\n"),
-            concat!($op, " {{v8.4s, v9.4s, v10.4s, v11.4s}}, ", $address, "\n"),
-            concat!($op, " {{v12.4s, v13.4s, v14.4s, v15.4s}}, ", $address, "\n"),
-        )
     };
 }
 

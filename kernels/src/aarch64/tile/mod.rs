@@ -5,7 +5,7 @@ mod i8mm;
 
 use super::blocks32::Simd32;
 use super::blocks256::Simd256;
-use super::dot::MAGIC;
+use super::dot::{MAGIC, Starts};
 use super::packed::Line;
 use super::panel::{PANEL_ROWS, Panel32, Panel32Pairs, Panel256, pack32, pack32_pairs, pack256};
 use super::proof::{Dotprod, I8mm, Neon, WithDotprod};
@@ -15,15 +15,32 @@ use crate::activations::QuantizedRows;
 use bytemuck::Pod;
 use core::arch::aarch64::*;
 
-/// What four dot products start from, in one cache line.
-#[repr(align(64))]
-struct Starts([[u32; 4]; 4]);
-
 /// Starts of dot products that become floats.
-static MAGICS: Starts = Starts([[MAGIC.to_bits(); 4]; 4]);
+static MAGICS: Starts = Starts([[MAGIC.to_bits() as i32; 4]; 4]);
 
 /// Starts of dot products that stay integers.
 static ZEROS: Starts = Starts([[0; 4]; 4]);
+
+/// Sets the four dot products of the micro-kernels to what `start` points to: [`MAGICS`] or [`ZEROS`].
+macro_rules! start {
+    () => {
+        "ld1 {{v24.4s, v25.4s, v26.4s, v27.4s}}, [{start}]\n"
+    };
+}
+use start;
+
+/// All sums of a tile of the micro-kernels, 64 bytes an instruction, from or to what the address counts up.
+macro_rules! all_sums {
+    ($op:literal, $address:literal) => {
+        concat!(
+            concat!($op, " {{v0.4s, v1.4s, v2.4s, v3.4s}}, ", $address, "\n"),
+            concat!($op, " {{v4.4s, v5.4s, v6.4s, v7.4s}}, ", $address, "\n"),
+            concat!($op, " {{v8.4s, v9.4s, v10.4s, v11.4s}}, ", $address, "\n"),
+            concat!($op, " {{v12.4s, v13.4s, v14.4s, v15.4s}}, ", $address, "\n"),
+        )
+    };
+}
+use all_sums;
 
 /// Sums of a tile, `[token][row]`.
 pub(super) type Sums = [[f32; PANEL_ROWS]; TILE];
