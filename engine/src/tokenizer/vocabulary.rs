@@ -60,7 +60,7 @@ impl<'a> Vocabulary<'a> {
     pub(super) fn new(metadata: Metadata<'_, 'a>) -> Result<Self, TokenizerError> {
         let pieces: Vec<&[u8]> = metadata.strings(TOKENS)?.collect();
         let n_tokens = pieces.len();
-        // Ids are u32, and so are the symbols that are not tokens (at most three per merge).
+        // Ids are u32, with room above them for what stands for no token.
         if n_tokens == 0 || n_tokens > 1 << 30 {
             return Err(TokenizerError::VocabularySize { n_tokens });
         }
