@@ -232,7 +232,7 @@ fn at_the_edge_of_16_bits(n_tokens: usize, n_cols: usize) -> Owned {
 #[test]
 fn products_at_the_edge_of_16_bits() {
     let tables = tables();
-    for weight_type in [WeightType::Q4_K, WeightType::Q5_K, WeightType::Q6_K] {
+    for weight_type in [WeightType::Q4_K, WeightType::Q5_K, WeightType::Q6_K, WeightType::IQ3_S, WeightType::IQ1_M] {
         let mut random = Random(7);
         for (n_rows, n_cols, n_tokens) in [(70, 512, 75), (17, 256, 1100)] {
             let row_bytes = weight_type.row_bytes(n_cols).expect("whole blocks");

@@ -29,6 +29,7 @@ pub struct BlockIq1M {
 
 impl Block256 for BlockIq1M {
     const HAS_MIN: bool = false;
+    const LARGEST: u32 = 9;
 
     fn unpack(&self) -> Unpacked256 {
         let packed = self.scales.map(u16::from_le_bytes);

@@ -28,6 +28,7 @@ pub struct BlockIq1S {
 
 impl Block256 for BlockIq1S {
     const HAS_MIN: bool = false;
+    const LARGEST: u32 = 9;
 
     fn unpack(&self) -> Unpacked256 {
         let qh = self.qh.map(u16::from_le_bytes);

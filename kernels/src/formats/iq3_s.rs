@@ -32,6 +32,7 @@ pub struct BlockIq3S {
 
 impl Block256 for BlockIq3S {
     const HAS_MIN: bool = false;
+    const LARGEST: u32 = 15;
 
     fn unpack(&self) -> Unpacked256 {
         let entries = core::array::from_fn(|e| {

@@ -112,6 +112,9 @@ pub trait Block256: Pod {
     /// Whether every weight times its scale lies in `-127..=128`: packed rows may then hold these products, negated, as
     /// signed bytes.
     const FOLDS: bool = false;
+    /// The largest magnitude of a weight, if no scale is negative and the products of 16 weights and values fit 16 bits
+    /// with nearly all activations; else 0.
+    const LARGEST: u32 = 0;
     /// The block's integers and scales.
     fn unpack(&self) -> Unpacked256;
 }

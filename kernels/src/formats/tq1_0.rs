@@ -27,6 +27,7 @@ pub struct BlockTq1_0 {
 
 impl Block256 for BlockTq1_0 {
     const HAS_MIN: bool = false;
+    const LARGEST: u32 = 1;
 
     fn unpack(&self) -> Unpacked256 {
         let mut qs = [[0; 8]; 32];

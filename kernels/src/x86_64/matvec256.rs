@@ -10,7 +10,7 @@ use super::vectors::Int;
 use core::hint::black_box;
 
 /// Shuffles that spread each of a piece's 16-bit lanes over the whole piece.
-static SPREAD: [[u8; 16]; 8] = {
+pub(super) static SPREAD: [[u8; 16]; 8] = {
     let mut spread = [[0; 16]; 8];
     let mut i = 0;
     while i < 128 {

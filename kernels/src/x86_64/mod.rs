@@ -193,7 +193,8 @@ macro_rules! table {
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
-                let packing = Packing { weights: packed::weights256::<M, Unpacked256>(), pack: pack_staged::<S> };
+                let weights = packed::staged_weights::<M>(S::LARGEST);
+                let packing = Packing { weights, pack: pack_staged::<S> };
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,

@@ -9,6 +9,7 @@ use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
 use super::vectors::Int;
 use crate::activations::QuantizedRows;
+use crate::formats::Unpacked256;
 use crate::matrix::Matrix;
 use crate::packed::{self, Blocking, Panels, Product};
 use crate::tiles::TileMut;
@@ -73,8 +74,14 @@ pub(super) const fn weights256<I: Int, B: Unpack256>() -> Weights {
         bits: B::BITS,
         offset: offset::<I>(B::BITS, B::OFFSET),
         has_min: B::HAS_MIN,
-        most_magnitude: if I::NARROWS && B::BITS < 8 { most_magnitude::<B>() } else { 0 },
+        most_magnitude: if I::NARROWS { most_magnitude(largest::<B>(), B::GROUP) } else { 0 },
     }
+}
+
+/// What they know of super-blocks that are unpacked to plain ones, with weights of this largest magnitude.
+pub(super) const fn staged_weights<I: Int>(largest: u32) -> Weights {
+    let most_magnitude = if I::NARROWS { most_magnitude(largest, Unpacked256::GROUP) } else { 0 };
+    Weights { most_magnitude, ..weights256::<I, Unpacked256>() }
 }
 
 /// What micro-kernels know of weights that are multiplied by their scales.
@@ -87,12 +94,21 @@ const fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
     if bits == 8 { I::OFFSET8 } else { offset }
 }
 
-/// The largest sum of the magnitudes of 16 activations with which a group's dot product fits 16 bits for certain.
-const fn most_magnitude<B: Unpack256>() -> u32 {
+/// The largest magnitude of weights as they are multiplied; 0 where that is too large for all products of a group to fit
+/// 16 bits.
+const fn largest<B: Unpack256>() -> u32 {
+    if B::BITS == 8 {
+        return 0;
+    }
     let least = B::OFFSET + centre(B::BITS);
     let most = (1 << B::BITS) - 1 - least;
-    let largest_weight = if least > most { least } else { most } as u32;
-    i16::MAX as u32 / (largest_weight * (B::GROUP / 16) as u32)
+    if least > most { least as u32 } else { most as u32 }
+}
+
+/// The largest sum of the magnitudes of 16 activations with which the dot product of a group of weights of at most
+/// `largest` fits 16 bits for certain; 0 if that is not known.
+const fn most_magnitude(largest: u32, group: usize) -> u32 {
+    if largest == 0 { 0 } else { i16::MAX as u32 / (largest * (group / 16) as u32) }
 }
 
 /// Panels are packed together in no smaller numbers: a tile has as many.

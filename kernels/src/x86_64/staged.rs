@@ -1,15 +1,18 @@
 //! Products of staged formats: a block of each row is unpacked to plain ones, which are multiplied or packed like a
 //! format's own ([`crate::formats::staging`]).
 
+use super::matvec32;
+use super::matvec256::SPREAD;
 use super::panel::{self, VECTORS_32, VECTORS_256};
 use super::proof::Avx2;
 use super::rows::{Band, Rows, Sums};
 use super::tokens::Tokens;
 use super::vectors::Int;
-use super::{matvec32, matvec256};
 use crate::formats::staging::{Plain, Staging};
 use crate::formats::{Unpacked32, Unpacked256};
 use bytemuck::Zeroable;
+use core::hint::black_box;
+use core::ops::Range;
 
 /// Plain blocks as the loops over rows take them.
 pub(super) trait PlainRows: Plain {
@@ -17,8 +20,14 @@ pub(super) trait PlainRows: Plain {
     const VECTORS: usize;
     /// Packs the rows of a band.
     fn pack<I: Int>(i: I, band: &Band<'_, Self>, panel: &mut [I::Bytes]);
-    /// Adds the products of a band with a token.
-    fn rows<I: Int>(i: I, band: &Band<'_, Self>, x: &Tokens<'_, 1>, sums: Sums<I, 1>) -> [I::F; 1];
+    /// Adds the products of a run of every row's blocks with a token.
+    fn rows<I: Int>(
+        i: I,
+        stage: &[Self::Stage; 16],
+        run: Range<usize>,
+        x: &Tokens<'_, 1>,
+        sums: Sums<I, 1>,
+    ) -> [I::F; 1];
 }
 
 impl PlainRows for Unpacked32 {
@@ -30,8 +39,15 @@ impl PlainRows for Unpacked32 {
     }
 
     #[inline(always)]
-    fn rows<I: Int>(i: I, band: &Band<'_, Self>, x: &Tokens<'_, 1>, sums: Sums<I, 1>) -> [I::F; 1] {
-        matvec32::rows32(i, band, x, sums)
+    fn rows<I: Int>(
+        i: I,
+        stage: &[Self::Stage; 16],
+        run: Range<usize>,
+        x: &Tokens<'_, 1>,
+        sums: Sums<I, 1>,
+    ) -> [I::F; 1] {
+        let staged = Rows::staged(&stage.each_ref().map(|stage| &stage.as_ref()[run.clone()]));
+        matvec32::rows32(i, &Band::<Self>::new(&staged), x, sums)
     }
 }
 
@@ -44,9 +60,38 @@ impl PlainRows for Unpacked256 {
     }
 
     #[inline(always)]
-    fn rows<I: Int>(i: I, band: &Band<'_, Self>, x: &Tokens<'_, 1>, sums: Sums<I, 1>) -> [I::F; 1] {
-        matvec256::rows256(i, band, x, sums)
+    fn rows<I: Int>(
+        i: I,
+        stage: &[Self::Stage; 16],
+        _: Range<usize>,
+        x: &Tokens<'_, 1>,
+        Sums { block, acc: [acc] }: Sums<I, 1>,
+    ) -> [I::F; 1] {
+        let ([qs], [scale]) = (x.qs::<64>(block), x.scales(block));
+        let (mut dots, mut d) = ([0; 16], [0.0; 16]);
+        for (row, [plain]) in stage.iter().enumerate().take(I::ROWS) {
+            dots[row] = dot(i.avx2(), plain, qs);
+            d[row] = plain.d;
+        }
+        let dots = i.load(&bytemuck::cast_slice(&dots)[0]);
+        [i.fma(i.to_f32(dots), i.mul(i.f32s(&d), i.splat(scale)), acc)]
     }
+}
+
+/// The product of a row's plain block and the block of a token, without the blocks' own scales. In vectors of 256 bits
+/// for all tables: adding up the lanes of longer ones takes what they win.
+#[inline(always)]
+fn dot(i: Avx2, w: &Unpacked256, x: &[[i8; 4]; 64]) -> i32 {
+    const { assert!(Avx2::<false>::OFFSET8 == 0) };
+    let (low, high) = i.widen(i.repeat(bytemuck::cast_ref(&w.scales)));
+    let spread: &[[u8; 32]; 4] = bytemuck::cast_ref(black_box(&SPREAD));
+    let (w, x): (&[[u8; 32]; 8], &[[u8; 32]; 8]) = (bytemuck::cast_ref(&w.qs), bytemuck::cast_ref(x));
+    let mut acc = i.zero();
+    for k in 0..8 {
+        let scales = i.shuffle(if k < 4 { low } else { high }, i.load(&spread[k % 4]));
+        acc = i.dot_scaled(8, acc, i.xor(i.load(&w[k]), i.splat8(128)), i.load(&x[k]), scales);
+    }
+    i.sum_lanes(acc)
 }
 
 /// Unpacks block `b` of as many rows as `I` takes.
@@ -94,8 +139,7 @@ pub(super) fn rows<I: Int, P: PlainRows>(
         following.prefetch(i, lines);
         unpack::<I, P>(i, staging, rows, b, &mut stage);
         for (run, block) in staging.runs(b) {
-            let staged = Rows::staged(&stage.each_ref().map(|stage| &stage.as_ref()[run.clone()]));
-            acc = P::rows(i, &Band::new(&staged), x, Sums { block, acc });
+            acc = P::rows(i, &stage, run, x, Sums { block, acc });
         }
     }
     acc

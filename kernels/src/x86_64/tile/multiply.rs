@@ -88,7 +88,8 @@ macro_rules! multiply {
         };
         let narrow: Option<MicroKernel<Self, $r, $t>> = match (weights.blocks, weights.bits) {
             _ if weights.most_magnitude == 0 || !Self::NARROWS => None,
-            (Blocks::Of256By16, _) => Some(tile16::<Self, 6, false, true>),
+            (Blocks::Of256By16, ..=6) => Some(tile16::<Self, 6, false, true>),
+            (Blocks::Of256By16, _) => Some(tile16::<Self, 8, false, true>),
             (Blocks::Of256By32, ..=4) => Some(tile2x16::<Self, 4, true, true>),
             (Blocks::Of256By32, _) => Some(tile2x16::<Self, 5, true, true>),
             _ => None,

@@ -36,6 +36,12 @@ unsafe fn dpbusd(mut acc: __m256i, w: __m256i, x: __m256i) -> __m256i {
 
 impl<const VNNI: bool> Avx2<VNNI> {
     ops! {
+        /// The sum of all 32-bit lanes.
+        pub(in crate::x86_64) fn sum_lanes(v: __m256i) -> i32 {
+            let v = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256::<1>(v));
+            let v = _mm_add_epi32(v, _mm_shuffle_epi32::<0b11_10>(v));
+            _mm_cvtsi128_si32(_mm_add_epi32(v, _mm_shuffle_epi32::<0b01>(v)))
+        }
         /// Pairs of products as 16-bit integers, exact for what [`Int::dot`] allows.
         fn pairs(eight_bits: bool, w: __m256i, x: __m256i) -> __m256i {
             if eight_bits {
