@@ -94,8 +94,8 @@ const fn offset<I: Int>(bits: u32, offset: i32) -> i32 {
     if bits == 8 { I::OFFSET8 } else { offset }
 }
 
-/// The largest magnitude of weights as they are multiplied; 0 where that is too large for all products of a group to fit
-/// 16 bits.
+/// The largest magnitude of a format's weights as they are multiplied; 0 where it is too large for all products of a
+/// group to fit 16 bits.
 const fn largest<B: Unpack256>() -> u32 {
     if B::BITS == 8 {
         return 0;
