@@ -4,7 +4,9 @@
 //! two ports that also make products; one of 16 bits in one ([`Int::dot16`](super::vectors::Int::dot16)). It fits if
 //! the largest weight times the sum of the activations' magnitudes does. Activations of a block have magnitudes up to
 //! 127, but on average a third of it where they are normally distributed, and less where one of them stands out: so
-//! nearly all fit in Q4_K and Q6_K, and in Q5_K if 16 is taken off the weights.
+//! nearly all fit in Q4_K and Q6_K, and in Q5_K if 16 is taken off the weights. Staged formats with small weights
+//! ([`Block256::LARGEST`](crate::formats::Block256::LARGEST)) always fit; a panel has their scales as 32-bit integers,
+//! which serve because none is negative: the upper half, which meets that of the dot product, is 0.
 
 use super::packed::Format;
 use super::vectors::Int;

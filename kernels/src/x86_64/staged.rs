@@ -1,5 +1,5 @@
-//! Products of staged formats: a block of each row is unpacked to plain ones, which are multiplied or packed like a
-//! format's own ([`crate::formats::staging`]).
+//! Products of staged formats: a block of each row is unpacked to plain ones ([`crate::formats::staging`]). These are
+//! packed like a format's own; with one token blocks of 32 weights are multiplied like those, super-blocks row by row.
 
 use super::matvec32;
 use super::matvec256::SPREAD;
