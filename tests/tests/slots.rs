@@ -46,8 +46,8 @@ fn alone(gguf: &[u8], kernels: &'static Kernels, options: SessionOptions, text: 
     })
 }
 
-/// All architectures with this machine's best table; with other tables, and under an emulator, some that have every
-/// kind of block.
+/// Whether an architecture is tried with a table: all are with this machine's best one; with the others, and under an
+/// emulator, some that have every kind of block.
 fn is_subject(fixture: &Fixture, kernels: &Kernels) -> bool {
     let some = ["gemma4", "lfm2moe", "falcon-h1", "qwen35moe", "gpt-oss"];
     let is_whole = !is_emulated() && core::ptr::eq(kernels, best());

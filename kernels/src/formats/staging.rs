@@ -31,9 +31,6 @@ pub(crate) trait Staged {
     type Plain: Plain;
     /// How, on any machine: the format's definition.
     const STAGING: Staging<Self::Plain>;
-    /// [`Block256::LARGEST`], and 0 for blocks of 32.
-    #[cfg(target_arch = "x86_64")]
-    const LARGEST: u32 = 0;
 }
 
 /// A [`Staged`] format that vectors unpack, with the instructions of `W`.
@@ -128,8 +125,6 @@ impl<B: Block256> Staged for Of256<B> {
         parts: 1,
         unpack: |_, block, plain| unpack256(bytemuck::from_bytes::<B>(block), &mut plain[0]),
     };
-    #[cfg(target_arch = "x86_64")]
-    const LARGEST: u32 = B::LARGEST;
 }
 
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]

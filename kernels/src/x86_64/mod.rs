@@ -44,7 +44,7 @@ macro_rules! product {
         matmul_staged32::<staging::Of32<$block, { $len / 16 }>, M>
     };
     (staged256, $block:path, $len:literal) => {
-        matmul_staged256::<staging::Of256<$block>, M>
+        matmul_staged256::<$block, M>
     };
 }
 
@@ -61,8 +61,9 @@ macro_rules! table {
             use super::vectors::Int;
             use super::{few, matvec32, matvec256, panel, rows};
             use crate::activations::Activations;
-            use crate::formats::staging::{self, StagedWide, Staging};
-            use crate::formats::{Unpacked32, Unpacked256, by_format};
+            use crate::formats::staging::{self, Of256, StagedWide, Staging};
+            use crate::formats::wide::WideBlock;
+            use crate::formats::{Block256, Unpacked32, Unpacked256, by_format};
             use crate::lanes::entry::{entry_points, operations};
             use crate::matrix::Matrix;
             use crate::reference::matmul::quantized_rows;
@@ -187,14 +188,13 @@ macro_rules! table {
             }
 
             #[target_feature(enable = $features)]
-            fn matmul_staged256<S: StagedWide<Avx2, Plain = Unpacked256>, M: Int<Bytes = Bytes>>(
+            fn matmul_staged256<B: Block256 + WideBlock<Unpacked256>, M: Int<Bytes = Bytes>>(
                 w: &Matrix<'_>,
                 x: &Activations<'_>,
                 out: &mut TileMut<'_>,
                 scratch: &mut [u8],
             ) {
-                let weights = packed::staged_weights::<M>(S::LARGEST);
-                let packing = Packing { weights, pack: pack_staged::<S> };
+                let packing = Packing { weights: packed::staged_weights::<M, B>(), pack: pack_staged::<Of256<B>> };
                 let format = &Format {
                     block_len: 256,
                     vectors: panel::VECTORS_256,
@@ -202,7 +202,7 @@ macro_rules! table {
                     many: packing,
                     multiply: M::multiply,
                     multiply_few: M::multiply_few,
-                    one: rows_staged::<S>,
+                    one: rows_staged::<Of256<B>>,
                     two: None,
                 };
                 matmul(<$proof>::new(), format, w, x, out, scratch);

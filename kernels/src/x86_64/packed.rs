@@ -9,7 +9,7 @@ use super::tokens::Tokens;
 use super::unpack::{Unpack32, Unpack256};
 use super::vectors::Int;
 use crate::activations::QuantizedRows;
-use crate::formats::Unpacked256;
+use crate::formats::{Block256, Unpacked256};
 use crate::matrix::Matrix;
 use crate::packed::{self, Blocking, Panels, Product};
 use crate::tiles::TileMut;
@@ -74,13 +74,13 @@ pub(super) const fn weights256<I: Int, B: Unpack256>() -> Weights {
         bits: B::BITS,
         offset: offset::<I>(B::BITS, B::OFFSET),
         has_min: B::HAS_MIN,
-        most_magnitude: if I::NARROWS { most_magnitude(largest::<B>(), B::GROUP) } else { 0 },
+        most_magnitude: most_magnitude::<I>(largest::<B>(), B::GROUP),
     }
 }
 
-/// What they know of super-blocks that are unpacked to plain ones, with weights of this largest magnitude.
-pub(super) const fn staged_weights<I: Int>(largest: u32) -> Weights {
-    let most_magnitude = if I::NARROWS { most_magnitude(largest, Unpacked256::GROUP) } else { 0 };
+/// What they know of super-blocks that are unpacked to plain ones.
+pub(super) const fn staged_weights<I: Int, B: Block256>() -> Weights {
+    let most_magnitude = most_magnitude::<I>(B::LARGEST, Unpacked256::GROUP);
     Weights { most_magnitude, ..weights256::<I, Unpacked256>() }
 }
 
@@ -106,9 +106,9 @@ const fn largest<B: Unpack256>() -> u32 {
 }
 
 /// The largest sum of the magnitudes of 16 activations with which the dot product of a group of weights of at most
-/// `largest` fits 16 bits for certain; 0 if that is not known.
-const fn most_magnitude(largest: u32, group: usize) -> u32 {
-    if largest == 0 { 0 } else { i16::MAX as u32 / (largest * (group / 16) as u32) }
+/// `largest` fits 16 bits for certain; 0 if that is not known, or of no use to `I`.
+const fn most_magnitude<I: Int>(largest: u32, group: usize) -> u32 {
+    if largest == 0 || !I::NARROWS { 0 } else { i16::MAX as u32 / (largest * (group / 16) as u32) }
 }
 
 /// Panels are packed together in no smaller numbers: a tile has as many.

@@ -14,6 +14,9 @@ use bytemuck::Zeroable;
 use core::hint::black_box;
 use core::ops::Range;
 
+/// Room for a block of each of up to 16 rows.
+type Stages<P> = [<P as Plain>::Stage; 16];
+
 /// Plain blocks as the loops over rows take them.
 pub(super) trait PlainRows: Plain {
     /// Vectors of a panel per plain block.
@@ -21,13 +24,7 @@ pub(super) trait PlainRows: Plain {
     /// Packs the rows of a band.
     fn pack<I: Int>(i: I, band: &Band<'_, Self>, panel: &mut [I::Bytes]);
     /// Adds the products of a run of every row's blocks with a token.
-    fn rows<I: Int>(
-        i: I,
-        stage: &[Self::Stage; 16],
-        run: Range<usize>,
-        x: &Tokens<'_, 1>,
-        sums: Sums<I, 1>,
-    ) -> [I::F; 1];
+    fn rows<I: Int>(i: I, stage: &Stages<Self>, run: Range<usize>, x: &Tokens<'_, 1>, sums: Sums<I, 1>) -> [I::F; 1];
 }
 
 impl PlainRows for Unpacked32 {
@@ -39,13 +36,7 @@ impl PlainRows for Unpacked32 {
     }
 
     #[inline(always)]
-    fn rows<I: Int>(
-        i: I,
-        stage: &[Self::Stage; 16],
-        run: Range<usize>,
-        x: &Tokens<'_, 1>,
-        sums: Sums<I, 1>,
-    ) -> [I::F; 1] {
+    fn rows<I: Int>(i: I, stage: &Stages<Self>, run: Range<usize>, x: &Tokens<'_, 1>, sums: Sums<I, 1>) -> [I::F; 1] {
         let staged = Rows::staged(&stage.each_ref().map(|stage| &stage.as_ref()[run.clone()]));
         matvec32::rows32(i, &Band::<Self>::new(&staged), x, sums)
     }
@@ -60,13 +51,8 @@ impl PlainRows for Unpacked256 {
     }
 
     #[inline(always)]
-    fn rows<I: Int>(
-        i: I,
-        stage: &[Self::Stage; 16],
-        _: Range<usize>,
-        x: &Tokens<'_, 1>,
-        Sums { block, acc: [acc] }: Sums<I, 1>,
-    ) -> [I::F; 1] {
+    fn rows<I: Int>(i: I, stage: &Stages<Self>, _: Range<usize>, x: &Tokens<'_, 1>, sums: Sums<I, 1>) -> [I::F; 1] {
+        let Sums { block, acc: [acc] } = sums;
         let ([qs], [scale]) = (x.qs::<64>(block), x.scales(block));
         let (mut dots, mut d) = ([0; 16], [0.0; 16]);
         for (row, [plain]) in stage.iter().enumerate().take(I::ROWS) {
@@ -82,27 +68,20 @@ impl PlainRows for Unpacked256 {
 /// for all tables: adding up the lanes of longer ones takes what they win.
 #[inline(always)]
 fn dot(i: Avx2, w: &Unpacked256, x: &[[i8; 4]; 64]) -> i32 {
-    const { assert!(Avx2::<false>::OFFSET8 == 0) };
     let (low, high) = i.widen(i.repeat(bytemuck::cast_ref(&w.scales)));
     let spread: &[[u8; 32]; 4] = bytemuck::cast_ref(black_box(&SPREAD));
     let (w, x): (&[[u8; 32]; 8], &[[u8; 32]; 8]) = (bytemuck::cast_ref(&w.qs), bytemuck::cast_ref(x));
     let mut acc = i.zero();
     for k in 0..8 {
         let scales = i.shuffle(if k < 4 { low } else { high }, i.load(&spread[k % 4]));
-        acc = i.dot_scaled(8, acc, i.xor(i.load(&w[k]), i.splat8(128)), i.load(&x[k]), scales);
+        acc = i.dot16(acc, i.signed_pairs(i.load(&w[k]), i.load(&x[k])), scales);
     }
     i.sum_lanes(acc)
 }
 
 /// Unpacks block `b` of as many rows as `I` takes.
 #[inline(always)]
-fn unpack<I: Int, P: PlainRows>(
-    i: I,
-    staging: &Staging<P, Avx2>,
-    rows: &Rows<'_>,
-    b: usize,
-    stage: &mut [P::Stage; 16],
-) {
+fn unpack<I: Int, P: PlainRows>(i: I, staging: &Staging<P, Avx2>, rows: &Rows<'_>, b: usize, stage: &mut Stages<P>) {
     for (row, stage) in stage.iter_mut().enumerate().take(I::ROWS) {
         staging.unpack_at(i.avx2(), rows.bytes(row), b, stage.as_mut());
     }

@@ -42,16 +42,23 @@ impl<const VNNI: bool> Avx2<VNNI> {
             let v = _mm_add_epi32(v, _mm_shuffle_epi32::<0b11_10>(v));
             _mm_cvtsi128_si32(_mm_add_epi32(v, _mm_shuffle_epi32::<0b01>(v)))
         }
-        /// Pairs of products as 16-bit integers, exact for what [`Int::dot`] allows.
-        fn pairs(eight_bits: bool, w: __m256i, x: __m256i) -> __m256i {
-            if eight_bits {
-                // Products of unsigned bytes beyond 128 could saturate: take the offset of 128 off the weights again
-                // and move their signs to the activations.
-                let w = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
-                _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
-            } else {
-                _mm256_maddubs_epi16(w, x)
-            }
+        /// Pairs of products of signed bytes as 16-bit integers; those of `x` are at least -127. The weights' signs
+        /// move to the activations.
+        pub(in crate::x86_64) fn signed_pairs(w: __m256i, x: __m256i) -> __m256i {
+            _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
+        }
+        /// Pairs of products of bytes of `w` below 128 and signed ones of `x`.
+        fn unsigned_pairs(w: __m256i, x: __m256i) -> __m256i { _mm256_maddubs_epi16(w, x) }
+    }
+
+    /// Pairs of products as 16-bit integers, exact for what [`Int::dot`] allows.
+    #[inline(always)]
+    fn pairs(self, eight_bits: bool, w: __m256i, x: __m256i) -> __m256i {
+        if eight_bits {
+            // Products of unsigned bytes beyond 128 could saturate: take the offset of 128 off the weights again.
+            self.signed_pairs(self.xor(w, self.splat8(128)), x)
+        } else {
+            self.unsigned_pairs(w, x)
         }
     }
 }

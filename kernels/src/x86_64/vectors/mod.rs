@@ -128,6 +128,7 @@ pub(super) trait Int: Copy {
     fn transpose(self, quad: [Self::I; 4]) -> [Self::I; 4];
     /// The sum of the four 32-bit lanes of each piece of a quad, one lane per row.
     fn transpose_add(self, quad: [Self::I; 4]) -> Self::I;
+
     /// Signed integers as f32, half to even.
     fn to_f32(self, v: Self::I) -> Self::F;
     /// The f32 of a row in every lane.
