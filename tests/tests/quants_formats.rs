@@ -16,6 +16,7 @@ use nanocamelid_kernels::formats::q5_k::BlockQ5K;
 use nanocamelid_kernels::formats::q6_k::BlockQ6K;
 use nanocamelid_kernels::formats::q8_0::BlockQ8_0;
 use nanocamelid_kernels::formats::q8_k::BlockQ8K;
+use nanocamelid_kernels::formats::{Block256, Unpacked256};
 use nanocamelid_kernels::{Matrix, WeightType, reference};
 use nanocamelid_tests::quantize::Quantize;
 use nanocamelid_tests::random::Random;
@@ -97,6 +98,27 @@ fn type_numbers_name_one_format_each() {
     assert_eq!((formats::ggml_name(28), formats::ggml_block(28)), ("F64", Some((1, 8))));
     // A number that no type has.
     assert_eq!((formats::ggml_name(4), formats::ggml_block(4)), ("unknown", None));
+}
+
+/// Asserts what a format says of its largest weight, which it reaches, and of its scales.
+fn check_largest<B: Block256>() {
+    let mut random = Random(9);
+    let mut largest = 0;
+    for _ in 0..1000 {
+        let block: B = bytemuck::pod_read_unaligned(&random.bytes(size_of::<B>()));
+        let Unpacked256 { qs, scales, .. } = block.unpack();
+        largest = qs.iter().fold(largest, |largest, q| largest.max(u32::from(q.unsigned_abs())));
+        assert!(scales.iter().all(|&scale| scale >= 0), "{}", std::any::type_name::<B>());
+    }
+    assert_eq!(largest, B::LARGEST, "{}", std::any::type_name::<B>());
+}
+
+#[test]
+fn the_largest_weights_are_those_that_formats_name() {
+    check_largest::<formats::iq1_s::BlockIq1S>();
+    check_largest::<formats::iq1_m::BlockIq1M>();
+    check_largest::<formats::iq3_s::BlockIq3S>();
+    check_largest::<formats::tq1_0::BlockTq1_0>();
 }
 
 #[test]
