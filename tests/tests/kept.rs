@@ -147,7 +147,7 @@ fn what_is_missing_is_computed() {
             let stored = store(session, &text);
             (stored, bits(session.logits()))
         });
-        for _ in 0..6 {
+        for _ in 0..if is_emulated() { 2 } else { 6 } {
             with_session(&fixture.gguf, options, |session| {
                 restore(session, &stored, &text, text.len() / PAGE);
                 let n = session.resume(0, &text);

@@ -30,11 +30,15 @@ fn last_logits(fixture: &Fixture, n_batch: usize, ids: &[u32]) -> Vec<u32> {
     with_session(&fixture.gguf, options(512, n_batch), |s| bits(s.prefill(&SingleThread, ids).unwrap()))
 }
 
-/// Fixtures for the tests that run long prompts many times: all, or where an emulator takes minutes, one with windows
-/// and shared caches, and one with convolutions and states.
+/// All fixtures, or where an emulator takes minutes, those named.
+fn all_or(emulated: &[&str]) -> Vec<Fixture> {
+    fixtures("archs").into_iter().filter(|f| !is_emulated() || emulated.contains(&&*f.name)).collect()
+}
+
+/// Fixtures for the tests that run long prompts many times: all, or one with windows and shared caches, and one with
+/// convolutions and states.
 fn subjects() -> Vec<Fixture> {
-    let wanted = |f: &Fixture| !is_emulated() || matches!(&*f.name, "gemma4" | "qwen35moe");
-    fixtures("archs").into_iter().filter(wanted).collect()
+    all_or(&["gemma4", "qwen35moe"])
 }
 
 /// A prompt longer than several cache chunks.
@@ -86,7 +90,7 @@ fn models_without_windows_or_state_keep_what_truncation_asks() {
         "qwen3next-mtp",
         "qwen3next-ssmin",
     ];
-    for fixture in fixtures("archs").iter().filter(|f| !forgetful.contains(&&*f.name)) {
+    for fixture in all_or(&["llama32", "qwen3moe"]).iter().filter(|f| !forgetful.contains(&&*f.name)) {
         with_session(&fixture.gguf, options(512, 64), |session| {
             session.prefill(&SingleThread, &long_prompt(fixture)).unwrap();
             assert_eq!(session.truncate(5), 5, "{}", fixture.name);
@@ -167,7 +171,7 @@ fn windowed_layers_keep_only_their_window() {
 
 #[test]
 fn layers_on_two_machines_give_the_same_logits() {
-    for fixture in fixtures("archs") {
+    for fixture in all_or(&["llama32", "gemma4", "falcon-h1", "qwen35moe"]) {
         let expected = last_logits(&fixture, 64, &fixture.ids);
         let gguf = Gguf::parse(&fixture.gguf).unwrap();
         let n_layers = Model::new(&gguf).unwrap().config.n_layers;

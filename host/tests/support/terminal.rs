@@ -74,9 +74,13 @@ impl Terminal {
         }
         let slave = || Stdio::from(slave.try_clone().expect("a descriptor"));
         command.stdin(slave()).stdout(slave()).stderr(stderr.map_or_else(slave, Stdio::from));
-        // SAFETY: between fork and exec only two system calls are made: a new session, whose terminal is file 0.
+        // SAFETY: between fork and exec only system calls are made: the signals that whoever runs the tests may have
+        // ignored (`nohup`, `&`) end a program again, and a new session begins, whose terminal is file 0.
         unsafe {
             command.pre_exec(|| {
+                for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
                 libc::setsid();
                 libc::ioctl(0, libc::TIOCSCTTY, 0);
                 Ok(())
