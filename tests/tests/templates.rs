@@ -262,6 +262,10 @@ fn hostile_templates_are_stopped() {
     attack("huge zfill", "{{ '1'.zfill(10**12) }}", memory);
     attack("huge indent", "{{ 'a\nb'|indent(10**12) }}", memory);
     attack("huge JSON indent", "{{ [1]|tojson(indent=10**12) }}", memory);
+    let format = |kind: &ErrorKind| matches!(kind, ErrorKind::Unsupported(_));
+    attack("huge precision", "{{ '%.65536f' % 1.5 }}", format);
+    attack("huge general precision", "{{ '%.65534g' % 0.0001 }}", format);
+    attack("huge field", "{{ '{:.65536e}'.format(1.5) }}", format);
     attack("huge batch", "{{ [1]|batch(10**12, 0)|list }}", memory);
     attack(
         "doubled string",
@@ -349,6 +353,21 @@ fn hostile_templates_are_stopped() {
     });
     attack("comments", &"{#".repeat(100_000), |kind| matches!(kind, ErrorKind::Unclosed(_)));
     attack("long name", &format!("{{{{ {} }}}}", "n".repeat(9999)), |kind| *kind == ErrorKind::NameTooLong);
+}
+
+/// Comparisons that contradict each other put elements into some order or are refused, whatever the elements.
+#[test]
+fn contradictory_comparisons_are_sorted_or_refused() {
+    let numbers = "{% set numbers = [3, 'nan'|float, 1, 'nan'|float, 2, 5, 'nan'|float] * 20 %}";
+    for (source, expected) in [("{{ numbers|sort|length }}", "140"), ("{{ numbers|sort(reverse=true)|length }}", "140")]
+    {
+        let rendered = render(&format!("{numbers}{source}"), &[]).unwrap();
+        assert_eq!(rendered.as_str(), expected, "{source}");
+    }
+    let mixed = |kind: &ErrorKind| matches!(kind, ErrorKind::Type(_));
+    attack("mixed elements", "{{ ([3, 'b', 1, none, 'a', 2, [1]] * 20)|sort }}", mixed);
+    let pairs = "(range(60)|batch(2)|list) + (range(60)|map('string')|batch(2)|list)";
+    attack("mixed keys", &format!("{{{{ dict({pairs})|tojson(sort_keys=true) }}}}"), mixed);
 }
 
 /// Messages nested as deeply as allowed, for every recursive function: text or an error, never a stack overflow.

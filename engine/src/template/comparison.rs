@@ -5,6 +5,7 @@ use super::error::{ErrorKind, Outcome};
 use super::integers::compare_float;
 use super::value::Value;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 impl Value {
@@ -98,4 +99,22 @@ pub(super) fn lookup<'m>(entries: &'m [(Value, Value)], key: &Value, budget: &Bu
         }
     }
     Ok(None)
+}
+
+/// The items in order; equal ones stay as they stand. Comparisons may contradict each other, as those with NaN do, which
+/// the standard library's sort does not allow.
+pub(super) fn sorted<T>(mut items: Vec<T>, is_before: &dyn Fn(&T, &T) -> Outcome<bool>) -> Outcome<Vec<T>> {
+    let n = items.len();
+    if n < 2 {
+        return Ok(items);
+    }
+    let later = sorted(items.split_off(n / 2), is_before)?;
+    let mut later = later.into_iter().peekable();
+    let mut earlier = sorted(items, is_before)?.into_iter().peekable();
+    let mut merged = Vec::with_capacity(n);
+    while let (Some(a), Some(b)) = (earlier.peek(), later.peek()) {
+        merged.extend(if is_before(b, a)? { later.next() } else { earlier.next() });
+    }
+    merged.extend(earlier.chain(later));
+    Ok(merged)
 }

@@ -28,8 +28,8 @@ pub(super) struct Spec {
     kind: Option<char>,
 }
 
-/// A field wider or more precise than this is refused: nothing prints one.
-const MAX_WIDTH: usize = 1 << 16;
+/// A field wider or more precise than this is refused: nothing prints one, and Rust panics at a precision of 65536.
+const MAX_WIDTH: usize = 1 << 15;
 
 const UNSUPPORTED: ErrorKind = ErrorKind::Unsupported("this format");
 

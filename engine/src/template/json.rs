@@ -1,6 +1,7 @@
 //! The `tojson` filter as Hugging Face defines it: Python's `json.dumps` without ASCII escapes or HTML escapes.
 
 use super::budget::Budget;
+use super::comparison::sorted;
 use super::error::{ErrorKind, Outcome};
 use super::python::float;
 use super::text::Text;
@@ -54,17 +55,7 @@ impl Writer<'_> {
             Value::Map(map) => {
                 let mut entries: Vec<&(Value, Value)> = map.entries().iter().collect();
                 if self.layout.sort_keys {
-                    let mut failure = None;
-                    entries.sort_by(|(a, _), (b, _)| {
-                        let order = a.compare(b, self.budget).unwrap_or_else(|error| {
-                            failure.get_or_insert(error);
-                            None
-                        });
-                        order.unwrap_or(Ordering::Equal)
-                    });
-                    if let Some(failure) = failure {
-                        return Err(failure);
-                    }
+                    entries = sorted(entries, &|a, b| Ok(a.0.compare(&b.0, self.budget)? == Some(Ordering::Less)))?;
                 }
                 self.container("{", "}", &entries, level, |writer, (key, value)| {
                     writer.key(key)?;

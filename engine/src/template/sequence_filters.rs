@@ -2,6 +2,7 @@
 
 use super::ast::Arithmetic;
 use super::budget::Budget;
+use super::comparison::sorted;
 use super::error::{ErrorKind, Outcome};
 use super::expression::CallArguments;
 use super::interpreter::Interpreter;
@@ -264,19 +265,9 @@ impl<'t> Interpreter<'t> {
         for item in items {
             keyed.push((self.sort_key(&item, attribute, case_sensitive)?, item));
         }
-        let mut failure = None;
-        keyed.sort_by(|(a, _), (b, _)| {
-            let order = a.compare(b, &self.budget).unwrap_or_else(|error| {
-                failure.get_or_insert(error);
-                None
-            });
-            let order = order.unwrap_or(Ordering::Equal);
-            if reverse { order.reverse() } else { order }
-        });
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(keyed.into_iter().map(|(_, item)| item).collect()),
-        }
+        let wanted = if reverse { Ordering::Greater } else { Ordering::Less };
+        let keyed = sorted(keyed, &|a, b| Ok(a.0.compare(&b.0, &self.budget)? == Some(wanted)))?;
+        Ok(keyed.into_iter().map(|(_, item)| item).collect())
     }
 }
 

@@ -120,12 +120,11 @@ impl Call<'_> {
                 let affix = affix.ok_or(self.wrong())?;
                 let within = self.within(start, end)?;
                 let has = |affix: &Value| {
-                    let affix = self.text_of(affix)?;
-                    Ok(if self.name == "startswith" {
-                        within.starts_with(affix.as_str())
-                    } else {
-                        within.ends_with(affix.as_str())
-                    })
+                    let affix = self.text_of(affix)?.as_str();
+                    Ok(within.is_some_and(|within| match self.name {
+                        "startswith" => within.starts_with(affix),
+                        _ => within.ends_with(affix),
+                    }))
                 };
                 match &affix {
                     Value::List(list) if list.kind() == ListKind::Tuple => {
@@ -166,13 +165,16 @@ impl Call<'_> {
                 let needle = self.required(needle)?;
                 let within = self.within(start, end)?;
                 if self.name == "count" {
-                    return Ok(Value::Int(within.matches(needle.as_str()).count() as i64));
+                    let n = within.map_or(0, |within| within.matches(needle.as_str()).count());
+                    return Ok(Value::Int(n as i64));
                 }
-                let from_end = self.name.starts_with('r');
-                let found = if from_end { within.rfind(needle.as_str()) } else { within.find(needle.as_str()) };
-                let offset = within.as_ptr() as usize - string.as_ptr() as usize;
+                let find = if self.name.starts_with('r') { str::rfind::<&str> } else { str::find::<&str> };
+                let found = within.and_then(|within| {
+                    let offset = within.as_ptr() as usize - string.as_ptr() as usize;
+                    Some(offset + find(within, needle.as_str())?)
+                });
                 match found {
-                    Some(at) => Ok(Value::Int(string[..offset + at].chars().count() as i64)),
+                    Some(at) => Ok(Value::Int(string[..at].chars().count() as i64)),
                     None if self.name.ends_with("find") => Ok(Value::Int(-1)),
                     None => Err(ErrorKind::Type("index")),
                 }
@@ -224,23 +226,24 @@ impl Call<'_> {
         self.budget.list(kind, parts.collect::<Outcome<_>>()?)
     }
 
-    /// The slice between two optional character positions.
-    fn within(&self, start: Option<Value>, end: Option<Value>) -> Outcome<&str> {
+    /// The slice between two optional character positions. `None`, in which not even the empty text is found, if it
+    /// begins behind its end or behind that of the string.
+    fn within(&self, start: Option<Value>, end: Option<Value>) -> Outcome<Option<&str>> {
         let string = self.text.as_str();
         if start.is_none() && end.is_none() {
-            return Ok(string);
+            return Ok(Some(string));
         }
         let n = string.chars().count() as i64;
         let bound = |value: Option<Value>, default: i64| match value {
             None | Some(Value::None) => Ok(default),
             Some(value) => {
                 let at = value.as_int().ok_or(self.wrong())?;
-                Ok(if at < 0 { at.saturating_add(n).max(0) } else { at.min(n) })
+                Ok(if at < 0 { at.saturating_add(n).max(0) } else { at })
             }
         };
-        let (start, end) = (bound(start, 0)?, bound(end, n)?);
+        let (start, end) = (bound(start, 0)?, bound(end, n)?.min(n));
         let byte = |index: i64| string.char_indices().nth(index as usize).map_or(string.len(), |(at, _)| at);
-        Ok(if start < end { &string[byte(start)..byte(end)] } else { "" })
+        Ok((start <= end).then(|| &string[byte(start)..byte(end)]))
     }
 
     fn pad(&self, arguments: CallArguments<'_>) -> Outcome<Value> {
