@@ -69,6 +69,8 @@ pub struct GrammarBuilder {
     pub(super) is_too_large: bool,
     /// Whether documents have no line ends between their values.
     pub(super) is_compact: bool,
+    /// Work for the JSON schemas so far.
+    pub(super) spent: usize,
 }
 
 impl GrammarBuilder {

@@ -85,11 +85,6 @@ impl CharSet {
         Self::new(self.complement().0.into_iter().chain(other.complement().0)).complement()
     }
 
-    /// The characters of either set.
-    pub(super) fn union(&self, other: &Self) -> Self {
-        Self::new(self.ranges().chain(other.ranges()))
-    }
-
     pub(super) fn ranges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.0.iter().copied()
     }

@@ -41,6 +41,15 @@ impl Json {
         }
     }
 
+    /// Number of elements or members.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::List(items) => items.len(),
+            Self::Object(members) => members.len(),
+            _ => 0,
+        }
+    }
+
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -157,19 +166,16 @@ fn string(reader: &mut Reader<'_>) -> Result<String, GrammarError> {
 
 /// The character of `\uXXXX`, or of two of these that are surrogates.
 fn escaped(reader: &mut Reader<'_>) -> Result<char, GrammarError> {
-    let error = reader.error("half of a surrogate pair");
+    let start = reader.clone();
     let high = reader.code(4)?;
-    if !(0xd800..0xe000).contains(&high) {
-        return char::from_u32(high).ok_or(error);
-    }
-    if !reader.eat("\\u") {
-        return Err(error);
-    }
-    let low = reader.code(4)?;
-    if high >= 0xdc00 || !(0xdc00..0xe000).contains(&low) {
-        return Err(error);
-    }
-    char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)).ok_or(error)
+    let code = match high {
+        0xd800..0xdc00 if reader.eat("\\u") => match reader.code(4)? {
+            low @ 0xdc00..0xe000 => 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00),
+            _ => high,
+        },
+        _ => high,
+    };
+    char::from_u32(code).ok_or_else(|| start.error("half of a surrogate pair"))
 }
 
 fn number(reader: &mut Reader<'_>) -> Result<Json, GrammarError> {

@@ -61,11 +61,10 @@ impl<'t> Reader<'t> {
 
     /// A decimal number below 2^31.
     pub(super) fn number(&mut self) -> Result<u32, GrammarError> {
-        let error = self.error("expected a number");
         let digits = self.take_while(|c| c.is_ascii_digit());
         match digits.parse::<u32>() {
             Ok(number) if number <= u32::MAX / 2 => Ok(number),
-            _ if digits.is_empty() => Err(error),
+            _ if digits.is_empty() => Err(self.error("expected a number")),
             _ => Err(Self { at: self.at - digits.len(), ..*self }.error("the number is too large")),
         }
     }
@@ -94,7 +93,7 @@ impl<'t> Reader<'t> {
         Ok(code)
     }
 
-    /// An error here.
+    /// An error here. It counts the lines before it, so it is made for what is an error only.
     pub(super) fn error(&self, problem: &'static str) -> GrammarError {
         let before = &self.text[..self.at];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);

@@ -185,15 +185,16 @@ impl Parser<'_> {
     fn class(&mut self) -> Result<CharSet, GrammarError> {
         self.reader.advance();
         let is_negated = self.reader.eat("^");
-        let mut set = CharSet::default();
+        let mut ranges = Vec::new();
         loop {
             if self.reader.eat("]") {
+                let set = CharSet::new(ranges);
                 return Ok(if is_negated { set.complement() } else { set });
             }
             let item = self.class_item()?;
             let rest = self.reader.rest();
             if !rest.starts_with('-') || rest.starts_with("-]") {
-                set = set.union(&item);
+                ranges.extend(item.ranges());
                 continue;
             }
             self.reader.advance();
@@ -203,10 +204,10 @@ impl Parser<'_> {
                 ranges.next().filter(|(low, high)| low == high && ranges.next().is_none()).map(|(low, _)| low)
             };
             match (end(&item), end(&last)) {
-                (Some(low), Some(high)) if low <= high => set = set.union(&CharSet::new([(low, high)])),
+                (Some(low), Some(high)) if low <= high => ranges.push((low, high)),
                 (Some(_), Some(_)) => return Err(self.reader.error("a range ends before it begins")),
                 // Beside a shorthand, the sign is a character.
-                _ => set = set.union(&item).union(&last).union(&one('-')),
+                _ => ranges.extend(item.ranges().chain(last.ranges()).chain(one('-').ranges())),
             }
         }
     }

@@ -9,6 +9,7 @@ use super::tool::{self, Tool};
 use nanocamelid_engine::constraint::{Grammar, GrammarBuilder, GrammarError, Part};
 use nanocamelid_engine::tokenizer::{TokenKind, Tokenizer};
 use serde_json::{Map, Value as Json};
+use std::collections::HashSet;
 
 /// Whether an answer may reason before it says anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,8 +160,8 @@ impl Writer<'_, '_> {
         tool: &Tool,
         (element, between, text): (&str, &str, Option<&str>),
     ) -> Result<Part, GrammarError> {
-        let required = tool.parameters.get("required").and_then(Json::as_array);
-        let is_required = |key: &str| required.is_some_and(|required| required.iter().any(|name| name == key));
+        let required = tool.parameters.get("required").and_then(Json::as_array).into_iter().flatten();
+        let required: HashSet<&str> = required.filter_map(Json::as_str).collect();
         let properties = tool.parameters.get("properties").and_then(Json::as_object);
         let between = self.text(between);
         // From the last argument to the first: what may follow if there are arguments before, and if there are none.
@@ -182,7 +183,7 @@ impl Writer<'_, '_> {
             let argument = self.shared(key, argument);
             let next = self.grammar.sequence([between, argument, rest]);
             let begin = self.grammar.sequence([argument, rest]);
-            let (next, begin) = match is_required(key) {
+            let (next, begin) = match required.contains(key.as_str()) {
                 true => (next, begin),
                 false => (self.grammar.alternatives([next, rest]), self.grammar.alternatives([begin, first])),
             };

@@ -187,3 +187,47 @@ fn large_and_hostile_schemas_are_bounded() {
     // Generous: the whole test takes a fraction of a second on an idle machine.
     assert!(started.elapsed().as_secs() < 30);
 }
+
+/// Schemas of a few megabytes whose parts are looked at again and again: each is compiled or refused soon.
+#[test]
+fn schemas_are_not_gone_through_once_for_each_part() {
+    let numbered = |n: usize, item: &dyn Fn(usize) -> String| (0..n).map(item).collect::<Vec<_>>().join(",");
+    let names = |prefix: char, n| numbered(n, &|i| format!(r#""{prefix}{i:06}""#));
+    let members = |prefix: char, n, value: &str| numbered(n, &|i| format!(r#""{prefix}{i:06}":{value}"#));
+    let class: String = ('\u{4e00}'..'\u{2ffff}').step_by(2).collect();
+    let long = "x".repeat(4_000_000);
+    for (what, schema) in [
+        ("repetitions", format!(r#"{{"pattern":"{}"}}"#, "a{1}".repeat(1_000_000))),
+        ("a class of many ranges", format!(r#"{{"pattern":"[{class}]"}}"#)),
+        ("escapes", format!(r#"{{"title":"{}"}}"#, "\\u4e00".repeat(700_000))),
+        ("types", format!(r#"{{"type":[{}],"pattern":"{long}"}}"#, vec![r#""string""#; 500_000].join(","))),
+        ("branches", format!(r#"{{"pattern":"{long}","anyOf":[{}]}}"#, vec!["{}"; 60_000].join(","))),
+        ("required properties", {
+            format!(r#"{{"properties":{{{}}},"required":[{}]}}"#, members('p', 90_000, "{}"), names('p', 90_000))
+        }),
+        ("required names", format!(r#"{{"required":[{}]}}"#, names('p', 200_000))),
+        ("merged properties", {
+            let branch = |prefix| format!(r#"{{"properties":{{{}}}}}"#, members(prefix, 60_000, "true"));
+            format!(r#"{{"allOf":[{},{}]}}"#, branch('p'), branch('q'))
+        }),
+        ("merged values", {
+            format!(r#"{{"allOf":[{{"enum":[{}]}},{{"enum":[{}]}}]}}"#, names('p', 60_000), names('q', 60_000))
+        }),
+        ("references", {
+            let references = numbered(90_000, &|i| format!(r##"{{"$ref":"#/$defs/d{i:06}"}}"##));
+            format!(r#"{{"$defs":{{{}}},"anyOf":[{references}]}}"#, members('d', 90_000, "true"))
+        }),
+        ("a long name", format!(r#"{{"properties":{{"{}":{{}}}},"additionalProperties":true}}"#, &long[..20_000])),
+    ] {
+        let started = std::time::Instant::now();
+        let refused = match Grammar::from_json_schema(&schema) {
+            Ok(_) => false,
+            Err(GrammarError::Schema { problem, .. }) => problem == "the schema is too large",
+            Err(error) => error == GrammarError::TooLarge,
+        };
+        // The escapes are those of an annotation, which says nothing.
+        assert_eq!(refused, what != "escapes", "{what}");
+        // Generous: each takes a fraction of a second on an idle machine, and took minutes.
+        assert!(started.elapsed().as_secs() < 20, "{what}: {:?}", started.elapsed());
+    }
+}

@@ -3,7 +3,7 @@
 use super::super::error::GrammarError;
 use super::super::json::Json;
 use super::place::Place;
-use super::{Compiler, is_annotation, list, types, without};
+use super::{BYTES, Compiler, is_annotation, list, types, without};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -43,11 +43,13 @@ impl<'s> Compiler<'_, 's> {
         if (is_closed(first) && has_properties(second)) || (is_closed(second) && has_properties(first)) {
             return Err(place.error("additionalProperties", "schemas with properties of their own cannot be merged"));
         }
+        self.spend_comparisons(first.len(), second.len(), place)?;
         for (keyword, value) in second.iter().filter(|(name, _)| !is_annotation(name)) {
             let Some((_, known)) = merged.iter_mut().find(|(name, _)| name == keyword) else {
                 merged.push((keyword.clone(), value.clone()));
                 continue;
             };
+            self.spend_comparisons(known.len(), value.len(), place)?;
             match (keyword.as_str(), &mut *known, value) {
                 (_, known, value) if *known == *value => {}
                 ("properties", Json::Object(known), Json::Object(others)) => join_properties(known, others),
@@ -66,7 +68,7 @@ impl<'s> Compiler<'_, 's> {
     }
 
     /// Follows a schema that is nothing but a reference.
-    fn resolved<'j>(&self, schema: &'j Json, place: &Place<'_>) -> Result<&'j Json, GrammarError>
+    fn resolved<'j>(&mut self, schema: &'j Json, place: &Place<'_>) -> Result<&'j Json, GrammarError>
     where
         's: 'j,
     {
@@ -111,11 +113,12 @@ fn shared_types(first: &Json, second: &Json, place: &Place<'_>) -> Result<Json, 
     Ok(Json::List(shared.map(|(name, _)| Json::Text((*name).into())).collect()))
 }
 
-/// Number of values in a value.
+/// Number of values in a value; long texts count as several.
 fn size(value: &Json) -> usize {
     1 + match value {
         Json::List(items) => items.iter().map(size).sum(),
-        Json::Object(members) => members.iter().map(|(_, value)| size(value)).sum(),
-        _ => 0,
+        Json::Object(members) => members.iter().map(|(name, value)| name.len() / BYTES + size(value)).sum(),
+        Json::Text(text) | Json::Number(text) => text.len() / BYTES,
+        Json::Null | Json::Bool(_) => 0,
     }
 }

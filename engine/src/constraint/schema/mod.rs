@@ -54,8 +54,8 @@ impl GrammarBuilder {
     pub fn json_schema(&mut self, schema: &str) -> Result<Part, GrammarError> {
         let root = Json::parse(schema)?;
         let json = JsonParts::new(self);
-        let mut compiler =
-            Compiler { builder: self, root: &root, json, references: BTreeMap::new(), open: Vec::new(), spent: 0 };
+        let mut compiler = Compiler { builder: self, root: &root, json, references: BTreeMap::new(), open: Vec::new() };
+        compiler.spend(schema.len() / BYTES, &Place::root(""))?;
         let part = compiler.schema(&root, &Place::root(""))?;
         // Compiled one after the other, not one within the other, so that a chain of references needs no deep stack.
         while let Some((pointer, rule)) = compiler.open.pop() {
@@ -70,9 +70,12 @@ impl GrammarBuilder {
 
 /// Steps down in a schema, at most; a property takes two.
 const MAX_DEPTH: usize = 128;
-/// Schemas that are compiled, and values that are copied where schemas are merged, at most. This bounds the time for
-/// schemas that name each other often.
+/// Schemas that are compiled for one grammar, and values that are copied where schemas are merged, at most. This bounds
+/// the time for schemas that name each other often.
 const MAX_SPENT: usize = 200_000;
+/// Bytes of text, and names that are compared with others, that count as much as a schema.
+const BYTES: usize = 128;
+const COMPARISONS: usize = 512;
 
 /// Keywords that say nothing about which documents are valid.
 const ANNOTATIONS: [&str; 14] = [
@@ -163,17 +166,21 @@ struct Compiler<'b, 's> {
     references: BTreeMap<String, Rule>,
     /// Those that are not compiled yet.
     open: Vec<(String, Rule)>,
-    /// Work so far, towards [`MAX_SPENT`].
-    spent: usize,
 }
 
 impl<'s> Compiler<'_, 's> {
     fn spend(&mut self, n: usize, place: &Place<'_>) -> Result<(), GrammarError> {
-        self.spent += n;
-        match self.spent > MAX_SPENT {
-            true => Err(place.error("", "the schema is too large")),
-            false => Ok(()),
+        self.builder.spent = self.builder.spent.saturating_add(n);
+        match (self.builder.is_too_large, self.builder.spent > MAX_SPENT) {
+            (true, _) => Err(GrammarError::TooLarge),
+            (_, true) => Err(place.error("", "the schema is too large")),
+            _ => Ok(()),
         }
+    }
+
+    /// Each of some names is compared with each of others.
+    fn spend_comparisons(&mut self, n: usize, n_others: usize, place: &Place<'_>) -> Result<(), GrammarError> {
+        self.spend(n.saturating_mul(n_others) / COMPARISONS, place)
     }
 
     /// The values that are valid for a schema.
@@ -244,9 +251,10 @@ impl<'s> Compiler<'_, 's> {
     }
 
     /// The schema that a pointer leads to.
-    fn target(&self, pointer: &str, place: &Place<'_>) -> Result<&'s Json, GrammarError> {
+    fn target(&mut self, pointer: &str, place: &Place<'_>) -> Result<&'s Json, GrammarError> {
         let mut target = self.root;
         for key in pointer.split('/').skip(1) {
+            self.spend_comparisons(1, target.len(), place)?;
             let key = key.replace("~1", "/").replace("~0", "~");
             let next = match target {
                 Json::List(items) => key.parse().ok().and_then(|at: usize| items.get(at)),
@@ -351,7 +359,17 @@ fn types(schema: &Json, place: &Place<'_>) -> Result<Option<Vec<Type>>, GrammarE
         found.map(|(_, of)| *of).ok_or_else(|| place.error("type", "unknown type"))
     };
     let mut types = match schema.get("type") {
-        Some(Json::List(names)) => names.iter().map(by_name).collect::<Result<Vec<_>, _>>()?,
+        Some(Json::List(names)) => {
+            let mut types = Vec::new();
+            for name in names {
+                let of = by_name(name)?;
+                // Each type once, however often it is named.
+                if !types.contains(&of) {
+                    types.push(of);
+                }
+            }
+            types
+        }
         Some(name) => Vec::from([by_name(name)?]),
         None => {
             let has = |of: Type| of.keywords().iter().any(|keyword| schema.get(keyword).is_some());

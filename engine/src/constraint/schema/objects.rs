@@ -7,7 +7,7 @@ use super::super::json::Json;
 use super::super::json_parts::{plain, quote, quoted};
 use super::super::regex;
 use super::place::Place;
-use super::{Compiler, count};
+use super::{BYTES, COMPARISONS, Compiler, count};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -52,6 +52,7 @@ impl Compiler<'_, '_> {
                 return Err(place.error(keyword, "supported only in objects without properties and required"));
             }
         }
+        self.spend_comparisons(properties.len() + required.len(), required.len(), place)?;
         let additional = schema.get("additionalProperties");
         let others = match additional {
             None | Some(Json::Bool(false)) => None,
@@ -81,7 +82,7 @@ impl Compiler<'_, '_> {
         let other = match others {
             None => self.builder.alternatives([]),
             Some(value) => {
-                let key = self.other_key(&members);
+                let key = self.other_key(&members, place)?;
                 self.json.member(self.builder, key, value)
             }
         };
@@ -141,9 +142,13 @@ impl Compiler<'_, '_> {
     }
 
     /// A key, without escapes, that no member has. Each beginning of a name is a rule: what may follow it.
-    fn other_key(&mut self, members: &[Member<'_>]) -> Part {
-        let is_plain = |name: &&str| name.chars().all(|c| plain().contains(c));
+    fn other_key(&mut self, members: &[Member<'_>], place: &Place<'_>) -> Result<Part, GrammarError> {
+        let plain = plain();
+        let is_plain = |name: &&str| name.chars().all(|c| plain.contains(c));
         let mut names: Vec<&str> = members.iter().map(|member| member.name).filter(is_plain).collect();
+        // Each beginning of a name is compared with all longer ones.
+        let work = |name: &&str| name.len() + name.len().saturating_pow(3) / (BYTES * COMPARISONS);
+        self.spend(names.iter().map(work).sum(), place)?;
         names.sort_unstable();
         let mut rules: BTreeMap<&str, Rule> = BTreeMap::new();
         for name in &names {
@@ -152,7 +157,7 @@ impl Compiler<'_, '_> {
             }
         }
         let mark = self.builder.literal("\"");
-        let any = self.builder.char_set(&plain());
+        let any = self.builder.char_set(&plain);
         let any = self.builder.repeat(any, 0, None);
         let any = self.builder.sequence([any, mark]);
         for (&beginning, &rule) in &rules {
@@ -171,7 +176,7 @@ impl Compiler<'_, '_> {
             if names.binary_search(&beginning).is_err() {
                 alternatives.push(mark);
             }
-            let others = self.builder.char_set(&CharSet::new(known).complement().intersection(&plain()));
+            let others = self.builder.char_set(&CharSet::new(known).complement().intersection(&plain));
             alternatives.push(self.builder.sequence([others, any]));
             let body = self.builder.alternatives(alternatives);
             self.builder.define(rule, body);
@@ -180,6 +185,6 @@ impl Compiler<'_, '_> {
             Some(&rule) => self.builder.reference(rule),
             None => any,
         };
-        self.builder.sequence([mark, start])
+        Ok(self.builder.sequence([mark, start]))
     }
 }
