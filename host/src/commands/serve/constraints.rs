@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Most grammars that are kept.
 const MAX_KEPT: usize = 16;
-/// Most memory of what answers have found out about one grammar.
+/// Most memory of what a grammar that is kept was made from, and of what answers have found out about it.
 const MAX_BYTES: usize = 1 << 20;
 
 /// The grammars of a model's answers.
@@ -121,6 +121,9 @@ impl Constraints {
         let grammar = Arc::new(make()?);
         let trie = Arc::clone(self.trie.get_or_init(|| Arc::new(TokenTrie::new(form.tokenizer))));
         let constraint = Constraint::new(grammar, trie);
+        if key.len() > MAX_BYTES {
+            return Ok((constraint, origin));
+        }
         let mut kept = self.lock();
         if kept.len() == MAX_KEPT {
             kept.remove(0);
@@ -138,6 +141,21 @@ impl Constraints {
 mod tests {
     use super::*;
     use nanocamelid_engine::Gguf;
+
+    /// A request may be as long as `--max-body`, and 16 of those would fill a small board's memory.
+    #[test]
+    fn long_schemas_are_not_kept() {
+        let gguf = Gguf::parse(crate::demo::bytes().unwrap()).unwrap();
+        let tokenizer = Tokenizer::new(&gguf).unwrap();
+        let form = Form { family: &Family::of(""), tokenizer: &tokenizer, thinking: Thinking::Never };
+        let constraints = Arc::new(Constraints::default());
+        for (n_bytes, n_kept) in [(MAX_BYTES, 0), (MAX_BYTES / 2, 1)] {
+            let schema = serde_json::json!({"type": "null", "title": "x".repeat(n_bytes)});
+            let ask = Ask { format: Format::Schema { schema, field: "schema" }, ..Ask::default() };
+            assert!(constraints.of(&ask, &[], &form).unwrap().is_some());
+            assert_eq!(constraints.lock().len(), n_kept, "{n_bytes}");
+        }
+    }
 
     #[test]
     fn what_an_answer_finds_out_serves_the_next() {
