@@ -101,8 +101,8 @@ pub(super) fn lookup<'m>(entries: &'m [(Value, Value)], key: &Value, budget: &Bu
     Ok(None)
 }
 
-/// The items in order; equal ones stay as they stand. Comparisons may contradict each other, as those with NaN do, which
-/// the standard library's sort does not allow.
+/// The items in order; equal ones stay as they stand. Comparisons may contradict each other, as those with NaN do,
+/// which the standard library's sort does not allow.
 pub(super) fn sorted<T>(mut items: Vec<T>, is_before: &dyn Fn(&T, &T) -> Outcome<bool>) -> Outcome<Vec<T>> {
     let n = items.len();
     if n < 2 {

@@ -70,8 +70,8 @@ impl GrammarBuilder {
 
 /// Steps down in a schema, at most; a property takes two.
 const MAX_DEPTH: usize = 128;
-/// Schemas that are compiled for one grammar, and values that are copied where schemas are merged, at most. This bounds
-/// the time for schemas that name each other often.
+/// Schemas that are compiled for one grammar, and values that are copied where schemas are merged, at most. This
+/// bounds the time for schemas that name each other often.
 const MAX_SPENT: usize = 200_000;
 /// Bytes of text, and names that are compared with others, that count as much as a schema.
 const BYTES: usize = 128;
