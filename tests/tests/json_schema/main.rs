@@ -195,7 +195,7 @@ fn schemas_are_not_gone_through_once_for_each_part() {
     let names = |prefix: char, n| numbered(n, &|i| format!(r#""{prefix}{i:06}""#));
     let members = |prefix: char, n, value: &str| numbered(n, &|i| format!(r#""{prefix}{i:06}":{value}"#));
     let class: String = ('\u{4e00}'..'\u{2ffff}').step_by(2).collect();
-    let long = "x".repeat(4_000_000);
+    let long = "x".repeat(1_000_000);
     for (what, schema) in [
         ("repetitions", format!(r#"{{"pattern":"{}"}}"#, "a{1}".repeat(1_000_000))),
         ("a class of many ranges", format!(r#"{{"pattern":"[{class}]"}}"#)),
