@@ -25,7 +25,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Vec<Json>, Refusal> {
         let message = Fields::of(message, &format!("messages[{i}]"))?;
         match messages::role(&message, &ROLES)? {
             "user" => user(&message, &mut turns)?,
-            _ => turns.push(assistant(&message)?),
+            _ => add(assistant(&message)?, &mut turns),
         }
     }
     if turns.last().is_some_and(|turn| turn.role == "assistant") {
@@ -33,6 +33,19 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Vec<Json>, Refusal> {
         return Err(fields.refuse("messages", problem));
     }
     Ok(messages::finish(turns))
+}
+
+/// Adds a turn. As in the API, a second turn of the same speaker goes on with the first: many templates refuse two in a
+/// row.
+fn add(turn: Turn, turns: &mut Vec<Turn>) {
+    let Some(last) = turns.last_mut().filter(|last| last.role == turn.role && turn.role != "tool") else {
+        return turns.push(turn);
+    };
+    for (text, more) in [(&mut last.content, turn.content), (&mut last.reasoning, turn.reasoning)] {
+        let Some(more) = more else { continue };
+        *text = Some(text.take().map_or(String::new(), |text| text + "\n\n") + &more);
+    }
+    last.calls.extend(turn.calls);
 }
 
 /// The blocks of a content that is a list; `None` for a text.
@@ -51,7 +64,7 @@ fn blocks<'j>(message: &Fields<'j>) -> Result<Option<Vec<Fields<'j>>>, Refusal> 
 /// A user's message: text, and results of tools, each of which is a message of its own for a template.
 fn user(message: &Fields<'_>, turns: &mut Vec<Turn>) -> Result<(), Refusal> {
     let Some(blocks) = blocks(message)? else {
-        turns.extend(message.text("content")?.map(|text| Turn::new("user", text)));
+        message.text("content")?.into_iter().for_each(|text| add(Turn::new("user", text), turns));
         return Ok(());
     };
     if blocks.is_empty() {
@@ -62,13 +75,13 @@ fn user(message: &Fields<'_>, turns: &mut Vec<Turn>) -> Result<(), Refusal> {
         match block.required("type", block.text("type")?)? {
             "text" => *text.get_or_insert_default() += block.required("text", block.text("text")?)?,
             "tool_result" => {
-                turns.extend(text.take().map(|text| Turn::new("user", text)));
+                text.take().into_iter().for_each(|text| add(Turn::new("user", text), turns));
                 turns.push(result(block)?);
             }
             other => return Err(not_text(block, other)),
         }
     }
-    turns.extend(text.map(|text| Turn::new("user", text)));
+    text.into_iter().for_each(|text| add(Turn::new("user", text), turns));
     Ok(())
 }
 
@@ -151,6 +164,32 @@ mod tests {
             {"role": "user", "content": "d"},
             {"role": "assistant", "content": "e"},
             {"role": "user", "content": "f"},
+        ]);
+        assert_eq!(read.unwrap(), expected);
+    }
+
+    #[test]
+    fn turns_of_one_speaker_are_one() {
+        let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "f", "input": {}});
+        let thinking = json!({"type": "thinking", "thinking": "t", "signature": ""});
+        let result = json!({"type": "tool_result", "tool_use_id": "i", "content": "r"});
+        let read = read_json(&json!({"messages": [
+            {"role": "user", "content": "a"},
+            {"role": "user", "content": [{"type": "text", "text": "b"}]},
+            {"role": "assistant", "content": [thinking, call("i")]},
+            {"role": "assistant", "content": [{"type": "text", "text": "c"}, call("j")]},
+            {"role": "assistant", "content": "d"},
+            {"role": "user", "content": [result, result, {"type": "text", "text": "e"}]},
+            {"role": "user", "content": "f"},
+        ]}));
+        let call = |id: &str| json!({"type": "function", "function": {"name": "f", "arguments": {}}, "id": id});
+        let calls = [call("i"), call("j")];
+        let expected = json!([
+            {"role": "user", "content": "a\n\nb"},
+            {"role": "assistant", "content": "c\n\nd", "reasoning_content": "t", "tool_calls": calls},
+            {"role": "tool", "content": "r", "name": "f", "tool_call_id": "i"},
+            {"role": "tool", "content": "r", "tool_call_id": "i"},
+            {"role": "user", "content": "e\n\nf"},
         ]);
         assert_eq!(read.unwrap(), expected);
     }
