@@ -78,6 +78,17 @@ fn ollama_says_what_it_has_and_has_not() {
     }
 }
 
+/// Clients write what has a meaning in paths in another way.
+#[test]
+fn a_model_is_found_by_its_name_in_a_path() {
+    let server = Server::start(&["--alias", "org/camel:latest"]);
+    for path in ["org/camel:latest", "org%2Fcamel%3Alatest", "org%2fcamel"] {
+        let response = server.get(&format!("/v1/models/{path}"));
+        assert_eq!((response.status, &response.json()["id"]), (200, &json!("org/camel:latest")), "{path}");
+    }
+    server.get("/v1/models/org%2Fother").assert_refused(404, &["org/other"]);
+}
+
 #[test]
 fn anthropics_messages() {
     let server = Server::start(&[]);

@@ -102,7 +102,10 @@ impl Served {
     /// # Errors
     /// 404.
     pub(super) fn check_name(&self, name: &str) -> Result<(), Refusal> {
-        match name.strip_suffix(LATEST).unwrap_or(name) == self.alias || name == self.alias {
+        fn bare(name: &str) -> &str {
+            name.strip_suffix(LATEST).unwrap_or(name)
+        }
+        match bare(name) == bare(&self.alias) {
             true => Ok(()),
             false => Err(Refusal::model(name, &self.alias)),
         }
