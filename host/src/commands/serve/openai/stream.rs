@@ -16,6 +16,8 @@ pub(super) struct Completion {
     wants_usage: bool,
     /// Tokens whose text has not come yet.
     tokens: Vec<TokenProbs>,
+    /// Characters of the tokens that have gone out.
+    n_before: usize,
 }
 
 impl Completion {
@@ -33,6 +35,7 @@ impl Completion {
             is_chat: false,
             wants_usage,
             tokens: Vec::new(),
+            n_before: 0,
         }
     }
 
@@ -56,7 +59,7 @@ impl Completion {
 
     /// The probabilities of the tokens since the last chunk.
     fn log_probs(&mut self) -> Json {
-        log_probs::of(&std::mem::take(&mut self.tokens), self.is_chat)
+        log_probs::of(&std::mem::take(&mut self.tokens), self.is_chat, &mut self.n_before)
     }
 }
 
@@ -118,7 +121,7 @@ impl Dialect for Completion {
     }
 
     fn whole(&mut self, whole: &Whole, ending: &Ending) -> Json {
-        let (reason, log_probs) = (finish_reason(ending), log_probs::of(&whole.tokens, self.is_chat));
+        let (reason, log_probs) = (finish_reason(ending), log_probs::of(&whole.tokens, self.is_chat, &mut 0));
         let (kind, choice) = if self.is_chat {
             let choice = json!({"index": 0, "message": message(whole), "logprobs": log_probs, "finish_reason": reason});
             ("chat.completion", choice)
