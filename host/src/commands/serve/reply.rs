@@ -86,11 +86,10 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// The arguments as an object; `None` where they were cut off. Half a command must not look like another one, so
-    /// APIs whose arguments are objects leave such a call out.
+    /// The arguments as an object; `None` where they were cut off, which may be before they begin. Half a command must
+    /// not look like another one, so APIs whose arguments are objects leave such a call out.
     pub(super) fn object(&self) -> Option<Json> {
-        let text = if self.arguments.trim().is_empty() { "{}" } else { &self.arguments };
-        serde_json::from_str(text).ok().filter(Json::is_object)
+        serde_json::from_str(&self.arguments).ok().filter(Json::is_object)
     }
 }
 
@@ -121,13 +120,15 @@ pub(super) struct Reply {
     stops: Vec<String>,
     /// The prompt's text, until it has been passed on in front of the answer's.
     echo: Option<String>,
-    n_calls: usize,
+    calls: Calls,
     tokenizer: &'static Tokenizer<'static>,
 }
 
 /// What an answer's text is read with.
 pub(super) struct Reading {
     pub(super) reader: Option<Reader>,
+    /// Whether the answer may have more than one call.
+    pub(super) parallel_calls: bool,
     pub(super) stops: Vec<String>,
     /// The prompt's text, where it stands in front of the answer's.
     pub(super) echo: Option<String>,
@@ -137,8 +138,9 @@ pub(super) struct Reading {
 impl Reply {
     /// Reads the events of a job.
     pub(super) fn new(events: UnboundedReceiver<Event>, reading: Reading) -> Self {
-        let Reading { reader, stops, echo, tokenizer } = reading;
-        Self { events, reader, stops, echo, n_calls: 0, tokenizer }
+        let Reading { reader, parallel_calls, stops, echo, tokenizer } = reading;
+        let calls = Calls { may_be_many: parallel_calls, n_whole: 0 };
+        Self { events, reader, stops, echo, calls, tokenizer }
     }
 
     /// Waits for the next of the answer; `None` behind its end.
@@ -178,7 +180,7 @@ impl Reply {
                         return Update::Failed(Refusal::failed("the vocabulary has no token that the format allows"));
                     }
                     Finish::Length | Finish::Context => Reason::Length,
-                    _ if self.n_calls > 0 => Reason::Calls,
+                    _ if self.calls.n_whole > 0 => Reason::Calls,
                     Finish::StopString if stop.is_some() => Reason::StopString,
                     Finish::StopString | Finish::Stop | Finish::Interrupted => Reason::Stop,
                 };
@@ -192,29 +194,43 @@ impl Reply {
         match &mut self.reader {
             _ if text.is_empty() => {}
             None => out.push(Piece::Text(text.to_owned())),
-            Some(reader) => reader.push(text, &mut |event| take(event, &mut self.n_calls, out)),
+            Some(reader) => reader.push(text, &mut |event| take(event, &mut self.calls, out)),
         }
     }
 
     /// What the reader has held back.
     fn last_pieces(&mut self, out: &mut Vec<Piece>) {
         if let Some(reader) = self.reader.take() {
-            reader.finish(&mut |event| take(event, &mut self.n_calls, out));
+            reader.finish(&mut |event| take(event, &mut self.calls, out));
         }
     }
 }
 
+/// The calls of an answer.
+struct Calls {
+    /// Whether there may be several; else those behind the first are left out.
+    may_be_many: bool,
+    /// Calls that were not cut off: who asked has to make them.
+    n_whole: usize,
+}
+
 /// Takes an event of the reader as a piece.
-fn take(event: answer::Event<'_>, n_calls: &mut usize, out: &mut Vec<Piece>) {
+fn take(event: answer::Event<'_>, calls: &mut Calls, out: &mut Vec<Piece>) {
+    let is_wanted = |index: usize| calls.may_be_many || index == 0;
     out.push(match event {
         answer::Event::Reasoning(text) => Piece::Reasoning(text.into()),
         answer::Event::Content(text) => Piece::Text(text.into()),
-        answer::Event::CallBegin { index, name } => {
-            *n_calls += 1;
+        answer::Event::CallBegin { index, name } if is_wanted(index) => {
             Piece::CallBegin { index, id: dialect::id("call_"), name: name.into() }
         }
-        answer::Event::CallArguments { index, json } => Piece::CallArguments { index, json: json.into() },
-        answer::Event::CallEnd { index, .. } => Piece::CallEnd { index },
+        answer::Event::CallArguments { index, json } if is_wanted(index) => {
+            Piece::CallArguments { index, json: json.into() }
+        }
+        answer::Event::CallEnd { index, is_whole } if is_wanted(index) => {
+            calls.n_whole += usize::from(is_whole);
+            Piece::CallEnd { index }
+        }
+        answer::Event::CallBegin { .. } | answer::Event::CallArguments { .. } | answer::Event::CallEnd { .. } => return,
     });
 }
 
@@ -248,5 +264,59 @@ impl TokenProb {
         let mut bytes = Vec::new();
         tokenizer.decode_into(token, true, &mut bytes);
         Self { bytes, log_prob }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::{Family, Tool};
+    use serde_json::json;
+
+    /// What becomes of an answer that ends, with the number of its whole calls.
+    fn read(template: &str, answer: &str, may_be_many: bool) -> (Whole, usize) {
+        let tools = ["f", "g"].map(|name| Tool::new(&json!(name), &Json::Null, &Json::Null).unwrap());
+        let mut reader = Reader::new(Family::of(template), &tools[..], false);
+        let (mut calls, mut pieces, mut whole) = (Calls { may_be_many, n_whole: 0 }, Vec::new(), Whole::default());
+        reader.push(answer, &mut |event| take(event, &mut calls, &mut pieces));
+        reader.finish(&mut |event| take(event, &mut calls, &mut pieces));
+        pieces.into_iter().for_each(|piece| whole.add(piece));
+        (whole, calls.n_whole)
+    }
+
+    /// Nobody is to make a call that was cut off, least of all one whose arguments never came.
+    #[test]
+    fn calls_that_were_cut_off_are_none() {
+        for (template, answer) in [
+            ("<tool_call>", "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": "),
+            ("<tool_call><function=", "<tool_call>\n<function=f>\n<parameter=a"),
+            ("<|tool_call_start|>", "<|tool_call_start|>[f(a"),
+        ] {
+            let (whole, n_whole) = read(template, answer, true);
+            assert_eq!((whole.calls.len(), n_whole), (1, 0), "{answer}");
+            assert_eq!(whole.calls[0].object(), None, "{answer}");
+        }
+        for (template, answer) in [
+            ("<tool_call>", "<tool_call>{\"name\": \"f\"}</tool_call>"),
+            ("<tool_call><function=", "<tool_call>\n<function=f>\n</function>\n</tool_call>"),
+            ("<|tool_call_start|>", "<|tool_call_start|>[f()]<|tool_call_end|>"),
+        ] {
+            let (whole, n_whole) = read(template, answer, true);
+            assert_eq!((whole.calls[0].object(), n_whole), (Some(json!({})), 1), "{answer}");
+        }
+    }
+
+    #[test]
+    fn one_call_where_there_may_not_be_many() {
+        let call = |name: &str| format!("<tool_call>{{\"name\": \"{name}\", \"arguments\": {{}}}}</tool_call>");
+        let answer = format!("a{}{}b", call("f"), call("g"));
+        let names = |may_be_many: bool| {
+            let (whole, n_whole) = read("<tool_call>", &answer, may_be_many);
+            let names: Vec<_> = whole.calls.iter().map(|call| call.name.clone()).collect();
+            assert_eq!((names.len(), whole.text.as_str()), (n_whole, "a\n\nb"));
+            names
+        };
+        assert_eq!(names(true), ["f", "g"]);
+        assert_eq!(names(false), ["f"]);
     }
 }

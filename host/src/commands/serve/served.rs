@@ -148,7 +148,8 @@ impl Served {
         let stops = stops.into_iter().take(n_stops).collect();
         let echo = ask.echo.then(|| self.text_of(ask, &prompt.tokens));
         let prompt_probs = ask.logprobs.filter(|_| ask.echo);
-        let reading = Reading { reader, stops, echo, tokenizer: &self.parsed.tokenizer };
+        let (parallel_calls, tokenizer) = (ask.parallel_calls, &self.parsed.tokenizer);
+        let reading = Reading { reader, parallel_calls, stops, echo, tokenizer };
         Ok(Prepared { tokens: prompt.tokens, generator, origin, prompt_probs, reading })
     }
 

@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn whole_answers() {
         let call = |id: &str, arguments: &str| Call { id: id.into(), name: "f".into(), arguments: arguments.into() };
-        let calls = vec![call("i", "{\"a\":1}"), call("j", "{\"a\""), call("k", "")];
+        let calls = vec![call("i", "{\"a\":1}"), call("j", "{\"a\""), call("k", "{}"), call("l", "")];
         let whole = Whole { reasoning: "r".into(), text: "t".into(), calls, ..Whole::default() };
         let mut message = Message::new("m");
         let tool = |id: &str, input: Json| json!({"type": "tool_use", "id": id, "name": "f", "input": input});

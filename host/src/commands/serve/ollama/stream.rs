@@ -268,7 +268,7 @@ mod tests {
         let whole = Whole {
             reasoning: "r".into(),
             text: "t".into(),
-            calls: ["{", "", "[]", "{\"a\":1}"]
+            calls: ["{", "", "[]", "{}", "{\"a\":1}"]
                 .map(|arguments| Call { id: "c".into(), name: "f".into(), arguments: arguments.into() })
                 .into(),
             ..Whole::default()
