@@ -52,6 +52,8 @@ pub(super) struct Ending {
     /// The stop string of the request that ended the answer.
     pub(super) stop: Option<String>,
     pub(super) counts: Counts,
+    /// How many of the answer's tokens are reasoning.
+    pub(super) n_reasoning: usize,
 }
 
 /// The next of an answer.
@@ -121,6 +123,9 @@ pub(super) struct Reply {
     /// The prompt's text, until it has been passed on in front of the answer's.
     echo: Option<String>,
     calls: Calls,
+    /// Tokens so far, and those up to the end of the reasoning.
+    n_tokens: usize,
+    n_reasoning: usize,
     tokenizer: &'static Tokenizer<'static>,
 }
 
@@ -140,7 +145,7 @@ impl Reply {
     pub(super) fn new(events: UnboundedReceiver<Event>, reading: Reading) -> Self {
         let Reading { reader, parallel_calls, stops, echo, tokenizer } = reading;
         let calls = Calls { may_be_many: parallel_calls, n_whole: 0 };
-        Self { events, reader, stops, echo, calls, tokenizer }
+        Self { events, reader, stops, echo, calls, n_tokens: 0, n_reasoning: 0, tokenizer }
     }
 
     /// Waits for the next of the answer; `None` behind its end.
@@ -165,6 +170,7 @@ impl Reply {
                 Update::Pieces(vec![Piece::Token(probs)])
             }
             Event::Token { text, log_probs } => {
+                self.n_tokens += 1;
                 let mut pieces: Vec<_> = self.echo.take().map(Piece::Text).into_iter().collect();
                 pieces.extend(log_probs.map(|log_probs| Piece::Token(TokenProbs::new(&log_probs, self.tokenizer))));
                 self.pieces(&text, &mut pieces);
@@ -184,7 +190,7 @@ impl Reply {
                     Finish::StopString if stop.is_some() => Reason::StopString,
                     Finish::StopString | Finish::Stop | Finish::Interrupted => Reason::Stop,
                 };
-                Update::End(pieces, Ending { reason, stop, counts })
+                Update::End(pieces, Ending { reason, stop, counts, n_reasoning: self.n_reasoning })
             }
             Event::Failed(why) => Update::Failed(Refusal::failed(why)),
         }
@@ -196,12 +202,21 @@ impl Reply {
             None => out.push(Piece::Text(text.to_owned())),
             Some(reader) => reader.push(text, &mut |event| take(event, &mut self.calls, out)),
         }
+        self.count_reasoning(out);
+    }
+
+    /// All tokens so far are reasoning if the last text is.
+    fn count_reasoning(&mut self, out: &[Piece]) {
+        if matches!(out.last(), Some(Piece::Reasoning(_))) {
+            self.n_reasoning = self.n_tokens;
+        }
     }
 
     /// What the reader has held back.
     fn last_pieces(&mut self, out: &mut Vec<Piece>) {
         if let Some(reader) = self.reader.take() {
             reader.finish(&mut |event| take(event, &mut self.calls, out));
+            self.count_reasoning(out);
         }
     }
 }

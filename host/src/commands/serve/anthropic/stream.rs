@@ -187,7 +187,7 @@ mod tests {
 
     fn ending(reason: Reason, stop: Option<&str>) -> Ending {
         let counts = Counts { n_prompt: 9, n_cached: 4, n_generated: 5, ..Counts::default() };
-        Ending { reason, stop: stop.map(str::to_owned), counts }
+        Ending { reason, stop: stop.map(str::to_owned), counts, n_reasoning: 2 }
     }
 
     /// The events of a stream, which are named like their type.

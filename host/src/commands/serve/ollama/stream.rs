@@ -171,7 +171,7 @@ mod tests {
         let times = (ms(30), ms(20), ms(50));
         let (first_token, prompt_time, answer_time) = times;
         let counts = Counts { n_prompt: 9, n_cached: 4, n_generated: 5, first_token, prompt_time, answer_time };
-        Ending { reason, stop: None, counts }
+        Ending { reason, stop: None, counts, n_reasoning: 2 }
     }
 
     /// The lines of a stream, without their time.

@@ -63,10 +63,13 @@ impl Response {
             object["incomplete_details"] = json!({"reason": "max_output_tokens"});
         }
         let counts = &ending.counts;
+        // What was not known is kept from now on.
+        let n_kept = counts.n_prompt - counts.n_cached;
         object["usage"] = json!({
             "input_tokens": counts.n_prompt,
-            "input_tokens_details": {"cached_tokens": counts.n_cached},
+            "input_tokens_details": {"cached_tokens": counts.n_cached, "cache_write_tokens": n_kept},
             "output_tokens": counts.n_generated,
+            "output_tokens_details": {"reasoning_tokens": ending.n_reasoning},
             "total_tokens": counts.n_prompt + counts.n_generated,
         });
         object
@@ -224,7 +227,7 @@ mod tests {
 
     fn ending(reason: Reason) -> Ending {
         let counts = Counts { n_prompt: 9, n_cached: 4, n_generated: 5, ..Counts::default() };
-        Ending { reason, stop: None, counts }
+        Ending { reason, stop: None, counts, n_reasoning: 2 }
     }
 
     fn response() -> Response {
@@ -273,7 +276,8 @@ mod tests {
     fn ended(status: &str, output: &[Json]) -> Json {
         let mut object = object(status, output);
         object["usage"] = json!({
-            "input_tokens": 9, "input_tokens_details": {"cached_tokens": 4}, "output_tokens": 5, "total_tokens": 14,
+            "input_tokens": 9, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 5},
+            "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 2}, "total_tokens": 14,
         });
         if status == "incomplete" {
             object["incomplete_details"] = json!({"reason": "max_output_tokens"});
