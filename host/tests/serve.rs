@@ -18,6 +18,14 @@ fn with(fields: Value) -> Value {
     body
 }
 
+/// A request whose answer goes on until the context is full: the token that ends it cannot be drawn.
+fn endless() -> Value {
+    let no_end = json!({"1535": -100});
+    with(json!({
+        "messages": story(), "max_tokens": 4000, "temperature": 1.5, "stream": true, "logit_bias": no_end,
+    }))
+}
+
 fn story() -> Value {
     json!([{"role": "user", "content": "Tell me a short story about a camel."}])
 }
@@ -217,15 +225,19 @@ fn a_client_that_goes_away_frees_its_slot() {
 
 #[test]
 fn a_full_queue_is_refused() {
-    let server = Server::start(&["--slots", "1", "--max-queue", "1"]);
-    let endless = with(json!({"messages": story(), "max_tokens": 400, "temperature": 1.5, "stream": true}));
-    let request = post(CHAT, &endless.to_string());
+    let server = Server::start(&["--slots", "1", "--max-queue", "1", "--ctx", "2048"]);
+    let request = post(CHAT, &endless().to_string());
     let mut open: Vec<_> = (0..6).map(|_| server.connect()).collect();
-    open.iter_mut().for_each(|stream| stream.write_all(request.as_bytes()).unwrap());
+    let begun = Instant::now();
+    for stream in &mut open {
+        stream.write_all(request.as_bytes()).unwrap();
+        while server.metric("slots_busy") == 0.0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "nothing is computed");
+        }
+    }
     let responses: Vec<_> = open.iter_mut().filter_map(read).collect();
-    assert!(responses.iter().any(|response| response.status == 200));
     let refused: Vec<_> = responses.iter().filter(|response| response.status != 200).collect();
-    assert!(!refused.is_empty());
+    assert_eq!(refused.len(), 4, "one answer runs, and one request waits");
     for response in refused {
         response.assert_refused(429, &[]);
         assert!(response.head.contains("retry-after: "), "{response:?}");

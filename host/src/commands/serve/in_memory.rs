@@ -95,7 +95,7 @@ impl InMemory {
         drop(runtime);
         turn(scheduler);
         assert!(scheduler.is_idle(), "something is computed that nobody waits for");
-        assert_eq!(server.jobs.n_waiting(), 0, "jobs that wait");
+        assert_eq!(server.jobs.n_held(), 0, "jobs that have not ended");
         assert_eq!(server.bodies.n_held(), 0, "bytes of bodies");
         received
     }

@@ -135,10 +135,9 @@ impl Server {
 
     /// Computes embeddings.
     async fn embed(&self, texts: Vec<Vec<u32>>) -> Result<Vec<Vec<f32>>, Refusal> {
+        let place = self.jobs.place().ok_or_else(busy)?;
         let (result, vectors) = tokio::sync::oneshot::channel();
-        if !self.jobs.submit(Job::Embed(Texts { texts, vectors: Vec::new(), result })) {
-            return Err(busy());
-        }
+        self.jobs.submit(Job::Embed(Texts { texts, vectors: Vec::new(), result, place }));
         let vectors = vectors.await.map_err(|_| Refusal::failed("the server is shutting down"))?;
         vectors.map_err(Refusal::bad)
     }
@@ -151,12 +150,11 @@ impl Server {
         is_streamed: bool,
         received: Instant,
     ) -> Result<Response, Refusal> {
+        let place = Some(self.jobs.place().ok_or_else(busy)?);
         let (events, receiver) = tokio::sync::mpsc::unbounded_channel();
         let n_prompt = tokens.len();
-        let question = Question { tokens, generator, origin, prompt_probs, events, received };
-        if !self.jobs.submit(Job::Answer(Box::new(question))) {
-            return Err(busy());
-        }
+        let question = Question { tokens, generator, origin, prompt_probs, events, received, place };
+        self.jobs.submit(Job::Answer(Box::new(question)));
         let mut reply = Reply::new(receiver, reading);
         if is_streamed {
             let media_type = dialect.stream_type();

@@ -125,6 +125,8 @@ impl Conversation {
         self.counts.answer_time = self.first_token.unwrap_or(self.begun).elapsed();
         self.question.generator.end(finish, &mut text);
         let stop = self.question.generator.stop_string();
+        // Who reads the end may ask the next at once.
+        self.question.place = None;
         self.send(Event::End { text, finish, stop, counts: self.counts });
     }
 

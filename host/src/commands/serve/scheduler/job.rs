@@ -1,8 +1,11 @@
 //! What a scheduler is asked, and what it tells of it.
 
 use super::super::constraints::Origin;
+use super::Shared;
 use nanocamelid_engine::sampler::LogProbs;
 use nanocamelid_engine::{Finish, Generator};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -13,6 +16,24 @@ pub(in super::super) enum Job {
     Embed(Texts),
 }
 
+/// The place of a job that waits or is computed; free for another when this is dropped.
+pub(in super::super) struct Place(Arc<Shared>);
+
+impl Place {
+    /// Takes one, if any is free.
+    pub(super) fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let more = |n| (n < shared.max_held).then_some(n + 1);
+        let taken = shared.n_held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.ok().map(|_| Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.n_held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Texts to embed.
 pub(in super::super) struct Texts {
     /// Their tokens.
@@ -21,6 +42,7 @@ pub(in super::super) struct Texts {
     pub(in super::super) vectors: Vec<Vec<f32>>,
     /// Receives a vector of length 1 for each, or what is wrong with one of them.
     pub(in super::super) result: oneshot::Sender<Result<Vec<Vec<f32>>, String>>,
+    pub(in super::super) place: Place,
 }
 
 /// An answer to compute.
@@ -35,6 +57,8 @@ pub(in super::super) struct Question {
     pub(in super::super) events: UnboundedSender<Event>,
     /// When the request came.
     pub(in super::super) received: Instant,
+    /// Until the answer ends.
+    pub(in super::super) place: Option<Place>,
 }
 
 impl Drop for Question {

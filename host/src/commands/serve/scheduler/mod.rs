@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::owned_session::OwnedSession;
 use crate::pool::Pool;
 use conversation::Conversation;
-pub(super) use job::{Counts, Event, Job, Question, Texts};
+pub(super) use job::{Counts, Event, Job, Place, Question, Texts};
 use nanocamelid_engine::session::Part;
 use opening::Opening;
 use pace::Pace;
@@ -41,25 +41,28 @@ pub(super) struct Jobs {
 
 /// What both sides see.
 struct Shared {
-    /// Jobs without a slot, and the most of them.
-    n_waiting: AtomicUsize,
-    max_waiting: usize,
+    /// Jobs that have not ended, and the most of them.
+    n_held: AtomicUsize,
+    max_held: usize,
     /// Set when running answers are to be cut off.
     is_cut: AtomicBool,
 }
 
 impl Jobs {
-    /// Hands over a job; false if too many wait already.
-    pub(super) fn submit(&self, job: Job) -> bool {
-        let (waiting, most) = (&self.shared.n_waiting, self.shared.max_waiting);
-        let more = |n| (n < most).then_some(n + 1);
-        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() && self.sender.send(job).is_ok()
+    /// A place for a job; `None` if all slots are taken and too many jobs wait already.
+    pub(super) fn place(&self) -> Option<Place> {
+        Place::take(&self.shared)
     }
 
-    /// Jobs that wait for a slot.
+    /// Hands over a job. One that comes too late is dropped.
+    pub(super) fn submit(&self, job: Job) {
+        let _ = self.sender.send(job);
+    }
+
+    /// Jobs that have not ended.
     #[cfg(feature = "fuzz")]
-    pub(super) fn n_waiting(&self) -> usize {
-        self.shared.n_waiting.load(Ordering::Relaxed)
+    pub(super) fn n_held(&self) -> usize {
+        self.shared.n_held.load(Ordering::Relaxed)
     }
 
     /// Cuts off all answers.
@@ -78,9 +81,8 @@ pub(super) struct Inbox {
 /// The two ends between a server and its scheduler. At most `max_waiting` jobs wait for one of `n_slots` slots.
 pub(super) fn channel(metrics: Arc<Metrics>, n_slots: usize, max_waiting: usize) -> (Jobs, Inbox) {
     let (sender, jobs) = std::sync::mpsc::channel();
-    // A job is counted as waiting until it has a slot, so those that find one at once count too.
-    let max_waiting = max_waiting + n_slots;
-    let shared = Arc::new(Shared { n_waiting: AtomicUsize::new(0), max_waiting, is_cut: AtomicBool::new(false) });
+    let max_held = max_waiting + n_slots;
+    let shared = Arc::new(Shared { n_held: AtomicUsize::new(0), max_held, is_cut: AtomicBool::new(false) });
     (Jobs { sender, shared: Arc::clone(&shared) }, Inbox { jobs, shared, metrics })
 }
 
@@ -224,20 +226,21 @@ impl<'a> Scheduler<'a> {
             self.texts.push_front(job);
             return Ok(());
         }
-        self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
-        // Who asked may have gone.
-        let _ = job.result.send(problem.map_or(Ok(job.vectors), Err));
+        let Texts { vectors, result, place, .. } = job;
+        drop(place);
+        // A text that was given up at the end is not what is wrong.
+        if !self.inbox.shared.is_cut.load(Ordering::Relaxed) {
+            // Who asked may have gone.
+            let _ = result.send(problem.map_or(Ok(vectors), Err));
+        }
         Ok(())
     }
 
     /// Ends what nobody waits for any more.
     fn drop_abandoned(&mut self) {
         let is_cut = self.inbox.shared.is_cut.load(Ordering::Relaxed);
-        let before = self.waiting.len() + self.texts.len();
         self.waiting.retain(|job| !is_cut && !job.events.is_closed());
         self.texts.retain(|job| !is_cut && !job.result.is_closed());
-        let n_dropped = before - self.waiting.len() - self.texts.len();
-        self.inbox.shared.n_waiting.fetch_sub(n_dropped, Ordering::Relaxed);
         if let Some(opening) = self.opening.take_if(|opening| is_cut || opening.is_abandoned()) {
             self.inbox.metrics.cancelled();
             opening.fail(SHUTTING_DOWN);
@@ -266,7 +269,6 @@ impl<'a> Scheduler<'a> {
             }
             let Some(slot) = self.best_slot() else { return };
             let Some(question) = self.waiting.pop_front() else { return };
-            self.inbox.shared.n_waiting.fetch_sub(1, Ordering::Relaxed);
             // What the slot holds may still lack a place in the queue.
             self.engine.save(slot);
             let Engine { session, cache, .. } = &mut self.engine;

@@ -36,8 +36,10 @@ fn answers(settings: &Settings, params: &[SamplerParams]) -> (Vec<String>, u64) 
         generator.accept_prompt(&tokens);
         let (events, receiver) = unbounded_channel();
         let (origin, prompt_probs, received) = (None, None, Instant::now());
-        let question = Question { tokens, generator, origin, prompt_probs, events, received };
-        assert!(jobs.submit(Job::Answer(Box::new(question))));
+        let place = jobs.place();
+        assert!(place.is_some());
+        let question = Question { tokens, generator, origin, prompt_probs, events, received, place };
+        jobs.submit(Job::Answer(Box::new(question)));
         receivers.push(receiver);
     }
     drop(jobs);

@@ -70,8 +70,10 @@ impl Computing {
         generator.accept_prompt(tokens);
         let (events, receiver) = unbounded_channel();
         let (tokens, origin, prompt_probs, received) = (tokens.to_vec(), None, None, Instant::now());
-        let question = Question { tokens, generator, origin, prompt_probs, events, received };
-        assert!(self.jobs.submit(Job::Answer(Box::new(question))));
+        let place = self.jobs.place();
+        assert!(place.is_some());
+        let question = Question { tokens, generator, origin, prompt_probs, events, received, place };
+        self.jobs.submit(Job::Answer(Box::new(question)));
         receiver
     }
 
