@@ -246,19 +246,30 @@ fn a_full_queue_is_refused() {
 
 #[test]
 fn sigterm_ends_idle_connections_at_once_and_answers_soon() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["--slots", "1", "--ctx", "4096"]);
     let idle = server.connect();
-    let mut busy = server.connect();
-    let endless = with(json!({"messages": story(), "max_tokens": 400, "temperature": 1.5, "stream": true}));
-    busy.write_all(post(CHAT, &endless.to_string()).as_bytes()).unwrap();
+    let mut streams: Vec<_> = (0..40).map(|_| server.connect()).collect();
+    let request = post(CHAT, &endless().to_string());
+    streams.iter_mut().for_each(|stream| stream.write_all(request.as_bytes()).unwrap());
+    let mut whole = server.connect();
+    let request = post(CHAT, &with(json!({"messages": story(), "max_tokens": 8})).to_string());
+    whole.write_all(request.as_bytes()).unwrap();
     let mut some = [0; 100];
-    busy.read_exact(&mut some).unwrap();
+    streams[0].read_exact(&mut some).unwrap();
     let begun = Instant::now();
     server.terminate();
     let (code, said) = server.end();
     assert_eq!(code, Some(0), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     drop(idle);
+    // Who is cut off is told so, whether the answer had begun or not.
+    for mut stream in streams {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let is_whole = text.contains("data: [DONE]\n\n") || text.contains("data: {\"error\":");
+        assert!(is_whole && text.ends_with("\r\n0\r\n\r\n"), "{text}");
+    }
+    read(&mut whole).unwrap().assert_refused(500, &[]);
 }
 
 #[test]

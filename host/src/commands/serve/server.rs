@@ -54,6 +54,10 @@ impl connection::Handler for Server {
         }
         response
     }
+
+    fn cut(&self) {
+        self.jobs.cut();
+    }
 }
 
 impl Server {

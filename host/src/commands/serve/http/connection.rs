@@ -28,6 +28,9 @@ const MAX_HEADERS: usize = 100;
 /// Wait after a failed accept, which means that the process has no file or memory left.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
+/// Time in which clients are told that their responses are cut off; a batch may have to end before.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Where clients come in.
 pub(in super::super) enum Listener {
     Tcp(TcpListener),
@@ -38,10 +41,13 @@ pub(in super::super) enum Listener {
 pub(in super::super) trait Handler: Send + Sync + 'static {
     /// The response to a request.
     fn handle(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
+
+    /// Cuts off the responses that are still being made.
+    fn cut(&self);
 }
 
 /// Accepts connections until `stop` says so. Then idle connections close at once and the others behind their response;
-/// this waits for that at most for `grace`.
+/// this waits for that at most for `grace`. Responses that take longer are cut off, and say so.
 pub(in super::super) async fn accept<H: Handler>(
     listener: Listener,
     handler: Arc<H>,
@@ -77,7 +83,10 @@ pub(in super::super) async fn accept<H: Handler>(
         });
     }
     drop(listener);
-    let _ = tokio::time::timeout(grace, places.acquire_many(MAX_CONNECTIONS)).await;
+    if tokio::time::timeout(grace, places.acquire_many(MAX_CONNECTIONS)).await.is_err() {
+        handler.cut();
+        let _ = tokio::time::timeout(FAREWELL, places.acquire_many(MAX_CONNECTIONS)).await;
+    }
 }
 
 enum Stream {
