@@ -190,7 +190,10 @@ fn likeliest(logits: &[f32]) -> Option<u32> {
 }
 
 /// Refuses a drafting model whose tokens differ from the model's. Unused entries at the end of a vocabulary may.
-fn same_vocabulary(tokenizer: &Tokenizer<'_>, draft: &Tokenizer<'_>) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::Draft`], which names the first token that differs.
+pub(crate) fn same_vocabulary(tokenizer: &Tokenizer<'_>, draft: &Tokenizer<'_>) -> Result<(), Error> {
     let n = tokenizer.n_vocab().min(draft.n_vocab());
     let differs = |&id: &u32| tokenizer.piece(id) != draft.piece(id);
     let text = |tokenizer: &Tokenizer<'_>, id| String::from_utf8_lossy(tokenizer.piece(id)).into_owned();

@@ -2,7 +2,7 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{TempDir, arch, run, run_with};
 
 /// The report of an answer; the model says much of the same again and again.
@@ -110,4 +110,9 @@ fn what_cannot_draft_is_refused() {
     draft_with(&dir.path("absent.gguf")).assert_fails(2, &["absent.gguf"]);
     draft_with(&arch("llama32")).assert_fails(2, &["--draft", "vocabulary", "token"]);
     draft_with(&dir.file("text.gguf", b"no model")).assert_fails(2, &["text.gguf"]);
+    // Nor is a model that the draft does not fit, and the chat goes on with the one before.
+    let lines = format!("/model {}\nhello\n", arch("llama32"));
+    let talk = run_with(&["tui", &model, "-n", "4", "--draft", &model, "--json"], &[], lines.as_bytes());
+    assert_eq!((talk.code, &talk.json()["turns"]), (Some(0), &json!(1)), "{talk:?}");
+    assert!(talk.stderr.contains("another vocabulary") && talk.stderr.contains("still using"), "{talk:?}");
 }

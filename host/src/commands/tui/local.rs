@@ -37,6 +37,8 @@ struct Local<'m> {
     /// The grammar with the vocabulary of this model; where each answer starts.
     constraint: Option<Constraint>,
     runtime: Runtime<'m>,
+    /// The model that drafts, whose vocabulary every model must have.
+    draft: Option<&'m Parsed<'m>>,
     /// The model that follows this one.
     next: Option<ModelFile>,
 }
@@ -72,8 +74,9 @@ pub(in crate::commands) fn talk(invocation: &Invocation) -> Result<(), Error> {
         parsed.chat_format(&file)?;
         talk.input.start()?;
         let Loaded { runtime, time } = loaded;
-        let (grammar, next) = (grammar.as_ref(), None);
-        let mut local = Local { file: &file, parsed: &parsed, settings: &settings, grammar, constraint, runtime, next };
+        let (grammar, draft, next) = (grammar.as_ref(), draft_model.as_ref(), None);
+        let mut local =
+            Local { file: &file, parsed: &parsed, settings: &settings, grammar, constraint, runtime, draft, next };
         local.banner(&talk.screen, time);
         talk.note_system(&local);
         let cache = settings.cache.as_ref().map(|cache| DiskCache::open(cache, &file, &parsed.gguf));
@@ -160,6 +163,9 @@ impl Local<'_> {
         parsed.chat_format(&file)?;
         if let Some(grammar) = self.grammar {
             grammar.start(&parsed.tokenizer)?;
+        }
+        if let Some(draft) = self.draft {
+            draft::same_vocabulary(&parsed.tokenizer, &draft.tokenizer)?;
         }
         fitting::plan(&file, &parsed.model, &settings)?;
         drop(parsed);
