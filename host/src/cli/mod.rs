@@ -19,7 +19,7 @@ mod usage;
 mod value;
 
 pub(crate) use nearest::nearest;
-pub(crate) use parse::{Invocation, parse};
+pub(crate) use parse::{Invocation, n_loose, parse};
 #[cfg(feature = "bench-kernels")]
 pub(crate) use usage::Origin;
 pub(crate) use usage::UsageError;

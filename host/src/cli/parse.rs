@@ -68,6 +68,13 @@ pub(crate) fn parse(commands: Commands, meant: Meant, words: Vec<OsString>) -> R
     Ok(invocation)
 }
 
+/// How many words of a line are neither flags nor their values; `None` if the command lacks one of the flags. `words`
+/// begin behind the command's name.
+pub(crate) fn n_loose(commands: Commands, command: &'static Command, words: VecDeque<OsString>) -> Option<usize> {
+    let line = Line::new(commands, command, words).ok()?;
+    Some(line.loose.len() + usize::from(line.model.is_some()))
+}
+
 fn command(
     commands: Commands,
     meant: Meant,

@@ -144,7 +144,8 @@ pub(crate) fn command(word: &str) -> Option<&'static str> {
 
 /// Whether a line that begins with this flag is a chat without its command's name.
 pub(crate) fn begins_chat(word: &str) -> bool {
-    matches!(flag(word), Some(Means::Model | Means::Prompt))
+    let name = word.split('=').next().unwrap_or_default();
+    matches!(flag(name), Some(Means::Model | Means::Prompt))
 }
 
 #[cfg(test)]

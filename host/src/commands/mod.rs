@@ -1,7 +1,7 @@
 //! One module per command: its row of the table, and plan, run, report.
 
-use crate::cli::synonyms;
 use crate::cli::table::{Command, Commands};
+use crate::cli::{self, synonyms};
 use crate::model_word::names_model;
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -72,13 +72,15 @@ pub(crate) static COMMANDS: Commands = &[
 /// and `--version`, ollama's `run`, or `chat` where the line begins with a model file or with a flag for a model.
 pub(crate) fn meant(words: &VecDeque<OsString>) -> Option<(&'static Command, usize)> {
     let first = words.front()?;
-    let has_prompt = || words.iter().skip(1).filter(|word| !word.to_string_lossy().starts_with('-')).count() > 1;
+    let n_loose = |command| cli::n_loose(COMMANDS, command, words.iter().skip(1).cloned().collect());
     match &*first.to_string_lossy() {
         "--help" | "-h" => Some((&about::HELP, 1)),
         "--version" | "-V" => Some((&about::VERSION, 1)),
         // ollama answers a prompt behind the model once, and starts a conversation without one.
-        "run" if has_prompt() => Some((&chat::COMMAND, 1)),
-        "run" => Some((&tui::COMMAND, 1)),
+        "run" => match n_loose(&tui::COMMAND) {
+            None | Some(2..) if n_loose(&chat::COMMAND).is_some() => Some((&chat::COMMAND, 1)),
+            _ => Some((&tui::COMMAND, 1)),
+        },
         given if names_model(first) || synonyms::begins_chat(given) => Some((&chat::COMMAND, 0)),
         _ => None,
     }

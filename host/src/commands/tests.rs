@@ -49,9 +49,15 @@ fn other_words_for_a_command() {
         ("run 1b", "tui"),
         ("run 1b hi", "chat"),
         ("run -t 2", "tui"),
+        ("run 1b -n 5 --session talk.json", "tui"),
+        ("run -m x.gguf", "tui"),
+        ("run -m x.gguf hi", "chat"),
+        ("run 1b -p hi", "chat"),
+        ("run 1b -f prompt.txt -n 5", "chat"),
         ("x.gguf hi", "chat"),
         ("-m x.gguf -p hi", "chat"),
         ("-p hi", "chat"),
+        ("--model=x.gguf hi", "chat"),
     ] {
         assert_eq!(parse_line(line).map(|line| line.command.name).map_err(|e| e.to_string()), Ok(name), "{line}");
     }
@@ -62,6 +68,8 @@ fn mistakes() {
     for (line, words) in [
         ("", "no command"),
         ("chta", "did you mean chat?"),
+        ("run 1b why is this", "needs quotes"),
+        ("run 1b --session talk.json --tmep 1", "unknown flag --tmep for tui"),
         ("chat --kernal neon", "did you mean --kernel?"),
         ("chat --golden x", "belongs to smoke"),
         ("chat -x", "unknown flag -x"),
