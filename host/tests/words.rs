@@ -66,9 +66,13 @@ fn prompts_that_look_like_other_things_are_answered() {
 fn a_file_with_the_magic_is_a_model_whatever_its_name() {
     let dir = TempDir::new("blob");
     let blob = dir.file("sha256-0123abcd", &model_bytes());
-    for words in
-        [&["chat", &blob, "hi", "-n", "1"][..], &["generate", &blob, "hi", "-n", "1"], &[&blob, "hi", "-n", "1"]]
-    {
+    let messages = dir.file("messages.json", br#"[{"role": "user", "content": "hi"}]"#);
+    for words in [
+        &["chat", &blob, "hi", "-n", "1"][..],
+        &["generate", &blob, "hi", "-n", "1"],
+        &[&blob, "hi", "-n", "1"],
+        &["template", &blob, "--messages", &messages],
+    ] {
         let run = run(words);
         assert_eq!(run.code, Some(0), "{run:?}");
         assert!(run.stderr.contains("\"selected_source\":\"argument\""), "{run:?}");

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::loading;
 use crate::messages;
 use crate::model_file::ModelFile;
+use crate::model_word::names_model;
 use crate::output::{self, Facts, Report};
 use crate::prompt;
 use crate::resolve::{self, Resolved};
@@ -53,10 +54,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     };
     let request =
         RenderRequest { add_generation_prompt: !invocation.has(&table::NO_GENERATION_PROMPT), date: Some(date) };
-    let source_file = invocation.model.as_deref().map(Path::new).filter(|path| {
-        let is_model = path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("gguf"));
-        !is_model && path.to_str().is_none_or(|word| resolve::alias(word).is_none())
-    });
+    let source_file = invocation.model.as_deref().filter(|word| !names_model(word)).map(Path::new);
     let resolved = match source_file {
         Some(path) => Resolved::file(path, "argument"),
         None => resolve::resolve(invocation.model.as_deref())?,
