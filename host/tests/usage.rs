@@ -96,15 +96,20 @@ fn bash_completes_commands_flags_and_choices() {
     let script = dir.file("script", run(&["completions", "bash"]).stdout.as_bytes());
     let complete = |words: &str| {
         let program = format!(
-            "source {script}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); _nanocamelid; echo \"${{COMPREPLY[@]}}\""
+            "source {script}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); _nanocamelid; echo \"${{COMPREPLY[@]}} (${{#COMPREPLY[@]}})\""
         );
         let output = std::process::Command::new("bash").args(["-c", &program]).output();
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Ok(first) = complete("nanocamelid pro") else { return eprintln!("skipped: no bash here") };
-    assert_eq!(first, "probe");
-    assert_eq!(complete("nanocamelid chat --thr").unwrap(), "--threads --threads-batch");
-    assert_eq!(complete("nanocamelid chat --kernel avx").unwrap(), "avx2 avxvnni avx512vnni");
+    assert_eq!(first, "probe (1)");
+    assert_eq!(complete("nanocamelid chat --thr").unwrap(), "--threads --threads-batch (2)");
+    assert_eq!(complete("nanocamelid chat --kernel avx").unwrap(), "avx2 avxvnni avx512vnni (3)");
+    // A name with a space is one completion.
+    let model = dir.file("my model.gguf", b"");
+    let start = model.strip_suffix(" model.gguf").unwrap();
+    assert_eq!(complete(&format!("nanocamelid bench {start}")).unwrap(), format!("{model} (1)"));
+    assert_eq!(complete("nanocamelid smoke mod").unwrap(), "model (1)");
 }
 
 #[test]

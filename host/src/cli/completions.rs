@@ -67,7 +67,7 @@ fn bash(commands: Commands) -> String {
     let help = format!("        help) words=\"{}\" ;;\n", names(commands));
     out += &format!("    esac\n    case \"${{COMP_WORDS[1]}}\" in\n{help}    esac\n");
     out += "    case \"$cur\" in\n        -*) COMPREPLY=($(compgen -W \"$flags\" -- \"$cur\")) ;;\n        \
-            *) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\") $(compgen -f -- \"$cur\")) ;;\n    esac\n}\n";
+            *) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); local IFS=$'\\n'; COMPREPLY+=($(compgen -f -- \"$cur\")) ;;\n    esac\n}\n";
     out + "complete -o filenames -F _nanocamelid nanocamelid\n"
 }
 
