@@ -2,15 +2,34 @@
 
 use crate::error::Error;
 use crate::prompt;
-use std::io::{BufRead, Read};
+use crate::streams;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+
+/// Calls `take` with every text of a file, or of standard input without a file and for `-`; with the name of the source
+/// and the number of the text's line.
+///
+/// # Errors
+/// A file that cannot be opened; those of [`each`].
+pub(crate) fn of(
+    file: Option<&Path>,
+    take: &mut dyn FnMut(&Path, usize, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    match file.filter(|path| *path != Path::new("-")) {
+        Some(path) => each(BufReader::new(prompt::open(path)?), path, &mut |number, text| take(path, number, text)),
+        None => {
+            let path = Path::new(prompt::STANDARD_INPUT);
+            each(streams::stdin(), path, &mut |number, text| take(path, number, text))
+        }
+    }
+}
 
 /// Calls `each` with every text of a stream as it comes, and with the number of its line, counted from 1. Lines of
 /// white space are skipped.
 ///
 /// # Errors
 /// A line that is not UTF-8, not a JSON string, or too long; an error of `each`.
-pub(crate) fn each(
+fn each(
     mut source: impl BufRead,
     path: &Path,
     each: &mut dyn FnMut(usize, &str) -> Result<(), Error>,

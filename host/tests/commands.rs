@@ -135,6 +135,10 @@ fn tokenize_in_every_way() {
     assert_eq!(run.stdout.lines().count(), ids.as_array().unwrap().len());
     let lines = run_with(&["tokenize", &model, "--jsonl"], &[], b"\"hello\"\n\"\"\n\"hello\"\n");
     assert_eq!(lines.stdout, format!("{ids}\n[]\n{ids}\n"));
+    let dir = TempDir::new("tokenize");
+    let file = dir.file("texts.jsonl", b"\"hello\"\n");
+    let lines = run_with(&["tokenize", &model, "--jsonl", "-f", &file], &[], b"\"unread\"\n");
+    assert_eq!(lines.stdout, format!("{ids}\n"));
     let bos = support::run(&["tokenize", &arch("llama"), "hello", "--bos"]).stderr_json();
     assert_eq!(bos["ids"][0], 1);
     run_with(&["tokenize", &model, "--jsonl"], &[], b"hello\n").assert_fails(2, &["line 1: not a JSON string"]);

@@ -236,7 +236,7 @@ pub(crate) static IDS: Flag<[u32]> = flag("--ids", typed::IDS, "1,2,3", "token i
 pub(crate) static OUT: Flag<Path> = flag("--out", typed::PATH, "FILE", "where to write the logits");
 pub(crate) static DIGEST: Flag<()> = switch("--digest", "print the FNV-1a 64 digest of the logits' bytes on stdout");
 pub(crate) static JSONL: Flag<()> =
-    switch("--jsonl", "read one JSON string a line from stdin, print one JSON array of ids a line");
+    switch("--jsonl", "read one JSON string a line from --file or stdin, print one JSON array of ids a line");
 pub(crate) static EMBED_JSONL: Flag<()> =
     switch("--jsonl", "read one JSON string a line from --file or stdin, print one JSON object a line");
 pub(crate) static EMBED_FILE: Flag<Path> =

@@ -15,12 +15,9 @@ use crate::model_file::ModelFile;
 use crate::output::{self, Facts, rounded, shortest};
 use crate::prompt;
 use crate::settings::Settings;
-use crate::streams;
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_kernels::KvType;
 use serde_json::{Value, json};
-use std::io::BufReader;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The texts to embed.
@@ -127,13 +124,9 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
 fn each_text(invocation: &Invocation, take: &mut dyn FnMut(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
     let texts = invocation.every(&TEXTS);
     if invocation.has(&table::EMBED_JSONL) {
-        let path = invocation.get(&table::EMBED_FILE).filter(|path| *path != Path::new("-"));
-        let name = path.unwrap_or(Path::new(prompt::STANDARD_INPUT));
-        let mut take = |number: usize, text: &str| take(&format!("{}: line {number}", name.display()), text);
-        return match path {
-            Some(path) => json_lines::each(BufReader::new(prompt::open(path)?), name, &mut take),
-            None => json_lines::each(streams::stdin(), name, &mut take),
-        };
+        return json_lines::of(invocation.get(&table::EMBED_FILE), &mut |source, number, text| {
+            take(&format!("{}: line {number}", source.display()), text)
+        });
     }
     if texts.is_empty() {
         let text = prompt::read_from(invocation, &TEXTS, &table::EMBED_FILE)?;

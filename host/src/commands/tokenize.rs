@@ -10,10 +10,8 @@ use crate::model_file::ModelFile;
 use crate::output::{self, Report};
 use crate::prompt;
 use crate::resolve;
-use crate::streams;
 use nanocamelid_engine::Tokenizer;
 use serde_json::json;
-use std::path::Path;
 
 /// The text to tokenize.
 static TEXT: Argument<str> = table::PROMPT.called("TEXT", "the text (default: standard input)");
@@ -88,7 +86,7 @@ fn piece(tokenizer: &Tokenizer<'_>, id: u32) -> String {
 /// Reads one JSON string per line, and writes one JSON array of ids per line (with `--json`, only the count).
 fn lines(invocation: &Invocation, encode: &dyn Fn(&str) -> Vec<u32>) -> Result<usize, Error> {
     let mut n_tokens = 0;
-    json_lines::each(streams::stdin(), Path::new(prompt::STANDARD_INPUT), &mut |_, text| {
+    json_lines::of(invocation.get(&table::FILE), &mut |_, _, text| {
         let ids = encode(text);
         n_tokens += ids.len();
         if invocation.has(&table::JSON) { Ok(()) } else { output::answer(&format!("{}\n", json!(ids))) }
