@@ -94,7 +94,7 @@ fn run_command(words: Vec<OsString>, wants_json: bool) -> u8 {
         output::note(format_args!("note: {note}"));
     }
     let result = match invocation.has(&table::HELP) {
-        true => output::answer(&cli::help::of(invocation.command)),
+        true => commands::about::help_on(&invocation),
         false => (invocation.command.run)(&invocation),
     };
     match result {

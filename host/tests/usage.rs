@@ -50,6 +50,7 @@ fn every_command_has_help_and_every_text_knows_its_flags() {
         let help = run(&[command, "--help"]);
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{command}");
         assert_eq!(run(&["help", command]).stdout, help.stdout);
+        assert_eq!(run(&[command, "--help", "--json"]).json(), run(&["help", command, "--json"]).json());
         assert!(help.stdout.contains(&format!("Usage: nanocamelid {command}")));
         assert!(man.contains(&format!(".SS nanocamelid {command}")), "{command} in the man page");
         assert!(bash.contains(&format!("        {command}) ")), "{command} for bash");

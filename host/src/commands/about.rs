@@ -7,10 +7,10 @@ use crate::cli::{Invocation, UsageError, completions as shells, help as pages, m
 use crate::error::Error;
 use crate::output::{self, Report};
 
-/// Prints a text as the whole answer, or as the `text` of a JSON object.
-fn print(invocation: &Invocation, key: &str, text: String) -> Result<(), Error> {
+/// Prints a text as the whole answer, or as the `text` of the command's JSON object.
+fn print(invocation: &Invocation, command: &Command, key: &str, text: String) -> Result<(), Error> {
     if invocation.has(&table::JSON) {
-        let mut report = Report::new(invocation.command);
+        let mut report = Report::new(command);
         report.set(key, text.trim_end());
         return report.finish(invocation);
     }
@@ -45,7 +45,12 @@ pub(crate) fn help(invocation: &Invocation) -> Result<(), Error> {
             pages::of(table::find(COMMANDS, name).ok_or_else(unknown)?)
         }
     };
-    print(invocation, "text", text)
+    print(invocation, &HELP, "text", text)
+}
+
+/// `COMMAND --help`.
+pub(crate) fn help_on(invocation: &Invocation) -> Result<(), Error> {
+    print(invocation, &HELP, "text", pages::of(invocation.command))
 }
 
 /// The row of the command table.
@@ -62,7 +67,7 @@ pub(crate) static VERSION: Command = Command {
 /// `version`.
 pub(crate) fn version(invocation: &Invocation) -> Result<(), Error> {
     match invocation.has(&table::JSON) {
-        true => print(invocation, "version", env!("CARGO_PKG_VERSION").into()),
+        true => print(invocation, &VERSION, "version", env!("CARGO_PKG_VERSION").into()),
         false => output::answer(concat!("nanocamelid ", env!("CARGO_PKG_VERSION"), "\n")),
     }
 }
@@ -80,7 +85,7 @@ pub(crate) static MAN: Command = Command {
 
 /// `man`.
 pub(crate) fn man(invocation: &Invocation) -> Result<(), Error> {
-    print(invocation, "text", roff::page(COMMANDS))
+    print(invocation, &MAN, "text", roff::page(COMMANDS))
 }
 
 /// The shell to complete words for.
@@ -100,5 +105,5 @@ pub(crate) static COMPLETIONS: Command = Command {
 /// `completions SHELL`.
 pub(crate) fn completions(invocation: &Invocation) -> Result<(), Error> {
     let shell = invocation.argument(&SHELL).unwrap_or_default();
-    print(invocation, "text", shells::script(COMMANDS, shell))
+    print(invocation, &COMPLETIONS, "text", shells::script(COMMANDS, shell))
 }
