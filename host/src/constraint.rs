@@ -23,7 +23,7 @@ pub(crate) struct GrammarFile {
 }
 
 impl GrammarFile {
-    /// The file that a flag names, if one does.
+    /// The file that a flag names, if one does. A dry run opens none.
     ///
     /// # Errors
     /// Both flags, or a file that cannot be read.
@@ -37,6 +37,9 @@ impl GrammarFile {
         if path == Path::new("-") {
             // Standard input is the prompt's.
             return Err(Error::Input { path: path.to_owned(), problem: "a grammar is read from a file".into() });
+        }
+        if invocation.has(&table::DRY_RUN) {
+            return Ok(None);
         }
         Ok(Some(Self { path: path.to_owned(), notation, text: prompt::read_file(path)? }))
     }

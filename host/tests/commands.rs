@@ -393,6 +393,8 @@ fn dry_runs_open_nothing() {
     for words in [
         &["chat", "/nonexistent/m.gguf", "hi"][..],
         &["generate", "/nonexistent/m.gguf", "hi"],
+        #[cfg(feature = "constraints")]
+        &["generate", "/nonexistent/m.gguf", "hi", "--json-schema", "/nonexistent/x.json"],
         &["tui", "/nonexistent/m.gguf"],
         &["inspect", "/nonexistent/m.gguf"],
         &["smoke", "1b", "chat", "hi", "4"],
