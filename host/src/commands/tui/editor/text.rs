@@ -48,14 +48,15 @@ impl Text {
 
     /// Moves to the start of the word in front of the cursor.
     pub(super) fn word_left(&mut self) {
-        let before = self.before_cursor().trim_end_matches(|c: char| !c.is_alphanumeric());
-        self.cursor = before.trim_end_matches(char::is_alphanumeric).len();
+        let before =
+            self.before_cursor().graphemes(true).rev().skip_while(|c| !is_of_word(c)).skip_while(|c| is_of_word(c));
+        self.cursor = before.map(str::len).sum();
     }
 
     /// Moves to the end of the word behind the cursor.
     pub(super) fn word_right(&mut self) {
-        let after = self.after_cursor().trim_start_matches(|c: char| !c.is_alphanumeric());
-        self.cursor = self.text.len() - after.trim_start_matches(char::is_alphanumeric).len();
+        let after = self.after_cursor().graphemes(true).skip_while(|c| !is_of_word(c)).skip_while(|c| is_of_word(c));
+        self.cursor = self.text.len() - after.map(str::len).sum::<usize>();
     }
 
     /// Moves to the start of the cursor's line.
@@ -123,6 +124,11 @@ impl Text {
     }
 }
 
+/// Whether a character (grapheme cluster) is part of a word: its first letter decides, marks may follow it.
+fn is_of_word(character: &str) -> bool {
+    character.starts_with(char::is_alphanumeric)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +153,10 @@ mod tests {
         assert_eq!(after("e\u{301}🇦🇹", &[Text::left, Text::left, Text::left]), "|e\u{301}🇦🇹");
         assert_eq!(after("e\u{301}x", &[Text::home, Text::right]), "e\u{301}|x");
         assert_eq!(after("abc\nd", &[Text::home]), "abc\n|d");
+        // A mark is no letter, and belongs to the letter in front of it.
+        assert_eq!(after("u\u{308}ber alles", &[Text::home, Text::word_right]), "u\u{308}ber| alles");
+        assert_eq!(after("an u\u{308}ber", &[Text::word_left]), "an |u\u{308}ber");
+        assert_eq!(after("हिन्दी में", &[Text::word_left, Text::word_left, Text::word_right]), "हिन्दी| में");
     }
 
     #[test]
