@@ -16,7 +16,7 @@ pub(crate) struct Cpu {
     pub(crate) logical: usize,
     /// Cores among those CPUs; the hardware threads of one core count once.
     pub(crate) physical: usize,
-    /// The affinity mask that the process was started with; empty is unknown.
+    /// The CPUs online of the affinity mask that the process was started with; empty is unknown.
     pub(crate) mask: Vec<usize>,
     /// Whole CPUs of the smallest quota of the process's control groups.
     pub(crate) quota: Option<usize>,
@@ -107,9 +107,14 @@ fn read(root: &Path, usable: &Usable) -> Cpu {
     let compatible = text("proc/device-tree/compatible").unwrap_or_default();
     let list = |path: &str| text(path).and_then(|list| cpu_list::parse(&list).ok()).unwrap_or_default();
     let &Usable { ref mask, quota, n } = usable;
-    let logical = if mask.is_empty() { n } else { mask.len() };
     let online = list("sys/devices/system/cpu/online");
-    let mine = if mask.is_empty() { &online } else { mask };
+    // The mask names CPUs that are offline too, about which nothing is known.
+    let mut mask = mask.clone();
+    if mask.iter().any(|cpu| online.contains(cpu)) {
+        mask.retain(|cpu| online.contains(cpu));
+    }
+    let logical = if mask.is_empty() { n } else { mask.len() };
+    let mine = if mask.is_empty() { &online } else { &mask };
     let capacity = |&cpu: &usize| {
         let capacity = text(&format!("sys/devices/system/cpu/cpu{cpu}/cpu_capacity"))?;
         Some((cpu, capacity.parse().ok()?))
@@ -120,7 +125,7 @@ fn read(root: &Path, usable: &Usable) -> Cpu {
         model: model_name(&cpuinfo),
         logical,
         physical: physical_cores(root, mine).map_or(logical, |n| n.min(logical)).max(1),
-        mask: mask.clone(),
+        mask,
         quota,
         n_big_cores: physical_cores(root, &big).unwrap_or(big.len()),
         big,
@@ -257,6 +262,9 @@ mod tests {
         assert_eq!(of(&[0, 1]), (2, vec![], 0));
         assert_eq!(of(&[1, 2]), (2, vec![2], 1));
         assert_eq!(of(&[2, 3, 4]), (2, vec![], 0));
+        // A CPU that is offline does not count: Linux lists it in the mask, and tells no capacity of it.
+        std::fs::write(fake.0.join("sys/devices/system/cpu/online"), "0-3\n").unwrap();
+        assert_eq!(of(&[0, 1, 2, 3, 4]), (4, vec![2, 3], 2));
         assert_eq!(big_cores(&[(0, 1024), (1, 768), (2, 767)]), [0, 1]);
         assert_eq!(big_cores(&[]), [0; 0]);
         assert_eq!(mask("Name:\tx\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1,4\n"), [0, 1, 4]);
