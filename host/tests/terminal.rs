@@ -174,6 +174,14 @@ fn a_dumb_terminal() {
     let (code, shown) = terminal.end();
     assert_eq!(code, Some(0), "{shown}");
     assert!(!shown.contains('\x1b'), "{shown}");
+    // Progress could not be wiped there, so there is none.
+    let dir = TempDir::new("dumb");
+    let book = dir.file("book.txt", "all the words of a book ".repeat(60).as_bytes());
+    let args =
+        ["chat", &support::arch("gemma3"), "-f", &book, "-n", "1", "--kernel", "scalar", "-t", "1", "-c", "99999"];
+    let (code, shown) = Terminal::start(&args, &[("TERM", "dumb")]).end();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains('\x1b') && !shown.contains("reading the prompt"), "{shown}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::facts;
 use super::opening::Opening;
 use crate::cache::DiskCache;
-use crate::cli::{Invocation, table};
+use crate::cli::{Invocation, environment, table};
 use crate::constraint::GrammarFile;
 use crate::draft::{self, Drafter};
 use crate::error::Error;
@@ -153,9 +153,11 @@ pub(crate) fn one(
     runtime.set_candidates(generator.candidates());
     let started = Instant::now();
     let pace = output::stderr_is_terminal().then_some(PACE);
+    // Without escape sequences the line could not be wiped.
+    let can_show = pace.is_some() && !environment::is_dumb_terminal();
     let mut shows_progress = false;
     let prefilled = runtime.prefill(tokens, pace, &mut |done, all| {
-        if pace.is_some() && started.elapsed() > PROGRESS_AFTER {
+        if can_show && started.elapsed() > PROGRESS_AFTER {
             output::progress(format_args!("\rreading the prompt: {done} of {all} tokens"));
             shows_progress = true;
         }
