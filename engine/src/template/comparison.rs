@@ -101,19 +101,24 @@ pub(super) fn lookup<'m>(entries: &'m [(Value, Value)], key: &Value, budget: &Bu
     Ok(None)
 }
 
-/// The items in order; equal ones stay as they stand. Comparisons may contradict each other, as those with NaN do,
-/// which the standard library's sort does not allow.
-pub(super) fn sorted<T>(mut items: Vec<T>, is_before: &dyn Fn(&T, &T) -> Outcome<bool>) -> Outcome<Vec<T>> {
-    let n = items.len();
+/// Pairs in the order of their first values, ascending or descending; equal ones stay as they stand. Comparisons may
+/// contradict each other, as those with NaN do, which the standard library's sort does not allow.
+pub(super) fn sorted(
+    mut pairs: Vec<(Value, Value)>,
+    is_descending: bool,
+    budget: &Budget,
+) -> Outcome<Vec<(Value, Value)>> {
+    let n = pairs.len();
     if n < 2 {
-        return Ok(items);
+        return Ok(pairs);
     }
-    let later = sorted(items.split_off(n / 2), is_before)?;
+    let first = if is_descending { Ordering::Greater } else { Ordering::Less };
+    let later = sorted(pairs.split_off(n / 2), is_descending, budget)?;
     let mut later = later.into_iter().peekable();
-    let mut earlier = sorted(items, is_before)?.into_iter().peekable();
+    let mut earlier = sorted(pairs, is_descending, budget)?.into_iter().peekable();
     let mut merged = Vec::with_capacity(n);
-    while let (Some(a), Some(b)) = (earlier.peek(), later.peek()) {
-        merged.extend(if is_before(b, a)? { later.next() } else { earlier.next() });
+    while let (Some((a, _)), Some((b, _))) = (earlier.peek(), later.peek()) {
+        merged.extend(if b.compare(a, budget)? == Some(first) { later.next() } else { earlier.next() });
     }
     merged.extend(earlier.chain(later));
     Ok(merged)

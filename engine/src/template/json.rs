@@ -9,8 +9,6 @@ use super::value::Value;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use alloc::vec::Vec;
-use core::cmp::Ordering;
 
 /// How `json.dumps` lays out its text.
 pub(super) struct Layout {
@@ -53,11 +51,14 @@ impl Writer<'_> {
                 self.container("[", "]", list.items(), level, |writer, item| writer.value(item, level + 1))
             }
             Value::Map(map) => {
-                let mut entries: Vec<&(Value, Value)> = map.entries().iter().collect();
-                if self.layout.sort_keys {
-                    entries = sorted(entries, &|a, b| Ok(a.0.compare(&b.0, self.budget)? == Some(Ordering::Less)))?;
-                }
-                self.container("{", "}", &entries, level, |writer, (key, value)| {
+                let in_order;
+                let entries = if self.layout.sort_keys {
+                    in_order = sorted(map.entries().to_vec(), false, self.budget)?;
+                    &in_order
+                } else {
+                    map.entries()
+                };
+                self.container("{", "}", entries, level, |writer, (key, value)| {
                     writer.key(key)?;
                     writer.budget.push(writer.out, &writer.layout.key_separator)?;
                     writer.value(value, level + 1)

@@ -265,8 +265,7 @@ impl<'t> Interpreter<'t> {
         for item in items {
             keyed.push((self.sort_key(&item, attribute, case_sensitive)?, item));
         }
-        let wanted = if reverse { Ordering::Greater } else { Ordering::Less };
-        let keyed = sorted(keyed, &|a, b| Ok(a.0.compare(&b.0, &self.budget)? == Some(wanted)))?;
+        let keyed = sorted(keyed, reverse, &self.budget)?;
         Ok(keyed.into_iter().map(|(_, item)| item).collect())
     }
 }
