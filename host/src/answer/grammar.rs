@@ -1,4 +1,4 @@
-//! Grammars of answers: calls that must be made, and documents behind reasoning.
+//! Grammars of answers: calls and documents, behind reasoning.
 //!
 //! The grammar of calls has the one form that the family's models prefer, so that they are not driven to write what
 //! they have never seen. Arguments are held to the tools' JSON schemas. Where a family writes strings as bare text, a
@@ -25,34 +25,50 @@ pub(crate) enum Thinking {
 /// Most digits of a call's number.
 const MAX_NUMBER_DIGITS: u32 = 3;
 
-/// An answer that calls at least one of the tools, and with `may_be_many` perhaps several times. The arguments of each
-/// call are valid for the tool's schema.
+/// The calls that an answer may consist of.
+pub(crate) struct Calls<'c> {
+    /// The tools that may be called.
+    pub(crate) tools: &'c [&'c Tool],
+    /// Whether there may be several.
+    pub(crate) may_be_many: bool,
+}
+
+/// What a grammar cannot say.
+pub(crate) enum Problem {
+    /// Names the tool whose schema is not supported, with the place and the keyword.
+    Tools(String),
+    /// Of the document, or of all together.
+    Answer(GrammarError),
+}
+
+/// Makes the part of a document.
+pub(crate) type Document<'d> = dyn Fn(&mut GrammarBuilder) -> Result<Part, GrammarError> + 'd;
+
+/// An answer behind the model's reasoning: a document, which `document` makes, or calls, if there are tools. The
+/// arguments of each call are valid for the tool's schema.
 ///
 /// # Errors
-/// Names the tool whose schema is not supported, with the place and the keyword.
-pub(crate) fn calls(
+/// What is not supported in the schemas; a grammar that is too large.
+pub(crate) fn answer(
     family: &Family,
     tokenizer: &Tokenizer<'_>,
-    tools: &[&Tool],
-    may_be_many: bool,
     thinking: Thinking,
-) -> Result<Grammar, String> {
+    document: Option<&Document<'_>>,
+    calls: &Calls<'_>,
+) -> Result<Grammar, Problem> {
     let mut grammar = Writer { grammar: GrammarBuilder::new(), tokenizer };
-    // Programs read the arguments; line ends would only cost tokens.
-    grammar.grammar.compact_json();
-    let is_json = matches!(family.form().arguments, Arguments::Json);
-    let own = match is_json || tools.iter().all(|tool| has_named_arguments(tool)) {
-        true => grammar.calls(family.form(), tools, may_be_many).map_err(|problem| (problem, is_json)),
-        false => Err((String::new(), false)),
-    };
-    let part = match own {
-        Ok(part) => part,
-        Err((problem, true)) => return Err(problem),
-        // A schema that says more than the types of some arguments has no place in forms of elements.
-        Err(_) => grammar.calls(family.told_form(), tools, may_be_many)?,
-    };
+    let mut parts = Vec::new();
+    if let Some(document) = document {
+        let document = document(&mut grammar.grammar).map_err(Problem::Answer)?;
+        let before = grammar.text(family.before_text());
+        parts.push(grammar.grammar.sequence([before, document]));
+    }
+    if !calls.tools.is_empty() {
+        parts.push(grammar.calls_of(family, calls).map_err(Problem::Tools)?);
+    }
+    let part = grammar.grammar.alternatives(parts);
     let root = grammar.behind_reasoning(family, thinking, part);
-    grammar.grammar.build(root).map_err(|error| error.to_string())
+    grammar.grammar.build(root).map_err(Problem::Answer)
 }
 
 /// Whether a tool's arguments are some of its properties, and nothing else about them matters.
@@ -77,24 +93,6 @@ fn has_named_arguments(tool: &Tool) -> bool {
         && required
             .into_iter()
             .all(|key| key.as_str().is_some_and(|key| properties.is_some_and(|p| p.get(key).is_some())))
-}
-
-/// An answer that is a document, behind the model's reasoning. `document` makes the document's part.
-///
-/// # Errors
-/// Those of `document`, and of a grammar that is too large.
-pub(crate) fn document(
-    family: &Family,
-    tokenizer: &Tokenizer<'_>,
-    thinking: Thinking,
-    document: &dyn Fn(&mut GrammarBuilder) -> Result<Part, GrammarError>,
-) -> Result<Grammar, GrammarError> {
-    let mut grammar = Writer { grammar: GrammarBuilder::new(), tokenizer };
-    let document = document(&mut grammar.grammar)?;
-    let before = grammar.text(family.before_text());
-    let part = grammar.grammar.sequence([before, document]);
-    let root = grammar.behind_reasoning(family, thinking, part);
-    grammar.grammar.build(root)
 }
 
 /// A builder that writes a family's marks as the tokens that they are.
@@ -124,8 +122,25 @@ impl Writer<'_, '_> {
         self.grammar.sequence([whole, part])
     }
 
-    /// The calls of an answer.
-    fn calls(&mut self, form: &Form, tools: &[&Tool], may_be_many: bool) -> Result<Part, String> {
+    /// The calls of an answer in the form of the family, or in the one that it is told.
+    fn calls_of(&mut self, family: &Family, calls: &Calls<'_>) -> Result<Part, String> {
+        // Programs read the arguments; line ends would only cost tokens.
+        self.grammar.compact_json();
+        let is_json = matches!(family.form().arguments, Arguments::Json);
+        let own = match is_json || calls.tools.iter().all(|tool| has_named_arguments(tool)) {
+            true => self.calls(family.form(), calls).map_err(|problem| (problem, is_json)),
+            false => Err((String::new(), false)),
+        };
+        match own {
+            Ok(part) => Ok(part),
+            Err((problem, true)) => Err(problem),
+            // A schema that says more than the types of some arguments has no place in forms of elements.
+            Err(_) => self.calls(family.told_form(), calls),
+        }
+    }
+
+    fn calls(&mut self, form: &Form, calls: &Calls<'_>) -> Result<Part, String> {
+        let &Calls { tools, may_be_many } = calls;
         let calls = tools.iter().map(|tool| {
             let problem = |error: GrammarError| format!("tool {:?}: parameters: {error}", tool.name);
             self.call(form, tool).map_err(problem)

@@ -7,7 +7,7 @@
 //! messages --history::messages--> messages as the template wants them
 //! template --Family::of--> how its models write
 //! prompt   --Family::opens_reasoning--> whether the model starts inside its reasoning
-//! tools    --grammar::calls--> what an answer may be that must call one
+//! tools    --grammar::answer--> what an answer may be that must call one, or be a document
 //! text     --Reader::push--> Event: Reasoning, Content, CallBegin, CallArguments, CallEnd
 //! ```
 

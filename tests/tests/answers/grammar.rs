@@ -1,7 +1,7 @@
 //! Grammars of calls and documents: they take what a family's models write, refuse what breaks a tool's schema, and a
 //! reader finds the same call in every answer that they let through.
 
-use crate::answer::grammar::{self, Thinking};
+use crate::answer::grammar::{self, Calls, Problem, Thinking};
 use crate::answer::{Event, Family, Reader, Tool};
 use crate::reading::*;
 use nanocamelid_engine::Gguf;
@@ -39,7 +39,8 @@ fn weather() -> Tool {
 
 fn grammar(template: &str, tools: &[Tool], may_be_many: bool, thinking: Thinking) -> Grammar {
     let tools: Vec<&Tool> = tools.iter().collect();
-    with_tokenizer(|t| grammar::calls(&Family::of(template), t, &tools, may_be_many, thinking)).unwrap()
+    let calls = Calls { tools: &tools, may_be_many };
+    with_tokenizer(|t| grammar::answer(&Family::of(template), t, thinking, None, &calls)).ok().expect("a grammar")
 }
 
 #[test]
@@ -138,16 +139,26 @@ fn several_calls_and_reasoning_where_they_may_be() {
 #[test]
 fn documents_stand_behind_reasoning() {
     let schema = r#"{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}"#;
-    let grammar = |template: &str, thinking| {
+    let answer = |template: &str, thinking, tools: &[&Tool]| {
         let document = |builder: &mut nanocamelid_engine::constraint::GrammarBuilder| builder.json_schema(schema);
-        with_tokenizer(|t| grammar::document(&Family::of(template), t, thinking, &document)).unwrap()
+        let calls = Calls { tools, may_be_many: false };
+        with_tokenizer(|t| grammar::answer(&Family::of(template), t, thinking, Some(&document), &calls))
+            .ok()
+            .expect("a grammar")
     };
+    let grammar = |template: &str, thinking| answer(template, thinking, &[]);
     assert!(grammar(HERMES, Thinking::Allowed).matches(b"<think>Hm</think>\n\n{\"a\": true}"));
     assert!(grammar(HERMES, Thinking::Opened).matches(b"Hm</think>{\"a\": true}"));
     assert!(grammar(HERMES, Thinking::Never).matches(b"{\"a\": true}"));
     assert!(!grammar(HERMES, Thinking::Allowed).matches(b"{\"a\": 1}"));
     let text = b"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>{\"a\": true}";
     assert!(grammar(GPT_OSS, Thinking::Allowed).matches(text));
+    // Or calls, where there are tools.
+    let call = b"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant\
+        <|channel|>commentary to=functions.now <|constrain|>json<|message|>{}";
+    let now = tool("now", json!({"type": "object", "properties": {}}));
+    let either = answer(GPT_OSS, Thinking::Allowed, &[&now]);
+    assert!(either.matches(text) && either.matches(call) && !grammar(GPT_OSS, Thinking::Allowed).matches(call));
 }
 
 #[test]
@@ -171,7 +182,9 @@ fn schemas_that_are_not_supported_are_named() {
     for template in [HERMES, QWEN, LFM2] {
         let tools: Vec<&Tool> = tools.iter().collect();
         let family = Family::of(template);
-        let error = with_tokenizer(|t| grammar::calls(&family, t, &tools, false, Thinking::Never)).unwrap_err();
+        let calls = Calls { tools: &tools, may_be_many: false };
+        let answer = with_tokenizer(|t| grammar::answer(&family, t, Thinking::Never, None, &calls));
+        let Err(Problem::Tools(error)) = answer else { panic!("a grammar, or another problem") };
         assert!(error.starts_with("tool \"f\": parameters: ") && error.contains("multipleOf"), "{error}");
         assert!(error.contains("/properties/a"), "{error}");
     }
@@ -228,8 +241,10 @@ fn marks_are_tokens_where_the_vocabulary_has_them() {
     vocabularies::with(&vocabulary, |tokenizer| {
         let trie = Arc::new(TokenTrie::new(tokenizer));
         let accepts = |template: &str, text: &str, parse_special: bool| {
-            let grammar = grammar::calls(&Family::of(template), tokenizer, &[&now], false, Thinking::Allowed).unwrap();
-            let mut constraint = Constraint::new(Arc::new(grammar), trie.clone());
+            let calls = Calls { tools: &[&now], may_be_many: false };
+            let grammar = grammar::answer(&Family::of(template), tokenizer, Thinking::Allowed, None, &calls);
+            let grammar = Arc::new(grammar.ok().expect("a grammar"));
+            let mut constraint = Constraint::new(grammar, trie.clone());
             let tokens = vocabularies::encode(tokenizer, text, parse_special);
             tokens.iter().all(|&token| constraint.accept(token)) && constraint.can_end()
         };

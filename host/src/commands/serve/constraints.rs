@@ -3,10 +3,9 @@
 
 use super::ask::{Ask, Format, ToolChoice};
 use super::refusal::Refusal;
-use crate::answer::grammar::{self, Thinking};
+use crate::answer::grammar::{self, Calls, Document, Problem, Thinking};
 use crate::answer::{Family, Tool};
-use nanocamelid_engine::{Constraint, Grammar, GrammarBuilder, GrammarError, TokenTrie, Tokenizer};
-use serde_json::Value as Json;
+use nanocamelid_engine::{Constraint, Grammar, GrammarBuilder, TokenTrie, Tokenizer};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Most grammars that are kept.
@@ -63,42 +62,40 @@ impl Constraints {
         tools: &[Tool],
         form: &Form<'_>,
     ) -> Result<Option<(Constraint, Origin)>, Refusal> {
-        let called: Vec<&Tool> = match &ask.tool_choice {
-            ToolChoice::Required => tools.iter().collect(),
+        let choice = &ask.tool_choice;
+        let tools: Vec<&Tool> = match choice {
+            ToolChoice::Required | ToolChoice::Auto => tools.iter().collect(),
             ToolChoice::Named(name) => tools.iter().filter(|tool| tool.name == *name).collect(),
-            ToolChoice::Auto | ToolChoice::None => Vec::new(),
+            ToolChoice::None => Vec::new(),
         };
-        if !called.is_empty() {
-            let is_many = ask.parallel_calls && ask.tool_choice == ToolChoice::Required;
-            let key = format!("calls {is_many} {:?} {called:?}", form.thinking);
-            let make = || {
-                grammar::calls(form.family, form.tokenizer, &called, is_many, form.thinking)
-                    .map_err(|problem| Refusal::field("tools", problem))
-            };
-            return self.kept(key, form, make).map(Some);
-        }
-        match &ask.format {
-            Format::Text => Ok(None),
-            Format::JsonObject => self.document(form, "{}", &|builder| Ok(builder.json_object())).map(Some),
-            Format::Schema { schema, field } => self.schema(form, schema, field).map(Some),
-        }
-    }
-
-    fn schema(self: &Arc<Self>, form: &Form<'_>, schema: &Json, field: &str) -> Result<(Constraint, Origin), Refusal> {
-        let schema = schema.to_string();
-        let make = |builder: &mut GrammarBuilder| builder.json_schema(&schema);
-        self.document(form, &schema, &make).map_err(|refusal| Refusal::field(field, refusal.message))
-    }
-
-    fn document(
-        self: &Arc<Self>,
-        form: &Form<'_>,
-        key: &str,
-        document: &dyn Fn(&mut GrammarBuilder) -> Result<nanocamelid_engine::constraint::Part, GrammarError>,
-    ) -> Result<(Constraint, Origin), Refusal> {
-        self.kept(format!("document {:?} {key}", form.thinking), form, || {
-            grammar::document(form.family, form.tokenizer, form.thinking, document).map_err(Refusal::bad)
-        })
+        // A call that must be made leaves no choice of a document.
+        let must_call = !tools.is_empty() && *choice != ToolChoice::Auto;
+        let format = if must_call { &Format::Text } else { &ask.format };
+        let schema = match format {
+            Format::Text if !must_call => return Ok(None),
+            Format::Text | Format::JsonObject => String::new(),
+            Format::Schema { schema, .. } => schema.to_string(),
+        };
+        let may_be_many = ask.parallel_calls && !matches!(choice, ToolChoice::Named(_));
+        let kind = std::mem::discriminant(format);
+        let key = format!("{:?} {kind:?} {may_be_many} {tools:?} {schema}", form.thinking);
+        let calls = Calls { tools: &tools, may_be_many };
+        let document = |builder: &mut GrammarBuilder| match format {
+            Format::Schema { .. } => builder.json_schema(&schema),
+            Format::Text | Format::JsonObject => Ok(builder.json_object()),
+        };
+        let document: Option<&Document<'_>> = if must_call { None } else { Some(&document) };
+        let make = || {
+            grammar::answer(form.family, form.tokenizer, form.thinking, document, &calls).map_err(|problem| {
+                match (problem, format) {
+                    (Problem::Tools(problem), _) => Refusal::field("tools", problem),
+                    (Problem::Answer(error), Format::Text) => Refusal::field("tools", error),
+                    (Problem::Answer(error), Format::JsonObject) => Refusal::bad(error),
+                    (Problem::Answer(error), Format::Schema { field, .. }) => Refusal::field(field, error),
+                }
+            })
+        };
+        self.kept(key, form, make).map(Some)
     }
 
     /// An answer that has not begun, from the grammars that are kept or from a new one.
@@ -141,6 +138,7 @@ impl Constraints {
 mod tests {
     use super::*;
     use nanocamelid_engine::Gguf;
+    use serde_json::{Value as Json, json};
 
     /// A request may be as long as `--max-body`, and 16 of those would fill a small board's memory.
     #[test]
@@ -150,10 +148,44 @@ mod tests {
         let form = Form { family: &Family::of(""), tokenizer: &tokenizer, thinking: Thinking::Never };
         let constraints = Arc::new(Constraints::default());
         for (n_bytes, n_kept) in [(MAX_BYTES, 0), (MAX_BYTES / 2, 1)] {
-            let schema = serde_json::json!({"type": "null", "title": "x".repeat(n_bytes)});
+            let schema = json!({"type": "null", "title": "x".repeat(n_bytes)});
             let ask = Ask { format: Format::Schema { schema, field: "schema" }, ..Ask::default() };
             assert!(constraints.of(&ask, &[], &form).unwrap().is_some());
             assert_eq!(constraints.lock().len(), n_kept, "{n_bytes}");
+        }
+    }
+
+    /// A client may want a document in the end, and tools to be called before.
+    #[test]
+    fn tools_may_be_called_where_the_answer_is_a_document() {
+        let gguf = Gguf::parse(crate::demo::bytes().unwrap()).unwrap();
+        let tokenizer = Tokenizer::new(&gguf).unwrap();
+        let form = Form { family: &Family::of("<tool_call>"), tokenizer: &tokenizer, thinking: Thinking::Never };
+        let constraints = Arc::new(Constraints::default());
+        let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]});
+        let tools = [Tool::new(&json!("f"), &Json::Null, &schema).unwrap()];
+        let formats = [Format::Schema { schema: schema.clone(), field: "schema" }, Format::JsonObject];
+        let holds = |format: &Format, tool_choice, text: &str| {
+            let ask = Ask { format: format.clone(), tool_choice, parallel_calls: true, ..Ask::default() };
+            let (mut constraint, _) = constraints.of(&ask, &tools, &form).unwrap().unwrap();
+            let mut tokens = Vec::new();
+            tokenizer.encode(text, false, &mut tokens);
+            tokens.into_iter().all(|token| constraint.accept(token)) && constraint.can_end()
+        };
+        let call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>";
+        for format in &formats {
+            for (text, by_choice) in [
+                ("{\"a\": 1}", [true, true, false, false]),
+                (call, [true, false, true, true]),
+                (&format!("{call}\n{call}"), [true, false, true, false]),
+                (&call.replace('1', "\"1\""), [false; 4]),
+                ("{\"a\": 1", [false; 4]),
+                ("a", [false; 4]),
+            ] {
+                let named = ToolChoice::Named("f".into());
+                let choices = [ToolChoice::Auto, ToolChoice::None, ToolChoice::Required, named];
+                assert_eq!(choices.map(|choice| holds(format, choice, text)), by_choice, "{text}");
+            }
         }
     }
 

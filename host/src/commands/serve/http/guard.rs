@@ -25,7 +25,7 @@ impl Guard {
     /// rebinding), or across origins.
     ///
     /// # Errors
-    /// 403, and 400 without a name.
+    /// 403, and 400 for a name that is not text.
     pub(in super::super) fn check_origin(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.is_local {
             return Ok(());
