@@ -4,8 +4,9 @@
 mod support;
 
 use std::time::{Duration, Instant};
+use support::PATIENCE;
 use support::TempDir;
-use support::terminal::{PATIENCE, Terminal, endless};
+use support::terminal::{Terminal, endless};
 
 #[test]
 fn a_conversation() {

@@ -6,7 +6,7 @@ use nanocamelid_kernels::{Kernels, KvType, WeightType};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::tables::best;
 use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
-use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures, is_emulated};
+use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures_or, is_emulated};
 
 /// Largest difference from a recorded logit. Gemma 4 differs more, because llama.cpp computes GELU through f16 in two
 /// networks of each layer.
@@ -69,8 +69,7 @@ fn assert_no_bit_moves(name: &str, gguf: &[u8], ids: &[u32]) {
 /// All architectures, or where an emulator takes minutes, one for each kind of block.
 fn subjects() -> Vec<Fixture> {
     let kinds = ["llama32", "gemma3", "gemma4", "gpt-oss", "granitehybrid", "lfm2", "qwen35", "qwen3moe"];
-    let wanted = |fixture: &Fixture| !is_emulated() || kinds.contains(&&*fixture.name);
-    let subjects: Vec<Fixture> = fixtures("archs").into_iter().filter(wanted).collect();
+    let subjects = fixtures_or("archs", &kinds);
     assert!(subjects.len() >= kinds.len(), "a kind has another name");
     subjects
 }

@@ -8,7 +8,7 @@ use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::gguf_writer::Tensor;
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::best;
-use nanocamelid_tests::{Fixture, bits, fixtures, fnv1a, is_emulated};
+use nanocamelid_tests::{Fixture, bits, fixtures_or, fnv1a, is_emulated};
 use std::collections::HashMap;
 
 /// What was read of a text's pages: the bytes behind each page, by kind.
@@ -31,8 +31,7 @@ fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut 
 
 /// All architectures, or where an emulator takes minutes, one with windows and one with states.
 fn subjects() -> Vec<Fixture> {
-    let some = ["gemma3", "falcon-h1"];
-    fixtures("archs").into_iter().filter(|f| !is_emulated() || some.contains(&&*f.name)).collect()
+    fixtures_or("archs", &["gemma3", "falcon-h1"])
 }
 
 fn digest(logits: &[f32]) -> u64 {

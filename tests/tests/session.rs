@@ -7,7 +7,7 @@ use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, Ses
 use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::gguf_copy::copy;
-use nanocamelid_tests::{Fixture, bits, fixtures, is_emulated};
+use nanocamelid_tests::{Fixture, bits, fixtures, fixtures_or};
 
 fn kernels() -> &'static Kernels {
     Kernels::select(detect())
@@ -30,15 +30,10 @@ fn last_logits(fixture: &Fixture, n_batch: usize, ids: &[u32]) -> Vec<u32> {
     with_session(&fixture.gguf, options(512, n_batch), |s| bits(s.prefill(&SingleThread, ids).unwrap()))
 }
 
-/// All fixtures, or where an emulator takes minutes, those named.
-fn all_or(emulated: &[&str]) -> Vec<Fixture> {
-    fixtures("archs").into_iter().filter(|f| !is_emulated() || emulated.contains(&&*f.name)).collect()
-}
-
 /// Fixtures for the tests that run long prompts many times: all, or one with windows and shared caches, and one with
 /// convolutions and states.
 fn subjects() -> Vec<Fixture> {
-    all_or(&["gemma4", "qwen35moe"])
+    fixtures_or("archs", &["gemma4", "qwen35moe"])
 }
 
 /// A prompt longer than several cache chunks.
@@ -90,7 +85,7 @@ fn models_without_windows_or_state_keep_what_truncation_asks() {
         "qwen3next-mtp",
         "qwen3next-ssmin",
     ];
-    for fixture in all_or(&["llama32", "qwen3moe"]).iter().filter(|f| !forgetful.contains(&&*f.name)) {
+    for fixture in fixtures_or("archs", &["llama32", "qwen3moe"]).iter().filter(|f| !forgetful.contains(&&*f.name)) {
         with_session(&fixture.gguf, options(512, 64), |session| {
             session.prefill(&SingleThread, &long_prompt(fixture)).unwrap();
             assert_eq!(session.truncate(5), 5, "{}", fixture.name);
@@ -171,7 +166,7 @@ fn windowed_layers_keep_only_their_window() {
 
 #[test]
 fn layers_on_two_machines_give_the_same_logits() {
-    for fixture in all_or(&["llama32", "gemma4", "falcon-h1", "qwen35moe"]) {
+    for fixture in fixtures_or("archs", &["llama32", "gemma4", "falcon-h1", "qwen35moe"]) {
         let expected = last_logits(&fixture, 64, &fixture.ids);
         let gguf = Gguf::parse(&fixture.gguf).unwrap();
         let n_layers = Model::new(&gguf).unwrap().config.n_layers;

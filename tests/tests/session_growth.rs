@@ -5,12 +5,11 @@ use nanocamelid_kernels::{Kernels, KvType};
 use nanocamelid_tests::features::detect;
 use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::gguf_writer::Tensor;
-use nanocamelid_tests::{Fixture, bits, fixtures, is_emulated};
+use nanocamelid_tests::{Fixture, bits, fixtures, fixtures_or};
 
 /// All architectures, or where an emulator takes minutes, one with windows, one with convolutions, one with neither.
 fn subjects() -> Vec<Fixture> {
-    let wanted = |f: &Fixture| !is_emulated() || matches!(&*f.name, "gemma3" | "lfm2" | "qwen3");
-    fixtures("archs").into_iter().filter(wanted).collect()
+    fixtures_or("archs", &["gemma3", "lfm2", "qwen3"])
 }
 
 /// Runs `body` with a session of each of these context lengths over one model.

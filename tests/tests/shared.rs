@@ -10,7 +10,7 @@ use nanocamelid_tests::random::Random;
 use nanocamelid_tests::ranks::{Rank, on_ranks};
 use nanocamelid_tests::tables::best;
 use nanocamelid_tests::tiny_model::{KINDS, Sizes, tiny_model_of};
-use nanocamelid_tests::{Fixture, bits, fixtures, is_emulated};
+use nanocamelid_tests::{Fixture, bits, fixtures, fixtures_or, is_emulated};
 
 /// How ranks share a model.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +45,8 @@ impl From<Fixture> for Subject {
 
 /// All architectures, in f32; some under an emulator.
 fn architectures() -> Vec<Subject> {
-    let some = ["gemma4", "lfm2moe", "falcon-h1", "qwen35moe", "gpt-oss"];
-    let fixtures = fixtures("archs").into_iter().filter(|f| !is_emulated() || some.contains(&&*f.name));
-    with_logits(fixtures.map(Subject::from))
+    let fixtures = fixtures_or("archs", &["gemma4", "lfm2moe", "falcon-h1", "qwen35moe", "gpt-oss"]);
+    with_logits(fixtures.into_iter().map(Subject::from))
 }
 
 /// All architectures in formats that read quantized inputs, with fewer heads than ranks.

@@ -6,7 +6,7 @@ use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, Ses
 use nanocamelid_kernels::Kernels;
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::{best, tables_to_repeat};
-use nanocamelid_tests::{Fixture, ScopedThreads, bits, fixtures, fnv1a, is_emulated};
+use nanocamelid_tests::{Fixture, ScopedThreads, bits, fixtures, fixtures_or, fnv1a, is_emulated};
 
 /// Positions of a page.
 const PAGE: usize = 128;
@@ -83,9 +83,7 @@ fn rows_of_several_slots_have_the_bits_of_rows_alone() {
 #[test]
 fn rows_of_several_slots_have_the_bits_of_rows_alone_in_every_format() {
     let mut random = Random(3);
-    let some = ["F16", "Q8_0", "Q4_K_M", "IQ2_S"];
-    let quants =
-        fixtures("quants").into_iter().filter(|f| !is_emulated() || some.contains(&&*f.name)).collect::<Vec<_>>();
+    let quants = fixtures_or("quants", &["F16", "Q8_0", "Q4_K_M", "IQ2_S"]);
     quants.iter().for_each(|fixture| check_rows(fixture, &tables_to_repeat(), &mut random));
 }
 

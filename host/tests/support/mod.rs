@@ -13,7 +13,25 @@ pub mod terminal;
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// The longest time for anything that a test waits for.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for a program's end; `None` if that takes too long.
+pub fn wait(child: &mut Child) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return Some(status);
+        }
+        if begun.elapsed() > PATIENCE {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// The results of a run.
 #[derive(Debug)]

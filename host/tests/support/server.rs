@@ -1,15 +1,11 @@
 //! A running server, and a client that sends what it is told.
 
-use super::command;
+use super::{PATIENCE, command};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-/// The longest time for anything that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server with the demo model on a port of its own; it ends with the test.
 pub struct Server {
@@ -98,14 +94,7 @@ impl Server {
 
     /// Waits for the server's end. Returns its exit code and everything that it has said.
     pub fn end(&mut self) -> (Option<i32>, String) {
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                break status;
-            }
-            assert!(begun.elapsed() < PATIENCE, "the server goes on");
-            std::thread::sleep(Duration::from_millis(5));
-        };
+        let status = super::wait(&mut self.child).expect("the server ends");
         let said = self.said.take().expect("a server that has not ended").join().expect("text");
         (status.code(), said)
     }

@@ -1,5 +1,6 @@
 //! A program behind a pseudo-terminal.
 
+use super::PATIENCE;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -40,9 +41,6 @@ impl Reader {
         }
     }
 }
-
-/// Longest wait for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Terminal {
     pub fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
@@ -170,20 +168,14 @@ impl Terminal {
 
     /// Waits for the end, and for what was still to be shown.
     pub fn status(&mut self) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("the child") {
-                if let Some(reader) = self.reader.take() {
-                    reader.join().expect("the reader");
-                }
-                return status;
-            }
-            if started.elapsed() > PATIENCE {
-                let _ = self.child.kill();
-                panic!("it did not end: {:?}", self.shown());
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let Some(status) = super::wait(&mut self.child) else {
+            let _ = self.child.kill();
+            panic!("it did not end: {:?}", self.shown());
+        };
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader");
         }
+        status
     }
 }
 

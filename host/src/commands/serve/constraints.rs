@@ -140,11 +140,14 @@ mod tests {
     use nanocamelid_engine::Gguf;
     use serde_json::{Value as Json, json};
 
+    fn tokenizer() -> Tokenizer<'static> {
+        Tokenizer::new(&Gguf::parse(crate::demo::bytes().unwrap()).unwrap()).unwrap()
+    }
+
     /// A request may be as long as `--max-body`, and 16 of those would fill a small board's memory.
     #[test]
     fn long_schemas_are_not_kept() {
-        let gguf = Gguf::parse(crate::demo::bytes().unwrap()).unwrap();
-        let tokenizer = Tokenizer::new(&gguf).unwrap();
+        let tokenizer = tokenizer();
         let form = Form { family: &Family::of(""), tokenizer: &tokenizer, thinking: Thinking::Never };
         let constraints = Arc::new(Constraints::default());
         for (n_bytes, n_kept) in [(MAX_BYTES, 0), (MAX_BYTES / 2, 1)] {
@@ -158,8 +161,7 @@ mod tests {
     /// A client may want a document in the end, and tools to be called before.
     #[test]
     fn tools_may_be_called_where_the_answer_is_a_document() {
-        let gguf = Gguf::parse(crate::demo::bytes().unwrap()).unwrap();
-        let tokenizer = Tokenizer::new(&gguf).unwrap();
+        let tokenizer = tokenizer();
         let form = Form { family: &Family::of("<tool_call>"), tokenizer: &tokenizer, thinking: Thinking::Never };
         let constraints = Arc::new(Constraints::default());
         let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]});
@@ -191,8 +193,7 @@ mod tests {
 
     #[test]
     fn what_an_answer_finds_out_serves_the_next() {
-        let gguf = Gguf::parse(crate::demo::bytes().unwrap()).unwrap();
-        let tokenizer = Tokenizer::new(&gguf).unwrap();
+        let tokenizer = tokenizer();
         let form = Form { family: &Family::of(""), tokenizer: &tokenizer, thinking: Thinking::Never };
         let ask = Ask { format: Format::JsonObject, ..Ask::default() };
         let constraints = Arc::new(Constraints::default());
