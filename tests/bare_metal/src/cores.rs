@@ -10,8 +10,8 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use nanocamelid_engine::{Executor, Phase};
 
-/// Cores of this build.
-pub const N_CORES: usize = if cfg!(feature = "smp") { 2 } else { 1 };
+/// The most cores that are used. Each has a stack in the image.
+pub const MAX_CORES: usize = 4;
 
 struct Board {
     job: UnsafeCell<Option<*const (dyn Fn() + Sync)>>,
@@ -34,27 +34,35 @@ static BOARD: Board = Board {
     n_up: AtomicUsize::new(0),
 };
 
-/// The executor over all cores of this build.
-pub struct Cores(());
+/// The executor over the board's cores, as many of them as there are stacks for.
+pub struct Cores {
+    /// The number of cores, the first one included.
+    pub n: usize,
+}
 
 impl Cores {
     /// Calls the other cores up and waits for them. To be called once, by the first core.
     pub fn start() -> Self {
-        for core in 1..N_CORES {
-            stack::paint(core);
-            let status = psci_cpu_on(core as u64, stack::top(core));
-            assert_eq!(status, 0, "PSCI refuses to start core {core}");
+        let mut n = 1;
+        while n < MAX_CORES {
+            stack::paint(n);
+            match psci_cpu_on(n as u64, stack::top(n)) {
+                0 => n += 1,
+                // The board has no such core.
+                PSCI_INVALID_PARAMETERS => break,
+                status => panic!("PSCI does not start core {n}: {status}"),
+            }
         }
-        while BOARD.n_up.load(Ordering::Acquire) < N_CORES - 1 {
+        while BOARD.n_up.load(Ordering::Acquire) < n - 1 {
             wait();
         }
-        Self(())
+        Self { n }
     }
 }
 
 impl Executor for Cores {
     fn n_workers(&self, _phase: Phase) -> usize {
-        N_CORES
+        self.n
     }
 
     fn run(&self, _phase: Phase, job: &(dyn Fn() + Sync)) {
@@ -68,7 +76,7 @@ impl Executor for Cores {
         BOARD.number.fetch_add(1, Ordering::Release);
         wake();
         job();
-        while BOARD.n_done.load(Ordering::Acquire) < N_CORES - 1 {
+        while BOARD.n_done.load(Ordering::Acquire) < self.n - 1 {
             core::hint::spin_loop();
         }
     }
@@ -96,6 +104,9 @@ pub extern "C" fn secondary_main() -> ! {
         BOARD.n_done.fetch_add(1, Ordering::Release);
     }
 }
+
+/// What `CPU_ON` returns for a core that does not exist.
+const PSCI_INVALID_PARAMETERS: i64 = -2;
 
 // PSCI `CPU_ON` (Arm DEN 0022): the virt board takes it by `hvc`. As a function of its own it follows the ordinary
 // calling convention, which is the firmware's too.

@@ -47,14 +47,15 @@ const N_PREDICT: usize = 48;
 extern "C" fn main() -> ! {
     stack::paint(0);
     console::start();
-    line(format_args!("nanocamelid on bare metal, {} core(s)", cores::N_CORES));
+    let cores = cores::Cores::start();
+    line(format_args!("nanocamelid on bare metal, {} core(s)", cores.n));
     line(format_args!("prompt (empty: {PROMPT:?}):"));
     let mut typed = [0; 256];
     let prompt = match console::read_line(&mut typed) {
         "" => PROMPT,
         prompt => prompt,
     };
-    answer(&cores::Cores::start(), prompt);
+    answer(&cores, prompt);
     semihosting::exit(0)
 }
 
@@ -99,7 +100,7 @@ fn answer(cores: &cores::Cores, prompt: &str) {
     let n_prompt = ids[0].len();
     let mut answers = [Answer::new(&tokenizer), Answer::new(&tokenizer)];
 
-    let (n_slots, n_workers) = (ids.len(), cores::N_CORES);
+    let (n_slots, n_workers) = (ids.len(), cores.n);
     let options = SessionOptions { n_ctx: N_CTX, n_batch: N_BATCH, n_slots, n_workers, ..Default::default() };
     let plan = SessionPlan::new(&model, kernels, options).unwrap_or_else(|error| panic!("the session: {error}"));
     let arena = arena::take(plan.required_bytes());
@@ -152,7 +153,7 @@ fn answer(cores: &cores::Cores, prompt: &str) {
         line(format_args!("\ndigest {number}: {:016x}", answer.digest.value()));
     }
     line(format_args!("stack_bytes, loading: {loading_stack}"));
-    for core in 0..cores::N_CORES {
+    for core in 0..cores.n {
         line(format_args!("stack_bytes, answering, core {core}: {}", stack::used(core)));
     }
 }

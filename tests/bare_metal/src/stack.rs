@@ -19,8 +19,8 @@ unsafe impl Sync for Stack {}
 
 /// Stack `i` belongs to core `i`.
 #[unsafe(link_section = ".noinit.stacks")]
-pub static STACKS: [Stack; crate::cores::N_CORES] =
-    [const { Stack(UnsafeCell::new(MaybeUninit::uninit())) }; crate::cores::N_CORES];
+pub static STACKS: [Stack; crate::cores::MAX_CORES] =
+    [const { Stack(UnsafeCell::new(MaybeUninit::uninit())) }; crate::cores::MAX_CORES];
 
 /// The top of the stack of core `core`, which is its highest address.
 pub fn top(core: usize) -> u64 {
