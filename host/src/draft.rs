@@ -262,7 +262,7 @@ mod tests {
     fn a_rejected_draft_costs_little() {
         for name in ["llama", "qwen35", "falcon-h1", "lfm2"] {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/archs/");
-            let settings = Settings::scalar();
+            let settings = Settings::for_tests();
             let file = ModelFile::open(resolve::Resolved::file(format!("{path}{name}.gguf"), "a test")).unwrap();
             let parsed = parse(Some(&file), &settings).unwrap().unwrap();
             let pool = settings.start_workers().unwrap();

@@ -113,17 +113,18 @@ impl Settings {
         })
     }
 
-    /// Those of a test: the reference's kernels, one worker.
+    /// Those of a test: one worker.
     #[cfg(test)]
-    pub(crate) fn scalar() -> Self {
+    pub(crate) fn for_tests() -> Self {
+        let features = features::detect();
         let one_core = cpu::Cpu { physical: 1, ..Default::default() };
         Self {
             n_ctx: None,
             n_batch: DEFAULT_BATCH,
             n_outputs: 1,
             kv_type: KvType::F16,
-            kernels: Kernels::select(Features::NONE),
-            features: Features::NONE,
+            kernels: Kernels::select(features),
+            features,
             workers: workers::choose(&one_core, &Default::default()),
             expect: None,
             draft: Draft::Off,

@@ -20,7 +20,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 fn allocations(n: usize, split: Split) -> Vec<u64> {
     let n_ranks = 3;
     let division = Division { split, shares: vec![1; n_ranks] };
-    let settings = Settings { checked_division: Some(division), ..Settings::scalar() };
+    let settings = Settings { checked_division: Some(division), ..Settings::for_tests() };
     let mut links = LocalLink::all(n_ranks).into_iter();
     let leader = Leader::new(Box::new(links.next().unwrap()), true);
     std::thread::scope(|scope| {
@@ -62,7 +62,7 @@ fn allocations(n: usize, split: Split) -> Vec<u64> {
 fn context(asked: Option<usize>, split: Split) -> Result<usize, String> {
     let division = Division { split, shares: vec![1; 3] };
     let file = || ModelFile::open(Resolved { place: Place::Demo, source: "test", profile: None }).unwrap();
-    let settings = Settings { n_ctx: asked, checked_division: Some(division.clone()), ..Settings::scalar() };
+    let settings = Settings { n_ctx: asked, checked_division: Some(division.clone()), ..Settings::for_tests() };
     let available = {
         let file = file();
         let model = file.share(&file.parse().unwrap(), division.share(2)).unwrap();

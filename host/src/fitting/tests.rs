@@ -11,7 +11,7 @@ fn file(n_ctx: u32) -> Vec<u8> {
 }
 
 fn settings(n_ctx: Option<usize>) -> Settings {
-    Settings { n_ctx, n_batch: 64, ..Settings::scalar() }
+    Settings { n_ctx, n_batch: 64, ..Settings::for_tests() }
 }
 
 fn with_fitting<T>(made_for: u32, asked: Option<usize>, body: impl FnOnce(&Fitting<'_>) -> T) -> T {

@@ -74,7 +74,7 @@ fn answers_on_ranks_are_those_of_one_machine() {
     for draft in [Draft::Off, Draft::LookUp] {
         for split in [cluster::Split::Rows, cluster::Split::Layers] {
             let division = Division { split, shares: vec![2, 1, 1] };
-            let settings = Settings { checked_division: Some(division), draft: draft.clone(), ..Settings::scalar() };
+            let settings = Settings { checked_division: Some(division), draft: draft.clone(), ..Settings::for_tests() };
             let shared = |params: &[SamplerParams]| {
                 cluster::within_process(&settings, 3, |settings| Ok(answers(settings, params))).unwrap()
             };

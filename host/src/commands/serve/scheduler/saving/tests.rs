@@ -11,7 +11,6 @@ use crate::settings::Settings;
 use nanocamelid_engine::chat::StopMatcher;
 use nanocamelid_engine::session::PAGE;
 use nanocamelid_engine::{Generator, Sampler, SamplerParams, SessionOptions, SessionPlan};
-use nanocamelid_kernels::Kernels;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,8 +47,7 @@ struct Computing {
 
 impl Computing {
     fn new(name: &str, dir: &Dir) -> Self {
-        let kernels = Kernels::select(crate::machine::features::detect());
-        let settings = Settings { kernels, ..Settings::scalar() };
+        let settings = Settings::for_tests();
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/archs/");
         let resolved = Resolved::file(format!("{path}{name}.gguf"), "a test");
         let (file, parsed) = served::open(resolved, &settings).unwrap();
