@@ -3,29 +3,28 @@
 use crate::features;
 use nanocamelid_kernels::Kernels;
 
-/// Every table this machine can run, the scalar one included.
+/// The tables to test: every one that this machine can run, the scalar one included. Under an emulator it is only the
+/// emulated CPU's best one, because `.ci/run` emulates a CPU for each table.
 ///
 /// # Panics
-/// If `NANOCAMELID_REQUIRE_TABLES` (names with commas between) lists a table that is not among them: a run that claims
-/// to test an instruction set fails where it is missing.
+/// If `NANOCAMELID_REQUIRE_TABLES` (names with commas between) lists a table that this machine cannot run: a run that
+/// claims to test an instruction set fails where it is missing.
 pub fn tables() -> Vec<&'static Kernels> {
-    let tables: Vec<_> = Kernels::all(features::detect()).collect();
+    let features = features::detect();
     let required = std::env::var("NANOCAMELID_REQUIRE_TABLES").unwrap_or_default();
     for name in required.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        assert!(tables.iter().any(|table| table.name() == name), "table {name} is required and this CPU cannot run it");
+        assert!(Kernels::by_name(features, name).is_some(), "table {name} is required and this CPU cannot run it");
     }
-    tables
+    if crate::is_emulated() { vec![best()] } else { Kernels::all(features).collect() }
 }
 
-/// The table that this machine's program takes.
+/// The table that this machine's program takes, or the one whose instructions are trapped.
 pub fn best() -> &'static Kernels {
-    Kernels::select(features::detect())
-}
-
-/// The tables for tests that repeat their work with each table: every table, but under an emulator only the best of the
-/// emulated CPU. The CPUs of `.ci/run` have different best tables.
-pub fn tables_to_repeat() -> Vec<&'static Kernels> {
-    if crate::is_emulated() { vec![best()] } else { Kernels::all(features::detect()).collect() }
+    let features = features::detect();
+    if features::is_trapped() {
+        return Kernels::by_name(features, "avxvnni").expect("a CPU that has AVX2");
+    }
+    Kernels::select(features)
 }
 
 /// Panics unless both have the same bits; any NaN equals any NaN.

@@ -2,9 +2,8 @@
 //! and kernel tables must not change a bit.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType, WeightType};
-use nanocamelid_tests::features::detect;
-use nanocamelid_tests::tables::best;
+use nanocamelid_kernels::{Kernels, KvType, WeightType, reference};
+use nanocamelid_tests::tables::{best, tables};
 use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
 use nanocamelid_tests::{Fixture, ScopedThreads, argmax, fixtures_or, is_emulated};
 
@@ -43,22 +42,21 @@ fn logits_of(
 
 /// Asserts that every table returns the scalar table's bits, in several batches and on several threads.
 fn assert_no_bit_moves(name: &str, gguf: &[u8], ids: &[u32]) {
-    let scalar = Kernels::by_name(detect(), "scalar").unwrap();
-    // Batch sizes, each on several threads and on one.
-    let splits = [(1, 2), (7, 3), (512, 4), (1, 1), (7, 1), (512, 1)];
-    // An emulator takes minutes for what the scalar table has shown natively already.
-    let emulated = is_emulated();
+    let scalar = &reference::TABLE;
     let expected = logits_of(name, gguf, ids, scalar, 512, 1);
     assert!(expected.iter().all(|logit| logit.is_finite()), "{name}");
-    for kernels in Kernels::all(detect()).filter(|kernels| !emulated || kernels.name() != "scalar") {
-        // How work is split among threads does not depend on the table, so the best one shows that, and the others
-        // compute every batch size once. An emulator has no time for both.
-        let splits = match kernels.name() == best().name() {
-            true if emulated => &splits[..3],
-            true => &splits[..],
-            false => &splits[3..],
+    for kernels in tables() {
+        // Batch sizes on several threads and on one. How work is split among threads does not depend on the table, so
+        // the best one shows that, and the others compute every batch size once. An emulator has no time for both.
+        let (several, one) = ([(1, 2), (7, 3), (512, 4)], [(1, 1), (7, 1), (512, 1)]);
+        let splits = match kernels.name() {
+            name if name != best().name() => one.to_vec(),
+            _ if is_emulated() => several.to_vec(),
+            _ => [several, one].concat(),
         };
-        for &(n_batch, threads) in splits {
+        // What was expected is not computed once more.
+        let splits = splits.into_iter().filter(|&split| kernels.name() != "scalar" || split != (512, 1));
+        for (n_batch, threads) in splits {
             let ours = logits_of(name, gguf, ids, kernels, n_batch, threads);
             let same = ours.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "{name}: {} batch {n_batch} threads {threads}", kernels.name());
@@ -76,7 +74,7 @@ fn subjects() -> Vec<Fixture> {
 
 #[test]
 fn logits_are_within_the_bound_of_an_independent_engine() {
-    let scalar = Kernels::by_name(detect(), "scalar").unwrap();
+    let scalar = &reference::TABLE;
     let mut failures = Vec::new();
     for fixture in subjects() {
         let ours = logits(&fixture, scalar, 512, 1);
@@ -92,7 +90,7 @@ fn logits_are_within_the_bound_of_an_independent_engine() {
 
 #[test]
 fn greedy_continuations_are_equal() {
-    let kernels = Kernels::select(detect());
+    let kernels = best();
     for fixture in subjects() {
         let gguf = Gguf::parse(&fixture.gguf).unwrap();
         let model = Model::new(&gguf).unwrap();

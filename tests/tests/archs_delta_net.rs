@@ -1,10 +1,10 @@
 //! Gated delta nets: the different forms that converters write, files that are refused, and sections of rotated pairs.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType};
-use nanocamelid_tests::features::detect;
+use nanocamelid_kernels::KvType;
 use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
+use nanocamelid_tests::tables::best;
 use nanocamelid_tests::tiny_model::{architecture, tiny_model};
 use nanocamelid_tests::{Fixture, fixture};
 
@@ -20,7 +20,7 @@ fn logits(file: &GgufWriter, ids: &[u32]) -> Vec<f32> {
     let gguf = Gguf::parse(&bytes).unwrap();
     let model = Model::new(&gguf).unwrap_or_else(|error| panic!("{error}"));
     let options = SessionOptions { n_ctx: 64, n_batch: 9, kv_type: KvType::F32, ..Default::default() };
-    let plan = SessionPlan::new(&model, Kernels::select(detect()), options).unwrap();
+    let plan = SessionPlan::new(&model, best(), options).unwrap();
     let mut arena = vec![0xff; plan.required_bytes()];
     let mut session = plan.start(&mut arena).unwrap();
     let mut all = Vec::new();

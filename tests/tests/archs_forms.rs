@@ -3,11 +3,11 @@
 
 use nanocamelid_engine::refusal::Reason;
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType};
-use nanocamelid_tests::features::detect;
+use nanocamelid_kernels::KvType;
 use nanocamelid_tests::fixture;
 use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Tensor, Value};
+use nanocamelid_tests::tables::best;
 
 /// A fixture's file.
 fn file(name: &str) -> GgufWriter {
@@ -27,7 +27,7 @@ fn logits(file: &GgufWriter) -> Vec<f32> {
     let gguf = Gguf::parse(&bytes).unwrap();
     let model = Model::new(&gguf).unwrap_or_else(|error| panic!("{error}"));
     let options = SessionOptions { n_ctx: 32, n_batch: 9, kv_type: KvType::F32, ..Default::default() };
-    let plan = SessionPlan::new(&model, Kernels::select(detect()), options).unwrap();
+    let plan = SessionPlan::new(&model, best(), options).unwrap();
     let mut arena = vec![0; plan.required_bytes()];
     let mut session = plan.start(&mut arena).unwrap();
     let ids: Vec<u32> = (0..24).map(|i| 5 + i * 7 % 200).collect();

@@ -1,9 +1,8 @@
 //! The demonstration model continues the documented prompts with the ids that an independent engine recorded.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread, Tokenizer};
-use nanocamelid_kernels::Kernels;
 use nanocamelid_tests::argmax;
-use nanocamelid_tests::features::detect;
+use nanocamelid_tests::tables::best;
 use std::path::Path;
 
 /// The arrays of ids named `key`, one per prompt. The file has one prompt a line, so nothing more than this is needed.
@@ -21,7 +20,7 @@ fn documented_prompts_have_the_recorded_answers() {
     let prompts = std::fs::read_to_string(folder.join("prompts.json")).unwrap();
     let gguf = Gguf::parse(&bytes).unwrap();
     let (model, tokenizer) = (Model::new(&gguf).unwrap(), Tokenizer::new(&gguf).unwrap());
-    let kernels = Kernels::select(detect());
+    let kernels = best();
     let plan = SessionPlan::new(&model, kernels, SessionOptions { n_ctx: 512, ..Default::default() }).unwrap();
     let mut arena = vec![0u8; plan.required_bytes()];
     let mut session = plan.start(&mut arena).unwrap();

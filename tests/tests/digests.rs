@@ -4,7 +4,7 @@
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::Kernels;
 use nanocamelid_tests::features::is_trapped;
-use nanocamelid_tests::tables::tables_to_repeat;
+use nanocamelid_tests::tables::tables;
 use nanocamelid_tests::{Fixture, fixtures, fnv1a};
 
 const RECORDED: &[(&str, &str)] = &[
@@ -104,7 +104,7 @@ fn logits_have_the_recorded_digests_on_every_machine() {
         for fixture in fixtures(folder).into_iter().step_by(if is_trapped() { 4 } else { 1 }) {
             let name = format!("{folder}/{}", fixture.name);
             let recorded = RECORDED.iter().find(|(n, _)| *n == name).map_or("nothing", |(_, digest)| digest);
-            for kernels in tables_to_repeat() {
+            for kernels in tables() {
                 let found = digest(&fixture, kernels);
                 if found != recorded {
                     println!("    (\"{name}\", \"{found}\"), // {}: recorded {recorded}", kernels.name());

@@ -4,10 +4,9 @@
 use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::session::normalize;
 use nanocamelid_engine::{Executor, Gguf, Model, SessionError, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType, WeightType};
-use nanocamelid_tests::features::detect;
+use nanocamelid_kernels::{Kernels, KvType, WeightType, reference};
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
-use nanocamelid_tests::tables::{best, tables_to_repeat};
+use nanocamelid_tests::tables::{best, tables};
 use nanocamelid_tests::tiny_model::{Sizes, tiny_model, tiny_model_of};
 use nanocamelid_tests::{ScopedThreads, bits, fixture, fixtures, fnv1a, read_f32};
 use std::fs;
@@ -132,8 +131,8 @@ fn odd_widths_and_formats_do_not_move_a_bit() {
         let sizes = Sizes { n_heads, n_ff, weight_type: Some(weight_type) };
         let bytes = tiny_model_of(kind, &sizes).finish().bytes;
         let of = |kernels, threads| bits(&embed(&bytes, &ids, None, kernels, 512, &ScopedThreads(threads)));
-        let expected = of(Kernels::by_name(detect(), "scalar").unwrap(), 1);
-        for kernels in Kernels::all(detect()) {
+        let expected = of(&reference::TABLE, 1);
+        for kernels in tables() {
             for threads in [1, 3] {
                 assert_eq!(of(kernels, threads), expected, "{kind} in {} on {}", weight_type.name(), kernels.name());
             }
@@ -145,7 +144,7 @@ fn odd_widths_and_formats_do_not_move_a_bit() {
 fn threads_and_tables_do_not_move_a_bit() {
     for text in recorded() {
         let expected = bits(&embed(&text.gguf, &text.ids, None, best(), 512, &SingleThread));
-        for kernels in tables_to_repeat() {
+        for kernels in tables() {
             for threads in [1, 3] {
                 let ours = embed(&text.gguf, &text.ids, None, kernels, 7, &ScopedThreads(threads));
                 assert_eq!(bits(&ours), expected, "{} on {}, {threads} threads", text.name, kernels.name());

@@ -6,9 +6,9 @@ use nanocamelid_engine::gguf::Gguf;
 use nanocamelid_engine::session::normalize;
 use nanocamelid_engine::tokenizer::TokenizerError;
 use nanocamelid_engine::{Model, Sampler, SamplerParams, SessionOptions, SessionPlan, SingleThread, Tokenizer};
-use nanocamelid_kernels::{Features, Kernels};
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value, value_type};
+use nanocamelid_tests::tables::best;
 use nanocamelid_tests::tiny_model::{KINDS, architecture, tiny_model};
 
 #[global_allocator]
@@ -50,9 +50,8 @@ fn run(file: &GgufWriter) -> Outcome {
             return Outcome::Refused(message);
         }
     };
-    let kernels = Kernels::select(Features::NONE);
     let options = SessionOptions { n_ctx: 16, n_batch: 4, ..Default::default() };
-    let plan = match SessionPlan::new(&model, kernels, options) {
+    let plan = match SessionPlan::new(&model, best(), options) {
         Ok(plan) if plan.required_bytes() <= ARENA_BYTES => plan,
         Ok(plan) => return Outcome::Refused(format!("{} bytes for a session", plan.required_bytes())),
         Err(error) => return Outcome::Refused(error.to_string()),

@@ -1,9 +1,9 @@
 //! Compares the elementary functions of the one arithmetic with exact or more precise ones.
 
 use nanocamelid_kernels::reference::math;
-use nanocamelid_kernels::{CausalConv, Kernels, StateStep};
-use nanocamelid_tests::features::detect;
+use nanocamelid_kernels::{CausalConv, StateStep, reference};
 use nanocamelid_tests::random::Random;
+use nanocamelid_tests::tables::tables;
 
 #[track_caller]
 fn check_fma(a: f32, b: f32, c: f32) {
@@ -120,7 +120,7 @@ fn gelu_as_it_is_defined_is_close_to_exact() {
 
 #[test]
 fn layer_norms_are_close_to_exact() {
-    let (kernels, mut random) = (Kernels::by_name(detect(), "scalar").unwrap(), Random(9));
+    let (kernels, mut random) = (&reference::TABLE, Random(9));
     for n in [1, 5, 64, 770] {
         // Far from zero, where a variance by squares would have few digits.
         let x: Vec<f32> = noise(n, &mut random).iter().map(|x| x + 30.0).collect();
@@ -146,7 +146,7 @@ fn gates_of_gate_and_up_are_close_to_exact_in_every_table() {
             [g / (1.0 + (-1.702 * g).exp()) * (u + 1.0), f64::from(gate.max(0.0)).powi(2) * f64::from(up)]
         };
         let mut first: Option<Vec<f32>> = None;
-        for kernels in Kernels::all(detect()) {
+        for kernels in tables() {
             let (mut swish, mut squared) = (gates.clone(), gates.clone());
             kernels.clamped_swish_mul(&mut swish, &mut vec![up; gates.len()]);
             kernels.squared_relu(&mut squared);
@@ -172,7 +172,7 @@ fn bytes(values: &[f32]) -> Vec<[u8; 4]> {
 
 #[test]
 fn convolutions_weigh_a_channel_and_its_past() {
-    let (kernels, mut random) = (Kernels::by_name(detect(), "scalar").unwrap(), Random(5));
+    let (kernels, mut random) = (&reference::TABLE, Random(5));
     for (n, n_taps) in [(1, 2), (3, 4), (20, 3)] {
         let (taps, bias) = (noise(n * n_taps, &mut random), noise(n, &mut random));
         let (file_taps, file_bias) = (bytes(&taps), bytes(&bias));
@@ -196,7 +196,7 @@ fn convolutions_weigh_a_channel_and_its_past() {
 
 #[test]
 fn states_fade_and_take_in() {
-    let (kernels, mut random) = (Kernels::by_name(detect(), "scalar").unwrap(), Random(6));
+    let (kernels, mut random) = (&reference::TABLE, Random(6));
     for (n_rows, n_state) in [(1, 1), (3, 16), (2, 40)] {
         let (mut state, mut exact) = (vec![0.0; n_rows * n_state], vec![0.0f64; n_rows * n_state]);
         for _ in 0..5 {

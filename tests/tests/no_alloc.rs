@@ -4,9 +4,9 @@ use nanocamelid_engine::config::Pooling;
 use nanocamelid_engine::sampler::{Sampler, SamplerParams};
 use nanocamelid_engine::session::{Part, normalize};
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType};
+use nanocamelid_kernels::KvType;
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
-use nanocamelid_tests::features::detect;
+use nanocamelid_tests::tables::{best, tables};
 use nanocamelid_tests::{fixture, fixtures};
 
 #[global_allocator]
@@ -17,7 +17,7 @@ fn nothing_allocates_between_tokens() {
     // All work runs on the calling thread, whose allocations are counted.
     for folder in ["archs", "quants"] {
         for f in fixtures(folder) {
-            for kernels in Kernels::all(detect()) {
+            for kernels in tables() {
                 let gguf = Gguf::parse(&f.gguf).unwrap();
                 let model = Model::new(&gguf).unwrap();
                 let options = SessionOptions { n_ctx: 256, n_batch: 16, n_outputs: 5, ..Default::default() };
@@ -48,7 +48,7 @@ fn nothing_allocates_between_batches_of_several_slots() {
         let gguf = Gguf::parse(&f.gguf).unwrap();
         let model = Model::new(&gguf).unwrap();
         let options = SessionOptions { n_ctx: 300, n_batch: 128, n_slots: 3, n_snapshots: 2, ..Default::default() };
-        let plan = SessionPlan::new(&model, Kernels::select(detect()), options).unwrap();
+        let plan = SessionPlan::new(&model, best(), options).unwrap();
         let mut arena = vec![0u8; plan.required_bytes()];
         let mut session = plan.start(&mut arena).unwrap();
         let text: Vec<u32> = f.ids.iter().copied().cycle().take(290).collect();
@@ -72,7 +72,7 @@ fn nothing_allocates_while_a_text_is_embedded() {
         let gguf = Gguf::parse(&bytes).unwrap();
         let model = Model::new(&gguf).unwrap();
         let options = SessionOptions { n_ctx: 64, n_batch: 16, kv_type: KvType::F32, ..Default::default() };
-        let plan = SessionPlan::new(&model, Kernels::select(detect()), options).unwrap();
+        let plan = SessionPlan::new(&model, best(), options).unwrap();
         let mut arena = vec![0u8; plan.required_bytes()];
         let mut session = plan.start(&mut arena).unwrap();
         let mut vector = vec![0.0; model.config.n_embd];

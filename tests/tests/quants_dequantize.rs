@@ -3,13 +3,14 @@
 //! (tests/fixtures/blocks).
 
 use nanocamelid_engine::Gguf;
-use nanocamelid_kernels::{Kernels, WeightType};
-use nanocamelid_tests::{features, fixture, read_f32};
+use nanocamelid_kernels::WeightType;
+use nanocamelid_tests::tables::tables;
+use nanocamelid_tests::{fixture, read_f32};
 use std::collections::BTreeSet;
 
 /// Every table dequantizes a row to these values.
 fn assert_bits(weight_type: WeightType, row: &[u8], expected: &[f32]) {
-    for kernels in Kernels::all(features::detect()) {
+    for kernels in tables() {
         let mut out = vec![0.0; expected.len()];
         kernels.dequantize(weight_type, row, &mut out);
         for (c, (a, b)) in out.iter().zip(expected).enumerate() {

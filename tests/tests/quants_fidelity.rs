@@ -2,8 +2,8 @@
 //! on the dequantized weights must not exceed that of an independent engine on the same file.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType};
-use nanocamelid_tests::features::detect;
+use nanocamelid_kernels::{Kernels, KvType, reference};
+use nanocamelid_tests::tables::{best, tables};
 use nanocamelid_tests::{Fixture, fixture, fixtures, read_f32};
 
 fn logits(fixture: &Fixture, kernels: &'static Kernels, kv_type: KvType) -> Vec<f32> {
@@ -38,7 +38,7 @@ fn mean_kl(exact: &[f32], ours: &[f32], n_tokens: usize) -> f64 {
 
 #[test]
 fn no_format_is_further_from_exact_than_the_independent_engine() {
-    let kernels = Kernels::select(detect());
+    let kernels = best();
     let mut worse = Vec::new();
     println!("{:10} {:>12} {:>12}", "format", "ours", "theirs");
     for f in fixtures("quants") {
@@ -56,11 +56,11 @@ fn no_format_is_further_from_exact_than_the_independent_engine() {
 
 #[test]
 fn tables_agree_on_every_format() {
-    let scalar = Kernels::by_name(detect(), "scalar").unwrap();
+    let scalar = &reference::TABLE;
     for f in fixtures("quants") {
         for kv_type in KvType::ALL {
             let expected = logits(&f, scalar, kv_type);
-            for kernels in Kernels::all(detect()) {
+            for kernels in tables() {
                 let ours = logits(&f, kernels, kv_type);
                 let same = ours.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 assert!(same, "{} on {} with a {} cache", f.name, kernels.name(), kv_type.name());
@@ -71,7 +71,7 @@ fn tables_agree_on_every_format() {
 
 #[test]
 fn kv_types_cost_the_fidelity_the_docs_state() {
-    let kernels = Kernels::select(detect());
+    let kernels = best();
     let f = fixtures("quants").into_iter().find(|f| f.name == "F32").unwrap();
     let exact = read_f32(&fixture("quants/F32.exact.f32"));
     for (kv_type, bound) in [(KvType::F32, 1e-9), (KvType::F16, 1e-6), (KvType::Q8_0, 1e-3)] {

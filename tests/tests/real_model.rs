@@ -10,8 +10,7 @@
 //! tokens has a standard error of 0.18 %. A mistake in the mathematics costs far more than the bound.
 
 use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, Tokenizer};
-use nanocamelid_kernels::Kernels;
-use nanocamelid_tests::features::detect;
+use nanocamelid_tests::tables::best;
 use nanocamelid_tests::{ScopedThreads, fixture};
 use std::fs;
 use std::path::PathBuf;
@@ -63,7 +62,7 @@ fn perplexity_is_that_of_an_independent_engine() {
     assert_eq!(ids[..recorded.len()], recorded, "token ids");
 
     let model = Model::new(&gguf).unwrap();
-    let kernels = Kernels::select(detect());
+    let kernels = best();
     let n_ctx = recording.windows.iter().map(Vec::len).max().unwrap();
     let options = SessionOptions { n_ctx, n_batch: 128, n_workers: 2, ..Default::default() };
     let plan = SessionPlan::new(&model, kernels, options).unwrap();

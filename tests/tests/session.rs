@@ -4,14 +4,10 @@
 use nanocamelid_engine::refusal::Reason;
 use nanocamelid_engine::session::{Input, Probe, Stage};
 use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType};
-use nanocamelid_tests::features::detect;
+use nanocamelid_kernels::KvType;
 use nanocamelid_tests::gguf_copy::copy;
+use nanocamelid_tests::tables::best;
 use nanocamelid_tests::{Fixture, bits, fixtures, fixtures_or};
-
-fn kernels() -> &'static Kernels {
-    Kernels::select(detect())
-}
 
 fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
     SessionOptions { n_ctx, n_batch, ..Default::default() }
@@ -21,7 +17,7 @@ fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
 fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut Session<'_>) -> T) -> T {
     let gguf = Gguf::parse(gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
-    let plan = SessionPlan::new(&model, kernels(), options).unwrap();
+    let plan = SessionPlan::new(&model, best(), options).unwrap();
     let mut arena = vec![0xFFu8; plan.required_bytes()];
     body(&mut plan.start(&mut arena).unwrap())
 }
@@ -157,7 +153,7 @@ fn windowed_layers_keep_only_their_window() {
     let bytes_of = |name: &str, n_ctx| {
         let fixture = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
         let gguf = Gguf::parse(&fixture.gguf).unwrap();
-        SessionPlan::new(&Model::new(&gguf).unwrap(), kernels(), options(n_ctx, 16)).unwrap().required_bytes()
+        SessionPlan::new(&Model::new(&gguf).unwrap(), best(), options(n_ctx, 16)).unwrap().required_bytes()
     };
     // gemma3 has six windowed layers and one that is not; qwen3 has three that are not, of the same head sizes.
     let grown = |name| bytes_of(name, 1 << 16) - bytes_of(name, 1 << 15);
@@ -179,7 +175,7 @@ fn layers_on_two_machines_give_the_same_logits() {
             }
             let front = Model::with_layers(&gguf, 0..split).unwrap();
             let back = Model::with_layers(&gguf, split..n_layers).unwrap();
-            let plans = [&front, &back].map(|m| SessionPlan::new(m, kernels(), options(512, 64)).unwrap());
+            let plans = [&front, &back].map(|m| SessionPlan::new(m, best(), options(512, 64)).unwrap());
             let mut arenas = plans.clone().map(|plan| vec![0u8; plan.required_bytes()]);
             let [front_arena, back_arena] = &mut arenas;
             let [front_plan, back_plan] = plans;
@@ -204,7 +200,7 @@ fn the_arena_may_start_anywhere_and_one_byte_less_is_refused() {
     let expected = last_logits(fixture, 64, &fixture.ids);
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
-    let plan = SessionPlan::new(&model, kernels(), options(512, 64)).unwrap();
+    let plan = SessionPlan::new(&model, best(), options(512, 64)).unwrap();
     let required = plan.required_bytes();
     let mut memory = vec![0u8; required + 64];
     for offset in [0, 1, 3, 31, 63] {
@@ -295,10 +291,10 @@ fn sessions_of_no_size_are_refused() {
         SessionOptions { n_batch: usize::MAX, ..good },
         SessionOptions { n_outputs: usize::MAX, ..good },
     ] {
-        assert_eq!(SessionPlan::new(&model, kernels(), bad).unwrap_err(), SessionError::Size, "{bad:?}");
+        assert_eq!(SessionPlan::new(&model, best(), bad).unwrap_err(), SessionError::Size, "{bad:?}");
     }
     // Heads of 24 are no whole number of q8_0 blocks.
-    let error = SessionPlan::new(&model, kernels(), SessionOptions { kv_type: KvType::Q8_0, ..good }).unwrap_err();
+    let error = SessionPlan::new(&model, best(), SessionOptions { kv_type: KvType::Q8_0, ..good }).unwrap_err();
     assert_eq!(error, SessionError::KvType { kv_type: KvType::Q8_0, dim: 24 });
 }
 

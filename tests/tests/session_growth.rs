@@ -1,10 +1,10 @@
 //! A conversation that moves to a larger session continues with the same bits as if it had begun there.
 
 use nanocamelid_engine::{Gguf, Model, Session, SessionOptions, SessionPlan, SingleThread};
-use nanocamelid_kernels::{Kernels, KvType};
-use nanocamelid_tests::features::detect;
+use nanocamelid_kernels::KvType;
 use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::gguf_writer::Tensor;
+use nanocamelid_tests::tables::best;
 use nanocamelid_tests::{Fixture, bits, fixtures, fixtures_or};
 
 /// All architectures, or where an emulator takes minutes, one with windows, one with convolutions, one with neither.
@@ -16,7 +16,7 @@ fn subjects() -> Vec<Fixture> {
 fn with_sessions(gguf: &[u8], contexts: [usize; 2], kv_type: KvType, body: impl FnOnce([Session<'_>; 2])) {
     let gguf = Gguf::parse(gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
-    let kernels = Kernels::select(detect());
+    let kernels = best();
     let plans = contexts.map(|n_ctx| {
         let options = SessionOptions { n_ctx, n_batch: 64, kv_type, ..Default::default() };
         SessionPlan::new(&model, kernels, options).unwrap()
