@@ -33,6 +33,8 @@ fn frames_that_are_no_http() {
         ("no HTTP", "\u{16}\u{3}\u{1}garbage\r\n\r\n".to_owned(), &[400, 0][..]),
         ("a method that is none", "G@T / HTTP/1.1\r\nHost: localhost\r\n\r\n".into(), &[400]),
         ("a version that is none", "GET / HTTP/9.9\r\nHost: localhost\r\n\r\n".into(), &[400, 505, 0]),
+        ("no Host", "GET /health HTTP/1.1\r\n\r\n".into(), &[400]),
+        ("two Hosts", "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n".into(), &[400]),
         ("NUL in a header", "GET /health HTTP/1.1\r\nHost: local\0host\r\n\r\n".into(), &[400]),
         (
             "two lengths",

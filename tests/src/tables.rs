@@ -1,7 +1,7 @@
 //! The kernel tables a test runs, and how results are compared.
 
 use crate::features;
-use nanocamelid_kernels::Kernels;
+use nanocamelid_kernels::{Kernels, reference};
 
 /// The tables to test: every one that this machine can run, the scalar one included. Under an emulator it is only the
 /// emulated CPU's best one, because `.ci/run` emulates a CPU for each table.
@@ -16,6 +16,14 @@ pub fn tables() -> Vec<&'static Kernels> {
         assert!(Kernels::by_name(features, name).is_some(), "table {name} is required and this CPU cannot run it");
     }
     if crate::is_emulated() { vec![best()] } else { Kernels::all(features).collect() }
+}
+
+/// The tables to test against the scalar one where that takes long, in whole models: all others, or if there is no
+/// other, the scalar one itself.
+pub fn optimized() -> Vec<&'static Kernels> {
+    let mut tables = tables();
+    tables.retain(|table| table.name() != reference::TABLE.name() || table.name() == best().name());
+    tables
 }
 
 /// The table that this machine's program takes, or the one whose instructions are trapped.

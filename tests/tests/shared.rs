@@ -10,7 +10,7 @@ use nanocamelid_tests::random::Random;
 use nanocamelid_tests::ranks::{Rank, on_ranks};
 use nanocamelid_tests::tables::best;
 use nanocamelid_tests::tiny_model::{KINDS, Sizes, tiny_model_of};
-use nanocamelid_tests::{Fixture, bits, fixtures, fixtures_or, is_emulated};
+use nanocamelid_tests::{Fixture, bits, fixture, fixtures, fixtures_or, is_emulated};
 
 /// How ranks share a model.
 #[derive(Clone, Copy, Debug)]
@@ -275,7 +275,7 @@ fn slots_and_drafts_have_the_bits_of_one_machine() {
 
 #[test]
 fn a_rank_keeps_its_share_of_the_cache() {
-    let Subject { gguf, .. } = architectures().into_iter().find(|subject| subject.name == "llama").unwrap();
+    let Fixture { gguf, .. } = Fixture::read(&fixture("archs"), "llama");
     let gguf = Gguf::parse(&gguf).unwrap();
     // What another 1024 positions cost: keys and values, and a few numbers of each page.
     let cache = |share: Share<'_>| {

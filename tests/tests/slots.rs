@@ -5,7 +5,7 @@ use nanocamelid_engine::session::Part;
 use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, SessionPlan, SingleThread};
 use nanocamelid_kernels::Kernels;
 use nanocamelid_tests::random::Random;
-use nanocamelid_tests::tables::{best, tables};
+use nanocamelid_tests::tables::{best, optimized};
 use nanocamelid_tests::{Fixture, ScopedThreads, bits, fixtures, fixtures_or, fnv1a, is_emulated};
 
 /// Positions of a page.
@@ -73,7 +73,7 @@ fn texts(fixture: &Fixture, random: &mut Random, n: usize, len: usize) -> Vec<Ve
 fn rows_of_several_slots_have_the_bits_of_rows_alone() {
     let mut random = Random(1);
     for fixture in subjects(best()) {
-        let mut tables = tables();
+        let mut tables = optimized();
         tables.retain(|kernels| is_subject(&fixture, kernels));
         check_rows(&fixture, &tables, &mut random);
     }
@@ -84,7 +84,7 @@ fn rows_of_several_slots_have_the_bits_of_rows_alone() {
 fn rows_of_several_slots_have_the_bits_of_rows_alone_in_every_format() {
     let mut random = Random(3);
     let quants = fixtures_or("quants", &["F16", "Q8_0", "Q4_K_M", "IQ2_S"]);
-    quants.iter().for_each(|fixture| check_rows(fixture, &tables(), &mut random));
+    quants.iter().for_each(|fixture| check_rows(fixture, &optimized(), &mut random));
 }
 
 /// Random batches of several texts, row for row. What a text alone gives is computed with the best table for all.

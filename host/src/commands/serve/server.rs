@@ -75,7 +75,7 @@ impl Server {
             }
             response
         };
-        if let Err(refusal) = self.guard.check_origin(&head.uri, &head.headers) {
+        if let Err(refusal) = self.guard.check_origin(&head) {
             return refuse(refusal);
         }
         if head.method == Method::OPTIONS {

@@ -2,7 +2,8 @@
 
 use super::super::refusal::Refusal;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
-use hyper::{StatusCode, Uri};
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Version};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Stands for every origin.
@@ -25,18 +26,19 @@ impl Guard {
     /// rebinding), or across origins.
     ///
     /// # Errors
-    /// 403, and 400 for a name that is not text.
-    pub(in super::super) fn check_origin(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// 403, and 400 for a name that is not text, for several and, in HTTP/1.1, for none (RFC 9112, section 3.2).
+    pub(in super::super) fn check_origin(&self, head: &Parts) -> Result<(), Refusal> {
         if self.is_local {
             return Ok(());
         }
-        let given = headers.get(HOST).map(|host| host.to_str().map_err(|_| ()));
-        let host = match (given, uri.authority()) {
-            (Some(Ok(host)), _) => host,
-            (Some(Err(())), _) => return Err(Refusal::bad("the Host header is not text")),
-            (None, Some(authority)) => authority.as_str(),
-            // HTTP/1.0, which no browser speaks.
-            (None, None) => return Ok(()),
+        let mut given = head.headers.get_all(HOST).iter();
+        let host = match (given.next(), given.next(), head.uri.authority()) {
+            (Some(host), None, _) => host.to_str().map_err(|_| Refusal::bad("the Host header is not text"))?,
+            (Some(_), Some(_), _) => return Err(Refusal::bad("there are several Host headers")),
+            (None, _, Some(authority)) => authority.as_str(),
+            // No browser speaks HTTP/1.0.
+            (None, _, None) if head.version < Version::HTTP_11 => return Ok(()),
+            (None, _, None) => return Err(Refusal::bad("there is no Host header")),
         };
         let name = name_of(host);
         let is_address = name.parse::<IpAddr>().is_ok() || bracketed(name).is_some();
@@ -44,7 +46,7 @@ impl Guard {
             let message = format!("this server is not called {name}; start it with --allow-host {name} to allow that");
             return Err(Refusal::new(StatusCode::FORBIDDEN, message));
         }
-        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+        let Some(origin) = head.headers.get(ORIGIN) else { return Ok(()) };
         let origin = origin.to_str().unwrap_or_default();
         let is_own = origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host));
         if is_own || self.allows(origin) {
@@ -105,15 +107,29 @@ fn is_loopback_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::Request;
 
-    fn asked(guard: &Guard, headers: &[(&'static str, &str)]) -> Option<u16> {
-        let mut map = HeaderMap::new();
+    fn asked(guard: &Guard, version: Version, headers: &[(&'static str, &str)]) -> Option<u16> {
+        let mut request = Request::builder().uri("/v1/models").version(version);
         for (name, value) in headers {
-            map.insert(*name, value.parse().unwrap());
+            request = request.header(*name, *value);
         }
-        let uri = Uri::from_static("/v1/models");
-        let refusal = guard.check_origin(&uri, &map).and_then(|()| guard.check_key(&map)).err();
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let refusal = guard.check_origin(&head).and_then(|()| guard.check_key(&head.headers)).err();
         refusal.map(|refusal| refusal.status.as_u16())
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let guard = Guard::default();
+        let (one, two) = ([("host", "localhost")], [("host", "localhost"), ("host", "localhost")]);
+        for (version, none) in [(Version::HTTP_11, Some(400)), (Version::HTTP_10, None)] {
+            assert_eq!(asked(&guard, version, &[]), none, "{version:?}");
+            assert_eq!(asked(&guard, version, &one), None, "{version:?}");
+            assert_eq!(asked(&guard, version, &two), Some(400), "{version:?}");
+        }
+        // Behind a socket file there are no names.
+        assert_eq!(asked(&Guard { is_local: true, ..guard }, Version::HTTP_11, &[]), None);
     }
 
     #[test]
@@ -129,12 +145,12 @@ mod tests {
             "192.168.1.9",
             "x.localhost:1",
         ] {
-            assert_eq!(asked(&guard, &[("host", host)]), None, "{host}");
+            assert_eq!(asked(&guard, Version::HTTP_11, &[("host", host)]), None, "{host}");
         }
         for host in ["evil.example", "localhost.evil.example:8080", "pi.lan.evil", ""] {
-            assert_eq!(asked(&guard, &[("host", host)]), Some(403), "{host}");
+            assert_eq!(asked(&guard, Version::HTTP_11, &[("host", host)]), Some(403), "{host}");
         }
-        let page = |origin| asked(&guard, &[("host", "localhost:8080"), ("origin", origin)]);
+        let page = |origin| asked(&guard, Version::HTTP_11, &[("host", "localhost:8080"), ("origin", origin)]);
         assert_eq!(page("http://localhost:8080"), None);
         assert_eq!(page("https://a.b"), None);
         for origin in ["http://localhost:8081", "https://evil.example", "null", "http://localhost:8080.evil"] {
@@ -148,11 +164,11 @@ mod tests {
         for (header, value) in
             [("authorization", "Bearer secret"), ("authorization", "bearer secret"), ("x-api-key", "secret")]
         {
-            assert_eq!(asked(&guard, &[(header, value)]), None, "{value}");
+            assert_eq!(asked(&guard, Version::HTTP_10, &[(header, value)]), None, "{value}");
         }
         for value in ["Bearer secre", "Bearer secret1", "Bearer ", "secret", "Basic secret", "é"] {
-            assert_eq!(asked(&guard, &[("authorization", value)]), Some(401), "{value}");
+            assert_eq!(asked(&guard, Version::HTTP_10, &[("authorization", value)]), Some(401), "{value}");
         }
-        assert_eq!(asked(&guard, &[]), Some(401));
+        assert_eq!(asked(&guard, Version::HTTP_10, &[]), Some(401));
     }
 }
