@@ -41,6 +41,8 @@ enum MapErrorKind {
     NotAFile,
     Empty,
     TooLarge(u64),
+    /// The path leads nowhere, or this user may not read the file.
+    Unreadable(io::Error),
     Io(io::Error),
 }
 
@@ -54,7 +56,7 @@ impl fmt::Display for MapError {
             MapErrorKind::NotAFile => write!(f, "{path}: is not a regular file"),
             MapErrorKind::Empty => write!(f, "{path}: the file is empty"),
             MapErrorKind::TooLarge(n) => write!(f, "{path}: {n} bytes do not fit this machine's address space"),
-            MapErrorKind::Io(source) => write!(f, "{path}: {source}"),
+            MapErrorKind::Unreadable(source) | MapErrorKind::Io(source) => write!(f, "{path}: {source}"),
         }?;
         match self.part {
             Some((no, count)) => write!(f, " (part {no} of the model's {count})"),
@@ -96,6 +98,9 @@ impl MappedFile {
         let io_fail = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => fail(MapErrorKind::Missing(near(path))),
             io::ErrorKind::IsADirectory => fail(MapErrorKind::Directory),
+            io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename => {
+                fail(MapErrorKind::Unreadable(source))
+            }
             _ => fail(MapErrorKind::Io(source)),
         };
         // Asked before opening, because opening a FIFO would wait for a writer.
@@ -273,9 +278,13 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let empty = dir.join("empty.gguf");
         File::create(&empty).unwrap();
-        for (path, words) in
-            [(dir.clone(), "is a directory"), (empty, "is empty"), (dir.join("none.gguf"), "no such file")]
-        {
+        for (path, words) in [
+            (dir.clone(), "is a directory"),
+            (empty.join("x.gguf"), "ot a directory"),
+            (empty, "is empty"),
+            (dir.join("none.gguf"), "no such file"),
+            (dir.join("long".repeat(100)), "ame too long"),
+        ] {
             let error = MappedFile::open(&path).unwrap_err();
             assert!(error.is_callers_mistake());
             let message = error.to_string();

@@ -25,6 +25,17 @@ pub(crate) fn is_absent(invocation: &Invocation) -> bool {
     invocation.argument(&table::PROMPT).is_none() && !invocation.has(&table::FILE)
 }
 
+/// Refuses an argument beside `--file`.
+///
+/// # Errors
+/// Both are given.
+pub(crate) fn check(invocation: &Invocation, argument: &Argument<str>) -> Result<(), UsageError> {
+    match invocation.argument(argument) {
+        Some(_) if invocation.has(&table::FILE) => Err(UsageError::Conflict { a: argument.row.name, b: "--file" }),
+        _ => Ok(()),
+    }
+}
+
 /// The prompt: the argument, `--file`, or standard input.
 ///
 /// # Errors
@@ -39,8 +50,7 @@ pub(crate) fn read(invocation: &Invocation, argument: &Argument<str>) -> Result<
 /// As there.
 pub(crate) fn read_from(invocation: &Invocation, argument: &Argument<str>, file: &Flag<Path>) -> Result<String, Error> {
     let text = match (invocation.argument(argument), invocation.get(file)) {
-        (Some(_), Some(_)) => return Err(UsageError::Conflict { a: argument.row.name, b: "--file" }.into()),
-        (Some(text), None) => text.to_owned(),
+        (Some(text), _) => text.to_owned(),
         (None, Some(path)) => without_newline(read_file(path)?),
         (None, None) if std::io::stdin().is_terminal() => {
             return Err(UsageError::MissingArgument { command: invocation.command, name: argument.row.name }.into());

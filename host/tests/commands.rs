@@ -412,6 +412,11 @@ fn dry_runs_open_nothing() {
         assert_eq!(dry.code, Some(0), "{dry:?}");
         assert!(dry.stdout.contains("selected_source: ") || words[0] == "bench", "{dry:?}");
     }
+    // What the words alone show to be wrong is refused all the same.
+    for words in [&["chat", "m.gguf", "hi"][..], &["smoke", "1b", "chat", "hi"], &["tokenize", "m.gguf", "hi"]] {
+        let all = [words, &["-f", "/nonexistent/x.txt", "--dry-run"]].concat();
+        run(&all).assert_fails(2, &["--file"]);
+    }
 }
 
 #[test]

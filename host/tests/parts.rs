@@ -101,6 +101,8 @@ fn an_output_path_that_is_the_model_is_refused() {
     }
     assert!(read(&whole) == model && parts.iter().map(|path| read(path)).eq(before), "nothing was written");
     let out = dir.file("logits.bin", b"old");
+    run(&["logits", &whole, "--ids", "1,999999", "--out", &out]).assert_fails(2, &["token 999999"]);
+    assert_eq!(read(&out), b"old");
     run(&["logits", &whole, "--ids", "1,2", "--out", &out]).assert_ok("logits");
     assert_eq!(read(&out).len(), 2 * 288 * 4);
 }

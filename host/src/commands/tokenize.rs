@@ -35,6 +35,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     if invocation.has(&table::JSONL) && invocation.argument(&TEXT).is_some() {
         return Err(UsageError::Conflict { a: "--jsonl", b: "TEXT" }.into());
     }
+    prompt::check(invocation, &TEXT)?;
     let resolved = resolve::resolve(invocation.model.as_deref())?;
     let mut report = Report::new(invocation.command);
     report.add(facts::of_source(&resolved, None));

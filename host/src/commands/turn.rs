@@ -41,6 +41,7 @@ pub(crate) struct Plan<'p> {
 
 /// Runs a command of one turn.
 pub(crate) fn run(invocation: &Invocation, plan: &Plan<'_>) -> Result<(), Error> {
+    prompt::check(invocation, &table::PROMPT)?;
     let sampling = Sampling::new(invocation)?;
     let grammar = GrammarFile::read(invocation)?;
     let Some(opening) = Opening::new(invocation)? else { return Ok(()) };

@@ -55,6 +55,7 @@ pub(crate) static COMMAND: Command = Command {
 
 /// Runs the command.
 pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
+    prompt::check(invocation, &PROMPT)?;
     let golden = invocation.get(&table::GOLDEN);
     let opening = Opening::new(invocation)?;
     let Some(Opening { settings, resolved, mut report }) = opening else { return Ok(()) };

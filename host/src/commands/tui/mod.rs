@@ -277,7 +277,7 @@ impl<'i> Talk<'i> {
             }
             Slash::Tokens(n) => {
                 self.sampling.n_predict = n.or(self.sampling.n_predict);
-                match self.sampling.n_predict {
+                match self.sampling.n_predict.filter(|&n| n < usize::MAX) {
                     Some(n) => screen.say(format_args!("at most {n} tokens an answer")),
                     None => screen.say("answers end by themselves, or with the context"),
                 }

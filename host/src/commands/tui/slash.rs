@@ -28,7 +28,7 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("/model", "[MODEL]", "show the model, or change it; one that cannot be used changes nothing"),
     ("/models", "", "models to change to"),
     ("/temp", "[V]", "show or set the temperature"),
-    ("/tokens", "[N]", "show or set the most tokens of an answer"),
+    ("/tokens", "[N]", "show or set the most tokens of an answer; -1: no limit"),
     ("/system", "[TEXT]", "show or set the system prompt; /system clear removes it"),
     ("/status", "", "model, settings, context and totals"),
     ("/history", "", "the conversation so far"),
@@ -93,9 +93,11 @@ fn command(name: &str, rest: &str) -> Result<Slash, SlashError> {
             _ => return bad("/temp V", "V is a number from 0 to 100"),
         },
         ("/tokens", None) => Slash::Tokens(None),
+        // As with `-n`.
+        ("/tokens", Some("-1")) => Slash::Tokens(Some(usize::MAX)),
         ("/tokens", Some(text)) => match text.parse::<usize>() {
             Ok(n) if n > 0 => Slash::Tokens(Some(n)),
-            _ => return bad("/tokens N", "N is a whole number of at least 1"),
+            _ => return bad("/tokens N", "N is a whole number of at least 1, or -1 for no limit"),
         },
         ("/system", Some("clear")) => Slash::SystemClear,
         ("/system", text) => Slash::System(text.map(str::to_owned)),
@@ -136,12 +138,15 @@ mod tests {
         assert_eq!(parse("/system  Be brief. "), Some(Ok(Slash::System(Some("Be brief.".into())))));
         assert_eq!(parse("/system clear"), Some(Ok(Slash::SystemClear)));
         assert_eq!(parse("/model my model.gguf"), Some(Ok(Slash::Model(Some("my model.gguf".into())))));
+        assert_eq!(parse("/tokens 7"), Some(Ok(Slash::Tokens(Some(7)))));
+        assert_eq!(parse("/tokens -1"), Some(Ok(Slash::Tokens(Some(usize::MAX)))));
         assert_eq!(parse("/trim 2"), Some(Ok(Slash::Trim(2))));
         for (line, words) in [
             ("/temp hot", "V is a number"),
             ("/temp -1", "V is a number"),
             ("/temp nan", "V is a number"),
             ("/tokens 0", "at least 1"),
+            ("/tokens -2", "-1 for no limit"),
             ("/trim", "turns to keep"),
             ("/save", "where to"),
             ("/clear all", "no argument"),
