@@ -190,6 +190,11 @@ impl<'t> Generator<'t> {
         self.log_probs.as_ref()
     }
 
+    /// Bytes of the answer's text that are held back, because a stop string may begin with them.
+    pub fn held_bytes(&self) -> usize {
+        self.stop.held_bytes()
+    }
+
     /// The stop string that ended the answer: its number in the order in which [`StopMatcher::new`] took them.
     pub fn stop_string(&self) -> Option<usize> {
         self.stop.found()

@@ -94,6 +94,41 @@ fn a_prompt_can_stand_in_front_with_its_probabilities() {
     ask(&prompt, json!({"max_tokens": 0})).assert_refused(400, &["max_tokens"]);
 }
 
+/// Tokens of a stop string are no part of the answer, and neither are their probabilities.
+#[test]
+fn probabilities_end_with_the_answer() {
+    let server = Server::start(&[]);
+    let ask = |fields: Value| {
+        let mut body = json!({"model": "nanocamelid-demo", "prompt": "Once upon a time", "max_tokens": 40,
+            "temperature": 0, "logprobs": 1});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        server.post("/v1/completions", &body)
+    };
+    let tokens_of = |choice: &Value| -> Vec<String> {
+        let tokens = choice["logprobs"]["tokens"].as_array();
+        tokens.into_iter().flatten().map(|token| token.as_str().unwrap().to_owned()).collect()
+    };
+    let whole = ask(json!({})).json()["choices"][0].clone();
+    let (text, all) = (whole["text"].as_str().unwrap(), tokens_of(&whole));
+    assert!(all.concat() == *text && all.len() > 20, "{whole}");
+    // From within the tenth token over the next two; and exactly the tenth.
+    let begin = all[..9].concat().len();
+    for (stop, n) in
+        [(&text[begin + 1..begin + all[9..12].concat().len()], 10), (&text[begin..begin + all[9].len()], 9)]
+    {
+        let at = text.find(stop).unwrap();
+        let n = if at == begin || at == begin + 1 { n } else { panic!("{stop:?} is there twice: {text}") };
+        let stopped = ask(json!({"stop": stop})).json()["choices"][0].clone();
+        assert_eq!((&stopped["text"], tokens_of(&stopped)), (&json!(text[..at]), all[..n].to_vec()), "{stop:?}");
+        let events = ask(json!({"stop": stop, "stream": true})).events();
+        let streamed: Vec<_> = events.iter().flat_map(|event| tokens_of(&event["choices"][0])).collect();
+        assert_eq!(streamed, all[..n], "{stop:?}");
+    }
+    // What only might have been a stop string is.
+    let other = format!("{}\u{1}", &text[begin..]);
+    assert_eq!(tokens_of(&ask(json!({"stop": other})).json()["choices"][0]), all);
+}
+
 #[test]
 fn what_was_computed_is_not_computed_again() {
     let server = Server::start(&[]);

@@ -141,6 +141,11 @@ impl StopMatcher {
         false
     }
 
+    /// Bytes of text that are held back.
+    pub fn held_bytes(&self) -> usize {
+        self.held.iter().filter(|unit| matches!(unit, Unit::Byte(_))).count()
+    }
+
     /// Ends the generation: the text that was held back belongs to the answer after all.
     pub fn finish(&mut self, out: &mut String) {
         push_text(&self.held, out);

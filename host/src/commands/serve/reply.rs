@@ -172,13 +172,12 @@ impl Reply {
             Event::Token { text, log_probs } => {
                 self.n_tokens += 1;
                 let mut pieces: Vec<_> = self.echo.take().map(Piece::Text).into_iter().collect();
-                pieces.extend(log_probs.map(|log_probs| Piece::Token(TokenProbs::new(&log_probs, self.tokenizer))));
-                self.pieces(&text, &mut pieces);
+                self.pieces(&text, &log_probs, &mut pieces);
                 Update::Pieces(pieces)
             }
-            Event::End { text, finish, stop, counts } => {
+            Event::End { text, log_probs, finish, stop, counts } => {
                 let mut pieces: Vec<_> = self.echo.take().map(Piece::Text).into_iter().collect();
-                self.pieces(&text, &mut pieces);
+                self.pieces(&text, &log_probs, &mut pieces);
                 self.last_pieces(&mut pieces);
                 let stop = stop.and_then(|at| self.stops.get(at).cloned());
                 let reason = match finish {
@@ -196,7 +195,8 @@ impl Reply {
         }
     }
 
-    fn pieces(&mut self, text: &str, out: &mut Vec<Piece>) {
+    fn pieces(&mut self, text: &str, log_probs: &[LogProbs], out: &mut Vec<Piece>) {
+        out.extend(log_probs.iter().map(|log_probs| Piece::Token(TokenProbs::new(log_probs, self.tokenizer))));
         match &mut self.reader {
             _ if text.is_empty() => {}
             None => out.push(Piece::Text(text.to_owned())),

@@ -3,6 +3,8 @@
 use super::{Counts, Event, Question};
 use nanocamelid_engine::sampler::LogProbs;
 use nanocamelid_engine::{Finish, Step};
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 /// A prompt being read, or an answer being written.
@@ -15,8 +17,45 @@ pub(super) struct Conversation {
     /// Set when the answer has ended.
     is_over: bool,
     counts: Counts,
+    held: HeldProbs,
     begun: Instant,
     first_token: Option<Instant>,
+}
+
+/// Probabilities of tokens, held back as long as the tokens' text is: a stop string and its tokens are no part of the
+/// answer.
+#[derive(Default)]
+struct HeldProbs {
+    /// With where the token's text lies in the answer's, in bytes.
+    tokens: VecDeque<(Range<usize>, LogProbs)>,
+    /// Bytes of text that are certain, and of those and what is held back.
+    n_certain: usize,
+    n_text: usize,
+}
+
+impl HeldProbs {
+    /// Takes a token, with which `n_certain` bytes of text became certain and behind which `n_held` are held back.
+    fn push(&mut self, log_probs: LogProbs, n_certain: usize, n_held: usize) {
+        self.n_certain += n_certain;
+        let begin = std::mem::replace(&mut self.n_text, self.n_certain + n_held);
+        self.tokens.push_back((begin..self.n_text, log_probs));
+    }
+
+    /// Takes out the tokens whose text is certain.
+    fn certain(&mut self) -> Vec<LogProbs> {
+        let n = self.tokens.iter().take_while(|(bytes, _)| bytes.end <= self.n_certain).count();
+        self.take(n)
+    }
+
+    /// Takes out the rest: behind a stop string only the tokens some of whose text is part of the answer.
+    fn rest(&mut self, is_stopped: bool) -> Vec<LogProbs> {
+        let n = self.tokens.iter().take_while(|(bytes, _)| !is_stopped || bytes.start < self.n_certain).count();
+        self.take(n)
+    }
+
+    fn take(&mut self, n: usize) -> Vec<LogProbs> {
+        self.tokens.drain(..n).map(|(_, log_probs)| log_probs).collect()
+    }
 }
 
 impl Conversation {
@@ -29,7 +68,8 @@ impl Conversation {
         }
         let counts = Counts { n_prompt: context.len(), n_cached, ..Counts::default() };
         let begun = Instant::now();
-        Some(Self { question, context, n_ctx, is_over: false, counts, begun, first_token: None })
+        let held = HeldProbs::default();
+        Some(Self { question, context, n_ctx, is_over: false, counts, held, begun, first_token: None })
     }
 
     /// Whether the client has gone.
@@ -103,7 +143,11 @@ impl Conversation {
                 return None;
             }
         };
-        let log_probs = generator.log_probs().cloned();
+        if let Some(log_probs) = generator.log_probs() {
+            self.held.push(log_probs.clone(), text.len(), generator.held_bytes());
+        }
+        let is_stopped = finish == Some(Finish::StopString);
+        let log_probs = if is_stopped { self.held.rest(true) } else { self.held.certain() };
         self.send(Event::Token { text, log_probs });
         // The last token need not be computed: whoever continues the conversation sends it again.
         let is_full = self.context.len() == self.n_ctx;
@@ -127,7 +171,8 @@ impl Conversation {
         let stop = self.question.generator.stop_string();
         // Who reads the end may ask the next at once.
         self.question.place = None;
-        self.send(Event::End { text, finish, stop, counts: self.counts });
+        let log_probs = self.held.rest(stop.is_some());
+        self.send(Event::End { text, log_probs, finish, stop, counts: self.counts });
     }
 
     /// A client that has gone is noticed before the next batch.

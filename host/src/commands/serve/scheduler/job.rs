@@ -76,10 +76,10 @@ pub(in super::super) enum Event {
     Start { n_cached: usize },
     /// A token of the prompt, where their probabilities are wanted; the first has none, because nothing is in front.
     Prompt { token: u32, log_probs: Option<LogProbs> },
-    /// A token of the answer, and the text that became certain with it.
-    Token { text: String, log_probs: Option<LogProbs> },
+    /// A token of the answer, the text that became certain with it, and probabilities of this text's tokens.
+    Token { text: String, log_probs: Vec<LogProbs> },
     /// The answer is complete, with the last of its text, and the number of the stop string that ended it.
-    End { text: String, finish: Finish, stop: Option<usize>, counts: Counts },
+    End { text: String, log_probs: Vec<LogProbs>, finish: Finish, stop: Option<usize>, counts: Counts },
     /// The answer cannot go on.
     Failed(String),
 }
