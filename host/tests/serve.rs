@@ -117,14 +117,14 @@ fn probabilities_end_with_the_answer() {
         [(&text[begin + 1..begin + all[9..12].concat().len()], 10), (&text[begin..begin + all[9].len()], 9)]
     {
         let at = text.find(stop).unwrap();
-        let n = if at == begin || at == begin + 1 { n } else { panic!("{stop:?} is there twice: {text}") };
+        assert!([begin, begin + 1].contains(&at), "{stop:?} is there twice: {text}");
         let stopped = ask(json!({"stop": stop})).json()["choices"][0].clone();
         assert_eq!((&stopped["text"], tokens_of(&stopped)), (&json!(text[..at]), all[..n].to_vec()), "{stop:?}");
         let events = ask(json!({"stop": stop, "stream": true})).events();
         let streamed: Vec<_> = events.iter().flat_map(|event| tokens_of(&event["choices"][0])).collect();
         assert_eq!(streamed, all[..n], "{stop:?}");
     }
-    // What only might have been a stop string is.
+    // What only might have begun a stop string is a part of the answer.
     let other = format!("{}\u{1}", &text[begin..]);
     assert_eq!(tokens_of(&ask(json!({"stop": other})).json()["choices"][0]), all);
 }
@@ -165,6 +165,7 @@ fn wrong_requests_are_refused_by_name() {
         (json!({"stop": vec!["x"; 100]}), 400, &["stop"]),
         (json!({"seed": "x"}), 400, &["seed"]),
         (json!({"audio": {"voice": "x"}}), 400, &["audio"]),
+        (json!({"verbosity": "low"}), 400, &["verbosity", "medium"]),
         (json!({"tool_choice": "required"}), 400, &["tool_choice"]),
         (json!({"response_format": {"type": "xml"}}), 400, &["response_format.type"]),
         (json!({"logit_bias": {"x": 1}}), 400, &["logit_bias.x"]),

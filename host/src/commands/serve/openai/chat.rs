@@ -7,7 +7,7 @@ use super::super::refusal::Refusal;
 use super::super::server::Server;
 use super::super::tools;
 use super::stream::Completion;
-use super::{messages, shared, streaming};
+use super::{check_verbosity, messages, shared, streaming};
 use serde_json::Value as Json;
 
 /// Fields that ask for what this server has not.
@@ -18,6 +18,7 @@ pub(in super::super) fn read(server: &Server, body: &[u8]) -> Result<Action, Ref
     let json = fields::parse(body)?;
     let fields = Fields::of_request(&json)?;
     fields.refuse_all(&ABSENT)?;
+    check_verbosity(&fields)?;
     let mut ask = Ask::default();
     shared(server, &fields, &mut ask)?;
     let limit = |name: &str| fields.count(name, 1, usize::MAX);

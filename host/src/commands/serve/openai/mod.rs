@@ -46,6 +46,17 @@ fn shared(server: &Server, fields: &Fields<'_>, ask: &mut Ask) -> Result<(), Ref
     Ok(())
 }
 
+/// Refuses a `verbosity` that the model cannot be told of.
+///
+/// # Errors
+/// 400 for another than the usual one.
+fn check_verbosity(fields: &Fields<'_>) -> Result<(), Refusal> {
+    match fields.text("verbosity")? {
+        None | Some("medium") => Ok(()),
+        Some(_) => Err(fields.refuse("verbosity", "must be medium: there is no way to tell the model")),
+    }
+}
+
 /// Reads whether the answer is streamed, and whether the stream ends with the numbers of tokens.
 ///
 /// # Errors

@@ -3,7 +3,6 @@
 use super::{Counts, Event, Question};
 use nanocamelid_engine::sampler::LogProbs;
 use nanocamelid_engine::{Finish, Step};
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -27,7 +26,7 @@ pub(super) struct Conversation {
 #[derive(Default)]
 struct HeldProbs {
     /// With where the token's text lies in the answer's, in bytes.
-    tokens: VecDeque<(Range<usize>, LogProbs)>,
+    tokens: Vec<(Range<usize>, LogProbs)>,
     /// Bytes of text that are certain, and of those and what is held back.
     n_certain: usize,
     n_text: usize,
@@ -38,7 +37,7 @@ impl HeldProbs {
     fn push(&mut self, log_probs: LogProbs, n_certain: usize, n_held: usize) {
         self.n_certain += n_certain;
         let begin = std::mem::replace(&mut self.n_text, self.n_certain + n_held);
-        self.tokens.push_back((begin..self.n_text, log_probs));
+        self.tokens.push((begin..self.n_text, log_probs));
     }
 
     /// Takes out the tokens whose text is certain.

@@ -10,6 +10,7 @@ use super::super::fields::{self, Fields};
 use super::super::refusal::Refusal;
 use super::super::server::Server;
 use super::super::tools;
+use super::check_verbosity;
 use serde_json::{Map, Value as Json, json};
 use stream::Response;
 
@@ -74,9 +75,7 @@ fn tool(tool: &Fields<'_>) -> Result<Json, Refusal> {
 /// Reads the form of the answer.
 fn format(fields: &Fields<'_>) -> Result<Format, Refusal> {
     let Some(text) = fields.object("text")? else { return Ok(Format::Text) };
-    if text.text("verbosity")?.is_some_and(|word| word != "medium") {
-        return Err(text.refuse("verbosity", "must be medium: there is no way to tell the model"));
-    }
+    check_verbosity(&text)?;
     let Some(format) = text.object("format")? else { return Ok(Format::Text) };
     match format.required("type", format.text("type")?)? {
         "text" => Ok(Format::Text),
