@@ -41,8 +41,6 @@ enum MapErrorKind {
     NotAFile,
     Empty,
     TooLarge(u64),
-    /// The path leads nowhere, or this user may not read the file.
-    Unreadable(io::Error),
     Io(io::Error),
 }
 
@@ -56,7 +54,7 @@ impl fmt::Display for MapError {
             MapErrorKind::NotAFile => write!(f, "{path}: is not a regular file"),
             MapErrorKind::Empty => write!(f, "{path}: the file is empty"),
             MapErrorKind::TooLarge(n) => write!(f, "{path}: {n} bytes do not fit this machine's address space"),
-            MapErrorKind::Unreadable(source) | MapErrorKind::Io(source) => write!(f, "{path}: {source}"),
+            MapErrorKind::Io(source) => write!(f, "{path}: {source}"),
         }?;
         match self.part {
             Some((no, count)) => write!(f, " (part {no} of the model's {count})"),
@@ -70,7 +68,11 @@ impl std::error::Error for MapError {}
 impl MapError {
     /// Whether the name is wrong, and not the machine at fault.
     pub(crate) fn is_callers_mistake(&self) -> bool {
-        !matches!(self.kind, MapErrorKind::Io(_))
+        use io::ErrorKind::{InvalidFilename, NotADirectory, PermissionDenied};
+        match &self.kind {
+            MapErrorKind::Io(source) => matches!(source.kind(), InvalidFilename | NotADirectory | PermissionDenied),
+            _ => true,
+        }
     }
 
     /// The same error for a further part of a model, which the user did not name.
@@ -98,9 +100,6 @@ impl MappedFile {
         let io_fail = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => fail(MapErrorKind::Missing(near(path))),
             io::ErrorKind::IsADirectory => fail(MapErrorKind::Directory),
-            io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidFilename => {
-                fail(MapErrorKind::Unreadable(source))
-            }
             _ => fail(MapErrorKind::Io(source)),
         };
         // Asked before opening, because opening a FIFO would wait for a writer.

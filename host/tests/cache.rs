@@ -33,11 +33,6 @@ fn result(run: &Run) -> (String, u64) {
     (report["text"].as_str().unwrap().to_owned(), report["cached_tokens"].as_u64().unwrap())
 }
 
-/// Whether the tests run under an emulator, where seconds become minutes.
-fn is_emulated() -> bool {
-    std::env::var_os("NANOCAMELID_EMULATOR").is_some()
-}
-
 fn files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -87,7 +82,7 @@ fn every_kind_of_block_is_kept() {
 
 #[test]
 fn a_killed_process_loses_only_what_was_not_written() {
-    let n_kills = if is_emulated() { 10 } else { 200 };
+    let n_kills = 200;
     let dir = TempDir::new("cache-kill");
     let folder = dir.path("cache");
     let started = Instant::now();

@@ -6,7 +6,7 @@ mod support;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
-use support::server::{Server, hello, post, read};
+use support::server::{Response, Server, hello, post, read};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -59,15 +59,18 @@ fn an_answer_is_the_same_whole_in_a_stream_and_beside_others() {
     }
 }
 
+/// The greedy continuation of a prompt, by default of six tokens.
+fn complete(server: &Server, prompt: &str, fields: Value) -> Response {
+    let mut body = json!({"model": "nanocamelid-demo", "prompt": prompt, "max_tokens": 6, "temperature": 0});
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    server.post("/v1/completions", &body)
+}
+
 /// What programs that score texts ask for.
 #[test]
 fn a_prompt_can_stand_in_front_with_its_probabilities() {
     let server = Server::start(&[]);
-    let ask = |prompt: &str, fields: Value| {
-        let mut body = json!({"model": "nanocamelid-demo", "prompt": prompt, "max_tokens": 6, "temperature": 0});
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        server.post("/v1/completions", &body)
-    };
+    let ask = |prompt: &str, fields: Value| complete(&server, prompt, fields);
     let choice = |prompt: &str, fields: Value| ask(prompt, fields).json()["choices"][0].clone();
     let list = |choice: &Value, name: &str| choice["logprobs"][name].as_array().unwrap().clone();
     let prompt = "The camel met a lion and a fox. ".repeat(8);
@@ -98,17 +101,15 @@ fn a_prompt_can_stand_in_front_with_its_probabilities() {
 #[test]
 fn probabilities_end_with_the_answer() {
     let server = Server::start(&[]);
-    let ask = |fields: Value| {
-        let mut body = json!({"model": "nanocamelid-demo", "prompt": "Once upon a time", "max_tokens": 40,
-            "temperature": 0, "logprobs": 1});
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        server.post("/v1/completions", &body)
+    let ask = |stop: &str, stream: bool| {
+        let fields = json!({"max_tokens": 40, "logprobs": 1, "stop": stop, "stream": stream});
+        complete(&server, "Once upon a time", fields)
     };
     let tokens_of = |choice: &Value| -> Vec<String> {
         let tokens = choice["logprobs"]["tokens"].as_array();
         tokens.into_iter().flatten().map(|token| token.as_str().unwrap().to_owned()).collect()
     };
-    let whole = ask(json!({})).json()["choices"][0].clone();
+    let whole = ask("\u{1}", false).json()["choices"][0].clone();
     let (text, all) = (whole["text"].as_str().unwrap(), tokens_of(&whole));
     assert!(all.concat() == *text && all.len() > 20, "{whole}");
     // From within the tenth token over the next two; and exactly the tenth.
@@ -118,15 +119,15 @@ fn probabilities_end_with_the_answer() {
     {
         let at = text.find(stop).unwrap();
         assert!([begin, begin + 1].contains(&at), "{stop:?} is there twice: {text}");
-        let stopped = ask(json!({"stop": stop})).json()["choices"][0].clone();
+        let stopped = ask(stop, false).json()["choices"][0].clone();
         assert_eq!((&stopped["text"], tokens_of(&stopped)), (&json!(text[..at]), all[..n].to_vec()), "{stop:?}");
-        let events = ask(json!({"stop": stop, "stream": true})).events();
+        let events = ask(stop, true).events();
         let streamed: Vec<_> = events.iter().flat_map(|event| tokens_of(&event["choices"][0])).collect();
         assert_eq!(streamed, all[..n], "{stop:?}");
     }
     // What only might have begun a stop string is a part of the answer.
     let other = format!("{}\u{1}", &text[begin..]);
-    assert_eq!(tokens_of(&ask(json!({"stop": other})).json()["choices"][0]), all);
+    assert_eq!(tokens_of(&ask(&other, false).json()["choices"][0]), all);
 }
 
 #[test]

@@ -47,12 +47,3 @@ pub fn fixtures(folder: &str) -> Vec<Fixture> {
     assert!(!names.is_empty(), "{} holds no models", folder.display());
     names.iter().map(|name| Fixture::read(&folder, name)).collect()
 }
-
-/// All fixtures of a folder, or where an emulator takes minutes, those named.
-pub fn fixtures_or(folder: &str, emulated: &[&str]) -> Vec<Fixture> {
-    if !crate::is_emulated() {
-        return fixtures(folder);
-    }
-    let folder = crate::fixture(folder);
-    emulated.iter().map(|name| Fixture::read(&folder, name)).collect()
-}

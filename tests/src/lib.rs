@@ -51,7 +51,7 @@ mod executor;
 mod fixture;
 
 pub use executor::ScopedThreads;
-pub use fixture::{Fixture, fixtures, fixtures_or};
+pub use fixture::{Fixture, fixtures};
 
 /// The first of the largest logits.
 ///

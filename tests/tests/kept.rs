@@ -8,7 +8,7 @@ use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::gguf_writer::Tensor;
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::best;
-use nanocamelid_tests::{Fixture, bits, fixtures_or, fnv1a, is_emulated};
+use nanocamelid_tests::{Fixture, bits, fixture, fixtures, fnv1a};
 use std::collections::HashMap;
 
 /// What was read of a text's pages: the bytes behind each page, by kind.
@@ -27,11 +27,6 @@ fn with_session<T>(gguf: &[u8], options: SessionOptions, body: impl FnOnce(&mut 
     let plan = SessionPlan::new(&model, best(), options).unwrap();
     let mut arena = vec![0xFFu8; plan.required_bytes()];
     body(&mut plan.start(&mut arena).unwrap())
-}
-
-/// All architectures, or where an emulator takes minutes, one with windows and one with states.
-fn subjects() -> Vec<Fixture> {
-    fixtures_or("archs", &["gemma3", "falcon-h1"])
 }
 
 fn digest(logits: &[f32]) -> u64 {
@@ -79,8 +74,8 @@ fn restore(session: &mut Session<'_>, stored: &Stored, text: &[u32], n_pages: us
 #[test]
 fn a_restored_prefix_has_the_bits_of_a_computed_one() {
     let mut random = Random(11);
-    for fixture in subjects() {
-        for kv_type in KvType::ALL.into_iter().take(if is_emulated() { 1 } else { 3 }) {
+    for fixture in fixtures("archs") {
+        for kv_type in KvType::ALL {
             let options = SessionOptions { kv_type, ..options() };
             let text = text(&fixture, &mut random, N_CTX - 1);
             let Some((stored, logits)) = try_store(&fixture, options, &text) else { continue };
@@ -116,7 +111,7 @@ fn try_store(fixture: &Fixture, options: SessionOptions, text: &[u32]) -> Option
 #[test]
 fn a_shorter_prefix_serves_another_text() {
     let mut random = Random(12);
-    for fixture in subjects() {
+    for fixture in fixtures("archs") {
         let first = text(&fixture, &mut random, N_CTX - 1);
         let stored = with_session(&fixture.gguf, options(), |session| store(session, &first));
         // The second text leaves the first within its fourth page, at which the first had a state and a window.
@@ -139,14 +134,14 @@ fn a_shorter_prefix_serves_another_text() {
 #[test]
 fn what_is_missing_is_computed() {
     let mut random = Random(13);
-    for fixture in subjects() {
+    for fixture in fixtures("archs") {
         let text = text(&fixture, &mut random, N_CTX - 1);
         let options = SessionOptions { n_slots: 2, ..options() };
         let (mut stored, expected) = with_session(&fixture.gguf, options, |session| {
             let stored = store(session, &text);
             (stored, bits(session.logits()))
         });
-        for _ in 0..if is_emulated() { 2 } else { 6 } {
+        for _ in 0..6 {
             with_session(&fixture.gguf, options, |session| {
                 restore(session, &stored, &text, text.len() / PAGE);
                 let n = session.resume(0, &text);
@@ -162,7 +157,7 @@ fn what_is_missing_is_computed() {
 
 #[test]
 fn wrong_sizes_are_refused() {
-    let fixture = Fixture::read(&nanocamelid_tests::fixture("archs"), "gemma3");
+    let fixture = Fixture::read(&fixture("archs"), "gemma3");
     let tokens = vec![fixture.ids[0]; N_CTX.next_multiple_of(PAGE)];
     with_session(&fixture.gguf, options(), |session| {
         for kept in Kept::ALL {
@@ -190,7 +185,7 @@ fn wrong_sizes_are_refused() {
 #[test]
 fn pages_beyond_the_memory_replace_one_another() {
     let mut random = Random(14);
-    for fixture in subjects().into_iter().filter(|f| ["llama", "gemma3", "falcon-h1"].contains(&&*f.name)) {
+    for fixture in fixtures("archs").into_iter().filter(|f| ["llama", "gemma3", "falcon-h1"].contains(&&*f.name)) {
         let options = SessionOptions { n_slots: 2, n_snapshots: 2, ..options() };
         let held = text(&fixture, &mut random, N_CTX - 1);
         with_session(&fixture.gguf, options, |session| {
@@ -216,7 +211,7 @@ fn pages_beyond_the_memory_replace_one_another() {
 fn pages_that_come_at_any_time_do_not_move_a_bit() {
     let mut random = Random(15);
     let some = ["llama", "gemma3", "gemma4", "lfm2moe", "falcon-h1", "qwen35moe"];
-    for fixture in subjects().into_iter().filter(|f| some.contains(&&*f.name)) {
+    for fixture in fixtures("archs").into_iter().filter(|f| some.contains(&&*f.name)) {
         let options = SessionOptions { n_slots: 3, n_snapshots: 2, n_spare_pages: 2, n_outputs: 3, ..options() };
         let common = text(&fixture, &mut random, 2 * PAGE + 30);
         let continued = |n| [&common[..], &text(&fixture, &mut random, n)].concat();
@@ -236,7 +231,7 @@ fn pages_that_come_at_any_time_do_not_move_a_bit() {
             .collect();
         with_session(&fixture.gguf, options, |session| {
             let mut n_restored = 0;
-            for _ in 0..if is_emulated() { 5 } else { 16 } {
+            for _ in 0..16 {
                 let (slot, i) = (random.below(3), random.below(texts.len()));
                 let (text, (stored, digests)) = (&texts[i], &known[i]);
                 let mut keys: Vec<&(usize, Kept)> = stored.keys().collect();
@@ -275,13 +270,13 @@ fn the_description_tells_sessions_apart() {
             bytes
         })
     };
-    let llama = Fixture::read(&nanocamelid_tests::fixture("archs"), "llama").gguf;
+    let llama = Fixture::read(&fixture("archs"), "llama").gguf;
     let description = describe(&llama, options());
     let larger = SessionOptions { n_ctx: 2 * N_CTX, n_batch: 7, n_slots: 3, ..options() };
     assert_eq!(description, describe(&llama, larger));
     assert_ne!(description, describe(&llama, SessionOptions { kv_type: KvType::F32, ..options() }));
     // With long and short factors of RoPE, the length of the context counts.
-    let phi3 = Fixture::read(&nanocamelid_tests::fixture("archs"), "phi3").gguf;
+    let phi3 = Fixture::read(&fixture("archs"), "phi3").gguf;
     let mut file = copy(&Gguf::parse(&phi3).unwrap());
     for (kind, factor) in [("short", 1.0_f32), ("long", 2.0)] {
         let data = [factor; 8].iter().flat_map(|f| f.to_le_bytes()).collect();
@@ -307,7 +302,7 @@ fn the_version_changes_with_the_bytes() {
         ],
     );
     let found = RECORDED.1.map(|(name, _)| {
-        let fixture = Fixture::read(&nanocamelid_tests::fixture("archs"), name);
+        let fixture = Fixture::read(&fixture("archs"), name);
         let text: Vec<u32> = fixture.ids.iter().copied().cycle().take(2 * PAGE).collect();
         let stored = with_session(&fixture.gguf, options(), |session| store(session, &text));
         let mut keys: Vec<_> = stored.keys().collect();

@@ -7,7 +7,7 @@ use nanocamelid_engine::{Gguf, Model, SessionOptions, SessionPlan, SingleThread}
 use nanocamelid_kernels::KvType;
 use nanocamelid_tests::counting_allocator::{CountingAllocator, measure};
 use nanocamelid_tests::tables::{best, tables};
-use nanocamelid_tests::{fixture, fixtures};
+use nanocamelid_tests::{Fixture, fixture, fixtures};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -44,7 +44,7 @@ fn nothing_allocates_between_tokens() {
 #[test]
 fn nothing_allocates_between_batches_of_several_slots() {
     for name in ["gemma4", "qwen35"] {
-        let f = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+        let f = Fixture::read(&fixture("archs"), name);
         let gguf = Gguf::parse(&f.gguf).unwrap();
         let model = Model::new(&gguf).unwrap();
         let options = SessionOptions { n_ctx: 300, n_batch: 128, n_slots: 3, n_snapshots: 2, ..Default::default() };

@@ -72,7 +72,7 @@ fn tables_agree_on_every_format() {
 #[test]
 fn kv_types_cost_the_fidelity_the_docs_state() {
     let kernels = best();
-    let f = fixtures("quants").into_iter().find(|f| f.name == "F32").unwrap();
+    let f = Fixture::read(&fixture("quants"), "F32");
     let exact = read_f32(&fixture("quants/F32.exact.f32"));
     for (kv_type, bound) in [(KvType::F32, 1e-9), (KvType::F16, 1e-6), (KvType::Q8_0, 1e-3)] {
         let kl = mean_kl(&exact, &logits(&f, kernels, kv_type), f.ids.len());

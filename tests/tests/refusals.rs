@@ -1,13 +1,13 @@
 //! A file that the engine cannot run is refused with every reason at once.
 
 use nanocamelid_engine::{Gguf, Model};
-use nanocamelid_tests::fixtures;
 use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::gguf_writer::{GgufWriter, Value};
+use nanocamelid_tests::{Fixture, fixture, fixtures};
 
 /// The message for a fixture after a change.
 fn refusal(name: &str, change: impl FnOnce(&mut GgufWriter)) -> String {
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+    let fixture = Fixture::read(&fixture("archs"), name);
     let mut file = copy(&Gguf::parse(&fixture.gguf).unwrap());
     change(&mut file);
     let bytes = file.finish().bytes;
@@ -59,7 +59,7 @@ fn files_that_belong_to_a_model_are_called_what_they_are() {
     }
     let message = refusal("llama", |file| file.tensors.clear());
     assert_eq!(message, "this is a vocabulary without weights; take the file that has them");
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == "llama").unwrap();
+    let fixture = Fixture::read(&fixture("archs"), "llama");
     let mut model = copy(&Gguf::parse(&fixture.gguf).unwrap());
     model.set("general.type", Value::string("model"));
     assert!(Model::new(&Gguf::parse(&model.finish().bytes).unwrap()).is_ok());

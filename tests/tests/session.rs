@@ -7,7 +7,7 @@ use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, Ses
 use nanocamelid_kernels::KvType;
 use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::tables::best;
-use nanocamelid_tests::{Fixture, bits, fixtures, fixtures_or};
+use nanocamelid_tests::{Fixture, bits, fixture, fixtures};
 
 fn options(n_ctx: usize, n_batch: usize) -> SessionOptions {
     SessionOptions { n_ctx, n_batch, ..Default::default() }
@@ -26,12 +26,6 @@ fn last_logits(fixture: &Fixture, n_batch: usize, ids: &[u32]) -> Vec<u32> {
     with_session(&fixture.gguf, options(512, n_batch), |s| bits(s.prefill(&SingleThread, ids).unwrap()))
 }
 
-/// Fixtures for the tests that run long prompts many times: all, or one with windows and shared caches, and one with
-/// convolutions and states.
-fn subjects() -> Vec<Fixture> {
-    fixtures_or("archs", &["gemma4", "qwen35moe"])
-}
-
 /// A prompt longer than several cache chunks.
 fn long_prompt(fixture: &Fixture) -> Vec<u32> {
     fixture.ids.iter().copied().cycle().take(420).collect()
@@ -39,7 +33,7 @@ fn long_prompt(fixture: &Fixture) -> Vec<u32> {
 
 #[test]
 fn continuing_after_truncation_equals_a_fresh_session() {
-    for fixture in subjects() {
+    for fixture in fixtures("archs") {
         let ids = long_prompt(&fixture);
         let expected = last_logits(&fixture, 64, &ids);
         with_session(&fixture.gguf, options(512, 64), |session| {
@@ -81,7 +75,7 @@ fn models_without_windows_or_state_keep_what_truncation_asks() {
         "qwen3next-mtp",
         "qwen3next-ssmin",
     ];
-    for fixture in fixtures_or("archs", &["llama32", "qwen3moe"]).iter().filter(|f| !forgetful.contains(&&*f.name)) {
+    for fixture in fixtures("archs").iter().filter(|f| !forgetful.contains(&&*f.name)) {
         with_session(&fixture.gguf, options(512, 64), |session| {
             session.prefill(&SingleThread, &long_prompt(fixture)).unwrap();
             assert_eq!(session.truncate(5), 5, "{}", fixture.name);
@@ -91,7 +85,7 @@ fn models_without_windows_or_state_keep_what_truncation_asks() {
 
 #[test]
 fn tokens_that_stop_early_do_not_move_a_bit() {
-    for fixture in subjects() {
+    for fixture in fixtures("archs") {
         let ids = long_prompt(&fixture);
         let (mut each, mut after) = (Vec::new(), Vec::new());
         with_session(&fixture.gguf, options(512, 100), |session| {
@@ -107,7 +101,7 @@ fn tokens_that_stop_early_do_not_move_a_bit() {
 
 /// Tokens that went through the mixer and the network of every layer, when a prompt of 40 comes in batches of 16.
 fn tokens_of_layers(name: &str) -> (Vec<usize>, Vec<usize>) {
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+    let fixture = Fixture::read(&fixture("archs"), name);
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let config = Model::new(&gguf).unwrap().config;
     let (mut mixers, mut networks) = (vec![0; config.n_layers], vec![0; config.n_layers]);
@@ -139,7 +133,7 @@ fn tokens_of_a_prompt_stop_where_nothing_is_kept_of_them() {
 #[test]
 fn caches_that_wrap_do_not_move_a_bit() {
     // A windowed layer keeps as many chunks as its window and a batch can touch, so the batch decides when it wraps.
-    for fixture in subjects() {
+    for fixture in fixtures("archs") {
         let ids = long_prompt(&fixture);
         let expected = last_logits(&fixture, 512, &ids);
         for n_batch in [1, 9, 128, 200] {
@@ -151,7 +145,7 @@ fn caches_that_wrap_do_not_move_a_bit() {
 #[test]
 fn windowed_layers_keep_only_their_window() {
     let bytes_of = |name: &str, n_ctx| {
-        let fixture = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+        let fixture = Fixture::read(&fixture("archs"), name);
         let gguf = Gguf::parse(&fixture.gguf).unwrap();
         SessionPlan::new(&Model::new(&gguf).unwrap(), best(), options(n_ctx, 16)).unwrap().required_bytes()
     };
@@ -162,7 +156,7 @@ fn windowed_layers_keep_only_their_window() {
 
 #[test]
 fn layers_on_two_machines_give_the_same_logits() {
-    for fixture in fixtures_or("archs", &["llama32", "gemma4", "falcon-h1", "qwen35moe"]) {
+    for fixture in fixtures("archs") {
         let expected = last_logits(&fixture, 64, &fixture.ids);
         let gguf = Gguf::parse(&fixture.gguf).unwrap();
         let n_layers = Model::new(&gguf).unwrap().config.n_layers;
@@ -278,7 +272,7 @@ fn errors_leave_the_session_as_it_was() {
 
 #[test]
 fn sessions_of_no_size_are_refused() {
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == "gemma2").unwrap();
+    let fixture = Fixture::read(&fixture("archs"), "gemma2");
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
     let good = options(16, 4);
@@ -301,7 +295,7 @@ fn sessions_of_no_size_are_refused() {
 #[test]
 fn separate_expert_tensors_equal_the_merged_ones() {
     for name in ["mixtral", "qwen3moe"] {
-        let fixture = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+        let fixture = Fixture::read(&fixture("archs"), name);
         let mut file = copy(&Gguf::parse(&fixture.gguf).unwrap());
         for layer in 0..3 {
             for part in ["gate", "up", "down"] {

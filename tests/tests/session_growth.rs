@@ -5,12 +5,7 @@ use nanocamelid_kernels::KvType;
 use nanocamelid_tests::gguf_copy::copy;
 use nanocamelid_tests::gguf_writer::Tensor;
 use nanocamelid_tests::tables::best;
-use nanocamelid_tests::{Fixture, bits, fixtures, fixtures_or};
-
-/// All architectures, or where an emulator takes minutes, one with windows, one with convolutions, one with neither.
-fn subjects() -> Vec<Fixture> {
-    fixtures_or("archs", &["gemma3", "lfm2", "qwen3"])
-}
+use nanocamelid_tests::{Fixture, bits, fixture, fixtures};
 
 /// Runs `body` with a session of each of these context lengths over one model.
 fn with_sessions(gguf: &[u8], contexts: [usize; 2], kv_type: KvType, body: impl FnOnce([Session<'_>; 2])) {
@@ -30,7 +25,7 @@ fn with_sessions(gguf: &[u8], contexts: [usize; 2], kv_type: KvType, body: impl 
 
 #[test]
 fn a_grown_session_gives_the_bits_of_a_fresh_one() {
-    for fixture in subjects() {
+    for fixture in fixtures("archs") {
         let ids: Vec<u32> = fixture.ids.iter().copied().cycle().take(460).collect();
         for (n_small, n_ctx) in [(100, 128), (130, 131), (256, 256), (300, 384), (400, 400)] {
             with_sessions(&fixture.gguf, [n_ctx, 512], KvType::F16, |[mut small, mut large]| {
@@ -56,7 +51,7 @@ fn a_grown_session_gives_the_bits_of_a_fresh_one() {
 
 #[test]
 fn what_was_forgotten_stays_forgotten() {
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == "llama").unwrap();
+    let fixture = Fixture::read(&fixture("archs"), "llama");
     with_sessions(&fixture.gguf, [256, 512], KvType::F32, |[mut small, mut large]| {
         let ids: Vec<u32> = fixture.ids.iter().copied().cycle().take(200).collect();
         large.prefill(&SingleThread, &ids[..150]).unwrap();
@@ -75,7 +70,7 @@ fn what_was_forgotten_stays_forgotten() {
 
 #[test]
 fn sessions_that_compute_differently_are_refused() {
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == "llama").unwrap();
+    let fixture = Fixture::read(&fixture("archs"), "llama");
     // A shorter context, and another model with the same sizes.
     with_sessions(&fixture.gguf, [256, 128], KvType::F16, |[mut small, mut shorter]| {
         small.prefill(&SingleThread, &fixture.ids[..4]).unwrap();
@@ -94,7 +89,7 @@ fn sessions_that_compute_differently_are_refused() {
 /// With long and short factors of RoPE a longer context has other angles, so the old keys cannot be used.
 #[test]
 fn other_angles_are_refused() {
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == "phi3").unwrap();
+    let fixture = Fixture::read(&fixture("archs"), "phi3");
     let mut file = copy(&Gguf::parse(&fixture.gguf).unwrap());
     for (kind, factor) in [("short", 1.0_f32), ("long", 2.0)] {
         let data = [factor; 8].iter().flat_map(|f| f.to_le_bytes()).collect();

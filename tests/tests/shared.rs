@@ -10,7 +10,7 @@ use nanocamelid_tests::random::Random;
 use nanocamelid_tests::ranks::{Rank, on_ranks};
 use nanocamelid_tests::tables::best;
 use nanocamelid_tests::tiny_model::{KINDS, Sizes, tiny_model_of};
-use nanocamelid_tests::{Fixture, bits, fixture, fixtures, fixtures_or, is_emulated};
+use nanocamelid_tests::{Fixture, bits, fixture, fixtures};
 
 /// How ranks share a model.
 #[derive(Clone, Copy, Debug)]
@@ -43,16 +43,14 @@ impl From<Fixture> for Subject {
     }
 }
 
-/// All architectures, in f32; some under an emulator.
+/// All architectures, in f32.
 fn architectures() -> Vec<Subject> {
-    let fixtures = fixtures_or("archs", &["gemma4", "lfm2moe", "falcon-h1", "qwen35moe", "gpt-oss"]);
-    with_logits(fixtures.into_iter().map(Subject::from))
+    with_logits(fixtures("archs").into_iter().map(Subject::from))
 }
 
 /// All architectures in formats that read quantized inputs, with fewer heads than ranks.
 fn quantized() -> Vec<Subject> {
-    let kinds = KINDS.iter().filter(|_| !is_emulated());
-    with_logits(kinds.map(|kind| {
+    with_logits(KINDS.iter().map(|kind| {
         let gguf = tiny_model_of(kind, &Sizes { n_ff: 192, ..Sizes::default() }).finish().bytes;
         let n_vocab = Model::new(&Gguf::parse(&gguf).unwrap()).unwrap().config.n_vocab;
         let mut random = Random(5);
@@ -129,7 +127,7 @@ fn ranks_have_the_bits_of_one_machine() {
 
 #[test]
 fn every_weight_format_has_the_bits_of_one_machine() {
-    for subject in fixtures("quants").into_iter().filter(|_| !is_emulated()).map(Subject::from) {
+    for subject in fixtures("quants").into_iter().map(Subject::from) {
         let Subject { name, gguf, text } = subject;
         for kv_type in KvType::ALL {
             let options = SessionOptions { kv_type, ..options(512) };

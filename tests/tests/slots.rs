@@ -6,7 +6,7 @@ use nanocamelid_engine::{Gguf, Model, Session, SessionError, SessionOptions, Ses
 use nanocamelid_kernels::Kernels;
 use nanocamelid_tests::random::Random;
 use nanocamelid_tests::tables::{best, optimized};
-use nanocamelid_tests::{Fixture, ScopedThreads, bits, fixtures, fixtures_or, fnv1a, is_emulated};
+use nanocamelid_tests::{Fixture, ScopedThreads, bits, fixture, fixtures, fnv1a};
 
 /// Positions of a page.
 const PAGE: usize = 128;
@@ -46,12 +46,11 @@ fn alone(gguf: &[u8], kernels: &'static Kernels, options: SessionOptions, text: 
     })
 }
 
-/// Whether an architecture is tried with a table: all are with this machine's best one; with the others, and under an
-/// emulator, some that have every kind of block.
+/// Whether an architecture is tried with a table: all are with this machine's best one; with the others, some that
+/// have every kind of block.
 fn is_subject(fixture: &Fixture, kernels: &Kernels) -> bool {
     let some = ["gemma4", "lfm2moe", "falcon-h1", "qwen35moe", "gpt-oss"];
-    let is_whole = !is_emulated() && core::ptr::eq(kernels, best());
-    is_whole || some.contains(&&*fixture.name)
+    core::ptr::eq(kernels, best()) || some.contains(&&*fixture.name)
 }
 
 /// The architectures of a table.
@@ -83,8 +82,7 @@ fn rows_of_several_slots_have_the_bits_of_rows_alone() {
 #[test]
 fn rows_of_several_slots_have_the_bits_of_rows_alone_in_every_format() {
     let mut random = Random(3);
-    let quants = fixtures_or("quants", &["F16", "Q8_0", "Q4_K_M", "IQ2_S"]);
-    quants.iter().for_each(|fixture| check_rows(fixture, &optimized(), &mut random));
+    fixtures("quants").iter().for_each(|fixture| check_rows(fixture, &optimized(), &mut random));
 }
 
 /// Random batches of several texts, row for row. What a text alone gives is computed with the best table for all.
@@ -136,7 +134,7 @@ fn shared_prefixes_and_snapshots_do_not_move_a_bit() {
             let texts = texts(&fixture, &mut random, 4, 395);
             let expected: Vec<_> = texts.iter().map(|text| alone(&fixture.gguf, kernels, options, text)).collect();
             with_session(&fixture.gguf, kernels, options, |session| {
-                for _ in 0..if is_emulated() { 6 } else { 14 } {
+                for _ in 0..14 {
                     let (slot, text) = (random.below(N_SLOTS), random.below(texts.len()));
                     let (n, text, expected) = (1 + random.below(395), &texts[text], &expected[text]);
                     let kept = match random.below(3) {
@@ -200,7 +198,7 @@ fn a_prefix_computed_in_one_slot_serves_every_slot() {
 #[test]
 fn a_context_goes_back_to_the_last_snapshot() {
     for name in ["lfm2", "qwen35", "falcon-h1", "nemotron_h", "granitehybrid"] {
-        let fixture = fixtures("archs").into_iter().find(|f| f.name == name).unwrap();
+        let fixture = Fixture::read(&fixture("archs"), name);
         let text: Vec<u32> = fixture.ids.iter().copied().cycle().take(3 * PAGE + 7).collect();
         let options = SessionOptions { n_slots: 1, n_snapshots: 3, ..options(512, 64) };
         with_session(&fixture.gguf, best(), options, |session| {
@@ -258,7 +256,7 @@ fn what_was_drafted_never_changes_what_is_chosen() {
 
 #[test]
 fn slots_cost_what_they_hold() {
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == "qwen3").unwrap();
+    let fixture = Fixture::read(&fixture("archs"), "qwen3");
     let gguf = Gguf::parse(&fixture.gguf).unwrap();
     let model = Model::new(&gguf).unwrap();
     let bytes = |options| SessionPlan::new(&model, best(), options).unwrap().required_bytes();
@@ -274,7 +272,7 @@ fn slots_cost_what_they_hold() {
 
 #[test]
 fn parts_that_do_not_fit_are_refused_and_nothing_changes() {
-    let fixture = fixtures("archs").into_iter().find(|f| f.name == "qwen3").unwrap();
+    let fixture = Fixture::read(&fixture("archs"), "qwen3");
     with_session(&fixture.gguf, best(), options(32, 16), |session| {
         let ids = &fixture.ids;
         session.prefill(&SingleThread, &ids[..3]).unwrap();

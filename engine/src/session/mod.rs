@@ -229,7 +229,11 @@ impl<'a> Session<'a> {
         if self.plan.model.config.is_encoder() { 0 } else { self.position_of(slot) }
     }
 
-    fn check_tokens(&self, tokens: &[u32]) -> Result<(), SessionError> {
+    /// Whether [`Self::prefill`] would take these tokens, for callers that prepare something for the results.
+    ///
+    /// # Errors
+    /// Its own: no tokens, one outside the vocabulary, or more than there is room for.
+    pub fn check_tokens(&self, tokens: &[u32]) -> Result<(), SessionError> {
         self.check_ids(tokens)?;
         self.check_room(self.next_position(0), tokens.len())
     }

@@ -11,7 +11,6 @@ use crate::model_file::ModelFile;
 use crate::output::{self, Facts, rounded};
 use crate::owned_session::OwnedSession;
 use crate::settings::Settings;
-use nanocamelid_engine::SessionError;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Instant;
@@ -85,10 +84,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
     report.set("load_sec", rounded(started.elapsed().as_secs_f64()));
 
     // In front of the file, which would be lost for nothing.
-    let n_vocab = model.config.n_vocab;
-    if let Some(&token) = ids.iter().find(|&&id| id as usize >= n_vocab) {
-        return Err(SessionError::Token { token, n_vocab }.into());
-    }
+    session.check_tokens(ids)?;
     let writing = |path: &std::path::Path| format!("{}", path.display());
     let mut sink = match out {
         Some(path) => Some(BufWriter::new(File::create(path).map_err(Error::io(writing(path)))?)),
@@ -110,7 +106,7 @@ pub(crate) fn run(invocation: &Invocation) -> Result<(), Error> {
         written.and_then(|()| sink.flush()).map_err(Error::io(writing(path)))?;
     }
 
-    report.set("n_vocab", n_vocab);
+    report.set("n_vocab", model.config.n_vocab);
     report.set("digest", format!("{:016x}", digest.value()));
     report.set("peak_rss_bytes", memory::peak_rss_bytes());
     if wants_digest && !invocation.has(&table::JSON) {
